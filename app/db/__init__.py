@@ -1,0 +1,45 @@
+"""The tables, one file per noun, and the database that holds them."""
+
+from app.db.annotations import Annotation
+from app.db.base import Base
+from app.db.events import Event, KeyedRequest
+from app.db.items import ClientFeature, FeatureSet, FeatureShard, Item, Media, PendingFeature
+from app.db.jobs import Job, RejectedRow, Worker
+from app.db.leases import Flag, Lease
+from app.db.projects import Member, Project, ProjectClass, Serving
+from app.db.rounds import Prediction, QueueEntry, Round
+from app.db.session import Database, ReadSession, WriteSession
+from app.db.users import BrowserSession, OneTimeLink, SignInFailure, Token, User
+
+__all__ = [
+    "Annotation",
+    "Base",
+    "BrowserSession",
+    "ClientFeature",
+    "Database",
+    "Event",
+    "FeatureSet",
+    "FeatureShard",
+    "Flag",
+    "Item",
+    "Job",
+    "KeyedRequest",
+    "Lease",
+    "Media",
+    "Member",
+    "OneTimeLink",
+    "PendingFeature",
+    "Prediction",
+    "Project",
+    "ProjectClass",
+    "QueueEntry",
+    "ReadSession",
+    "RejectedRow",
+    "Round",
+    "Serving",
+    "SignInFailure",
+    "Token",
+    "User",
+    "Worker",
+    "WriteSession",
+]

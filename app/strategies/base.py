@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from app.core.arrays import Floats, Indices
 from app.core.block import Block, Rows
@@ -91,7 +92,7 @@ class PoolStrategy(Protocol):
         ...
 
 
-def keyed_hash(ids: Indices, seed: int) -> np.ndarray:
+def keyed_hash(ids: Indices, seed: int) -> NDArray[np.uint64]:
     """Map identities (n, 3) to uniform uint64 (n,) by splitmix64 keyed with the seed; equal on every machine.
 
     Source: Steele, Lea, Flood. Fast Splittable Pseudorandom Number Generators. OOPSLA 2014.
@@ -103,8 +104,9 @@ def keyed_hash(ids: Indices, seed: int) -> np.ndarray:
     return mixed
 
 
-def _splitmix(value: np.ndarray) -> np.ndarray:
+def _splitmix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     value = value + np.uint64(0x9E3779B97F4A7C15)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
+    mixed: NDArray[np.uint64] = value ^ (value >> np.uint64(31))
+    return mixed

@@ -1,0 +1,67 @@
+"""Every setting of the service, from `LABELWISE_...` variables or a `.env` file; units are in the names."""
+
+import os
+import sys
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "LABELWISE_"
+CLIENT_ONLY = {"LABELWISE_URL", "LABELWISE_TOKEN", "LABELWISE_DATA_SETS", "LABELWISE_TEST_DATABASE_URL"}
+
+
+def default_data_folder() -> Path:
+    """The user's data folder by the custom of the system."""
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "labelwise"
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "labelwise"
+
+
+class Settings(BaseSettings):
+    """One screen of settings; no default where a default would be dangerous."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="forbid", frozen=True)
+
+    data: Path = Field(default_factory=default_data_folder)  # database file, media, features, models
+    database_url: SecretStr | None = None  # SQLite in the data folder unless set
+    secret_key: SecretStr | None = None  # made once in the data folder unless set; 32 characters at least
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    web_processes: int = Field(1, ge=1, le=64)
+    worker: bool = True  # `serve` starts and watches one worker
+    insecure_http: bool = False  # allow sign-in over plain http on other addresses than loopback
+    open_docs: bool = False  # show /metrics, the OpenAPI file and its page without sign-in
+    trusted_proxies: str = ""  # addresses whose X-Forwarded-* headers are believed, comma-separated
+    allow_fetch_from: str = ""  # HOST[:PORT] names that item addresses may point to besides public ones
+    lease_seconds: int = Field(900, gt=0)  # how long one annotator keeps an item
+    job_lease_seconds: float = Field(15, gt=0)  # a worker that is silent for longer has lost its job
+    session_days: int = Field(14, gt=0)
+    json_body_bytes: int = Field(1_000_000, gt=0)
+    import_line_bytes: int = Field(10_000_000, gt=0)
+    import_body_bytes: int = Field(64_000_000_000, gt=0)
+    media_file_bytes: int = Field(200_000_000, gt=0)
+    image_megapixels: float = Field(40, gt=0)
+    archive_entries: int = Field(200_000, gt=0)
+    archive_bytes: int = Field(20_000_000_000, gt=0)  # what a ZIP may unpack to
+    text_code_points: int = Field(1_000_000, gt=0)
+    metadata_bytes: int = Field(65_536, gt=0)
+    sign_in_failures_per_minute: int = Field(10, gt=0)
+
+    @property
+    def url(self) -> str:
+        """The database's SQLAlchemy address."""
+        if self.database_url is None:
+            return f"sqlite:///{self.data / 'labelwise.db'}"
+        url = self.database_url.get_secret_value()
+        for scheme in ("postgresql://", "postgres://"):
+            if url.startswith(scheme):
+                return "postgresql+psycopg://" + url.removeprefix(scheme)
+        return url
+
+
+def unknown_variables() -> list[str]:
+    """`LABELWISE_...` variables of the process that name no setting; the library itself ignores them."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | CLIENT_ONLY
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)

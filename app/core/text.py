@@ -1,0 +1,94 @@
+"""The boundary for text and JSON: what passes here can be stored, listed and exported on both databases.
+
+One accepted NUL, lone surrogate or NaN would break every later list of the project, so nothing enters the
+service except through these functions.
+"""
+
+import math
+import unicodedata
+from typing import Any
+
+import orjson
+
+from app.core.errors import BadSyntax, Invalid
+
+INT64_MAX = 2**63 - 1
+MAX_DEPTH = 64
+MAX_KEYS = 1_000
+
+
+def fold(name: str) -> str:
+    """The form in which names are compared: NFC, case-folded, outer white space removed."""
+    return unicodedata.normalize("NFC", name.strip()).casefold()
+
+
+def check_text(value: str, *, what: str = "text", limit: int = 1_000_000) -> str:
+    """Return the text if a database can hold it; raise Invalid naming `what` otherwise.
+
+    `limit` counts Unicode code points.
+    """
+    if len(value) > limit:
+        raise Invalid(f"{what} is longer than {limit:,} characters")
+    if "\x00" in value:
+        raise Invalid(f"{what} holds a NUL character")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise Invalid(f"{what} holds half of a surrogate pair at position {error.start}") from None
+    return value
+
+
+def check_json(value: Any, *, what: str = "value", depth: int = MAX_DEPTH) -> Any:
+    """Return a JSON value if both databases can hold it; raise Invalid naming the place otherwise.
+
+    Refused: NUL and lone surrogates, NaN and infinities, integers outside int64, more than `depth` levels,
+    objects of more than 1,000 keys.
+    """
+    if isinstance(value, str):
+        return check_text(value, what=what)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return _check_number(value, what)
+    if depth <= 0:
+        raise Invalid(f"{what} is nested too deeply")
+    if isinstance(value, list):
+        for position, element in enumerate(value):
+            check_json(element, what=f"{what}[{position}]", depth=depth - 1)
+        return value
+    if isinstance(value, dict):
+        return _check_object(value, what, depth)
+    raise Invalid(f"{what} is not JSON")
+
+
+def _check_number(value: int | float, what: str) -> int | float:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Invalid(f"{what} is not a finite number")
+    if isinstance(value, int) and not -INT64_MAX - 1 <= value <= INT64_MAX:
+        raise Invalid(f"{what} is an integer beyond 64 bits")
+    return value
+
+
+def _check_object(value: dict[Any, Any], what: str, depth: int) -> dict[Any, Any]:
+    if len(value) > MAX_KEYS:
+        raise Invalid(f"{what} has more than {MAX_KEYS:,} keys")
+    for name, element in value.items():
+        if not isinstance(name, str):
+            raise Invalid(f"{what} has a key that is not text")
+        check_text(name, what=f"a key of {what}", limit=1_000)
+        check_json(element, what=f"{what}.{name[:80]}", depth=depth - 1)
+    return value
+
+
+def read_json(body: bytes, *, what: str = "body") -> Any:
+    """Parse UTF-8 JSON strictly and check it; raise BadSyntax with the place of the fault."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise BadSyntax(f"{what} is not valid JSON: {error.msg} at character {error.pos}") from None
+    return check_json(value, what=what)
+
+
+def write_json(value: Any) -> str:
+    """Compact JSON text, for the databases' JSON columns and for streams."""
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z).decode()

@@ -1,0 +1,84 @@
+"""Leases: who holds which slot of which item until when; and flags, the notes to the manager."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import NEVER_REUSE_IDS, Base
+
+HOLDS_SLOT = text("state IN ('live', 'answered')")
+CONCERNS_ANNOTATOR = text("state IN ('live', 'answered', 'skipped')")
+LIVE = text("state = 'live'")
+
+
+class Lease(Base):
+    """An item's slot reserved for an annotator until a moment.
+
+    The two partial unique indexes are the guard of the overlap: a slot has one holder, and nobody has two
+    slots of one item. Expiry is a written transition, never only a comparison of times.
+    """
+
+    __tablename__ = "leases"
+    __table_args__ = (
+        CheckConstraint("state IN ('live', 'answered', 'skipped', 'released', 'expired')", name="state"),
+        Index(
+            "uq_leases_slot",
+            "item_id",
+            "unit",
+            "slot",
+            unique=True,
+            sqlite_where=HOLDS_SLOT,
+            postgresql_where=HOLDS_SLOT,
+        ),
+        Index(
+            "uq_leases_annotator",
+            "item_id",
+            "unit",
+            "annotator_id",
+            unique=True,
+            sqlite_where=CONCERNS_ANNOTATOR,
+            postgresql_where=CONCERNS_ANNOTATOR,
+        ),
+        Index("ix_leases_live", "project_id", "expires_at", sqlite_where=LIVE, postgresql_where=LIVE),
+        Index("ix_leases_mine", "annotator_id", "project_id", sqlite_where=LIVE, postgresql_where=LIVE),
+        NEVER_REUSE_IDS,
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    item_id: Mapped[int] = mapped_column(ForeignKey("items.id"))
+    unit: Mapped[int] = mapped_column(default=0)
+    slot: Mapped[int]  # 0 .. overlap - 1
+    annotator_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    state: Mapped[str] = mapped_column(String(8), default="live")
+    kind: Mapped[str] = mapped_column(String(16))  # query|audit|gold|review|stream|synthetic|random
+    blind: Mapped[bool] = mapped_column(default=False)
+    round_id: Mapped[int | None] = mapped_column(ForeignKey("rounds.id"))
+    rank: Mapped[int | None]
+    task_version: Mapped[int]
+    guidelines_version: Mapped[int]
+    suggestion: Mapped[dict[str, Any] | None]  # {"label": stored form, "probability": 0.62}; None when blind
+    reason: Mapped[dict[str, Any] | None]  # {"strategy", "score", "rank", "words"}
+    skip_reason: Mapped[str | None] = mapped_column(Text)
+    served_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    hold_hours: Mapped[float | None]
+
+
+class Flag(Base):
+    """An annotator's note on an item, and the manager's reply."""
+
+    __tablename__ = "flags"
+    __table_args__ = (CheckConstraint("state IN ('open', 'closed')", name="state"), NEVER_REUSE_IDS)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), index=True)
+    item_id: Mapped[int] = mapped_column(ForeignKey("items.id"), index=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    note: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(8), default="open")
+    reply: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]

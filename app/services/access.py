@@ -1,0 +1,63 @@
+"""Who asks, and what that person may see: every service goes through these two functions.
+
+A project that is not yours does not exist (404); a role that is too low is refused (403).
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import Session
+
+from app.core.errors import Forbidden, NotFound
+from app.core.text import INT64_MAX
+from app.db import Member, Project
+
+Role = Literal["annotator", "reviewer", "manager"]
+RANK: dict[str, int] = {"annotator": 1, "reviewer": 2, "manager": 3}
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who asks. `scopes` is None for a browser and limits a token; a token may be bound to one project."""
+
+    id: int
+    name: str
+    admin: bool = False
+    scopes: frozenset[str] | None = None
+    token_project: int | None = None
+
+    def need(self, scope: str) -> None:
+        """Raise Forbidden when a token lacks the scope: read, label, import or manage."""
+        if self.scopes is not None and scope not in self.scopes:
+            raise Forbidden(f"this token has no scope '{scope}'")
+
+
+def project_for(session: Session, person: Person, ref: int | str, least: Role = "annotator") -> Project:
+    """The project by id or slug, if the person has at least that role in it; admins count as managers.
+
+    Raises:
+        NotFound: no such project, deleted, or not the person's.
+        Forbidden: the role is too low.
+    """
+    row = session.execute(
+        select(Project, Member.role)
+        .outerjoin(Member, (Member.project_id == Project.id) & (Member.user_id == person.id))
+        .where(_named(ref), Project.deleted_at.is_(None))
+    ).first()
+    if row is None or (person.token_project is not None and person.token_project != row.Project.id):
+        raise NotFound("there is no such project, or it is not yours")
+    role = "manager" if person.admin else row.role
+    if role is None:
+        raise NotFound("there is no such project, or it is not yours")
+    if RANK[role] < RANK[least]:
+        raise Forbidden(f"this needs the role {least}; yours is {role}")
+    return row.Project  # type: ignore[no-any-return]  # a row's entity is untyped in an outer join
+
+
+def _named(ref: int | str) -> ColumnElement[bool]:
+    text = str(ref)
+    if text.isascii() and text.isdigit():
+        number = int(text)
+        return Project.id == (number if number <= INT64_MAX else -1)
+    return Project.slug == text

@@ -1,0 +1,245 @@
+"""Background work: asked for in a request's own transaction, claimed by one worker, fenced by its token.
+
+A worker that was killed, or only slow, loses its lease; its successor starts from the stored cursor, and every
+later write of the first one fails on the token. So work is run again and nothing is half published.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Update, func, or_, select, text, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app.core.errors import NotFound
+from app.core.settings import Settings
+from app.db import Database, Job, WriteSession
+from app.db.session import now
+
+MAX_ATTEMPTS = 5
+CHANNEL = "labelwise_jobs"
+PRIORITY = {"round": 10, "import": 5, "featurize": 3}
+
+
+class JobLost(Exception):
+    """Another worker holds the job now: stop without a word."""
+
+
+class JobCancelled(Exception):
+    """Somebody cancelled the job."""
+
+
+class JobFailed(Exception):
+    """The job cannot succeed, now or later; the message is for people."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """The job is finished; the result is shown with it."""
+
+    result: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class More:
+    """This slice is done; the cursor is stored and other jobs may go first."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A claimed job as its handler sees it."""
+
+    id: int
+    project_id: int | None
+    kind: str
+    payload: dict[str, Any]
+    cursor: dict[str, Any] | None
+    attempt: int
+    token: UUID
+    db: Database
+    settings: Settings
+    created_by: int | None = None
+
+    def checkpoint(
+        self, session: WriteSession, cursor: dict[str, Any] | None = None, progress: dict[str, Any] | None = None
+    ) -> None:
+        """Fence this transaction by the token, keep the lease alive, and store cursor and progress if given.
+
+        Call it in every transaction of the handler: the handler's rows and the cursor are one commit.
+
+        Raises:
+            JobLost: another worker holds the job.
+            JobCancelled: somebody cancelled it.
+        """
+        moment = now(session)
+        values: dict[str, Any] = {
+            "lease_until": moment + timedelta(seconds=self.settings.job_lease_seconds),
+            "updated_at": moment,
+        }
+        if cursor is not None:
+            values["cursor"] = cursor
+        if progress is not None:
+            values["progress"] = progress
+        cancelled = session.execute(
+            update(Job)
+            .where(Job.id == self.id, Job.token == self.token, Job.state == "running")
+            .values(values)
+            .returning(Job.cancel_requested)
+        ).scalar_one_or_none()
+        if cancelled is None:
+            raise JobLost
+        if cancelled:
+            raise JobCancelled
+
+    def report(self, progress: dict[str, Any]) -> None:
+        """Store progress in a transaction of its own and keep the lease alive; raises as `checkpoint` does."""
+        with self.db.write() as session:
+            self.checkpoint(session, progress=progress)
+
+
+Handler = Callable[[Running], Done | More]
+
+
+def enqueue(
+    session: WriteSession,
+    kind: str,
+    project_id: int | None,
+    payload: dict[str, Any] | None = None,
+    *,
+    created_by: int | None = None,
+    delay_seconds: float = 0,
+) -> int | None:
+    """Ask for work in the caller's transaction; the id of the job.
+
+    Rounds and featurize passes wait at most once a project: a second request gives None.
+    """
+    moment = now(session)
+    insert = postgresql.insert(Job) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(Job)
+    statement = (
+        insert.values(
+            project_id=project_id,
+            kind=kind,
+            state="waiting",
+            priority=PRIORITY.get(kind, 0),
+            payload=payload or {},
+            attempt=0,
+            due_at=moment + timedelta(seconds=delay_seconds),
+            cancel_requested=False,
+            created_by=created_by,
+            created_at=moment,
+            updated_at=moment,
+        )
+        .on_conflict_do_nothing()
+        .returning(Job.id)
+    )
+    job_id: int | None = session.execute(statement).scalar_one_or_none()
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(select(func.pg_notify(CHANNEL, kind)))
+    return job_id
+
+
+def claim(db: Database, settings: Settings, kinds: tuple[str, ...]) -> Running | None:
+    """Take the most urgent due job: waiting, or running under a lease that ended. None when there is none."""
+    with db.write() as session:
+        moment = now(session)
+        due = (
+            select(Job)
+            .where(
+                Job.kind.in_(kinds),
+                or_(
+                    (Job.state == "waiting") & (Job.due_at <= moment),
+                    (Job.state == "running") & (Job.lease_until < moment),
+                ),
+                # One running round a project; the unique index is the guard, this spares the attempt.
+                ~(
+                    (Job.kind == "round")
+                    & (Job.state == "waiting")
+                    & Job.project_id.in_(_projects_with_running_round())
+                ),
+            )
+            .order_by(Job.priority.desc(), Job.due_at, Job.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        job = session.execute(due).scalar_one_or_none()
+        if job is None:
+            return None
+        if job.attempt >= MAX_ATTEMPTS and job.state == "running":
+            job.state = "failed"
+            job.reason = f"the worker died {job.attempt} times while running it"
+            job.updated_at = moment
+            return None
+        job.state, job.token, job.attempt = "running", uuid4(), job.attempt + 1
+        job.lease_until = moment + timedelta(seconds=settings.job_lease_seconds)
+        job.updated_at = moment
+        session.flush()
+        return Running(
+            id=job.id,
+            project_id=job.project_id,
+            kind=job.kind,
+            payload=job.payload,
+            cursor=job.cursor,
+            attempt=job.attempt,
+            token=job.token,
+            db=db,
+            settings=settings,
+            created_by=job.created_by,
+        )
+
+
+def _projects_with_running_round() -> Any:
+    running = Job.__table__.alias("running")
+    return (
+        select(running.c.project_id)
+        .where(running.c.kind == "round", running.c.state == "running", running.c.project_id.is_not(None))
+        .scalar_subquery()
+    )
+
+
+def settle(running: Running, state: str, *, result: dict[str, Any] | None = None, reason: str | None = None) -> None:
+    """End a job as done, failed or cancelled; silently nothing when another worker holds it."""
+    with running.db.write() as session:
+        values: dict[str, Any] = {"state": state, "reason": reason, "lease_until": None, "updated_at": now(session)}
+        if result is not None:
+            values["result"] = result
+        session.execute(_held(running).values(values))
+
+
+def hand_back(running: Running, *, after_seconds: float = 0, reason: str | None = None) -> None:
+    """Give a job back to be claimed again: after a slice that went well, or with a reason after one that did not.
+
+    It stays `running` under a lease that ends, so that a waiting job of the same kind is not in its way.
+    """
+    with running.db.write() as session:
+        moment = now(session)
+        values: dict[str, Any] = {
+            "lease_until": moment + timedelta(seconds=after_seconds - 0.001),
+            "reason": reason,
+            "updated_at": moment,
+        }
+        if reason is None:
+            values["attempt"] = 0
+        session.execute(_held(running).values(values))
+
+
+def _held(running: Running) -> Update:
+    return update(Job).where(Job.id == running.id, Job.token == running.token, Job.state == "running")
+
+
+def cancel(session: WriteSession, job_id: int) -> None:
+    """Cancel a waiting job at once and a running one at its next checkpoint."""
+    moment = now(session)
+    changed = session.execute(
+        update(Job)
+        .where(Job.id == job_id, Job.state.in_(("waiting", "running")))
+        .values(
+            cancel_requested=True,
+            state=text("CASE WHEN state = 'waiting' THEN 'cancelled' ELSE state END"),
+            updated_at=moment,
+        )
+        .returning(Job.id)
+    ).scalar_one_or_none()
+    if changed is None and session.get(Job, job_id) is None:
+        raise NotFound("there is no such job")
