@@ -1,0 +1,100 @@
+"""Answers over REST."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Path, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.deps import Caller, Db, IdempotencyKey
+from app.core.errors import VersionMismatch, VersionRequired
+from app.core.text import INT64_MAX
+from app.services import annotations
+from app.services.annotations import StoredAnnotation
+
+router = APIRouter(tags=["labelling"])
+AnnotationId = Annotated[int, Path(gt=0, le=INT64_MAX)]
+
+
+class AnnotationIn(BaseModel):
+    """The label for a leased item."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    lease: int = Field(gt=0, le=INT64_MAX)
+    label: dict[str, Any] = Field(examples=[{"class": "cat"}])
+    seconds_spent: float = Field(0.0, ge=0, le=annotations.MAX_SECONDS)
+
+
+class CorrectionIn(BaseModel):
+    """A new version of an answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: dict[str, Any] = Field(examples=[{"class": "dog"}])
+
+
+class AnnotationOut(BaseModel):
+    """A stored answer. `counted` is false when a colleague's answer has the item's slot."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    item: int
+    key: str
+    label: dict[str, Any]
+    annotator: str | None
+    seconds_spent: float
+    origin: str
+    version: int
+    counted: bool
+    late: bool
+    round: int | None
+    kind: str | None
+    created_at: datetime
+    lease: int | None = None
+
+
+@router.post("/annotations", status_code=201, response_model=AnnotationOut)
+def submit_annotation(
+    body: AnnotationIn, person: Caller, db: Db, response: Response, key: IdempotencyKey = None
+) -> AnnotationOut:
+    """Submit the label for a leased item; sent twice with the same key, it is stored once."""
+    person.need("label")
+    with db.write() as session:
+        stored = annotations.submit(session, person, body.lease, body.label, key, body.seconds_spent)
+        manager = annotations.may_review(session, person, stored.project_id, least="manager")
+    return _shown(stored, manager, response)
+
+
+@router.put("/annotations/{annotation}", response_model=AnnotationOut)
+def correct_annotation(
+    annotation: AnnotationId,
+    body: CorrectionIn,
+    person: Caller,
+    db: Db,
+    response: Response,
+    if_match: Annotated[str | None, Header()] = None,
+) -> AnnotationOut:
+    """Write a new version of an answer."""
+    person.need("label")
+    with db.write() as session:
+        stored = annotations.correct(session, person, annotation, body.label, expected_version(if_match))
+        manager = annotations.may_review(session, person, stored.project_id, least="manager")
+    return _shown(stored, manager, response)
+
+
+def expected_version(if_match: str | None) -> int:
+    """The version that an If-Match header names; raises VersionRequired without one, VersionMismatch for others."""
+    if if_match is None:
+        raise VersionRequired
+    text = if_match.strip().strip('"')
+    if not (text.isascii() and text.isdigit() and len(text) < 18):
+        raise VersionMismatch("If-Match is not a version of this")
+    return int(text)
+
+
+def _shown(stored: StoredAnnotation, manager: bool, response: Response) -> AnnotationOut:
+    response.headers["ETag"] = f'"{stored.version}"'
+    shown = AnnotationOut.model_validate(stored)
+    return shown if manager else shown.model_copy(update={"kind": None})

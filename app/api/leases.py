@@ -1,0 +1,144 @@
+"""Leases over REST: take items, keep them, give them back, skip them."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.deps import Caller, Config, Db
+from app.api.payloads import item_view
+from app.core.text import INT64_MAX
+from app.services import annotations, serving, tasks
+from app.services.serving import Served, ServedLease
+
+router = APIRouter(tags=["labelling"])
+LeaseId = Annotated[int, Path(gt=0, le=INT64_MAX)]
+
+
+class LeasesIn(BaseModel):
+    """How many items; with `hold_hours` up to 200 for work without a connection."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    count: int = Field(5, ge=1, le=200)
+    hold_hours: float | None = Field(None, gt=0, le=48)
+
+
+class LeaseOut(BaseModel):
+    """One item in the caller's hands. `suggestion` and `reason` are null on blind items."""
+
+    id: int
+    expires_at: datetime
+    item: dict[str, Any]
+    suggestion: dict[str, Any] | None
+    reason: dict[str, Any] | None
+
+
+class LeasesOut(BaseModel):
+    """The caller's live leases, or why there are none."""
+
+    state: str
+    retry_after_seconds: float | None
+    round: int | None
+    words: str | None
+    leases: list[LeaseOut]
+
+
+class SkipIn(BaseModel):
+    """Why the item is left to somebody else."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str | None = Field(None, max_length=2000)
+
+
+class RenewedOut(BaseModel):
+    """The lease's new end."""
+
+    id: int
+    expires_at: datetime
+
+
+@router.post("/projects/{project}/leases", response_model=LeasesOut)
+def take_leases(project: str, body: LeasesIn, person: Caller, config: Config, db: Db) -> LeasesOut:
+    """Take items: the caller's own live leases first, then the next ones of the order."""
+    person.need("label")
+    with db.write() as session:
+        served = serving.lease(session, config, person, project, body.count, body.hold_hours)
+        manager = annotations.may_review(session, person, served.project.id, least="manager")
+        questions = tasks.questions(session, served.project) if served.leases else ()
+        return LeasesOut(
+            state=served.state,
+            retry_after_seconds=served.retry_after_seconds,
+            round=served.round,
+            words=served.words,
+            leases=[_shown(served, lease, questions, manager) for lease in served.leases],
+        )
+
+
+@router.post("/leases/{lease}/renew", response_model=RenewedOut)
+def renew_lease(lease: LeaseId, person: Caller, config: Config, db: Db) -> RenewedOut:
+    """Keep an item for another term."""
+    person.need("label")
+    with db.write() as session:
+        return RenewedOut(id=lease, expires_at=serving.renew(session, config, lease, person))
+
+
+@router.delete("/leases/{lease}", status_code=204)
+def release_lease(lease: LeaseId, person: Caller, db: Db) -> None:
+    """Give an item back to the queue."""
+    person.need("label")
+    with db.write() as session:
+        serving.release(session, lease, person)
+
+
+@router.delete("/projects/{project}/leases", status_code=204)
+def release_leases(project: str, person: Caller, db: Db) -> None:
+    """Give all of the caller's items of a project back."""
+    person.need("label")
+    with db.write() as session:
+        serving.release_all(session, project, person)
+
+
+@router.post("/leases/{lease}/skip", status_code=204)
+def skip_lease(lease: LeaseId, body: SkipIn, person: Caller, db: Db) -> None:
+    """Leave an item to somebody else."""
+    person.need("label")
+    with db.write() as session:
+        serving.skip(session, lease, person, body.reason)
+
+
+@router.delete("/leases/{lease}/annotation", response_model=LeaseOut | None)
+def take_back_annotation(lease: LeaseId, person: Caller, config: Config, db: Db) -> LeaseOut | None:
+    """Take back one's own answer or skip; answers with a fresh lease on the same item.
+
+    Null when a colleague holds the item by now.
+    """
+    person.need("label")
+    with db.write() as session:
+        fresh = annotations.take_back(session, person, lease, config.lease_seconds)
+        if fresh is None:
+            return None
+        served = serving.describe(session, fresh)
+        manager = annotations.may_review(session, person, fresh.project_id, least="manager")
+        return _shown(served, served.leases[0], tasks.questions(session, served.project), manager)
+
+
+def _shown(served: Served, lease: ServedLease, questions: Any, manager: bool) -> LeaseOut:
+    suggestion = lease.suggestion
+    if suggestion is not None:
+        question = tasks.driving(questions)
+        suggestion = {**suggestion, "label": tasks.show_label({question.id: suggestion["label"]}, questions)}
+    reason = None if lease.reason is None else dict(lease.reason)
+    if manager:
+        reason = {**(reason or {}), "kind": lease.kind}
+    return LeaseOut(
+        id=lease.id,
+        expires_at=lease.expires_at,
+        item={"id": lease.item_id, "key": lease.key, **item_view(served.project.modality, lease.payload)},
+        suggestion=suggestion,
+        reason=reason,
+    )
+
+

@@ -1,0 +1,203 @@
+"""Rows of leases: which items may still be given to a person, and the moves of a lease between its states.
+
+The statements are text because the partial indexes are used only where a query repeats their condition word
+for word; each costs a walk of as many index rows as it returns, whatever the pool's size.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, TextClause, bindparam, insert, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from app.core.errors import Conflict, NotFound
+from app.core.text import INT64_MAX
+from app.db import Item, Lease, WriteSession
+from app.db.base import Json
+from app.services.access import Person
+
+SKIPS_UNTIL_A_LOOK = 3  # after so many people skipped an item, a manager should look at it
+
+MAY_BE_GIVEN = f"""
+    items.skips < {SKIPS_UNTIL_A_LOOK}
+    AND NOT EXISTS (
+        SELECT 1 FROM leases AS mine WHERE mine.item_id = items.id AND mine.unit = 0
+        AND mine.annotator_id = :annotator AND mine.state IN ('live', 'answered', 'skipped'))
+    AND (SELECT count(*) FROM leases AS held WHERE held.item_id = items.id AND held.unit = 0
+         AND held.state IN ('live', 'answered')) < :overlap
+"""
+ITEM_COLUMNS = "items.id, items.key, items.payload, items.revision, items.fingerprint"
+
+
+def _candidates(sql: str) -> TextClause:
+    return text(sql).columns(payload=Json, probabilities=Json)
+
+
+# Items that a manager put first, best first.
+FIRST = _candidates(f"""
+    SELECT {ITEM_COLUMNS}, NULL AS rank, NULL AS score, NULL AS probabilities FROM items
+    WHERE items.project_id = :project AND items.priority > 0 AND items.state = 'open' AND NOT items.done
+    AND items.split = 'pool' AND NOT items.reserved AND {MAY_BE_GIVEN}
+    ORDER BY items.priority DESC, items.draw LIMIT :limit
+""")  # noqa: S608  # only constants of this module are put in
+
+# The order that the current round published.
+QUEUE = _candidates(f"""
+    SELECT {ITEM_COLUMNS}, queue.rank, queue.score, queue.probabilities
+    FROM queue JOIN items ON items.id = queue.item_id
+    WHERE queue.round_id = :round AND NOT queue.done
+    AND items.state = 'open' AND NOT items.done AND NOT items.reserved AND items.split = 'pool' AND {MAY_BE_GIVEN}
+    ORDER BY queue.rank LIMIT :limit
+""")  # noqa: S608  # only constants of this module are put in
+
+# The audit order (reserved) or the seeded random order (not reserved).
+DRAWN = _candidates(f"""
+    SELECT {ITEM_COLUMNS}, NULL AS rank, NULL AS score, NULL AS probabilities FROM items
+    WHERE items.project_id = :project AND items.reserved = :reserved
+    AND items.state = 'open' AND NOT items.done AND items.split = 'pool' AND {MAY_BE_GIVEN}
+    ORDER BY items.draw LIMIT :limit
+""").bindparams(bindparam("reserved", type_=Item.reserved.type))  # noqa: S608  # only constants
+
+EXPIRE = text("""
+    UPDATE leases SET state = 'expired'
+    WHERE project_id = :project AND state = 'live' AND expires_at <= :now
+""").bindparams(bindparam("now", type_=Lease.expires_at.type))
+
+LIVE_OF = text("""
+    SELECT leases.id, leases.item_id, leases.kind, leases.blind, leases.rank, leases.suggestion, leases.reason,
+           leases.expires_at, leases.round_id, items.key, items.payload, items.fingerprint
+    FROM leases JOIN items ON items.id = leases.item_id
+    WHERE leases.annotator_id = :annotator AND leases.project_id = :project AND leases.state = 'live'
+    AND items.state = 'open'
+    ORDER BY leases.id LIMIT :limit
+""").columns(
+    suggestion=Json, reason=Json, payload=Json, expires_at=Lease.expires_at.type, blind=Lease.blind.type
+)
+
+NEXT_END = text("""
+    SELECT min(expires_at) AS soonest FROM leases WHERE project_id = :project AND state = 'live'
+""").columns(soonest=Lease.expires_at.type)
+
+
+def one_at_a_time(session: WriteSession, project_id: int) -> None:
+    """Let one transaction at a time give out items of a project; SQLite's write lock does so by itself."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.execute(text("SELECT pg_advisory_xact_lock(8201, :project)"), {"project": project_id % 2**31})
+
+
+def expire(session: WriteSession, project_id: int, now: datetime) -> None:
+    """Write the end of every lease whose moment has come; its slot is free from here on."""
+    session.execute(EXPIRE, {"project": project_id, "now": now})
+
+
+def live_of(session: WriteSession, annotator_id: int, project_id: int, limit: int) -> list[Row[Any]]:
+    """The annotator's own live leases with their items, oldest first."""
+    values = {"annotator": annotator_id, "project": project_id, "limit": limit}
+    return list(session.execute(LIVE_OF, values).all())
+
+
+def free_slots(session: WriteSession, item_ids: Iterable[int], overlap: int) -> dict[int, int]:
+    """The lowest free slot of each item; items whose slots are all held are left out."""
+    wanted = list(item_ids)
+    if overlap == 1:
+        return dict.fromkeys(wanted, 0)  # the candidates' own condition: no slot is held
+    held: dict[int, set[int]] = {item: set() for item in wanted}
+    rows = session.execute(
+        select(Lease.item_id, Lease.slot).where(
+            Lease.item_id.in_(wanted), Lease.unit == 0, text("leases.state IN ('live', 'answered')")
+        )
+    )
+    for item_id, slot in rows:
+        held[item_id].add(slot)
+    return {
+        item: next(slot for slot in range(overlap) if slot not in taken)
+        for item, taken in held.items()
+        if len(taken & set(range(overlap))) < overlap
+    }
+
+
+def give(session: WriteSession, rows: Sequence[dict[str, Any]]) -> list[int]:
+    """Insert live leases; their ids in the order given."""
+    if not rows:
+        return []
+    result = session.execute(insert(Lease).returning(Lease.id, sort_by_parameter_order=True), rows)
+    return list(result.scalars())
+
+
+def settle(session: WriteSession, lease_id: int, state: str) -> bool:
+    """Mark a lease answered if its slot is still this person's or is free again; False when it is taken."""
+    if state == "live":
+        return _move(session, lease_id, "live", "answered")
+    try:
+        with session.begin_nested():
+            return _move(session, lease_id, state, "answered")
+    except IntegrityError:
+        return False
+
+
+def _move(session: WriteSession, lease_id: int, before: str, after: str) -> bool:
+    changed = session.execute(
+        update(Lease).where(Lease.id == lease_id, Lease.state == before).values(state=after).returning(Lease.id)
+    ).scalar_one_or_none()
+    return changed is not None
+
+
+def again(session: WriteSession, lease: Lease, now: datetime, until: datetime) -> Lease | None:
+    """A fresh live lease on the slot that this one held; None when somebody else holds it by now."""
+    copied = (
+        "project_id item_id unit slot annotator_id kind blind round_id rank task_version guidelines_version "
+        "suggestion reason hold_hours"
+    )
+    try:
+        with session.begin_nested():
+            lease.state = "released"
+            session.flush()
+            fresh = Lease(
+                **{name: getattr(lease, name) for name in copied.split()}, state="live", served_at=now, expires_at=until
+            )
+            session.add(fresh)
+            session.flush()
+    except IntegrityError:
+        return None
+    return fresh
+
+
+def end(now: datetime, seconds: int, hold_hours: float | None) -> datetime:
+    """When a lease that is given or renewed now ends."""
+    return now + (timedelta(hours=hold_hours) if hold_hours else timedelta(seconds=seconds))
+
+
+def mine(session: WriteSession, lease_id: int, person: Person) -> Lease:
+    """The lease, if it is this person's own; raises NotFound otherwise."""
+    lease = session.get(Lease, lease_id) if lease_id <= INT64_MAX else None
+    if lease is None or lease.annotator_id != person.id:
+        raise NotFound("there is no such lease, or it is another annotator's")
+    if person.token_project is not None and lease.project_id != person.token_project:
+        raise NotFound("there is no such lease, or it is another annotator's")
+    return lease
+
+
+def renew(session: WriteSession, lease: Lease, until: datetime) -> None:
+    """Move the end of a live lease, or of an expired one whose slot is still free; raises Conflict otherwise."""
+    try:
+        with session.begin_nested():
+            if lease.state not in ("live", "expired"):
+                raise Conflict(f"the lease is {lease.state}", lease_state=lease.state)
+            lease.state, lease.expires_at = "live", until
+            session.flush()
+    except IntegrityError:
+        raise Conflict("the lease ended and a colleague holds the item now", lease_state="expired") from None
+
+
+def skip(session: WriteSession, lease: Lease, reason: str | None) -> None:
+    """Mark a lease skipped and count it on the item; raises Conflict when it was answered."""
+    if lease.state == "answered":
+        raise Conflict("the item is answered: take the answer back first", lease_state="answered")
+    try:
+        with session.begin_nested():
+            lease.state, lease.skip_reason = "skipped", reason
+            session.flush()
+    except IntegrityError:
+        raise Conflict("another lease of yours on this item is in use", lease_state=lease.state) from None
+    session.execute(update(Item).where(Item.id == lease.item_id).values(skips=Item.skips + 1))

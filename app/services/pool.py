@@ -1,0 +1,77 @@
+"""Where a project's vectors lie and which of them are candidates: the meeting of the tables and the feature store."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from sqlalchemy import or_, select, text
+from sqlalchemy.orm import Session
+
+from app.core.arrays import Booleans, Indices
+from app.core.settings import Settings
+from app.db import FeatureSet, FeatureShard, Item, Lease
+from app.features import ShardInfo, StoredShard
+from app.services.leases import SKIPS_UNTIL_A_LOOK
+
+
+@dataclass(frozen=True)
+class FeaturePool:
+    """The active feature set of a project: its folder, its shards and its version."""
+
+    set_id: int
+    version: str
+    sentence: str
+    folder: Path
+    shards: list[ShardInfo]
+
+    def opened(self, keep: Callable[[Indices], Booleans] | None = None) -> list[StoredShard]:
+        """The shards, memory-mapped when their turn comes; `keep` maps identities (n, 3) to a mask (n,)."""
+        return [StoredShard(self.folder, info, keep) for info in self.shards]
+
+
+def feature_folder(settings: Settings, project_id: int, version: str) -> Path:
+    """Where the shards of one feature set lie."""
+    return settings.data / "features" / str(project_id) / version
+
+
+def active(session: Session, settings: Settings, project_id: int) -> FeaturePool | None:
+    """The feature set that rounds use, with its manifest; None before the first pass."""
+    found = session.execute(
+        select(FeatureSet).where(FeatureSet.project_id == project_id, FeatureSet.active)
+    ).scalar_one_or_none()
+    if found is None:
+        return None
+    rows = session.execute(
+        select(FeatureShard).where(FeatureShard.feature_set_id == found.id).order_by(FeatureShard.id)
+    ).scalars()
+    shards = [ShardInfo(row.name, row.rows, row.checksum, row.bytes, row.sparse) for row in rows]
+    folder = feature_folder(settings, project_id, found.version)
+    return FeaturePool(found.id, found.version, found.sentence, folder, shards)
+
+
+def not_candidates(session: Session, project_id: int) -> Indices:
+    """Sorted ids of the items that a round may not choose: answered, reserved, excluded, in somebody's hands.
+
+    The pool is the complement, so what is loaded grows with the answers and the audit share, not with it.
+    """
+    closed = select(Item.id).where(
+        Item.project_id == project_id,
+        or_(text("items.state != 'open'"), Item.done, Item.reserved, Item.split != "pool"),
+    )
+    skipped = select(Item.id).where(Item.project_id == project_id, Item.skips >= SKIPS_UNTIL_A_LOOK)
+    held = select(Lease.item_id).where(Lease.project_id == project_id, text("leases.state = 'live'"))
+    ids = [np.fromiter(session.execute(query).scalars(), dtype=np.int64) for query in (closed, skipped, held)]
+    return np.unique(np.concatenate(ids))
+
+
+def candidates_only(excluded: Indices) -> Callable[[Indices], Booleans]:
+    """A mask over identities (n, 3) that leaves the excluded items out; O(n log excluded)."""
+
+    def keep(ids: Indices) -> Booleans:
+        if excluded.size == 0:
+            return np.ones(ids.shape[0], dtype=np.bool_)
+        place = np.minimum(np.searchsorted(excluded, ids[:, 0]), excluded.size - 1)
+        return np.asarray(excluded[place] != ids[:, 0], dtype=np.bool_)
+
+    return keep

@@ -1,0 +1,346 @@
+"""Giving out items: a person's own leases first, then what the audit share and the round's order say.
+
+Audit membership is a property of the item and the kind of each slot a keyed draw, so the shares are exact
+whatever the strategy took, and a replay with the same seed serves the same items.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, select, text, update
+
+from app.core.errors import Invalid
+from app.core.settings import Settings
+from app.db import Annotation, Job, Project, ProjectClass, Round, Serving, Worker, WriteSession
+from app.db.session import now
+from app.loop.propose import words
+from app.loop.serving import AUDIT_WARM_UP, is_blind, slot_kind
+from app.services import leases, rounds
+from app.services.access import Person, project_for
+
+MAX_COUNT = 50
+MAX_HELD = 200
+MAX_HOURS = 48
+LOOK_AHEAD = 4  # candidates fetched for each lease wanted, so that near-identical ones can be passed over
+PREPARING_SECONDS = 120  # how long people are asked to wait for a first order before random items are served
+WORKER_SILENCE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class ServedLease:
+    """One lease with its item, as the annotator sees it."""
+
+    id: int
+    item_id: int
+    key: str
+    payload: dict[str, Any]
+    kind: str
+    blind: bool
+    suggestion: dict[str, Any] | None
+    reason: dict[str, Any] | None
+    expires_at: datetime
+
+
+@dataclass(frozen=True)
+class Served:
+    """The answer to a request for leases. `words` says in a sentence why there are none."""
+
+    project: Project
+    state: str
+    round: int | None = None
+    leases: Sequence[ServedLease] = ()
+    retry_after_seconds: float | None = None
+    words: str | None = None
+
+
+@dataclass
+class _Order:
+    """What is needed to describe a pick: the round whose order it comes from and its classes' names."""
+
+    round_id: int | None = None
+    number: int | None = None
+    strategy: str = "random"
+    fallback: str | None = None
+    class_ids: Sequence[int] = ()
+    names: dict[int, str] = field(default_factory=dict)
+
+
+def lease(
+    session: WriteSession,
+    settings: Settings,
+    person: Person,
+    project_ref: int | str,
+    count: int,
+    hold_hours: float | None = None,
+) -> Served:
+    """Give the person up to `count` items: the own live leases first (a reload gives the same), then new ones.
+
+    Cost: O(count) index rows, whatever the pool's size.
+
+    Raises:
+        Invalid: the count is out of 1 to 50, or 200 with `hold_hours`.
+    """
+    if not 1 <= count <= (MAX_HELD if hold_hours else MAX_COUNT):
+        raise Invalid("count is 1 to 50, or up to 200 together with hold_hours", fields={"count": count})
+    if hold_hours is not None and not 0 < hold_hours <= MAX_HOURS:
+        raise Invalid(f"hold_hours is more than 0 and at most {MAX_HOURS}", fields={"hold_hours": hold_hours})
+    project = project_for(session, person, project_ref)
+    leases.one_at_a_time(session, project.id)
+    moment = now(session)
+    leases.expire(session, project.id, moment)
+    mine = leases.live_of(session, person.id, project.id, count)
+    held = [_of_row(row) for row in mine]
+    if project.state != "open":
+        state = "paused" if project.state == "paused" else "closed"
+        return Served(project, state, leases=held, words=f"the project is {project.state}")
+    serving = session.execute(select(Serving).where(Serving.project_id == project.id).with_for_update()).scalar_one()
+    order = _order(session, project.id, serving.round_id)
+    picks: list[_Pick] = []
+    if len(held) < count:
+        wait = _preparing(session, project, order, moment) if not held else None
+        if wait is not None:
+            return wait
+        picks = _pick(session, project, person, serving, order, count - len(held), {row.fingerprint for row in mine})
+    until = leases.end(moment, settings.lease_seconds, hold_hours)
+    given = _give(session, project, person, order, picks, moment, until, hold_hours)
+    rounds.request_if_due(session, project, moment)
+    if held or given:
+        return Served(project, "serving", order.number, [*held, *given])
+    return _nothing_left(session, project, moment)
+
+
+@dataclass(frozen=True)
+class _Pick:
+    row: Row[Any]
+    kind: str
+    slot: int
+
+
+def _pick(
+    session: WriteSession,
+    project: Project,
+    person: Person,
+    serving: Serving,
+    order: _Order,
+    count: int,
+    fingerprints: set[str],
+) -> list[_Pick]:
+    kinds = _kinds(session, project, serving.slots_served, count)
+    values = {"project": project.id, "annotator": person.id, "overlap": project.overlap, "round": order.round_id}
+
+    def rows(source: Any, **more: Any) -> list[Row[Any]]:
+        return list(session.execute(source, {**values, "limit": LOOK_AHEAD * count, **more}).all())
+
+    audit = rows(leases.DRAWN, reserved=True) if "audit" in kinds else []
+    query = rows(leases.FIRST)
+    if order.round_id is not None:
+        query += rows(leases.QUEUE)
+    picked = _merge(kinds, audit, query, fingerprints)
+    if len(picked) < count:  # the order ran dry: the seeded random order, then audit items beyond their share
+        known = {row.id for row, _ in picked}
+        rest = [(row, "random") for row in rows(leases.DRAWN, reserved=False) if row.id not in known]
+        rest += [(row, "audit") for row in rows(leases.DRAWN, reserved=True) if row.id not in known]
+        picked += _distinct(rest, fingerprints)[: count - len(picked)]
+        known = {row.id for row, _ in picked}
+        left = [(row, kind) for row, kind in rest if row.id not in known]
+        picked += left[: count - len(picked)]  # near-identical ones, only where nothing else is left
+    slots = leases.free_slots(session, [row.id for row, _ in picked], project.overlap)
+    serving.slots_served += len(slots)
+    session.flush()
+    return [_Pick(row, kind, slots[row.id]) for row, kind in picked if row.id in slots]
+
+
+def _kinds(session: WriteSession, project: Project, served: int, count: int) -> list[str]:
+    answered = session.execute(
+        select(func.count()).select_from(
+            select(Annotation.id)
+            .where(Annotation.project_id == project.id, text("annotations.kind = 'audit'"), Annotation.version == 1)
+            .limit(AUDIT_WARM_UP)
+            .subquery()
+        )
+    ).scalar_one()
+    return [slot_kind(project.seed, served + i, answered, project.audit_share) for i in range(count)]
+
+
+def _merge(
+    kinds: Sequence[str], audit: list[Row[Any]], query: list[Row[Any]], fingerprints: set[str]
+) -> list[tuple[Row[Any], str]]:
+    """Fill each drawn kind from its own order, passing over what is near-identical to something held already."""
+    sources = {
+        "audit": iter(_distinct([(row, "audit") for row in audit], set())),
+        "query": iter(_distinct([(row, "query") for row in query], set())),
+    }
+    picked: list[tuple[Row[Any], str]] = []
+    for kind in kinds:
+        for candidate in sources[kind]:
+            if candidate[0].fingerprint not in fingerprints:
+                fingerprints.add(candidate[0].fingerprint)
+                picked.append(candidate)
+                break
+    return picked
+
+
+def _distinct(rows: list[tuple[Row[Any], str]], fingerprints: set[str]) -> list[tuple[Row[Any], str]]:
+    kept = []
+    for row, kind in rows:
+        if row.fingerprint not in fingerprints:
+            fingerprints.add(row.fingerprint)
+            kept.append((row, kind))
+    return kept
+
+
+def _give(
+    session: WriteSession,
+    project: Project,
+    person: Person,
+    order: _Order,
+    picks: Sequence[_Pick],
+    moment: datetime,
+    until: datetime,
+    hold_hours: float | None,
+) -> list[ServedLease]:
+    rows = []
+    for pick in picks:
+        blind = pick.kind == "audit" or is_blind(project.seed, pick.row.key, person.id, project.blind_share)
+        rows.append(
+            {
+                "project_id": project.id,
+                "item_id": pick.row.id,
+                "unit": 0,
+                "slot": pick.slot,
+                "annotator_id": person.id,
+                "state": "live",
+                "kind": pick.kind,
+                "blind": blind,
+                "round_id": order.round_id,
+                "rank": pick.row.rank,
+                "task_version": project.task_version,
+                "guidelines_version": project.guidelines_version,
+                "suggestion": None if blind else _suggestion(project, order, pick.row),
+                "reason": None if blind else _reason(order, pick),
+                "served_at": moment,
+                "expires_at": until,
+                "hold_hours": hold_hours,
+            }
+        )
+    ids = leases.give(session, rows)
+    return [
+        ServedLease(
+            lease_id, pick.row.id, pick.row.key, pick.row.payload, pick.kind, row["blind"], row["suggestion"],
+            row["reason"], until,
+        )
+        for lease_id, pick, row in zip(ids, picks, rows, strict=True)
+    ]  # fmt: skip
+
+
+def _suggestion(project: Project, order: _Order, row: Row[Any]) -> dict[str, Any] | None:
+    """The model's most probable class (or every class above one half) as a stored label, with its probability."""
+    if not row.probabilities:
+        return None
+    ranked = sorted(zip(row.probabilities, order.class_ids, strict=True), reverse=True)
+    if _multiple(project):
+        chosen = sorted(class_id for probability, class_id in ranked if probability >= 0.5)
+        return {"label": {"class_ids": chosen}, "probability": round(ranked[0][0], 4)}
+    return {"label": {"class_id": ranked[0][1]}, "probability": round(ranked[0][0], 4)}
+
+
+def _reason(order: _Order, pick: _Pick) -> dict[str, Any]:
+    if pick.kind == "random":
+        why = order.fallback or "the round's order is used up"
+        return {"strategy": "random", "score": None, "rank": None, "words": f"random: {why}"}
+    if pick.row.rank is None:
+        return {"strategy": "first", "score": None, "rank": None, "words": "put first by a manager"}
+    names = [order.names.get(class_id, "?") for class_id in order.class_ids]
+    said = words(pick.row.probabilities, names) if pick.row.probabilities else "unlike anything labelled so far"
+    if order.fallback:
+        said = order.fallback
+    return {"strategy": order.strategy, "score": pick.row.score, "rank": pick.row.rank, "words": said}
+
+
+def _multiple(project: Project) -> bool:
+    return bool(project.task["questions"][0].get("options", {}).get("multiple"))
+
+
+def _order(session: WriteSession, project_id: int, round_id: int | None) -> _Order:
+    if round_id is None:
+        return _Order(fallback="no round has been published yet")
+    columns = (Round.number, Round.strategy, Round.fallback, Round.class_ids)
+    row = session.execute(select(*columns).where(Round.id == round_id)).one()
+    names = session.execute(
+        select(ProjectClass.number, ProjectClass.name).where(ProjectClass.project_id == project_id)
+    ).all()
+    strategy = str(row.strategy.get("ran") or row.strategy.get("name") or "auto")
+    return _Order(round_id, row.number, strategy, row.fallback, row.class_ids, {n: name for n, name in names})
+
+
+def _preparing(session: WriteSession, project: Project, order: _Order, moment: datetime) -> Served | None:
+    """Ask people to wait while the very first order is being made, but never for long and never in vain."""
+    if order.round_id is not None:
+        return None
+    first = session.execute(
+        select(Job.created_at, Job.progress, Job.kind)
+        .where(
+            Job.project_id == project.id, Job.kind.in_(("round", "featurize")), Job.state.in_(("waiting", "running"))
+        )
+        .order_by(Job.created_at)
+        .limit(1)
+    ).first()
+    alive = session.execute(select(func.max(Worker.last_seen))).scalar_one_or_none()
+    if first is None or alive is None or (moment - alive).total_seconds() > WORKER_SILENCE_SECONDS:
+        return None
+    if (moment - first.created_at).total_seconds() > PREPARING_SECONDS:
+        return None
+    doing = "reading the items" if first.kind == "featurize" else "choosing the first items"
+    return Served(project, "preparing", retry_after_seconds=1.0, words=f"the model is {doing}")
+
+
+def _nothing_left(session: WriteSession, project: Project, moment: datetime) -> Served:
+    soonest = session.execute(leases.NEXT_END, {"project": project.id}).scalar_one_or_none()
+    if soonest is None:
+        return Served(project, "exhausted", words="every item that you may answer is answered")
+    wait = max(1.0, (soonest - moment).total_seconds())
+    return Served(project, "exhausted", retry_after_seconds=wait, words="colleagues hold the last items")
+
+
+def _of_row(row: Row[Any]) -> ServedLease:
+    return ServedLease(
+        row.id, row.item_id, row.key, row.payload, row.kind, row.blind, row.suggestion, row.reason, row.expires_at
+    )
+
+
+def renew(session: WriteSession, settings: Settings, lease_id: int, person: Person) -> datetime:
+    """Keep a live lease for another term; its new end. Raises NotFound, or Conflict when it ended."""
+    held = leases.mine(session, lease_id, person)
+    until = leases.end(now(session), settings.lease_seconds, held.hold_hours)
+    leases.renew(session, held, until)
+    return until
+
+
+def release(session: WriteSession, lease_id: int, person: Person) -> None:
+    """Give a live lease back; the item is offered again. Nothing happens when it is not live."""
+    held = leases.mine(session, lease_id, person)
+    if held.state == "live":
+        held.state = "released"
+
+
+def release_all(session: WriteSession, project_ref: int | str, person: Person) -> int:
+    """Give all own live leases of a project back; how many there were."""
+    project = project_for(session, person, project_ref)
+    released = session.execute(
+        update(leases.Lease)
+        .where(leases.Lease.annotator_id == person.id, leases.Lease.project_id == project.id)
+        .where(text("state = 'live'"))
+        .values(state="released")
+        .returning(leases.Lease.id)
+    )
+    return len(released.all())
+
+
+def skip(session: WriteSession, lease_id: int, person: Person, reason: str | None) -> None:
+    """Leave the item to somebody else; it does not come back to this person. Skipped twice, it is one skip."""
+    held = leases.mine(session, lease_id, person)
+    if held.state == "skipped":
+        return
+    leases.skip(session, held, reason)

@@ -1,0 +1,203 @@
+"""What the loop is doing, in numbers and in sentences; true numbers or none, with the reason where one is missing."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from app.core.text import write_json
+from app.db import Annotation, FeatureSet, Item, Job, Lease, Project, Round, Serving, Worker
+from app.services import rounds
+from app.services.access import Person, project_for
+
+WORKER_SILENCE = timedelta(seconds=30)
+
+
+def status(session: Session, person: Person, project_ref: int | str, moment: datetime) -> dict[str, Any]:
+    """The status panel of a project, for every member."""
+    project = project_for(session, person, project_ref)
+    return of_project(session, project, moment)
+
+
+def of_project(session: Session, project: Project, moment: datetime) -> dict[str, Any]:
+    """The status of a project; O(1) but for the item counts, which walk a covering index."""
+    serving = session.execute(select(Serving).where(Serving.project_id == project.id)).scalar_one()
+    current = session.get(Round, serving.round_id) if serving.round_id else None
+    job = rounds.waiting_or_running(session, project.id)
+    items = item_counts(session, project.id)
+    annotations = answer_count(session, project.id)
+    worker = worker_state(session, moment)
+    size = rounds.round_size(session, project, moment)
+    fresh = rounds.new_answers(session, project.id, serving.snapshot_annotation_id, size)
+    last = last_evaluated(session, project.id)
+    failure = _last_failure(session, project.id)
+    features = _features(session, project.id)
+    return {
+        "state": project.state,
+        "items": items,
+        "annotations": annotations,
+        "audit": {"answers": audit_answers(session, project.id), "accuracy": headline(last)},
+        "queue": {
+            "depth": rounds.left_in_queue(session, current.id) if current else 0,
+            "round": current.number if current else None,
+            "age_seconds": _age(current, moment),
+        },
+        "worker": worker,
+        "round": {**_round_state(current, job), "due_in": max(0, size - fresh), "size": size},
+        "features": features,
+        "fallback": current.fallback if current else None,
+        "strategy": current.sentence if current else None,
+        "last_failure": failure,
+        "goal": project.goal,
+        "advice": {"stop": False, "text": _advice(project, items, annotations, worker, features, failure, current)},
+    }
+
+
+def item_counts(session: Session, project_id: int) -> dict[str, int]:
+    """Items by state; one walk of a covering index."""
+    rows = session.execute(
+        select(Item.state, Item.split, Item.done, func.count())
+        .where(Item.project_id == project_id, Item.state != "deleted")
+        .group_by(Item.state, Item.split, Item.done)
+    ).all()
+    counts = {"total": 0, "open": 0, "answered": 0, "excluded": 0, "failed": 0, "test": 0}
+    for state, split, done, count in rows:
+        counts["total"] += count
+        if state != "open":
+            counts[state] += count
+        elif split == "audit":
+            counts["test"] += count
+        else:
+            counts["answered" if done else "open"] += count
+    skipped = select(func.count(func.distinct(Lease.item_id))).where(
+        Lease.project_id == project_id, Lease.state == "skipped"
+    )
+    counts["skipped"] = session.execute(skipped).scalar_one()
+    return counts
+
+
+def answer_count(session: Session, project_id: int) -> int:
+    """Answers that stand: the newest version of each, retractions and uncounted ones left out."""
+    last = (
+        select(func.max(Annotation.id)).where(Annotation.project_id == project_id).group_by(Annotation.answer_id)
+    )
+    return session.execute(
+        select(func.count()).where(Annotation.id.in_(last), ~Annotation.retracted, Annotation.counted)
+    ).scalar_one()
+
+
+def audit_answers(session: Session, project_id: int) -> int:
+    """Counted first answers that the audit share brought."""
+    return session.execute(
+        select(func.count()).where(
+            Annotation.project_id == project_id,
+            text("annotations.kind = 'audit'"),
+            Annotation.version == 1,
+            Annotation.counted,
+        )
+    ).scalar_one()
+
+
+def worker_state(session: Session, moment: datetime) -> dict[str, Any]:
+    """Whether any worker was seen in the last 30 seconds."""
+    seen = session.execute(select(func.max(Worker.last_seen))).scalar_one_or_none()
+    return {"alive": seen is not None and moment - seen < WORKER_SILENCE, "last_seen": seen}
+
+
+def last_evaluated(session: Session, project_id: int) -> Round | None:
+    """The newest round that has metrics."""
+    return session.execute(
+        select(Round)
+        .where(Round.project_id == project_id, Round.state == "done", Round.metrics.is_not(None))
+        .order_by(Round.number.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+
+
+def headline(round_: Round | None) -> dict[str, Any] | None:
+    """The accuracy that the curve shows: of the client's own test set where there is one, else of the audit share."""
+    return None if round_ is None else (round_.metrics or {}).get("accuracy")
+
+
+def fingerprint(value: dict[str, Any]) -> str:
+    """Text that changes when a status changes in anything but the passing of time; for `?wait=`."""
+    queue = {key: part for key, part in value["queue"].items() if key != "age_seconds"}
+    worker = {"alive": value["worker"]["alive"]}
+    return write_json(value | {"queue": queue, "worker": worker})
+
+
+def _round_state(current: Round | None, job: Job | None) -> dict[str, Any]:
+    if job is not None:
+        progress = job.progress or {}
+        state = "running" if job.state == "running" else "waiting"
+        return {"state": state, "step": progress.get("step"), "progress": progress.get("fraction"), "reason": job.reason}
+    return {"state": current.state if current else None, "step": None, "progress": None, "reason": None}
+
+
+def _age(current: Round | None, moment: datetime) -> float | None:
+    if current is None or current.published_at is None:
+        return None
+    return round((moment - current.published_at).total_seconds(), 1)
+
+
+def _last_failure(session: Session, project_id: int) -> dict[str, Any] | None:
+    """The newest failure of a round or of a feature pass, unless a later one of its kind went well."""
+    for kind in ("round", "featurize"):
+        job = session.execute(
+            select(Job)
+            .where(Job.project_id == project_id, Job.kind == kind, Job.state.in_(("done", "failed")))
+            .order_by(Job.id.desc())
+            .limit(1)
+        ).scalar_one_or_none()
+        if job is not None and job.state == "failed":
+            return {"kind": kind, "job": job.id, "reason": job.reason, "at": job.updated_at}
+    return None
+
+
+def _features(session: Session, project_id: int) -> dict[str, Any]:
+    chosen = session.execute(
+        select(FeatureSet).where(FeatureSet.project_id == project_id, FeatureSet.active)
+    ).scalar_one_or_none()
+    job = session.execute(
+        select(Job)
+        .where(Job.project_id == project_id, Job.kind == "featurize", Job.state.in_(("waiting", "running")))
+        .limit(1)
+    ).scalar_one_or_none()
+    progress = (job.progress or {}) if job else {}
+    return {
+        "featurizer": chosen.name if chosen else None,
+        "sentence": chosen.sentence if chosen else None,
+        "busy": job is not None,
+        "done": progress.get("done"),
+        "total": progress.get("total"),
+    }
+
+
+def _advice(
+    project: Project,
+    items: dict[str, int],
+    annotations: int,
+    worker: dict[str, Any],
+    features: dict[str, Any],
+    failure: dict[str, Any] | None,
+    current: Round | None,
+) -> str:
+    """The one sentence that says what to do next."""
+    if project.state != "open":
+        return f"The project is {project.state}: open it to go on."
+    if items["total"] == 0:
+        return "Push items to begin."
+    if not worker["alive"]:
+        return "No worker is running: start one with `labelwise worker`; answers are kept meanwhile."
+    if failure is not None:
+        return f"The last {failure['kind']} failed: {failure['reason']}"
+    if current is None:
+        return "The first order is being made." if features["busy"] else "Waiting for the first round."
+    if items["open"] == 0:
+        return "Every item is answered."
+    if current.fallback:
+        return f"Served at {current.fallback}: go on labelling."
+    if annotations == 0:
+        return "Start labelling: the first items cover the pool."
+    return "Go on labelling: a new order follows after each batch."
