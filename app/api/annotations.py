@@ -57,7 +57,7 @@ class AnnotationOut(BaseModel):
 
 @router.post("/annotations", status_code=201, response_model=AnnotationOut)
 def submit_annotation(
-    body: AnnotationIn, person: Caller, db: Db, response: Response, key: IdempotencyKey = None
+    body: AnnotationIn, person: Caller, db: Db, response: Response, key: IdempotencyKey
 ) -> AnnotationOut:
     """Submit the label for a leased item; sent twice with the same key, it is stored once."""
     person.need("label")

@@ -140,5 +140,3 @@ def _shown(served: Served, lease: ServedLease, questions: Any, manager: bool) ->
         suggestion=suggestion,
         reason=reason,
     )
-
-

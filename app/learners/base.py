@@ -10,8 +10,15 @@ from app.core.block import Block
 class Model(Protocol):
     """A fitted head: immutable, cheap to score, and a plain dict of arrays when saved."""
 
-    classes: int
-    multiple: bool
+    @property
+    def classes(self) -> int:
+        """How many columns the probabilities have."""
+        ...
+
+    @property
+    def multiple(self) -> bool:
+        """Whether several classes may hold."""
+        ...
 
     def probabilities(self, block: Block) -> Floats:
         """(n, c) float32: rows sum to one, or are independent in [0, 1] where several classes may hold."""

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.core.errors import Conflict, Forbidden, Gone, Invalid, NotFound, VersionMismatch
 from app.core.text import INT64_MAX
-from app.db import Annotation, Item, Lease, Member, Project, QueueEntry, User, WriteSession
+from app.db import Annotation, Item, Lease, Member, Project, QueueEntry, Round, User, WriteSession
 from app.db.session import now
 from app.services import leases, rounds, tasks
 from app.services.access import Person, project_for
@@ -121,9 +121,7 @@ def correct(
     if asked is None:
         raise NotFound("there is no such annotation, or it is not yours")
     project = project_for(session, person, asked.project_id)
-    current = session.execute(
-        _current(select(Annotation)).where(Annotation.answer_id == asked.answer_id)
-    ).scalar_one()
+    current = session.execute(_current(select(Annotation)).where(Annotation.answer_id == asked.answer_id)).scalar_one()
     others = current.annotator_id != person.id
     if others and not may_review(session, person, project.id):
         raise Forbidden("only a reviewer or manager changes another person's answer")
@@ -143,9 +141,7 @@ def may_review(session: Session, person: Person, project_id: int, least: str = "
         return True
     roles = ("manager",) if least == "manager" else ("reviewer", "manager")
     found = session.execute(
-        select(Member.role).where(
-            Member.project_id == project_id, Member.user_id == person.id, Member.role.in_(roles)
-        )
+        select(Member.role).where(Member.project_id == project_id, Member.user_id == person.id, Member.role.in_(roles))
     )
     return found.first() is not None
 
@@ -168,7 +164,7 @@ def shown(session: Session, annotation_id: int) -> StoredAnnotation:
 
 def _held(session: WriteSession, lease_id: int, person: Person) -> Row[Any]:
     """Lease and item in one select; the caller's own only."""
-    row = None
+    row: Any = None
     if lease_id <= INT64_MAX:
         row = session.execute(
             select(
@@ -193,7 +189,8 @@ def _held(session: WriteSession, lease_id: int, person: Person) -> Row[Any]:
         ).first()
     if row is None or (person.token_project is not None and person.token_project != row.project_id):
         raise NotFound("there is no such lease, or it is another annotator's")
-    return row
+    held: Row[Any] = row
+    return held
 
 
 def _by_request(session: Session, project_id: int, request_id: UUID, person: Person) -> StoredAnnotation | None:
@@ -207,9 +204,7 @@ def _by_request(session: Session, project_id: int, request_id: UUID, person: Per
     return None if row is None else _of_row(session, row)
 
 
-def _answered_before(
-    session: WriteSession, held: Row[Any], label: dict[str, Any], person: Person
-) -> StoredAnnotation:
+def _answered_before(session: WriteSession, held: Row[Any], label: dict[str, Any], person: Person) -> StoredAnnotation:
     row = session.execute(
         _current(_select_shown()).where(Annotation.lease_id == held.id, Annotation.annotator_id == person.id)
     ).first()
@@ -304,19 +299,18 @@ def _live_on_item(session: WriteSession, lease: Lease, person: Person) -> Lease:
 def _current(statement: Select[Any]) -> Select[Any]:
     newer = aliased(Annotation)
     return statement.where(
-        ~select(newer.id)
-        .where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version)
-        .exists()
+        ~select(newer.id).where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version).exists()
     )
 
 
 def _select_shown() -> Select[Any]:
-    return (
-        select(Annotation, Item.key, User.name.label("user_name"), rounds.Round.number.label("round_number"))
+    statement: Select[Any] = (
+        select(Annotation, Item.key, User.name.label("user_name"), Round.number.label("round_number"))
         .join(Item, Item.id == Annotation.item_id)
         .outerjoin(User, User.id == Annotation.annotator_id)
-        .outerjoin(rounds.Round, rounds.Round.id == Annotation.round_id)
-    )
+        .outerjoin(Round, Round.id == Annotation.round_id)
+    )    return statement
+
 
 
 def _of_row(session: Session, row: Row[Any]) -> StoredAnnotation:

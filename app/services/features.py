@@ -52,7 +52,7 @@ def run(running: Running) -> Done | More:
 def payloads(settings: Settings, modality: str, rows: Sequence[Row[Any]]) -> list[Any]:
     """What a featurizer reads of each item: text, the path of an image, or a row of columns."""
     if modality == "image":
-        return [media.path_of(settings, row.project_id, row.payload.get("image")) for row in rows]
+        return [media.path_of(settings, row.project_id, (row.payload.get("image") or {}).get("sha256")) for row in rows]
     return [row.payload.get("text" if modality == "text" else "row") for row in rows]
 
 
@@ -67,9 +67,10 @@ def _fit(running: Running, project: Project) -> FeatureSet | None:
     with running.db.read() as session:
         sample = _sample(session, project.id)
         own = session.execute(
-            select(func.count()).select_from(ClientFeature).join(Item, Item.id == ClientFeature.item_id).where(
-                Item.project_id == project.id
-            )
+            select(func.count())
+            .select_from(ClientFeature)
+            .join(Item, Item.id == ClientFeature.item_id)
+            .where(Item.project_id == project.id)
         ).scalar_one()
     if not sample:
         return None
@@ -78,7 +79,7 @@ def _fit(running: Running, project: Project) -> FeatureSet | None:
     if wanted.get("name", "auto") == "auto" and own:
         wanted = {"name": "client"}
     content = payloads(running.settings, project.modality, sample)
-    featurizer, sentence = choose_featurizer(project.modality, wanted, content)
+    featurizer, sentence = choose_featurizer(project.modality, wanted)
     state = featurizer.fit(content)
     number = int(time.time_ns() // 1_000_000)
     version = f"{featurizer.name}-{number}"
@@ -105,10 +106,7 @@ def _fit(running: Running, project: Project) -> FeatureSet | None:
 def _sample(session: Session, project_id: int) -> Sequence[Row[Any]]:
     """A uniform sample of the pool: the items with the lowest draws, reserved and not."""
     return session.execute(
-        _content()
-        .where(Item.project_id == project_id, Item.state == "open")
-        .order_by(Item.draw)
-        .limit(SAMPLE)
+        _content().where(Item.project_id == project_id, Item.state == "open").order_by(Item.draw).limit(SAMPLE)
     ).all()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, TextClause, bindparam, insert, select, text, update
+from sqlalchemy import Row, TextualSelect, bindparam, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.core.errors import Conflict, NotFound
@@ -30,8 +30,11 @@ MAY_BE_GIVEN = f"""
 ITEM_COLUMNS = "items.id, items.key, items.payload, items.revision, items.fingerprint"
 
 
-def _candidates(sql: str) -> TextClause:
-    return text(sql).columns(payload=Json, probabilities=Json)
+def _candidates(sql: str) -> TextualSelect:
+    statement = text(sql)
+    if ":reserved" in sql:
+        statement = statement.bindparams(bindparam("reserved", type_=Item.reserved.type))
+    return statement.columns(payload=Json, probabilities=Json)
 
 
 # Items that a manager put first, best first.
@@ -40,7 +43,7 @@ FIRST = _candidates(f"""
     WHERE items.project_id = :project AND items.priority > 0 AND items.state = 'open' AND NOT items.done
     AND items.split = 'pool' AND NOT items.reserved AND {MAY_BE_GIVEN}
     ORDER BY items.priority DESC, items.draw LIMIT :limit
-""")  # noqa: S608  # only constants of this module are put in
+""")
 
 # The order that the current round published.
 QUEUE = _candidates(f"""
@@ -49,7 +52,7 @@ QUEUE = _candidates(f"""
     WHERE queue.round_id = :round AND NOT queue.done
     AND items.state = 'open' AND NOT items.done AND NOT items.reserved AND items.split = 'pool' AND {MAY_BE_GIVEN}
     ORDER BY queue.rank LIMIT :limit
-""")  # noqa: S608  # only constants of this module are put in
+""")
 
 # The audit order (reserved) or the seeded random order (not reserved).
 DRAWN = _candidates(f"""
@@ -57,7 +60,7 @@ DRAWN = _candidates(f"""
     WHERE items.project_id = :project AND items.reserved = :reserved
     AND items.state = 'open' AND NOT items.done AND items.split = 'pool' AND {MAY_BE_GIVEN}
     ORDER BY items.draw LIMIT :limit
-""").bindparams(bindparam("reserved", type_=Item.reserved.type))  # noqa: S608  # only constants
+""")
 
 EXPIRE = text("""
     UPDATE leases SET state = 'expired'
@@ -71,9 +74,7 @@ LIVE_OF = text("""
     WHERE leases.annotator_id = :annotator AND leases.project_id = :project AND leases.state = 'live'
     AND items.state = 'open'
     ORDER BY leases.id LIMIT :limit
-""").columns(
-    suggestion=Json, reason=Json, payload=Json, expires_at=Lease.expires_at.type, blind=Lease.blind.type
-)
+""").columns(suggestion=Json, reason=Json, payload=Json, expires_at=Lease.expires_at.type, blind=Lease.blind.type)
 
 NEXT_END = text("""
     SELECT min(expires_at) AS soonest FROM leases WHERE project_id = :project AND state = 'live'

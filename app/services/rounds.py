@@ -136,7 +136,7 @@ def _pause(session: Session, project_id: int, moment: datetime) -> float:
     failures = next((i for i, row in enumerate(last) if row.state != "failed"), len(last))
     took = float((last[0].seconds or {}).get("total", 0.0))
     pause = took if not failures else min(LONGEST_PAUSE_SECONDS, PAUSE_AFTER_FAILURE_SECONDS * 2 ** (failures - 1))
-    return max(0.0, pause - (moment - last[0].finished_at).total_seconds())
+    return float(max(0.0, pause - (moment - last[0].finished_at).total_seconds()))
 
 
 def waiting_or_running(session: Session, project_id: int) -> Job | None:

@@ -13,11 +13,11 @@ from sqlalchemy import Row, func, select, text, update
 
 from app.core.errors import Invalid
 from app.core.settings import Settings
-from app.db import Annotation, Job, Project, ProjectClass, Round, Serving, Worker, WriteSession
+from app.db import Annotation, Item, Job, Lease, Project, Round, Serving, Worker, WriteSession
 from app.db.session import now
 from app.loop.propose import words
 from app.loop.serving import AUDIT_WARM_UP, is_blind, slot_kind
-from app.services import leases, rounds
+from app.services import leases, rounds, tasks
 from app.services.access import Person, project_for
 
 MAX_COUNT = 50
@@ -268,11 +268,9 @@ def _order(session: WriteSession, project_id: int, round_id: int | None) -> _Ord
         return _Order(fallback="no round has been published yet")
     columns = (Round.number, Round.strategy, Round.fallback, Round.class_ids)
     row = session.execute(select(*columns).where(Round.id == round_id)).one()
-    names = session.execute(
-        select(ProjectClass.number, ProjectClass.name).where(ProjectClass.project_id == project_id)
-    ).all()
+    names = {each.number: each.name for each in tasks.classes_of(session, project_id)}
     strategy = str(row.strategy.get("ran") or row.strategy.get("name") or "auto")
-    return _Order(round_id, row.number, strategy, row.fallback, row.class_ids, {n: name for n, name in names})
+    return _Order(round_id, row.number, strategy, row.fallback, row.class_ids, names)
 
 
 def _preparing(session: WriteSession, project: Project, order: _Order, moment: datetime) -> Served | None:
@@ -329,11 +327,11 @@ def release_all(session: WriteSession, project_ref: int | str, person: Person) -
     """Give all own live leases of a project back; how many there were."""
     project = project_for(session, person, project_ref)
     released = session.execute(
-        update(leases.Lease)
-        .where(leases.Lease.annotator_id == person.id, leases.Lease.project_id == project.id)
+        update(Lease)
+        .where(Lease.annotator_id == person.id, Lease.project_id == project.id)
         .where(text("state = 'live'"))
         .values(state="released")
-        .returning(leases.Lease.id)
+        .returning(Lease.id)
     )
     return len(released.all())
 
@@ -344,3 +342,13 @@ def skip(session: WriteSession, lease_id: int, person: Person, reason: str | Non
     if held.state == "skipped":
         return
     leases.skip(session, held, reason)
+
+
+def describe(session: WriteSession, held: Lease) -> Served:
+    """One lease with its item, as it is served."""
+    project = session.get_one(Project, held.project_id)
+    item = session.get_one(Item, held.item_id)
+    shown = ServedLease(
+        held.id, item.id, item.key, item.payload, held.kind, held.blind, held.suggestion, held.reason, held.expires_at
+    )
+    return Served(project, "serving", leases=[shown])

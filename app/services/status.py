@@ -79,9 +79,7 @@ def item_counts(session: Session, project_id: int) -> dict[str, int]:
 
 def answer_count(session: Session, project_id: int) -> int:
     """Answers that stand: the newest version of each, retractions and uncounted ones left out."""
-    last = (
-        select(func.max(Annotation.id)).where(Annotation.project_id == project_id).group_by(Annotation.answer_id)
-    )
+    last = select(func.max(Annotation.id)).where(Annotation.project_id == project_id).group_by(Annotation.answer_id)
     return session.execute(
         select(func.count()).where(Annotation.id.in_(last), ~Annotation.retracted, Annotation.counted)
     ).scalar_one()
@@ -131,7 +129,12 @@ def _round_state(current: Round | None, job: Job | None) -> dict[str, Any]:
     if job is not None:
         progress = job.progress or {}
         state = "running" if job.state == "running" else "waiting"
-        return {"state": state, "step": progress.get("step"), "progress": progress.get("fraction"), "reason": job.reason}
+        return {
+            "state": state,
+            "step": progress.get("step"),
+            "progress": progress.get("fraction"),
+            "reason": job.reason,
+        }
     return {"state": current.state if current else None, "step": None, "progress": None, "reason": None}
 
 
@@ -183,21 +186,18 @@ def _advice(
     failure: dict[str, Any] | None,
     current: Round | None,
 ) -> str:
-    """The one sentence that says what to do next."""
-    if project.state != "open":
-        return f"The project is {project.state}: open it to go on."
-    if items["total"] == 0:
-        return "Push items to begin."
-    if not worker["alive"]:
-        return "No worker is running: start one with `labelwise worker`; answers are kept meanwhile."
-    if failure is not None:
-        return f"The last {failure['kind']} failed: {failure['reason']}"
-    if current is None:
-        return "The first order is being made." if features["busy"] else "Waiting for the first round."
-    if items["open"] == 0:
-        return "Every item is answered."
-    if current.fallback:
-        return f"Served at {current.fallback}: go on labelling."
-    if annotations == 0:
-        return "Start labelling: the first items cover the pool."
-    return "Go on labelling: a new order follows after each batch."
+    """The one sentence that says what to do next: the first that holds."""
+    fallback = current.fallback if current else None
+    said = failure or {"kind": "", "reason": ""}
+    sentences = (
+        (project.state != "open", f"The project is {project.state}: open it to go on."),
+        (items["total"] == 0, "Push items to begin."),
+        (not worker["alive"], "No worker is running: start one with `labelwise worker`; answers are kept meanwhile."),
+        (failure is not None, f"The last {said['kind']} failed: {said['reason']}"),
+        (current is None and features["busy"], "The model is reading the items."),
+        (current is None, "The first order is being made."),
+        (items["open"] == 0, "Every item is answered."),
+        (fallback is not None, f"Served at {fallback}: go on labelling."),
+        (annotations == 0, "Start labelling: the first items cover the pool."),
+    )
+    return next((text for holds, text in sentences if holds), "Go on labelling: a new order follows after each batch.")

@@ -264,7 +264,10 @@ def _warm(
     if row is None or row.class_ids != class_ids or row.featurizer != version:
         return None, None
     file = running.settings.data / "models" / str(project_id) / row.model_file
-    return (load_model(file), row.id) if file.exists() else (None, None)
+    if not file.exists():
+        return None, None
+    warm: Model = load_model(file)
+    return warm, int(row.id)
 
 
 def _labelled(turn: Turn, items: list[LabelledItem]) -> Labelled:
@@ -308,8 +311,10 @@ def _predictions(turn: Turn, proposal: Proposal) -> list[dict[str, Any]]:
 
 def _mark_done(session: WriteSession, round_id: int) -> None:
     """Items that were answered while the turn was thinking are not offered by its order."""
-    answered = select(QueueEntry.item_id).join(Item, Item.id == QueueEntry.item_id).where(
-        QueueEntry.round_id == round_id, Item.done
+    answered = (
+        select(QueueEntry.item_id)
+        .join(Item, Item.id == QueueEntry.item_id)
+        .where(QueueEntry.round_id == round_id, Item.done)
     )
     session.execute(
         update(QueueEntry).where(QueueEntry.round_id == round_id, QueueEntry.item_id.in_(answered)).values(done=True)
@@ -334,4 +339,3 @@ def _listed(probabilities: Any, rank: int) -> list[float] | None:
     if probabilities is None:
         return None
     return [round(float(value), 5) for value in probabilities[rank]]
-

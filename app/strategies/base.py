@@ -52,6 +52,10 @@ class Candidates:
         order = np.lexsort((keyed_hash(self.ids, self.seed), -self.scores))
         return order[:k].astype(np.int64)
 
+    def by_hash(self) -> Indices:
+        """Positions in the order of the keyed hash: how ties break."""
+        return np.argsort(keyed_hash(self.ids, self.seed), kind="stable").astype(np.int64)
+
 
 @dataclass(frozen=True)
 class Context:
@@ -78,6 +82,7 @@ class PoolStrategy(Protocol):
 
     name: ClassVar[str]
     needs: ClassVar[frozenset[Need]]
+    explores: ClassVar[bool]  # candidates are also drawn at random, not only by score
 
     def prepare(self, context: Context, rng: Generator) -> Any:
         """Make the round's small state; never an array of the pool's length times its width."""

@@ -1,0 +1,83 @@
+"""Strict bodies: sized while they stream, UTF-8 JSON only, nothing that a database cannot hold."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+
+from app.core.errors import Invalid, TooLarge, WrongType
+from app.core.text import read_json
+
+BODY_METHODS = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+class StrictRequest(Request):
+    """A request whose body is bounded and whose JSON is checked."""
+
+    async def body(self) -> bytes:
+        if not hasattr(self, "_body"):
+            limit = self.app.state.settings.json_body_bytes
+            pieces, size = [], 0
+            async for piece in self.stream():
+                size += len(piece)
+                if size > limit:
+                    raise TooLarge(f"the body has more than {limit:,} bytes")
+                pieces.append(piece)
+            self._body = b"".join(pieces)
+        return self._body
+
+    async def json(self) -> Any:
+        body = await self.body()
+        self._json = read_json(body)
+        return self._json
+
+
+class StrictRoute(APIRoute):
+    """Refuses unknown query parameters and bodies that are not JSON, before anything else is looked at."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        flat = self.dependant
+        takes_body = self.body_field is not None
+        known = {field.alias for field in _all_query(flat)}
+
+        async def strict(request: Request) -> Response:
+            if unknown := sorted(set(request.query_params) - known):
+                raise Invalid(
+                    f"unknown query parameter {unknown[0][:100]!r}", fields=dict.fromkeys(unknown[:10], "unknown")
+                )
+            checked = StrictRequest(request.scope, request.receive)
+            if takes_body and request.method in BODY_METHODS:
+                await _check_json_body(checked)
+            try:
+                return await handler(checked)
+            except RequestValidationError as error:
+                raise refusal(error) from None
+
+        return strict
+
+
+def refusal(error: RequestValidationError) -> Invalid:
+    """What is wrong where, without a word of what was sent."""
+    fields = {".".join(str(part) for part in each["loc"][1:]) or "body": str(each["msg"]) for each in error.errors()}
+    where, what = next(iter(fields.items()), ("body", "invalid"))
+    return Invalid(f"{where[:100]}: {what}", fields={name[:100]: text for name, text in list(fields.items())[:20]})
+
+
+async def _check_json_body(request: StrictRequest) -> None:
+    body = await request.body()
+    if not body:
+        return
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise WrongType("send the body as application/json")
+    await request.json()
+
+
+def _all_query(dependant: Any) -> list[Any]:
+    found = list(dependant.query_params)
+    for each in dependant.dependencies:
+        found += _all_query(each)
+    return found

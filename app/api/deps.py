@@ -1,0 +1,104 @@
+"""Who asks and with what: the dependencies that every route stands on. Without them nobody gets in."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header, Request
+
+from app.core.errors import Forbidden, Invalid, NotSignedIn
+from app.core.secrets import same
+from app.core.settings import Settings
+from app.db import Database
+from app.services import accounts
+from app.services.access import Person
+
+SECURE_COOKIE = "__Host-labelwise"
+PLAIN_COOKIE = "labelwise"
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+
+def database(request: Request) -> Database:
+    """The process's database."""
+    found: Database = request.app.state.db
+    return found
+
+
+def settings(request: Request) -> Settings:
+    """The process's settings."""
+    found: Settings = request.app.state.settings
+    return found
+
+
+Db = Annotated[Database, Depends(database)]
+Config = Annotated[Settings, Depends(settings)]
+
+
+def cookie_of(request: Request) -> str | None:
+    """The browser session's secret; None without one, or where two of one name arrive."""
+    raw = request.headers.get("cookie", "")
+    for name in (SECURE_COOKIE, PLAIN_COOKIE):
+        values = [part.split("=", 1)[1] for part in raw.split("; ") if part.split("=", 1)[0] == name and "=" in part]
+        if values:
+            return values[0] if len(set(values)) == 1 else None
+    return None
+
+
+def optional_person(request: Request, db: Db) -> Person | None:
+    """Who asks: a token's owner, else the cookie's; None for nobody.
+
+    A request with a bearer token ignores cookies. An unsafe request with a cookie must carry the page's CSRF
+    token and come from our own origin.
+    """
+    header = request.headers.get("authorization")
+    if header is not None:
+        kind, _, secret = header.partition(" ")
+        with db.read() as session:
+            person = accounts.by_token(session, secret.strip(), db.now()) if kind.lower() == "bearer" else None
+        if person is None:
+            raise NotSignedIn("this token is not valid")
+        return person
+    secret_cookie = cookie_of(request)
+    if secret_cookie is None:
+        return None
+    with db.read() as session:
+        found = accounts.by_cookie(session, secret_cookie, db.now())
+        if found is None:
+            return None
+        person, browser = found
+        if request.method not in SAFE_METHODS:
+            check_same_site(request)
+            if not same(request.headers.get("x-csrf-token", ""), browser.csrf_token):
+                raise Forbidden("the X-CSRF-Token header is missing or old: reload the page")
+        request.state.csrf_token = browser.csrf_token
+    return person
+
+
+def check_same_site(request: Request) -> None:
+    """Raise Forbidden when a browser says that another site's page sent this request."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
+        raise Forbidden("this request came from another site")
+    origin = request.headers.get("origin")
+    if origin is not None and origin.split("://", 1)[-1] != request.headers.get("host"):
+        raise Forbidden("this request came from another site")
+
+
+def person_of(person: Annotated[Person | None, Depends(optional_person)]) -> Person:
+    """Who asks; nobody gets in without a token or a session."""
+    if person is None:
+        raise NotSignedIn("sign in, or send a token as `Authorization: Bearer ...`")
+    return person
+
+
+def idempotency_key(idempotency_key: Annotated[str | None, Header()] = None) -> UUID | None:
+    """The client's key of this request; raises Invalid when it is not a UUID."""
+    if idempotency_key is None:
+        return None
+    try:
+        return UUID(idempotency_key)
+    except ValueError:
+        raise Invalid("Idempotency-Key is a UUID", fields={"Idempotency-Key": "not a UUID"}) from None
+
+
+Caller = Annotated[Person, Depends(person_of)]
+MaybeCaller = Annotated[Person | None, Depends(optional_person)]
+IdempotencyKey = Annotated[UUID | None, Depends(idempotency_key)]

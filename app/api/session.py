@@ -1,0 +1,170 @@
+"""Signing in and out, the first admin, and invitations."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.bodies import StrictRoute
+from app.api.deps import (
+    PLAIN_COOKIE,
+    SECURE_COOKIE,
+    Caller,
+    Config,
+    Db,
+    MaybeCaller,
+    check_same_site,
+    cookie_of,
+)
+from app.core.errors import Forbidden, NotSignedIn
+from app.core.settings import Settings
+from app.services import accounts
+from app.services.accounts import SignedIn
+
+router = APIRouter(tags=["accounts"], route_class=StrictRoute)
+public = APIRouter(tags=["accounts"], route_class=StrictRoute)
+
+LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "testserver"}
+Password = Annotated[str, Field(max_length=100_000, repr=False)]
+
+
+class Credentials(BaseModel):
+    """A name and its password."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(max_length=200)
+    password: Password
+
+
+class InvitationIn(BaseModel):
+    """Name and password of a new account; empty for somebody who is signed in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field("", max_length=200)
+    password: Password = ""
+
+
+class PasswordIn(BaseModel):
+    """The old password and the new one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    old_password: Password
+    new_password: Password
+
+
+class SessionOut(BaseModel):
+    """Who is signed in, and the token that unsafe requests of the page must carry."""
+
+    user: dict[str, Any]
+    csrf_token: str
+    expires_at: datetime | None = None
+    project: int | None = None
+
+
+@public.post("/session", status_code=201, response_model=SessionOut)
+def sign_in(body: Credentials, request: Request, response: Response, config: Config, db: Db) -> SessionOut:
+    """Sign in with name and password."""
+    check_same_site(request)
+    check_transport(request, config)
+    with db.write() as session:
+        address = request.client.host if request.client else ""
+        signed_in = accounts.sign_in(session, config, body.name, body.password, address)
+        shown = _shown(signed_in) if signed_in else None
+    if signed_in is None or shown is None:
+        raise NotSignedIn("name or password is wrong")
+    set_cookie(request, response, signed_in)
+    return shown
+
+
+@router.get("/session", response_model=SessionOut)
+def show_session(request: Request, person: Caller) -> SessionOut:
+    """Who is signed in."""
+    user = {"id": person.id, "name": person.name, "admin": person.admin}
+    return SessionOut(user=user, csrf_token=getattr(request.state, "csrf_token", ""))
+
+
+@router.delete("/session", status_code=204)
+def sign_out(request: Request, response: Response, person: Caller, db: Db) -> None:
+    """Sign out; the session ends on the server."""
+    if (secret := cookie_of(request)) is not None:
+        with db.write() as session:
+            accounts.sign_out(session, secret)
+    for name in (SECURE_COOKIE, PLAIN_COOKIE):
+        response.delete_cookie(name, path="/")
+
+
+@router.post("/session/password", status_code=204)
+def change_password(body: PasswordIn, request: Request, person: Caller, db: Db) -> None:
+    """Set a new password; other browsers are signed out."""
+    if person.scopes is not None:
+        raise Forbidden("a token cannot change a password")
+    with db.write() as session:
+        accounts.change_password(session, person, body.old_password, body.new_password, cookie_of(request))
+
+
+@public.post("/setup/{code}", status_code=201, response_model=SessionOut)
+def set_up(
+    code: str, body: Credentials, request: Request, response: Response, config: Config, db: Db
+) -> SessionOut:
+    """Make the first admin with the one-time link that the server printed."""
+    check_same_site(request)
+    check_transport(request, config)
+    with db.write() as session:
+        signed_in = accounts.set_up(session, config, code, body.name, body.password)
+        shown = _shown(signed_in)
+    set_cookie(request, response, signed_in)
+    return shown
+
+
+@public.post("/invitations/{code}/accept", status_code=201, response_model=SessionOut)
+def accept_invitation(
+    code: str,
+    body: InvitationIn,
+    request: Request,
+    response: Response,
+    person: MaybeCaller,
+    config: Config,
+    db: Db,
+) -> SessionOut:
+    """Join a project, with a new account or as the person who is signed in."""
+    check_same_site(request)
+    check_transport(request, config)
+    with db.write() as session:
+        signed_in, project = accounts.accept_invitation(session, config, code, body.name, body.password, person)
+        shown = _shown(signed_in) if signed_in else None
+    if signed_in is None or shown is None:
+        assert person is not None
+        user = {"id": person.id, "name": person.name, "admin": person.admin}
+        return SessionOut(user=user, csrf_token=getattr(request.state, "csrf_token", ""), project=project)
+    set_cookie(request, response, signed_in)
+    return shown.model_copy(update={"project": project})
+
+
+def set_cookie(request: Request, response: Response, signed_in: SignedIn) -> None:
+    """Hand the session's secret to the browser: `__Host-` and Secure on https, plain on http."""
+    https = request.url.scheme == "https"
+    response.set_cookie(
+        SECURE_COOKIE if https else PLAIN_COOKIE,
+        signed_in.secret,
+        expires=signed_in.expires_at,
+        path="/",
+        secure=https,
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def check_transport(request: Request, config: Settings) -> None:
+    """Raise Forbidden for a password over plain http from another machine, unless a setting allows it."""
+    host = request.headers.get("host", "").rsplit(":", 1)[0]
+    if request.url.scheme != "https" and host not in LOOPBACK and not config.insecure_http:
+        raise Forbidden("signing in over plain http is allowed on this machine only: use https, or --insecure-http")
+
+
+def _shown(signed_in: SignedIn) -> SessionOut:
+    user = {"id": signed_in.user.id, "name": signed_in.user.name, "admin": signed_in.user.admin}
+    return SessionOut(user=user, csrf_token=signed_in.csrf_token, expires_at=signed_in.expires_at)

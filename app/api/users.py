@@ -1,0 +1,137 @@
+"""Users and tokens."""
+
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.deps import Caller, Db
+from app.core.text import INT64_MAX
+from app.services import accounts
+from app.services.access import project_for
+
+router = APIRouter(tags=["accounts"])
+Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
+
+
+class UserIn(BaseModel):
+    """A new account."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(max_length=200)
+    password: str = Field(max_length=100_000, repr=False)
+    admin: bool = False
+
+
+class UserChange(BaseModel):
+    """What may be changed of an account."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    active: bool | None = None
+    admin: bool | None = None
+
+
+class UserOut(BaseModel):
+    """An account."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    name: str
+    admin: bool
+    active: bool
+    created_at: datetime
+
+
+class TokenIn(BaseModel):
+    """A new token: what it may do, where, and for how many seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(max_length=200)
+    scopes: list[str] = Field(default_factory=lambda: list(accounts.SCOPES), max_length=10)
+    project: int | str | None = None
+    expires_in: float | None = Field(None, gt=0, le=10 * 365 * 86_400)
+
+
+class TokenOut(BaseModel):
+    """A token without its secret."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    name: str
+    scopes: list[str]
+    project_id: int | None
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class NewToken(TokenOut):
+    """A token with its secret, shown this once."""
+
+    token: str
+
+
+class UsersOut(BaseModel):
+    """Everybody."""
+
+    items: list[UserOut]
+
+
+class TokensOut(BaseModel):
+    """The caller's tokens."""
+
+    items: list[TokenOut]
+
+
+@router.get("/users", response_model=UsersOut)
+def list_users(person: Caller, db: Db) -> UsersOut:
+    """Everybody with an account (admins)."""
+    with db.read() as session:
+        return UsersOut(items=[UserOut.model_validate(user) for user in accounts.users(session, person)])
+
+
+@router.post("/users", status_code=201, response_model=UserOut)
+def create_user(body: UserIn, person: Caller, db: Db) -> UserOut:
+    """Add a person (admins)."""
+    accounts.need_admin(person)
+    with db.write() as session:
+        return UserOut.model_validate(accounts.create_user(session, body.name, body.password, admin=body.admin))
+
+
+@router.patch("/users/{user}", response_model=UserOut)
+def change_user(user: Number, body: UserChange, person: Caller, db: Db) -> UserOut:
+    """Switch a person off or on, or make an admin (admins)."""
+    with db.write() as session:
+        return UserOut.model_validate(accounts.change_user(session, person, user, body.active, body.admin))
+
+
+@router.get("/tokens", response_model=TokensOut)
+def list_tokens(person: Caller, db: Db) -> TokensOut:
+    """The caller's own tokens."""
+    with db.read() as session:
+        return TokensOut(items=[TokenOut.model_validate(token) for token in accounts.tokens(session, person)])
+
+
+@router.post("/tokens", status_code=201, response_model=NewToken)
+def create_token(body: TokenIn, person: Caller, db: Db) -> NewToken:
+    """Make a token; its secret is in this answer and nowhere else."""
+    person.need("manage")
+    lasts = timedelta(seconds=body.expires_in) if body.expires_in else None
+    with db.write() as session:
+        bound = body.project if person.token_project is None else person.token_project
+        project = project_for(session, person, bound).id if bound is not None else None
+        token, secret = accounts.create_token(session, person.id, body.name, body.scopes, project, lasts)
+        return NewToken(**TokenOut.model_validate(token).model_dump(), token=secret)
+
+
+@router.delete("/tokens/{token}", status_code=204)
+def delete_token(token: Number, person: Caller, db: Db) -> None:
+    """End a token."""
+    person.need("manage")
+    with db.write() as session:
+        accounts.delete_token(session, person, token)

@@ -1,0 +1,45 @@
+"""Secrets: made here, stored as hashes, compared in constant time."""
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+SHORTEST_KEY = 32
+
+
+def new_secret(prefix: str = "") -> str:
+    """A fresh random secret of 256 bits, shown once."""
+    return prefix + secrets.token_urlsafe(32)
+
+
+def hashed(secret: str) -> str:
+    """The form in which a random secret is stored; it is long enough to need no salt."""
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two secrets are equal, in constant time."""
+    return secrets.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))
+
+
+def secret_key(given: str | None, data: Path) -> str:
+    """The service's key: as set, else made once in the data folder.
+
+    Raises:
+        ValueError: the key is shorter than 32 characters or a repeated character.
+    """
+    key = given if given is not None else _own_key(data / "secret.key")
+    if len(key) < SHORTEST_KEY or len(set(key)) < 8:
+        raise ValueError("LABELWISE_SECRET_KEY needs at least 32 characters that are not all alike")
+    return key
+
+
+def _own_key(file: Path) -> str:
+    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        with os.fdopen(os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as handle:
+            handle.write(new_secret())
+    except FileExistsError:
+        pass
+    return file.read_text().strip()

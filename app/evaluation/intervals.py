@@ -1,0 +1,52 @@
+"""Numbers with their uncertainty."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+Z95 = 1.959964
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval and the number of answers behind it."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Rounded to four places."""
+        return {"value": round(self.value, 4), "low": round(self.low, 4), "high": round(self.high, 4), "n": self.n}
+
+
+def share(successes: float, n: int) -> Estimate | None:
+    """A share with Wilson's interval; None for n = 0.
+
+    Source: Wilson. Probable Inference, the Law of Succession, and Statistical Inference. JASA 1927.
+    """
+    if n == 0:
+        return None
+    p = successes / n
+    denominator = 1 + Z95**2 / n
+    center = (p + Z95**2 / (2 * n)) / denominator
+    half = Z95 * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2)) / denominator
+    return Estimate(p, max(0.0, center - half), min(1.0, center + half), n)
+
+
+def answers_for_half_width(p: float, half_width: float) -> int:
+    """How many audit answers give a share near p that half-width at 95 %, by the normal approximation."""
+    p = min(max(p, 0.05), 0.95)
+    return math.ceil(Z95**2 * p * (1 - p) / half_width**2)
+
+
+def in_words(estimate: dict[str, Any] | None) -> str:
+    """An accuracy as a person reads it: a number while the band is narrow, a range and what would help otherwise."""
+    if estimate is None:
+        return "cannot tell yet: no audit answers"
+    low, high, n = estimate["low"], estimate["high"], estimate["n"]
+    if high - low <= 0.2:
+        return f"{100 * estimate['value']:.0f} % (between {100 * low:.0f} and {100 * high:.0f} %, {n} audit answers)"
+    more = max(1, answers_for_half_width(estimate["value"], 0.1) - n)
+    return f"between {100 * low:.0f} and {100 * high:.0f} %: {more} more audit answers for plus or minus 10"

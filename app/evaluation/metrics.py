@@ -1,0 +1,95 @@
+"""Metrics of predicted against true classes."""
+
+from typing import Any
+
+import numpy as np
+
+from app.core.arrays import Floats, Indices
+from app.evaluation.intervals import share
+
+BOOTSTRAP = 200
+CALIBRATION_BINS = 10
+
+
+def hits(probabilities: Floats, targets: Floats, multiple: bool) -> Floats:
+    """How right each prediction is, (n,) in [0, 1]: the share of answers that agree with it.
+
+    For several classes a row counts when every class is on its right side of one half.
+    """
+    if multiple:
+        return np.asarray(((probabilities >= 0.5) == (targets >= 0.5)).all(axis=1), dtype=np.float32)
+    return np.asarray(targets[np.arange(len(targets)), probabilities.argmax(axis=1)], dtype=np.float32)
+
+
+def report(
+    probabilities: Floats, targets: Floats, classes: tuple[int, ...], multiple: bool, seed: int
+) -> dict[str, Any]:
+    """Accuracy, macro F1 with a bootstrap interval, recall and precision a class, confusion, calibration."""
+    right = hits(probabilities, targets, multiple)
+    n = len(right)
+    accuracy = share(float(right.sum()), n)
+    found: dict[str, Any] = {"accuracy": accuracy.to_json() if accuracy else None}
+    if n == 0:
+        return found
+    found["calibration"] = calibration(probabilities, right) if not multiple else None
+    predicted = probabilities >= 0.5 if multiple else np.eye(len(classes), dtype=bool)[probabilities.argmax(axis=1)]
+    truth = targets >= 0.5
+    found["macro_f1"] = _macro_f1(predicted, truth, seed)
+    found["classes"] = [_per_class(predicted[:, i], truth[:, i], number) for i, number in enumerate(classes)]
+    if not multiple:
+        found["confusion"] = confusion(targets.argmax(axis=1), probabilities.argmax(axis=1), len(classes))
+    return found
+
+
+def confusion(truth: Indices, predicted: Indices, classes: int) -> list[list[int]]:
+    """Counts (c, c): rows are the true classes, columns the predicted ones."""
+    table = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(table, (truth, predicted), 1)
+    return [[int(value) for value in row] for row in table]
+
+
+def calibration(probabilities: Floats, right: Floats) -> dict[str, Any]:
+    """Expected calibration error over ten bins of the highest probability.
+
+    Source: Naeini, Cooper, Hauskrecht. Obtaining Well Calibrated Probabilities Using Bayesian Binning. AAAI 2015.
+    """
+    confidence = probabilities.max(axis=1)
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    rows, error = [], 0.0
+    for number in range(CALIBRATION_BINS):
+        inside = bins == number
+        if not inside.any():
+            continue
+        said, was = float(confidence[inside].mean()), float(right[inside].mean())
+        error += float(inside.mean()) * abs(said - was)
+        rows.append({"said": round(said, 4), "was": round(was, 4), "n": int(inside.sum())})
+    return {"error": round(error, 4), "bins": rows}
+
+
+def _per_class(predicted: Any, truth: Any, number: int) -> dict[str, Any]:
+    both = float((predicted & truth).sum())
+    recall, precision = share(both, int(truth.sum())), share(both, int(predicted.sum()))
+    return {
+        "class_id": number,
+        "recall": recall.to_json() if recall else None,
+        "precision": precision.to_json() if precision else None,
+    }
+
+
+def _macro_f1(predicted: Any, truth: Any, seed: int) -> dict[str, Any]:
+    rng = np.random.default_rng(seed)
+    n = len(truth)
+    draws = []
+    for _ in range(BOOTSTRAP):
+        rows = rng.integers(0, n, n)
+        draws.append(_f1(predicted[rows], truth[rows]))
+    low, high = np.quantile(draws, [0.025, 0.975])
+    value = _f1(predicted, truth)
+    return {"value": round(value, 4), "low": round(float(low), 4), "high": round(float(high), 4), "n": n}
+
+
+def _f1(predicted: Any, truth: Any) -> float:
+    both = (predicted & truth).sum(axis=0)
+    size = predicted.sum(axis=0) + truth.sum(axis=0)
+    there = truth.any(axis=0)
+    return float((2 * both[there] / np.maximum(size[there], 1)).mean()) if there.any() else 0.0

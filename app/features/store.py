@@ -1,0 +1,180 @@
+"""The feature store: append-only, memory-mapped shards of one feature set. It knows files, not SQL.
+
+A shard is `<name>.ids.npy` (n, 3) int64 of item, unit, revision, `<name>.dense.npy` (n, d) float32 and, where the
+featurizer is sparse, three arrays of a CSR matrix. Files are written aside, synced and renamed; only then does the
+caller record the shard in its manifest, so a crash leaves a file without a row, which `sweep` removes.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from app.core.arrays import AnyArray, Booleans, Indices
+from app.core.block import Block, Rows
+
+CSR_PARTS = ("data", "indices", "indptr")
+
+
+@dataclass(frozen=True)
+class ShardInfo:
+    """The manifest row of a shard."""
+
+    name: str
+    rows: int
+    checksum: str  # of the identities, SHA-256
+    bytes: int
+    sparse: bool
+
+
+@dataclass(frozen=True)
+class StoredShard:
+    """A shard on disk; `keep` maps identities (n, 3) to a mask (n,) of the rows that are candidates."""
+
+    folder: Path
+    info: ShardInfo
+    keep: Callable[[Indices], Booleans] | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows in the file, candidates or not."""
+        return self.info.rows
+
+    def ids(self) -> Indices:
+        """The identities (n, 3), memory-mapped."""
+        return np.asarray(_mapped(self.folder, self.info.name, "ids"))
+
+    def load(self) -> Rows:
+        """The candidates among the rows; without a mask a view of the mapped file."""
+        ids, block = self.ids(), self.block()
+        if self.keep is None:
+            return Rows(ids, block)
+        mask = self.keep(ids)
+        if mask.all():
+            return Rows(ids, block)
+        return Rows(ids[mask], block.take(mask))
+
+    def block(self) -> Block:
+        """All rows' features, memory-mapped."""
+        dense = _mapped(self.folder, self.info.name, "dense")
+        if not self.info.sparse:
+            return Block(dense)
+        parts = tuple(_mapped(self.folder, self.info.name, part) for part in CSR_PARTS)
+        width = int(np.load(self.folder / f"{self.info.name}.width.npy", allow_pickle=False))
+        return Block(dense, csr_matrix(parts, shape=(self.info.rows, width), copy=False))
+
+
+def append(folder: Path, ids: Indices, block: Block) -> ShardInfo:
+    """Write one shard and make it durable; O(rows). The caller records what this returns.
+
+    Raises:
+        ValueError: identities and rows differ in number, or a value is not finite.
+    """
+    if ids.shape != (len(block), 3):
+        raise ValueError(f"{ids.shape[0]} identities for {len(block)} rows")
+    if not np.isfinite(block.dense).all():
+        raise ValueError("a feature is not finite")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    name = uuid4().hex
+    arrays: dict[str, AnyArray] = {"ids": ids.astype(np.int64), "dense": block.dense.astype(np.float32, copy=False)}
+    if block.sparse is not None:
+        matrix = block.sparse.tocsr()
+        arrays |= {part: getattr(matrix, part) for part in CSR_PARTS} | {"width": np.array(matrix.shape[1])}
+    written = sum(_write(folder, f"{name}.{part}.npy", array) for part, array in arrays.items())
+    _sync_folder(folder)
+    checksum = hashlib.sha256(np.ascontiguousarray(arrays["ids"]).tobytes()).hexdigest()
+    return ShardInfo(name, len(block), checksum, written, block.sparse is not None)
+
+
+def gather(shards: Sequence[StoredShard], ids: Indices) -> tuple[Booleans, Block]:
+    """The rows of the given identities (n, 3): which were found (n,), and the features of those, in order.
+
+    The newest row of an identity counts. Reads the identities of every shard, O(pool) integers, and copies only
+    the wanted rows.
+    """
+    wanted = {(int(item), int(unit), int(revision)): place for place, (item, unit, revision) in enumerate(ids)}
+    where: dict[int, tuple[int, int]] = {}
+    items = np.unique(ids[:, 0]) if len(ids) else np.empty(0, dtype=np.int64)
+    for number, shard in enumerate(shards):
+        held = shard.ids()
+        for row in np.flatnonzero(np.isin(held[:, 0], items)):
+            place = wanted.get((int(held[row, 0]), int(held[row, 1]), int(held[row, 2])))
+            if place is not None:
+                where[place] = (number, int(row))
+    found = np.zeros(len(ids), dtype=np.bool_)
+    found[list(where)] = True
+    return found, _collect(shards, [where[place] for place in sorted(where)])
+
+
+def _collect(shards: Sequence[StoredShard], places: list[tuple[int, int]]) -> Block:
+    if not places:
+        empty = shards[0].block().take(np.empty(0, dtype=np.int64)) if shards else None
+        return empty or Block(np.empty((0, 1), dtype=np.float32))
+    numbers = np.array([number for number, _ in places])
+    rows = np.array([row for _, row in places])
+    parts, order = [], []
+    for number in np.unique(numbers):
+        mine = np.flatnonzero(numbers == number)
+        parts.append(shards[number].block().take(rows[mine]))
+        order.append(mine)
+    back = np.argsort(np.concatenate(order), kind="stable")
+    return Block.concatenate(parts).take(back)
+
+
+def sweep(folder: Path, known: Iterable[str]) -> int:
+    """Delete the files of shards that the manifest does not name; how many files went."""
+    names = set(known)
+    gone = 0
+    for file in folder.glob("*.npy*"):
+        if file.name.split(".")[0] not in names:
+            file.unlink(missing_ok=True)
+            gone += 1
+    return gone
+
+
+def remove(folder: Path, name: str) -> None:
+    """Delete one shard's files, after its manifest row is gone."""
+    for file in folder.glob(f"{name}.*"):
+        file.unlink(missing_ok=True)
+
+
+def without(shard: StoredShard, item_ids: Indices) -> ShardInfo | None:
+    """Write a copy of a shard that lacks some items, for erasure; None when none of them is in it."""
+    ids = shard.ids()
+    mask = ~np.isin(ids[:, 0], item_ids)
+    if mask.all():
+        return None
+    return append(shard.folder, ids[mask], shard.block().take(mask))
+
+
+def _mapped(folder: Path, name: str, part: str) -> AnyArray:
+    path = folder / f"{name}.{part}.npy"
+    try:
+        mapped: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
+    except ValueError:  # a file of no rows cannot be mapped
+        mapped = np.load(path, allow_pickle=False)
+    return mapped
+
+
+def _write(folder: Path, name: str, array: AnyArray) -> int:
+    aside = folder / f"{name}.tmp"
+    with aside.open("wb") as file:
+        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
+    size = aside.stat().st_size
+    aside.replace(folder / name)
+    return size
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

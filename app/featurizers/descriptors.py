@@ -1,0 +1,129 @@
+"""Images as compact classical descriptors: gradients, shape and colour."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from app.core.arrays import AnyArray, Floats
+from app.core.block import Block
+from app.featurizers.dense import unit_rows
+
+SIDE = 32
+CELL = 4
+BINS = 9
+THUMB = 12
+SEED = 0
+
+
+@dataclass(frozen=True)
+class DescriptorState:
+    """Mean (d,) and whitening projection (d, dims) of the raw descriptors."""
+
+    mean: Floats
+    projection: Floats
+
+
+@dataclass(frozen=True)
+class Descriptors:
+    """Histograms of oriented gradients on a 32 x 32 grey copy, a 12 x 12 thumbnail and a colour histogram, by PCA.
+
+    Costs about a millisecond an image, nearly all of it decoding. Knows shape and colour, not meaning: an encoder
+    is better for photographs.
+
+    Source: Dalal, Triggs. Histograms of Oriented Gradients for Human Detection. CVPR 2005.
+    """
+
+    name: ClassVar[str] = "descriptors"
+    modality: ClassVar[str] = "image"
+
+    dimensions: int = 160
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the vectors would."""
+        return f"descriptors-1-{self.dimensions}"
+
+    def fit(self, payloads: Sequence[Any]) -> DescriptorState:
+        """Learn the principal components from at most 5,000 images."""
+        step = max(1, len(payloads) // 5_000)
+        raw = _raw(payloads[::step])
+        mean = raw.mean(axis=0)
+        rank = max(1, min(self.dimensions, *raw.shape))
+        _, values, right = np.linalg.svd(raw - mean, full_matrices=False)
+        spread = values[:rank] / np.sqrt(max(len(raw) - 1, 1))
+        # Half-way between plain and whitened components: strong directions lead, weak ones are still heard.
+        weight = 1 / np.sqrt(np.maximum(spread, 1e-3 * max(float(spread[0]), 1e-6)))
+        return DescriptorState(mean.astype(np.float32), (right[:rank].T * weight).astype(np.float32))
+
+    def transform(self, payloads: Sequence[Any], state: DescriptorState) -> Block:
+        """Dense (n, dims) rows of unit length; an image that cannot be read gives a row of zeros."""
+        raw = _raw(payloads)
+        unread = ~raw.any(axis=1)
+        dense = unit_rows((raw - state.mean) @ state.projection)
+        dense[unread] = 0
+        return Block(dense)
+
+    def save(self, state: DescriptorState, path: Path) -> None:
+        """Write the state as .npz."""
+        with path.open("wb") as file:
+            np.savez(file, mean=state.mean, projection=state.projection)
+
+    def load(self, path: Path) -> DescriptorState:
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            return DescriptorState(arrays["mean"], arrays["projection"])
+
+
+def _raw(paths: Sequence[Any]) -> Floats:
+    pixels = np.zeros((len(paths), SIDE, SIDE, 3), dtype=np.float32)
+    for row, path in enumerate(paths):
+        if path is not None and (image := _read(path)) is not None:
+            pixels[row] = image
+    grey = pixels.mean(axis=3)
+    parts = [_gradients(grey), _thumbs(grey), 0.5 * _colors(pixels)]
+    described = np.concatenate(parts, axis=1)
+    described[~pixels.any(axis=(1, 2, 3))] = 0
+    return np.asarray(described, dtype=np.float32)
+
+
+def _read(path: Any) -> AnyArray | None:
+    try:
+        with Image.open(path) as image:
+            image.draft("RGB", (SIDE * 4, SIDE * 4))
+            small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError):
+        return None
+    return np.maximum(np.asarray(small, dtype=np.float32) / 255, 1e-4)  # black is not unread
+
+
+def _gradients(grey: Floats) -> AnyArray:
+    """Orientation histograms (n, cells * bins) of overlapping soft cells, square-rooted and normalised as a whole."""
+    dy, dx = np.gradient(grey, axis=(1, 2))
+    strength = np.hypot(dx, dy)
+    angle = (np.arctan2(dy, dx) % np.pi) * (BINS / np.pi)
+    low = np.floor(angle).astype(int) % BINS
+    part = angle - np.floor(angle)
+    cells = SIDE // CELL
+    histogram = np.zeros((len(grey), cells, cells, BINS), dtype=np.float32)
+    for number in range(BINS):
+        share = strength * ((low == number) * (1 - part) + ((low + 1) % BINS == number) * part)
+        histogram[..., number] = share.reshape(len(grey), cells, CELL, cells, CELL).sum(axis=(2, 4))
+    return unit_rows(np.sqrt(histogram).reshape(len(grey), -1))
+
+
+def _thumbs(grey: Floats) -> AnyArray:
+    places = np.linspace(0, SIDE - 1, THUMB).round().astype(int)
+    return unit_rows(grey[:, places][:, :, places].reshape(len(grey), -1))
+
+
+def _colors(pixels: Floats) -> AnyArray:
+    """A 4 x 4 x 4 histogram (n, 64) of colours, square-rooted."""
+    codes = np.minimum((pixels * 4).astype(int), 3)
+    flat = (codes[..., 0] * 16 + codes[..., 1] * 4 + codes[..., 2]).reshape(len(pixels), -1)
+    counts = np.zeros((len(pixels), 64), dtype=np.float32)
+    np.add.at(counts, (np.arange(len(pixels))[:, None], flat), 1)
+    return unit_rows(np.sqrt(counts))

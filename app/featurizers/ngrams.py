@@ -1,0 +1,115 @@
+"""Texts as weighted word n-grams, and as points in their latent semantic space."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.sparse import csr_matrix, hstack
+from sklearn.feature_extraction.text import HashingVectorizer
+from sklearn.utils.extmath import randomized_svd
+
+from app.core.arrays import Floats, Indices
+from app.core.block import Block
+from app.featurizers.dense import unit_rows
+
+SVD_ROWS = 20_000
+SEED = 0
+
+
+@dataclass(frozen=True)
+class NGramState:
+    """Inverse document frequencies (D,) and the projection (k, dims) of the columns that carry it."""
+
+    idf: Floats
+    columns: Indices
+    projection: Floats
+
+
+@dataclass(frozen=True)
+class NGrams:
+    """Hashed word 1- and 2-grams with sublinear tf and idf, L2-normalised; dense: their truncated SVD.
+
+    Costs about 15 microseconds and 250 bytes a short text; with `characters` also 3- to 4-grams within words, about
+    five times that. Blind to meaning: two words for one thing are two columns.
+
+    Source: Weinberger et al. Feature Hashing for Large Scale Multitask Learning. ICML 2009; Deerwester et al.
+    Indexing by Latent Semantic Analysis. JASIS 1990.
+    """
+
+    name: ClassVar[str] = "ngrams"
+    modality: ClassVar[str] = "text"
+
+    bits: int = 18
+    dimensions: int = 128
+    characters: bool = False
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the vectors would."""
+        return f"ngrams-1-{self.bits}-{self.dimensions}{'-characters' if self.characters else ''}"
+
+    def fit(self, payloads: Sequence[Any]) -> NGramState:
+        """Learn document frequencies and the projection from a sample of texts."""
+        counts = self._counts(payloads)
+        frequency = np.bincount(counts.indices, minlength=counts.shape[1])
+        idf = np.log((1 + len(payloads)) / (1 + frequency)).astype(np.float32) + 1
+        weighted = _weighted(counts, idf)[:SVD_ROWS]
+        columns = np.flatnonzero(np.bincount(weighted.indices, minlength=counts.shape[1]) >= 2)
+        if columns.size == 0:
+            columns = np.unique(weighted.indices)
+        some = weighted[:, columns]
+        rank = max(1, min(self.dimensions, min(some.shape) - 1))
+        if min(some.shape) <= 1:
+            projection = np.ones((max(columns.size, 1), 1), dtype=np.float32)
+            columns = columns if columns.size else np.zeros(1, dtype=np.int64)
+        else:
+            _, _, right = randomized_svd(some, rank, random_state=SEED)
+            projection = right.T.astype(np.float32)
+        return NGramState(idf, columns.astype(np.int64), np.ascontiguousarray(projection))
+
+    def transform(self, payloads: Sequence[Any], state: NGramState) -> Block:
+        """Sparse (n, 2^bits) and dense (n, dims) rows of unit length; a text without words gives zeros."""
+        weighted = _weighted(self._counts(payloads), state.idf)
+        dense = unit_rows(np.asarray(weighted[:, state.columns] @ state.projection))
+        return Block(dense, weighted)
+
+    def save(self, state: NGramState, path: Path) -> None:
+        """Write the state as .npz."""
+        with path.open("wb") as file:
+            np.savez(file, idf=state.idf, columns=state.columns, projection=state.projection)
+
+    def load(self, path: Path) -> NGramState:
+        """Read what `save` wrote."""
+        with np.load(path, allow_pickle=False) as arrays:
+            return NGramState(arrays["idf"], arrays["columns"], arrays["projection"])
+
+    def _counts(self, payloads: Sequence[Any]) -> csr_matrix:
+        texts = [text if isinstance(text, str) else "" for text in payloads]
+        words = _hashing("word", (1, 2), self.bits, r"(?u)\b\w+\b|[?!$€£%]").transform(texts)
+        if not self.characters:
+            return csr_matrix(words)
+        return csr_matrix(hstack([words, _hashing("char_wb", (3, 4), self.bits, None).transform(texts)]))
+
+
+def _hashing(analyzer: str, span: tuple[int, int], bits: int, pattern: str | None) -> HashingVectorizer:
+    return HashingVectorizer(
+        analyzer=analyzer,
+        ngram_range=span,
+        n_features=2**bits,
+        alternate_sign=False,
+        norm=None,
+        dtype=np.float32,
+        token_pattern=pattern or r"(?u)\b\w\w+\b",
+    )
+
+
+def _weighted(counts: csr_matrix, idf: Floats) -> csr_matrix:
+    """(1 + log tf) idf with rows of unit length."""
+    matrix = counts.copy()
+    matrix.data = (1 + np.log(matrix.data)) * idf[matrix.indices]
+    length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
+    matrix.data /= np.repeat(np.maximum(length, 1e-12), np.diff(matrix.indptr))
+    matrix.data = matrix.data.astype(np.float32)
+    return matrix

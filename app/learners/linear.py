@@ -1,0 +1,123 @@
+"""Linear heads over frozen features: what they are once fitted, how they score and how they are stored."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.core.arrays import Doubles, Floats, Indices
+from app.core.block import Block
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """p = softmax((x W + b) / T), or a sigmoid a class where several may hold.
+
+    `weights` is (k, c) float32 over `columns` (k,) of the sparse features, or over all dense columns where
+    `columns` is None; `width` is the full number of columns. Scoring costs O(n d c), or O(nnz c) when sparse.
+    """
+
+    weights: Floats
+    bias: Floats
+    temperature: float
+    multiple: bool
+    width: int
+    columns: Indices | None = None
+
+    @property
+    def classes(self) -> int:
+        return int(self.bias.shape[0])
+
+    def logits(self, block: Block) -> Floats:
+        """(n, c) float32, not yet divided by the temperature."""
+        if self.columns is None:
+            return np.asarray(block.dense @ self.weights + self.bias, dtype=np.float32)
+        if block.sparse is None:
+            raise ValueError("this model was fitted on sparse features and these rows have none")
+        full = np.zeros((self.width, self.classes), dtype=np.float32)
+        full[self.columns] = self.weights
+        return np.asarray(block.sparse @ full + self.bias, dtype=np.float32)
+
+    def probabilities(self, block: Block) -> Floats:
+        """(n, c) float32: rows sum to one, or are independent where several classes may hold."""
+        return link(self.logits(block) / np.float32(self.temperature), self.multiple)
+
+    def tempered(self, temperature: float) -> "LinearModel":
+        """The same head with another temperature."""
+        return replace(self, temperature=temperature)
+
+    def save(self, path: Path) -> None:
+        """Write one .npz of plain arrays; the file can run no code."""
+        arrays: dict[str, Any] = {
+            "weights": self.weights,
+            "bias": self.bias,
+            "settings": np.array([self.temperature, float(self.multiple), float(self.width)]),
+        }
+        if self.columns is not None:
+            arrays["columns"] = self.columns
+        with path.open("wb") as file:
+            np.savez(file, **arrays)
+
+
+def load_model(path: Path) -> LinearModel:
+    """Read what `save` wrote; a file with anything but plain arrays is refused."""
+    with np.load(path, allow_pickle=False) as arrays:
+        temperature, multiple, width = arrays["settings"]
+        columns = arrays["columns"] if "columns" in arrays.files else None
+        return LinearModel(arrays["weights"], arrays["bias"], float(temperature), bool(multiple), int(width), columns)
+
+
+def link(logits: Floats, multiple: bool) -> Floats:
+    """Softmax over the columns, or a sigmoid in each."""
+    if multiple:
+        return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30, 30))), dtype=np.float32)
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float32)
+
+
+def row_space(block: Block) -> tuple[Doubles, "RowSpace"]:
+    """Coordinates (n, r) of the rows in a space of at most n dimensions, and the way back to weights.
+
+    An L2-regularised linear head's optimum lies in the span of its training rows, so for n rows over many
+    columns the fit is done in n dimensions: O(n^2) for the Gram matrix and O(n^3) once, whatever the width.
+
+    Source: Kimeldorf, Wahba. Some results on Tchebycheffian spline functions. J. Math. Anal. Appl. 1971.
+    """
+    if block.sparse is None:
+        matrix = np.asarray(block.dense, dtype=np.float64)
+        if matrix.shape[1] <= matrix.shape[0]:
+            return matrix, RowSpace(None, None, matrix.shape[1])
+        touched = None
+        gram = matrix @ matrix.T
+        width = matrix.shape[1]
+    else:
+        touched = np.unique(block.sparse.indices).astype(np.int64)
+        gram = (block.sparse @ block.sparse.T).toarray().astype(np.float64)
+        width = int(block.sparse.shape[1])
+    values, vectors = np.linalg.eigh(gram)
+    kept = values > max(values[-1], 1e-12) * 1e-10
+    scale = np.sqrt(values[kept])
+    return vectors[:, kept] * scale, RowSpace(vectors[:, kept] / scale, touched, width)
+
+
+@dataclass(frozen=True)
+class RowSpace:
+    """Turns weights over row-space coordinates into weights over feature columns."""
+
+    back: Doubles | None  # (n, r); None where the coordinates are the columns themselves
+    touched: Indices | None
+    width: int
+
+    def model(self, block: Block, weights: Doubles, bias: Doubles, multiple: bool) -> LinearModel:
+        """The head whose scores on the training rows are those of the row-space weights (r, c)."""
+        if self.back is None:
+            return LinearModel(weights.astype(np.float32), bias.astype(np.float32), 1.0, multiple, self.width)
+        mix = self.back @ weights
+        if block.sparse is not None:
+            full = np.asarray(block.sparse.T @ mix)
+            return LinearModel(
+                full[self.touched].astype(np.float32), bias.astype(np.float32), 1.0, multiple, self.width, self.touched
+            )
+        full = np.asarray(block.dense, dtype=np.float64).T @ mix
+        return LinearModel(full.astype(np.float32), bias.astype(np.float32), 1.0, multiple, self.width)

@@ -1,0 +1,112 @@
+"""How good the model is, honestly: on the client's own test set, and on the audit share by cross-fitting.
+
+Audit items are a uniform sample of the pool, so what a model that never saw them says about them is an unbiased
+estimate; each fold of them is predicted by a model trained on everything else.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from app.core.arrays import Floats, Indices
+from app.evaluation.intervals import share
+from app.evaluation.metrics import hits, report
+from app.learners import CannotFit, Model, make_learner
+from app.loop.propose import Labelled, Plan, Progress
+
+FOLDS = 5
+FEWEST_AUDIT = 5
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics by stratum. `accuracy` is the client's own test set's where there is one, else the audit share's."""
+
+    imported: dict[str, Any] | None = None
+    audit: dict[str, Any] | None = None
+    twin: dict[str, Any] | None = None
+    balance: list[dict[str, Any]] = field(default_factory=list)
+    reason: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The headline's metrics on top, then each stratum."""
+        headline = self.imported or self.audit or {"accuracy": None}
+        stratum = "imported" if self.imported else "audit" if self.audit else None
+        parts = {"imported": self.imported, "audit": self.audit, "twin": self.twin, "balance": self.balance}
+        return {**headline, "stratum": stratum, "reason": self.reason, **parts}
+
+
+def evaluate(labelled: Labelled, heldout: Labelled | None, plan: Plan, model: Model, progress: Progress) -> Evaluation:
+    """Metrics of the round's model; five fits for the audit share, two for the passive twin."""
+    imported = None
+    if heldout is not None and len(heldout):
+        imported = report(model.probabilities(heldout.block), heldout.targets, plan.classes, plan.multiple, plan.seed)
+    rows = np.flatnonzero(labelled.audit)
+    progress("evaluate", 0.9)
+    if rows.size < FEWEST_AUDIT:
+        reason = f"{rows.size} audit answers so far" if imported is None else None
+        return Evaluation(imported=imported, reason=reason)
+    folds = np.array_split(np.random.default_rng(plan.seed).permutation(rows), FOLDS)
+    everything = np.arange(len(labelled))
+    held, probabilities = _cross_fit(labelled, folds, plan, everything)
+    audit = report(probabilities, labelled.targets[held], plan.classes, plan.multiple, plan.seed) if held.size else None
+    balance = [
+        {"class_id": number, **each.to_json()}
+        for i, number in enumerate(plan.classes)
+        if (each := share(float(labelled.targets[rows, i].sum()), int(rows.size))) is not None
+    ]
+    return Evaluation(imported, audit, _twin(labelled, heldout, folds, plan), balance)
+
+
+def _cross_fit(labelled: Labelled, folds: list[Indices], plan: Plan, allowed: Indices) -> tuple[Indices, Floats]:
+    """Out-of-fold probabilities of the audit rows, by models trained on the allowed rows outside each fold."""
+    held, found = [], []
+    for fold in folds:
+        model = _fit(labelled.take(np.setdiff1d(allowed, fold)), plan)
+        if model is not None and fold.size:
+            held.append(fold)
+            found.append(model.probabilities(labelled.block.take(fold)))
+    if not held:
+        return np.empty(0, dtype=np.int64), np.empty((0, len(plan.classes)), dtype=np.float32)
+    return np.concatenate(held), np.concatenate(found)
+
+
+def _twin(labelled: Labelled, heldout: Labelled | None, folds: list[Indices], plan: Plan) -> dict[str, Any] | None:
+    """A model of random labels alone beside one of as many chosen labels: is choosing ahead of chance?"""
+    random_rows = np.flatnonzero(labelled.audit)
+    queried = np.flatnonzero(~labelled.audit)
+    size = min(random_rows.size, queried.size)
+    if size < FEWEST_AUDIT:
+        return None
+    rng = np.random.default_rng(plan.seed + 1)
+    passive = np.sort(rng.permutation(random_rows)[:size])
+    active = np.sort(rng.permutation(queried)[:size])
+    if heldout is not None and len(heldout):
+        pairs = [_on(heldout, _fit(labelled.take(rows), plan), plan) for rows in (passive, active)]
+    else:
+        pairs = [_right(labelled, *_cross_fit(labelled, folds, plan, rows), plan) for rows in (passive, active)]
+    names = ("random", "chosen")
+    return {"labels": int(size), **dict(zip(names, pairs, strict=True))}
+
+
+def _on(heldout: Labelled, model: Model | None, plan: Plan) -> dict[str, Any] | None:
+    if model is None:
+        return None
+    right = hits(model.probabilities(heldout.block), heldout.targets, plan.multiple)
+    found = share(float(right.sum()), len(right))
+    return found.to_json() if found else None
+
+
+def _right(labelled: Labelled, held: Indices, probabilities: Floats, plan: Plan) -> dict[str, Any] | None:
+    right = hits(probabilities, labelled.targets[held], plan.multiple) if held.size else np.empty(0)
+    found = share(float(right.sum()), int(held.size))
+    return found.to_json() if found else None
+
+
+def _fit(labelled: Labelled, plan: Plan) -> Model | None:
+    try:
+        learner = make_learner(plan.learner, plan.learner_parameters, labelled.block, len(plan.classes))
+        return learner.fit(labelled.block, labelled.targets, labelled.weights, multiple=plan.multiple, seed=plan.seed)
+    except CannotFit:
+        return None

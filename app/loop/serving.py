@@ -1,0 +1,47 @@
+"""What is served, decided by keyed draws: the server and the simulation share these functions and so the order."""
+
+from hashlib import blake2b
+
+AUDIT_WARM_UP = 60  # audit answers until which the audit share is raised
+AUDIT_WARM_UP_SHARE = 0.3
+SHORTEST_QUEUE = 200
+
+
+def audit_reserved(project_seed: int, key: str, share: float) -> bool:
+    """Whether an item belongs to the audit set, drawn once from (project seed, key); true for `share` of all keys."""
+    return _uniform(project_seed, "audit", key) < share
+
+
+def draw(project_seed: int, key: str) -> int:
+    """A uniform 63-bit number of an item: its place in the audit order and in the seeded random order."""
+    return _hash(project_seed, "draw", key) >> 1
+
+
+def slot_kind(project_seed: int, slots_served: int, audit_answers: int, audit_share: float) -> str:
+    """Whether the next slot is served from the audit order or from the query order.
+
+    The share is 0.3 until 60 audit answers are in, then as set; without an audit share every slot is a query.
+    """
+    if audit_share <= 0:
+        return "query"
+    share = max(audit_share, AUDIT_WARM_UP_SHARE) if audit_answers < AUDIT_WARM_UP else audit_share
+    return "audit" if _uniform(project_seed, "slot", str(slots_served)) < share else "query"
+
+
+def is_blind(project_seed: int, key: str, annotator: int, blind_share: float) -> bool:
+    """Whether a queried item is shown without suggestion and reason, so that anchoring can be measured."""
+    return _uniform(project_seed, f"blind {annotator}", key) < blind_share
+
+
+def queue_length(round_size: int, live_leases: int) -> int:
+    """How long an order a round publishes, so that nobody runs dry before the next one."""
+    return max(SHORTEST_QUEUE, 5 * round_size, 3 * live_leases)
+
+
+def _uniform(seed: int, purpose: str, key: str) -> float:
+    return _hash(seed, purpose, key) / 2**64
+
+
+def _hash(seed: int, purpose: str, key: str) -> int:
+    keyed = blake2b(key.encode(), digest_size=8, key=seed.to_bytes(8, "big", signed=True), person=purpose.encode()[:16])
+    return int.from_bytes(keyed.digest(), "big")

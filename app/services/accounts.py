@@ -1,0 +1,304 @@
+"""Accounts: the first admin, signing in and out, users, tokens and one-time links."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from app.core.errors import Conflict, Forbidden, Invalid, NotFound, NotSignedIn, TooManyRequests
+from app.core.secrets import hashed, new_secret, same
+from app.core.settings import Settings
+from app.core.text import check_text, fold
+from app.db import BrowserSession, Member, OneTimeLink, SignInFailure, Token, User, WriteSession
+from app.db.session import now
+from app.services.access import Person, project_for
+
+HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 256
+SCOPES = ("read", "label", "import", "manage")
+SETUP_HOURS = 24
+ROLES = ("annotator", "reviewer", "manager")
+NOBODY = HASHER.hash("nobody has this password")  # so that unknown names take as long as wrong passwords
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A fresh browser session; the secret goes into the cookie and nowhere else."""
+
+    secret: str
+    csrf_token: str
+    user: User
+    expires_at: datetime
+
+
+def setup_link(session: WriteSession) -> str | None:
+    """A code that makes the first admin; earlier ones end. None when somebody has an account."""
+    if session.execute(select(User.id).limit(1)).first() is not None:
+        return None
+    session.execute(delete(OneTimeLink).where(OneTimeLink.kind == "setup"))
+    return _link(session, "setup", hours=SETUP_HOURS)
+
+
+def set_up(session: WriteSession, settings: Settings, code: str, name: str, password: str) -> SignedIn:
+    """Make the first admin and sign in. Raises NotFound for a wrong, used or ended code."""
+    _use(session, code, "setup")
+    if session.execute(select(User.id).limit(1)).first() is not None:
+        raise NotFound("this link has been used")
+    user = create_user(session, name, password, admin=True)
+    return _open(session, settings, user)
+
+
+def create_user(session: WriteSession, name: str, password: str, *, admin: bool = False) -> User:
+    """Add a person. Raises Invalid for a bad name or password, Conflict for a taken name."""
+    name = check_text(name.strip(), what="name", limit=200)
+    if not name:
+        raise Invalid("name is empty", fields={"name": "must not be empty"})
+    _check_password(name, password)
+    if session.execute(select(User.id).where(User.folded_name == fold(name))).first():
+        raise Conflict(f"the name {name!r} is taken", fields={"name": "taken"})
+    user = User(
+        name=name, folded_name=fold(name), password_hash=HASHER.hash(password), admin=admin, created_at=now(session)
+    )
+    session.add(user)
+    session.flush()
+    return user
+
+
+def sign_in(session: WriteSession, settings: Settings, name: str, password: str, address: str) -> SignedIn | None:
+    """Open a browser session; None for a wrong name or password, which is counted.
+
+    The caller commits in both cases, so that a failure is on record, and then raises NotSignedIn.
+
+    Raises:
+        TooManyRequests: ten failures in the last minute for this account and address.
+    """
+    moment = now(session)
+    subject = hashed(f"{fold(name)}\n{address}")
+    recent = select(func.count()).where(
+        SignInFailure.subject == subject, SignInFailure.at > moment - timedelta(minutes=1)
+    )
+    if session.execute(recent).scalar_one() >= settings.sign_in_failures_per_minute:
+        raise TooManyRequests("too many failed sign-ins: wait a minute")
+    user = session.execute(select(User).where(User.folded_name == fold(name))).scalar_one_or_none()
+    right = _verify(user.password_hash if user and user.password_hash else NOBODY, password)
+    if user is None or not right or not user.active:
+        session.execute(delete(SignInFailure).where(SignInFailure.at < moment - timedelta(hours=1)))
+        session.add(SignInFailure(subject=subject, at=moment))
+        return None
+    return _open(session, settings, user)
+
+
+def by_cookie(session: Session, secret: str, moment: datetime) -> tuple[Person, BrowserSession] | None:
+    """Who holds a cookie, if its session lives and the person is active."""
+    row = session.execute(
+        select(BrowserSession, User)
+        .join(User, User.id == BrowserSession.user_id)
+        .where(BrowserSession.secret_hash == hashed(secret))
+    ).first()
+    if row is None or row.BrowserSession.expires_at <= moment or not row.User.active:
+        return None
+    return Person(row.User.id, row.User.name, row.User.admin), row.BrowserSession
+
+
+def by_token(session: Session, secret: str, moment: datetime) -> Person | None:
+    """Who holds a token, if it lives and the person is active."""
+    row = session.execute(
+        select(Token.scopes, Token.project_id, Token.expires_at, User.id, User.name, User.admin, User.active)
+        .join(User, User.id == Token.user_id)
+        .where(Token.secret_hash == hashed(secret))
+    ).first()
+    if row is None or not row.active or (row.expires_at is not None and row.expires_at <= moment):
+        return None
+    admin = bool(row.admin) and row.project_id is None
+    return Person(row.id, row.name, admin, frozenset(row.scopes), row.project_id)
+
+
+def sign_out(session: WriteSession, secret: str) -> None:
+    """End one browser session on the server's side."""
+    session.execute(delete(BrowserSession).where(BrowserSession.secret_hash == hashed(secret)))
+
+
+def change_password(session: WriteSession, person: Person, old: str, new: str, keep: str | None) -> None:
+    """Set a new password; every other browser session ends. Raises NotSignedIn for a wrong old one."""
+    user = session.get_one(User, person.id)
+    if not _verify(user.password_hash or NOBODY, old):
+        raise NotSignedIn("the old password is wrong")
+    _check_password(user.name, new)
+    user.password_hash = HASHER.hash(new)
+    others = delete(BrowserSession).where(BrowserSession.user_id == person.id)
+    session.execute(others.where(BrowserSession.secret_hash != hashed(keep)) if keep else others)
+
+
+def users(session: Session, person: Person) -> Sequence[User]:
+    """Everybody, for admins."""
+    need_admin(person)
+    return session.execute(select(User).order_by(User.id)).scalars().all()
+
+
+def change_user(session: WriteSession, person: Person, user_id: int, active: bool | None, admin: bool | None) -> User:
+    """Switch a person off or on, or make an admin; the last active admin stays one (Conflict)."""
+    need_admin(person)
+    user = session.get(User, user_id)
+    if user is None:
+        raise NotFound("there is no such user")
+    loses = user.admin and user.active and (active is False or admin is False)
+    others = select(func.count()).where(User.admin, User.active, User.id != user_id)
+    if loses and session.execute(others).scalar_one() == 0:
+        raise Conflict("the last admin cannot be removed")
+    user.active = user.active if active is None else active
+    user.admin = user.admin if admin is None else admin
+    if not user.active:
+        session.execute(delete(BrowserSession).where(BrowserSession.user_id == user_id))
+    return user
+
+
+def create_token(
+    session: WriteSession,
+    user_id: int,
+    name: str,
+    scopes: Sequence[str],
+    project_id: int | None = None,
+    expires_in: timedelta | None = None,
+) -> tuple[Token, str]:
+    """A token and its secret, which is shown this once. Raises Invalid for unknown scopes."""
+    if not scopes or (unknown := set(scopes) - set(SCOPES)):
+        raise Invalid(f"scopes are one or more of {', '.join(SCOPES)}", fields={"scopes": sorted(unknown)})
+    secret = new_secret("lw_")
+    moment = now(session)
+    token = Token(
+        secret_hash=hashed(secret),
+        user_id=user_id,
+        project_id=project_id,
+        name=check_text(name, what="name", limit=200),
+        scopes=sorted(set(scopes)),
+        created_at=moment,
+        expires_at=moment + expires_in if expires_in else None,
+    )
+    session.add(token)
+    session.flush()
+    return token, secret
+
+
+def tokens(session: Session, person: Person) -> Sequence[Token]:
+    """The person's own tokens, without their secrets."""
+    return session.execute(select(Token).where(Token.user_id == person.id).order_by(Token.id)).scalars().all()
+
+
+def delete_token(session: WriteSession, person: Person, token_id: int) -> None:
+    """End a token of one's own, or anybody's as an admin."""
+    token = session.get(Token, token_id)
+    if token is None or (token.user_id != person.id and not person.admin):
+        raise NotFound("there is no such token")
+    session.delete(token)
+
+
+def invite(
+    session: WriteSession, person: Person, project_ref: int | str, role: str, uses: int, hours: float
+) -> str:
+    """A code that lets `uses` people into a project with a role."""
+    project = project_for(session, person, project_ref, "manager")
+    if role not in ROLES:
+        raise Invalid(f"role is one of {', '.join(ROLES)}", fields={"role": role})
+    return _link(session, "invitation", hours=hours, project_id=project.id, role=role, uses=uses, by=person.id)
+
+
+def sign_in_link(session: WriteSession, user_id: int, project_id: int | None) -> str:
+    """A code that signs a person in once; for the demo's printed link."""
+    return _link(session, "sign_in", hours=1, project_id=project_id, user_id=user_id)
+
+
+def enter(session: WriteSession, settings: Settings, code: str) -> tuple[SignedIn, int | None]:
+    """Use a sign-in link: the browser session, and the project that it opens."""
+    link = _use(session, code, "sign_in")
+    return _open(session, settings, session.get_one(User, link.user_id)), link.project_id
+
+
+def accept_invitation(
+    session: WriteSession, settings: Settings, code: str, name: str, password: str, person: Person | None
+) -> tuple[SignedIn | None, int]:
+    """Join a project: as the signed-in person, or with a new account; the session (if new) and the project's id."""
+    link = _use(session, code, "invitation")
+    assert link.project_id is not None
+    signed_in = None
+    if person is None:
+        signed_in = _open(session, settings, create_user(session, name, password))
+    user_id = signed_in.user.id if signed_in else person.id if person else 0
+    if session.get(Member, (link.project_id, user_id)) is None:
+        session.add(
+            Member(project_id=link.project_id, user_id=user_id, role=link.role or "annotator", created_at=now(session))
+        )
+        session.flush()
+    return signed_in, link.project_id
+
+
+def need_admin(person: Person) -> None:
+    """Raise Forbidden for anybody but an admin whose token may manage."""
+    person.need("manage")
+    if not person.admin:
+        raise Forbidden("only an admin may do this")
+
+
+def is_set_up(session: Session) -> bool:
+    """Whether anybody has an account."""
+    return session.execute(select(User.id).limit(1)).first() is not None
+
+
+def _link(session: WriteSession, kind: str, *, hours: float, uses: int = 1, by: int | None = None, **more: Any) -> str:
+    code = new_secret()
+    moment = now(session)
+    ends = moment + timedelta(hours=hours)
+    session.add(
+        OneTimeLink(
+            code_hash=hashed(code), kind=kind, uses_left=uses, created_by=by, created_at=moment, expires_at=ends, **more
+        )
+    )
+    session.flush()
+    return code
+
+
+def _use(session: WriteSession, code: str, kind: str) -> OneTimeLink:
+    """Take one use of a link; two requests at once cannot share the last one."""
+    link = session.execute(
+        update(OneTimeLink)
+        .where(OneTimeLink.code_hash == hashed(code), OneTimeLink.kind == kind, OneTimeLink.uses_left > 0)
+        .where(OneTimeLink.expires_at > now(session))
+        .values(uses_left=OneTimeLink.uses_left - 1)
+        .returning(OneTimeLink)
+    ).scalar_one_or_none()
+    if link is None:
+        raise NotFound("this link is not valid any more: ask for a new one")
+    return link
+
+
+def _open(session: WriteSession, settings: Settings, user: User) -> SignedIn:
+    moment = now(session)
+    secret, csrf = new_secret(), new_secret()
+    ends = moment + timedelta(days=settings.session_days)
+    session.execute(delete(BrowserSession).where(BrowserSession.expires_at < moment))
+    session.add(
+        BrowserSession(
+            secret_hash=hashed(secret), user_id=user.id, csrf_token=csrf, created_at=moment, expires_at=ends
+        )
+    )
+    session.flush()
+    return SignedIn(secret, csrf, user, ends)
+
+
+def _check_password(name: str, password: str) -> None:
+    check_text(password, what="password", limit=100_000)
+    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
+        raise Invalid("a password has 12 to 256 characters", fields={"password": "12 to 256 characters"})
+    if same(fold(password), fold(name)) or len(set(password)) < 4:
+        raise Invalid("this password is too easy to guess", fields={"password": "too easy to guess"})
+
+
+def _verify(stored: str, password: str) -> bool:
+    try:
+        return HASHER.verify(stored, password)
+    except (VerificationError, InvalidHashError, UnicodeEncodeError):
+        return False

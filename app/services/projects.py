@@ -1,0 +1,308 @@
+"""Projects: made, listed, changed, deleted and brought back; their members and classes."""
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.core.block import Block
+from app.core.errors import Conflict, Forbidden, Invalid, NotFound, VersionMismatch
+from app.core.text import check_text, fold
+from app.db import Annotation, Member, Project, ProjectClass, Serving, User, WriteSession
+from app.db.session import now
+from app.featurizers import FEATURIZERS, make_featurizer
+from app.learners import LEARNERS, make_learner
+from app.modalities import MODALITIES
+from app.services.access import Person, project_for
+from app.strategies import AUTO, make_strategy
+from app.task_types import class_spec, parse_task
+
+STATES = ("open", "paused", "closed", "archived")
+UNDO_DAYS = 7
+MOST_CLASSES = 1_000
+
+
+def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Project:
+    """Make a project; the person becomes its manager. Everything but name, modality and task has a default.
+
+    Raises:
+        Invalid: a value is not allowed; the fields are named.
+    """
+    person.need("manage")
+    if person.token_project is not None:
+        raise Forbidden("this token is bound to another project")
+    if given["modality"] not in MODALITIES:
+        names = ", ".join(MODALITIES)
+        raise Invalid(f"modality is one of {names}", fields={"modality": given["modality"][:50]})
+    name = check_text(given["name"].strip(), what="name", limit=200)
+    if not name:
+        raise Invalid("name is empty", fields={"name": "must not be empty"})
+    task, classes = parse_task(given["task"])
+    settings = {key: check_plugin(key, given.get(key) or {"name": AUTO}) for key in ("strategy", "learner", "featurizer")}
+    moment = now(session)
+    project = Project(
+        name=name,
+        slug=_free_slug(session, given.get("slug"), name),
+        modality=given["modality"],
+        task=task,
+        seed=given.get("seed") if given.get("seed") is not None else secrets.randbits(62),
+        created_at=moment,
+        updated_at=moment,
+        **settings,
+        **{key: given[key] for key in SIMPLE if given.get(key) is not None},
+    )
+    session.add(project)
+    session.flush()
+    session.add(Serving(project_id=project.id))
+    session.add(Member(project_id=project.id, user_id=person.id, role="manager", created_at=moment))
+    for number, spec in enumerate(classes, start=1):
+        session.add(ProjectClass(project_id=project.id, number=number, position=number, aliases=[], **spec))
+    session.flush()
+    return project
+
+
+SIMPLE = ("round_size", "overlap", "audit_share", "blind_share", "guidelines", "goal", "stream", "time_zone")
+
+
+def listed(session: Session, person: Person) -> Sequence[Project]:
+    """The projects that the person may see, newest first."""
+    statement = select(Project).where(Project.deleted_at.is_(None)).order_by(Project.id.desc())
+    if not person.admin:
+        mine = select(Member.project_id).where(Member.user_id == person.id)
+        statement = statement.where(Project.id.in_(mine))
+    if person.token_project is not None:
+        statement = statement.where(Project.id == person.token_project)
+    return session.execute(statement).scalars().all()
+
+
+def change(
+    session: WriteSession, person: Person, ref: int | str, changes: dict[str, Any], version: int | None
+) -> Project:
+    """Change settings. Raises VersionMismatch when somebody changed them in the meantime."""
+    person.need("manage")
+    project = project_for(session, person, ref, "manager")
+    if version is not None and project.version != version:
+        raise VersionMismatch(f"the newest version is {project.version}")
+    if changes.get("state", "open") not in STATES:
+        raise Invalid(f"state is one of {', '.join(STATES)}", fields={"state": "unknown"})
+    for key in ("strategy", "learner", "featurizer"):
+        if key in changes:
+            changes[key] = check_plugin(key, changes[key])
+    if "guidelines" in changes and changes["guidelines"] != project.guidelines:
+        project.guidelines_version += 1
+    for key, value in changes.items():
+        setattr(project, key, value)
+    _touch(session, project)
+    return project
+
+
+def delete(session: WriteSession, person: Person, ref: int | str) -> None:
+    """Hide a project; it can be brought back for seven days."""
+    person.need("manage")
+    project = project_for(session, person, ref, "manager")
+    project.deleted_at = now(session)
+
+
+def restore(session: WriteSession, person: Person, project_id: int) -> Project:
+    """Bring a deleted project back. Raises NotFound after seven days, or for others than its managers."""
+    person.need("manage")
+    project = session.get(Project, project_id)
+    moment = now(session)
+    member = session.get(Member, (project_id, person.id))
+    allowed = person.admin or (member is not None and member.role == "manager")
+    if project is None or not allowed or project.deleted_at is None:
+        raise NotFound("there is no such deleted project, or it is not yours")
+    if moment - project.deleted_at > timedelta(days=UNDO_DAYS):
+        raise NotFound("it was deleted more than seven days ago")
+    project.deleted_at = None
+    return project
+
+
+def role_in(session: Session, person: Person, project: Project) -> str:
+    """The person's role in a project that the person may see."""
+    member = session.get(Member, (project.id, person.id))
+    return member.role if member else "manager"
+
+
+def members(session: Session, person: Person, ref: int | str) -> list[dict[str, Any]]:
+    """Who works on a project, for its managers."""
+    project = project_for(session, person, ref, "manager")
+    rows = session.execute(
+        select(User.id, User.name, Member.role, Member.created_at)
+        .join(User, User.id == Member.user_id)
+        .where(Member.project_id == project.id)
+        .order_by(User.name)
+    ).all()
+    return [{"id": row.id, "user": row.name, "role": row.role, "since": row.created_at} for row in rows]
+
+
+def set_member(session: WriteSession, person: Person, ref: int | str, user: int | str, role: str) -> bool:
+    """Add a person or change the role; whether the person is new. The last manager stays one (Conflict)."""
+    person.need("manage")
+    project = project_for(session, person, ref, "manager")
+    if role not in ("annotator", "reviewer", "manager"):
+        raise Invalid("role is annotator, reviewer or manager", fields={"role": role[:50]})
+    wanted = User.id == user if isinstance(user, int) else User.folded_name == fold(user)
+    found = session.execute(select(User).where(wanted)).scalar_one_or_none()
+    if found is None:
+        raise NotFound("there is no such user: invite by link instead")
+    member = session.get(Member, (project.id, found.id))
+    if member is None:
+        session.add(Member(project_id=project.id, user_id=found.id, role=role, created_at=now(session)))
+        return True
+    if role != "manager":
+        _keep_a_manager(session, member)
+    member.role = role
+    return False
+
+
+def remove_member(session: WriteSession, person: Person, ref: int | str, user_id: int) -> None:
+    """Take a person out of a project; answers stay."""
+    person.need("manage")
+    project = project_for(session, person, ref, "manager")
+    member = session.get(Member, (project.id, user_id))
+    if member is None:
+        raise NotFound("this person is not a member")
+    _keep_a_manager(session, member)
+    session.delete(member)
+
+
+def add_class(session: WriteSession, person: Person, ref: int | str, given: dict[str, Any]) -> ProjectClass:
+    """Add a class to a running project. Raises Conflict for a taken name."""
+    person.need("manage")
+    project = project_for(session, person, ref, "manager")
+    return new_class(session, project, given)
+
+
+def new_class(session: WriteSession, project: Project, given: dict[str, Any]) -> ProjectClass:
+    """Add a class; its number was never used before."""
+    last = session.execute(
+        select(func.max(ProjectClass.number)).where(ProjectClass.project_id == project.id)
+    ).scalar()
+    number = (last or 0) + 1
+    if number > MOST_CLASSES:
+        raise Invalid(f"a project has at most {MOST_CLASSES:,} classes")
+    spec = class_spec(given, number - 1)
+    taken = select(ProjectClass.number).where(
+        ProjectClass.project_id == project.id, ProjectClass.folded_name == spec["folded_name"]
+    )
+    if session.execute(taken).first():
+        raise Conflict(f"there is a class {spec['name']!r} already", fields={"name": "taken"})
+    row = ProjectClass(project_id=project.id, number=number, position=number, aliases=[], **spec)
+    session.add(row)
+    _touch(session, project)
+    return row
+
+
+def change_class(
+    session: WriteSession, person: Person, ref: int | str, number: int, changes: dict[str, Any]
+) -> ProjectClass:
+    """Rename (the old name stays an alias), recolour, describe, retire."""
+    person.need("manage")
+    project = project_for(session, person, ref, "manager")
+    row = _class(session, project, number)
+    if (name := changes.pop("name", None)) is not None and fold(name) != row.folded_name:
+        other = session.execute(
+            select(ProjectClass.number).where(
+                ProjectClass.project_id == project.id,
+                ProjectClass.folded_name == fold(name),
+                ProjectClass.number != number,
+            )
+        ).first()
+        if other:
+            raise Conflict(f"there is a class {name!r} already", fields={"name": "taken"})
+        row.aliases = [*row.aliases, row.folded_name]
+        row.folded_name = fold(name)
+    if name is not None:
+        row.name = check_text(name.strip(), what="name", limit=200)
+    for key, value in changes.items():
+        setattr(row, key, value)
+    _touch(session, project)
+    return row
+
+
+def delete_class(session: WriteSession, person: Person, ref: int | str, number: int) -> None:
+    """Delete an unused class. Raises Conflict with the count when labels use it: retire it instead."""
+    person.need("manage")
+    project = project_for(session, person, ref, "manager")
+    row = _class(session, project, number)
+    used = sum(
+        number in _numbers(label)
+        for label in session.execute(select(Annotation.label).where(Annotation.project_id == project.id)).scalars()
+    )
+    if used:
+        raise Conflict(f"{used:,} labels use the class {row.name!r}: retire it instead", labels=used)
+    session.delete(row)
+    _touch(session, project)
+
+
+def check_plugin(kind: str, given: Any) -> dict[str, Any]:
+    """A strategy, learner or featurizer setting with its parameters checked; raises Invalid."""
+    if not isinstance(given, dict) or not isinstance(given.get("name", AUTO), str):
+        raise Invalid(f'{kind} is an object as {{"name": "auto"}}', fields={kind: "an object with a name"})
+    name = given.get("name", AUTO)
+    options = {key: value for key, value in given.items() if key != "name"}
+    if name == AUTO and not options:
+        return {"name": AUTO}
+    if kind == "strategy":
+        make_strategy("uherding" if name == AUTO else name, options)
+    elif kind == "learner":
+        make_learner("ridge" if name == AUTO else name, options, Block(np.zeros((1, 1), dtype=np.float32)), 2)
+    elif name != AUTO:
+        make_featurizer(name, options)
+    return {"name": name, **options}
+
+
+def plugin_names() -> dict[str, list[str]]:
+    """What may be named in a project's settings."""
+    return {"learner": [AUTO, *LEARNERS], "featurizer": [AUTO, *FEATURIZERS]}
+
+
+def _class(session: Session, project: Project, number: int) -> ProjectClass:
+    row = session.get(ProjectClass, (project.id, number))
+    if row is None:
+        raise NotFound("there is no such class")
+    return row
+
+
+def _numbers(label: dict[str, Any]) -> set[int]:
+    found: set[int] = set()
+    for value in label.values():
+        if isinstance(value, dict):
+            found |= {value["class_id"]} if "class_id" in value else set(value.get("class_ids", []))
+    return found
+
+
+def _keep_a_manager(session: Session, member: Member) -> None:
+    if member.role != "manager":
+        return
+    others = select(func.count()).where(
+        Member.project_id == member.project_id, Member.role == "manager", Member.user_id != member.user_id
+    )
+    if session.execute(others).scalar_one() == 0:
+        raise Conflict("the last manager of a project cannot be removed")
+
+
+def _touch(session: WriteSession, project: Project) -> None:
+    project.version += 1
+    project.updated_at = now(session)
+    session.flush()
+
+
+def _free_slug(session: Session, wanted: str | None, name: str) -> str:
+    plain = unicodedata.normalize("NFKD", wanted or name).encode("ascii", "ignore").decode().lower()
+    base = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80] or "project"
+    if base.isdigit():
+        base = f"project-{base}"
+    taken = set(session.execute(select(Project.slug).where(Project.slug.startswith(base, autoescape=True))).scalars())
+    if wanted and base in taken:
+        raise Conflict(f"the slug {base!r} is taken", fields={"slug": "taken"})
+    if base not in taken:
+        return base
+    return next(slug for number in range(2, 10**6) if (slug := f"{base}-{number}") not in taken)

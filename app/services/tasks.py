@@ -1,0 +1,60 @@
+"""A project's questions, and labels between the API's form and the stored one."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.core.errors import InvalidLabel
+from app.db import Project, ProjectClass
+from app.task_types import TASK_TYPES
+from app.task_types.base import ClassRef, Question
+
+
+def classes_of(session: Session, project_id: int, *, retired: bool = True) -> Sequence[ProjectClass]:
+    """A project's classes in the order in which people see them."""
+    statement = select(ProjectClass).where(ProjectClass.project_id == project_id)
+    if not retired:
+        statement = statement.where(~ProjectClass.retired)
+    return session.execute(statement.order_by(ProjectClass.position, ProjectClass.number)).scalars().all()
+
+
+def questions(session: Session, project: Project) -> tuple[Question, ...]:
+    """The questions of a project with their classes; one select."""
+    cached: tuple[Question, ...] | None = session.info.get(("questions", project.id, project.version))
+    if cached is None:
+        classes = classes_of(session, project.id)
+        cached = tuple(_question(spec, classes) for spec in project.task["questions"])
+        session.info[("questions", project.id, project.version)] = cached
+    return cached
+
+
+def driving(asked: Sequence[Question]) -> Question:
+    """The one question that drives the queue."""
+    return asked[0]
+
+
+def check_label(label: Any, asked: Sequence[Question]) -> dict[str, Any]:
+    """The stored form, by question id, of a label in the API's form. Raises InvalidLabel."""
+    if len(asked) == 1:
+        return {asked[0].id: TASK_TYPES[asked[0].type].check(label, asked[0])}
+    fields = label.get("fields") if isinstance(label, dict) else None
+    if not isinstance(fields, dict):
+        raise InvalidLabel('the label is {"fields": {...}} with one entry a question')
+    return {each.id: TASK_TYPES[each.type].check(fields.get(each.id), each) for each in asked}
+
+
+def show_label(stored: dict[str, Any], asked: Sequence[Question]) -> dict[str, Any]:
+    """The API's form of a stored label, with the present class names."""
+    if len(asked) == 1:
+        return TASK_TYPES[asked[0].type].show(stored.get(asked[0].id, {}), asked[0])
+    return {"fields": {each.id: TASK_TYPES[each.type].show(stored.get(each.id, {}), each) for each in asked}}
+
+
+def _question(spec: dict[str, Any], classes: Sequence[ProjectClass]) -> Question:
+    own = [each for each in classes if each.question == spec["id"]]
+    aliases = {alias: each.merged_into or each.number for each in own for alias in each.aliases}
+    aliases |= {each.folded_name: each.merged_into or each.number for each in own}
+    refs = tuple(ClassRef(each.number, each.name, each.retired) for each in own)
+    return Question(spec["id"], spec["type"], spec.get("options", {}), refs, aliases)

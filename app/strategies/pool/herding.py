@@ -1,0 +1,138 @@
+"""Strategies that cover the pool, or what is uncertain of it."""
+
+import heapq
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.random import Generator
+
+from app.core.arrays import Doubles, Floats, Indices
+from app.strategies.base import Candidates, Context, Need, ScoredRows
+from app.strategies.pool.uncertainty import margin_uncertainty
+
+COLD_RADIUS = 0.5  # of the median distance between two items, while nothing is labelled
+SMALLEST_RADIUS = 0.02
+LABELLED_AT_ONCE = 2_000
+
+
+@dataclass(frozen=True)
+class HerdingState:
+    """A fixed sample of the pool and how well the labels cover each of its m points."""
+
+    points: Floats  # (m, d)
+    weights: Doubles  # (m,): how much covering each point is worth
+    covered: Doubles  # (m,): the largest kernel value to any labelled row
+    radius: float
+    multiple: bool
+
+
+def kernel(rows: Floats, points: Floats, radius: float) -> Floats:
+    """exp(-(1 - cos) / radius), (n, m); rows of zeros are as far from everything as orthogonal ones."""
+    return np.asarray(np.exp((rows @ points.T - 1) / np.float32(radius)), dtype=np.float32)
+
+
+def herding_state(context: Context, weights: Doubles) -> HerdingState:
+    """Measure how well the labelled rows cover the sample; O(labelled m d)."""
+    points = context.sample.block.dense
+    nearest = np.full(points.shape[0], -1.0, dtype=np.float32)
+    labelled = context.labelled.dense
+    for start in range(0, labelled.shape[0], LABELLED_AT_ONCE):
+        nearest = np.maximum(nearest, (points @ labelled[start : start + LABELLED_AT_ONCE].T).max(axis=1))
+    if labelled.shape[0]:
+        radius = float(np.median(1 - nearest))
+        covered = np.exp((nearest.astype(np.float64) - 1) / max(radius, SMALLEST_RADIUS))
+    else:
+        some = points[:500]
+        radius = COLD_RADIUS * float(np.median(1 - some @ some.T)) if len(some) else 1.0
+        covered = np.zeros(points.shape[0])
+    return HerdingState(points, weights, covered, max(radius, SMALLEST_RADIUS), context.multiple)
+
+
+def greedy_cover(candidates: Candidates, k: int, state: HerdingState, worth: Doubles) -> Indices:
+    """Order candidates by their gain: worth_i x sum_j w_j max(k_ij - covered_j, 0), each after the ones before.
+
+    The gain is submodular, so an old gain is an upper bound: only the candidate on top of the heap is computed
+    again (lazy greedy). Ties break by the keyed hash. Costs O(n m d) once and O(m) for each look.
+
+    Source: Minoux. Accelerated greedy algorithms for maximizing submodular set functions. 1978.
+    """
+    similar = kernel(candidates.block.dense, state.points, state.radius)
+    weights = state.weights.astype(np.float32)
+    covered = state.covered.astype(np.float32)
+    gains = worth * (np.maximum(similar - covered, 0) @ weights)
+    tie = np.empty(len(candidates), dtype=np.int64)
+    tie[candidates.by_hash()] = np.arange(len(candidates))
+    heap = [(-float(gains[i]), int(tie[i]), i) for i in range(len(candidates))]
+    heapq.heapify(heap)
+    chosen: list[int] = []
+    while heap and len(chosen) < k:
+        old, order, i = heapq.heappop(heap)
+        gain = float(worth[i]) * float(np.maximum(similar[i] - covered, 0) @ weights)
+        if heap and (-gain, order) > heap[0][:2] and gain < -old:
+            heapq.heappush(heap, (-gain, order, i))
+            continue
+        chosen.append(i)
+        np.maximum(covered, similar[i], out=covered)
+    return np.array(chosen, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Ask the items that cover the pool best: argmax_x mean_j max(k(x, x_j) - max_L k(l, x_j), 0).
+
+    Needs features only, so it works with no label at all. Costs O(candidates x sample x d); the pool itself is
+    only sampled, so exactness ends where the sample does. Blind to what the model knows.
+
+    Source: Bae, Oliveira, Sutherland. Generalized Coverage for More Robust Low-Budget Active Learning (MaxHerding).
+    ECCV 2024.
+    """
+
+    name: ClassVar[str] = "coverage"
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.FEATURES})
+    explores: ClassVar[bool] = True
+
+    def prepare(self, context: Context, rng: Generator) -> HerdingState:
+        points = context.sample.block.dense.shape[0]
+        return herding_state(context, np.full(points, 1 / max(points, 1)))
+
+    def score(self, shard: ScoredRows, state: HerdingState) -> Floats:
+        """Equal scores (n,): the candidates are a uniform draw of the pool."""
+        return np.zeros(shard.ids.shape[0], dtype=np.float32)
+
+    def choose(self, candidates: Candidates, k: int, state: HerdingState, rng: Generator) -> Indices:
+        return greedy_cover(candidates, k, state, np.ones(len(candidates)))
+
+
+@dataclass(frozen=True)
+class UncertaintyHerding:
+    """Cover what is uncertain: argmax_x u(x)^own mean_j u_j max(k(x, x_j) - max_L k(l, x_j), 0).
+
+    u is the margin uncertainty; the kernel's radius is the median distance of the pool to the labels, so it
+    shrinks as they grow and the choice moves from coverage to margin by itself. `own` weighs the candidate's own
+    uncertainty: 0 is the published method. Candidates are the most uncertain items and as many drawn at random.
+    Costs O(n c) for scoring and O(candidates x sample x d). Weak where features carry no neighbourhood.
+
+    Source: Bae, Oliveira, Sutherland. Uncertainty Herding: One Active Learning Method for All Label Budgets.
+    ICLR 2025.
+    """
+
+    name: ClassVar[str] = "uherding"
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.PROBABILITIES, Need.FEATURES})
+    explores: ClassVar[bool] = True
+
+    own: float = 1.0
+
+    def prepare(self, context: Context, rng: Generator) -> HerdingState:
+        assert context.sample.probabilities is not None
+        u = margin_uncertainty(context.sample.probabilities, context.multiple).astype(np.float64)
+        return herding_state(context, u / max(float(u.sum()), 1e-9))
+
+    def score(self, shard: ScoredRows, state: HerdingState) -> Floats:
+        """Margin uncertainty (n,) in [0, 1]: who is sent up, not yet who is chosen."""
+        assert shard.probabilities is not None
+        return margin_uncertainty(shard.probabilities, state.multiple)
+
+    def choose(self, candidates: Candidates, k: int, state: HerdingState, rng: Generator) -> Indices:
+        own = candidates.scores.astype(np.float64) ** self.own
+        return greedy_cover(candidates, k, state, own)

@@ -1,0 +1,96 @@
+"""Classification: one class, or any number of classes, of a project's list."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from app.core.errors import InvalidLabel
+from app.core.text import check_text, fold
+from app.task_types.base import Question
+
+NAMES_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Classification:
+    """`{"class": name}`, or `{"classes": [names]}` where multiple; stored with class ids."""
+
+    name: ClassVar[str] = "classification"
+    editor: ClassVar[str] = "class-buttons"
+
+    def check(self, label: Any, question: Question) -> dict[str, Any]:
+        """Return the stored form of a label given by name or id.
+
+        Raises:
+            InvalidLabel: another shape, an unknown or a retired class.
+        """
+        if not isinstance(label, dict):
+            raise InvalidLabel('the label is an object, as {"class": "name"}')
+        if "unanswerable" in label:
+            return self._unanswerable(label, question)
+        if question.options.get("multiple"):
+            return self._several(label, question)
+        if len(label) != 1 or not ({"class", "class_id"} & label.keys()):
+            raise InvalidLabel('the label is {"class": "name"} or {"class_id": number}')
+        key, value = next(iter(label.items()))
+        return {"class_id": _resolve(value, key == "class_id", question)}
+
+    def show(self, stored: dict[str, Any], question: Question) -> dict[str, Any]:
+        """The label with class names."""
+        if "unanswerable" in stored:
+            return stored
+        names = {each.id: each.name for each in question.classes}
+        if "class_ids" in stored:
+            return {"classes": [names.get(number, str(number)) for number in stored["class_ids"]]}
+        return {"class": names.get(stored["class_id"], str(stored["class_id"]))}
+
+    def targets(self, stored: dict[str, Any], class_ids: Sequence[int]) -> list[float] | None:
+        """1 for each chosen class, 0 for the others; None where nothing can be learned."""
+        if "class_ids" in stored:
+            chosen = set(stored["class_ids"])
+            return [float(number in chosen) for number in class_ids]
+        if stored.get("class_id") not in class_ids:
+            return None
+        return [float(number == stored["class_id"]) for number in class_ids]
+
+    def distance(self, one: dict[str, Any], other: dict[str, Any]) -> float:
+        """0 for equal labels, 1 for other classes; for several classes one minus the Jaccard index."""
+        if "class_ids" in one and "class_ids" in other:
+            first, second = set(one["class_ids"]), set(other["class_ids"])
+            return 1 - len(first & second) / len(first | second) if first | second else 0.0
+        return float(one != other)
+
+    def _several(self, label: dict[str, Any], question: Question) -> dict[str, Any]:
+        if len(label) != 1 or not ({"classes", "class_ids"} & label.keys()):
+            raise InvalidLabel('the label is {"classes": ["name", ...]} or {"class_ids": [number, ...]}')
+        key, values = next(iter(label.items()))
+        if not isinstance(values, list):
+            raise InvalidLabel(f"{key} is a list")
+        return {"class_ids": sorted({_resolve(value, key == "class_ids", question) for value in values})}
+
+    def _unanswerable(self, label: dict[str, Any], question: Question) -> dict[str, Any]:
+        if not question.options.get("unanswerable"):
+            raise InvalidLabel("this project does not take unanswerable: choose a class, skip or flag the item")
+        if label.keys() - {"unanswerable", "reason"} or label["unanswerable"] is not True:
+            raise InvalidLabel('the label is {"unanswerable": true, "reason": "..."}')
+        reason = label.get("reason", "")
+        if not isinstance(reason, str):
+            raise InvalidLabel("reason is text")
+        return {"unanswerable": True, "reason": check_text(reason, what="reason", limit=2000)}
+
+
+def _resolve(value: Any, by_id: bool, question: Question) -> int:
+    """The id of a class given by id or by its present or former name."""
+    if by_id:
+        number = value if isinstance(value, int) and not isinstance(value, bool) else None
+    else:
+        number = question.aliases.get(fold(value)) if isinstance(value, str) else None
+    found = next((each for each in question.classes if each.id == number), None)
+    if found is None:
+        allowed = [each.name for each in question.classes if not each.retired]
+        more = f" and {len(allowed) - NAMES_SHOWN} more" if len(allowed) > NAMES_SHOWN else ""
+        shown = str(value)[:100].encode("utf-8", "replace").decode()
+        raise InvalidLabel(f"there is no class {shown!r}; there are {', '.join(allowed[:NAMES_SHOWN])}{more}")
+    if found.retired:
+        raise InvalidLabel(f"the class {found.name!r} is retired")
+    return found.id
