@@ -1,0 +1,20 @@
+"""REST: the routers, guarded by default."""
+
+from fastapi import APIRouter, Depends
+
+from app.api import annotations, health, items, leases, loop, projects, session, users
+from app.api.bodies import StrictRoute
+from app.api.deps import person_of
+
+PREFIX = "/api/v1"
+
+
+def routers() -> list[APIRouter]:
+    """Every router; all but the few public ones let nobody in without a token or a session."""
+    guarded = APIRouter(prefix=PREFIX, dependencies=[Depends(person_of)], route_class=StrictRoute)
+    for each in (session, users, projects, leases, annotations, loop, items):
+        guarded.include_router(each.router)
+    guarded.include_router(items.streams)
+    open_to_all = APIRouter(prefix=PREFIX)
+    open_to_all.include_router(session.public)
+    return [guarded, open_to_all, health.public]

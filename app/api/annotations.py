@@ -6,13 +6,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Db, IdempotencyKey
 from app.core.errors import VersionMismatch, VersionRequired
 from app.core.text import INT64_MAX
 from app.services import annotations
 from app.services.annotations import StoredAnnotation
 
-router = APIRouter(tags=["labelling"])
+router = APIRouter(tags=["labelling"], route_class=StrictRoute)
 AnnotationId = Annotated[int, Path(gt=0, le=INT64_MAX)]
 
 

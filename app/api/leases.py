@@ -6,13 +6,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.payloads import item_view
 from app.core.text import INT64_MAX
 from app.services import annotations, serving, tasks
 from app.services.serving import Served, ServedLease
 
-router = APIRouter(tags=["labelling"])
+router = APIRouter(tags=["labelling"], route_class=StrictRoute)
 LeaseId = Annotated[int, Path(gt=0, le=INT64_MAX)]
 
 

@@ -107,9 +107,7 @@ def change_password(body: PasswordIn, request: Request, person: Caller, db: Db) 
 
 
 @public.post("/setup/{code}", status_code=201, response_model=SessionOut)
-def set_up(
-    code: str, body: Credentials, request: Request, response: Response, config: Config, db: Db
-) -> SessionOut:
+def set_up(code: str, body: Credentials, request: Request, response: Response, config: Config, db: Db) -> SessionOut:
     """Make the first admin with the one-time link that the server printed."""
     check_same_site(request)
     check_transport(request, config)

@@ -6,12 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Db
 from app.core.text import INT64_MAX
 from app.services import accounts
 from app.services.access import project_for
 
-router = APIRouter(tags=["accounts"])
+router = APIRouter(tags=["accounts"], route_class=StrictRoute)
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
 
 

@@ -65,7 +65,7 @@ class StoredShard:
         if not self.info.sparse:
             return Block(dense)
         parts = tuple(_mapped(self.folder, self.info.name, part) for part in CSR_PARTS)
-        width = int(np.load(self.folder / f"{self.info.name}.width.npy", allow_pickle=False))
+        width = int(np.load(self.folder / f"{self.info.name}.width.npy", allow_pickle=False)[0])
         return Block(dense, csr_matrix(parts, shape=(self.info.rows, width), copy=False))
 
 
@@ -84,7 +84,7 @@ def append(folder: Path, ids: Indices, block: Block) -> ShardInfo:
     arrays: dict[str, AnyArray] = {"ids": ids.astype(np.int64), "dense": block.dense.astype(np.float32, copy=False)}
     if block.sparse is not None:
         matrix = block.sparse.tocsr()
-        arrays |= {part: getattr(matrix, part) for part in CSR_PARTS} | {"width": np.array(matrix.shape[1])}
+        arrays |= {part: getattr(matrix, part) for part in CSR_PARTS} | {"width": np.array([matrix.shape[1]])}
     written = sum(_write(folder, f"{name}.{part}.npy", array) for part, array in arrays.items())
     _sync_folder(folder)
     checksum = hashlib.sha256(np.ascontiguousarray(arrays["ids"]).tobytes()).hexdigest()

@@ -197,9 +197,7 @@ def delete_token(session: WriteSession, person: Person, token_id: int) -> None:
     session.delete(token)
 
 
-def invite(
-    session: WriteSession, person: Person, project_ref: int | str, role: str, uses: int, hours: float
-) -> str:
+def invite(session: WriteSession, person: Person, project_ref: int | str, role: str, uses: int, hours: float) -> str:
     """A code that lets `uses` people into a project with a role."""
     project = project_for(session, person, project_ref, "manager")
     if role not in ROLES:
@@ -281,9 +279,7 @@ def _open(session: WriteSession, settings: Settings, user: User) -> SignedIn:
     ends = moment + timedelta(days=settings.session_days)
     session.execute(delete(BrowserSession).where(BrowserSession.expires_at < moment))
     session.add(
-        BrowserSession(
-            secret_hash=hashed(secret), user_id=user.id, csrf_token=csrf, created_at=moment, expires_at=ends
-        )
+        BrowserSession(secret_hash=hashed(secret), user_id=user.id, csrf_token=csrf, created_at=moment, expires_at=ends)
     )
     session.flush()
     return SignedIn(secret, csrf, user, ends)

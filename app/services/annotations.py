@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import Row, Select, func, insert, select, text, update
@@ -304,13 +304,13 @@ def _current(statement: Select[Any]) -> Select[Any]:
 
 
 def _select_shown() -> Select[Any]:
-    statement: Select[Any] = (
+    statement = (
         select(Annotation, Item.key, User.name.label("user_name"), Round.number.label("round_number"))
         .join(Item, Item.id == Annotation.item_id)
         .outerjoin(User, User.id == Annotation.annotator_id)
         .outerjoin(Round, Round.id == Annotation.round_id)
-    )    return statement
-
+    )
+    return cast("Select[Any]", statement)
 
 
 def _of_row(session: Session, row: Row[Any]) -> StoredAnnotation:

@@ -44,7 +44,9 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
     if not name:
         raise Invalid("name is empty", fields={"name": "must not be empty"})
     task, classes = parse_task(given["task"])
-    settings = {key: check_plugin(key, given.get(key) or {"name": AUTO}) for key in ("strategy", "learner", "featurizer")}
+    settings = {
+        key: check_plugin(key, given.get(key) or {"name": AUTO}) for key in ("strategy", "learner", "featurizer")
+    }
     moment = now(session)
     project = Project(
         name=name,
@@ -182,9 +184,7 @@ def add_class(session: WriteSession, person: Person, ref: int | str, given: dict
 
 def new_class(session: WriteSession, project: Project, given: dict[str, Any]) -> ProjectClass:
     """Add a class; its number was never used before."""
-    last = session.execute(
-        select(func.max(ProjectClass.number)).where(ProjectClass.project_id == project.id)
-    ).scalar()
+    last = session.execute(select(func.max(ProjectClass.number)).where(ProjectClass.project_id == project.id)).scalar()
     number = (last or 0) + 1
     if number > MOST_CLASSES:
         raise Invalid(f"a project has at most {MOST_CLASSES:,} classes")

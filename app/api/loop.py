@@ -1,0 +1,170 @@
+"""The loop over REST: status, overview, wall, rounds, progress, jobs."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Path, Query
+from pydantic import BaseModel, ConfigDict
+from starlette.concurrency import run_in_threadpool
+
+from app.api.bodies import StrictRoute
+from app.api.deps import Caller, Db
+from app.api.payloads import item_view
+from app.core.errors import Invalid, NotFound
+from app.core.text import INT64_MAX, write_json
+from app.db import Database, Job
+from app.services import jobs, overview, rounds, status
+from app.services.access import Person, project_for
+
+router = APIRouter(tags=["loop"], route_class=StrictRoute)
+Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
+Wait = Annotated[float, Query(ge=0, le=30)]
+LOOK_SECONDS = 0.2
+FINISHED = ("done", "failed", "cancelled")
+
+
+class AnyOut(BaseModel):
+    """A nested answer whose fields its description names."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class JobOut(BaseModel):
+    """A piece of background work."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    kind: str
+    state: str
+    progress: dict[str, Any] | None
+    result: dict[str, Any] | None
+    reason: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class RoundsOut(BaseModel):
+    """Rounds, newest first."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+
+
+class StartedOut(BaseModel):
+    """The job that does the work."""
+
+    job: dict[str, Any]
+
+
+async def until_changed(look: Callable[[], Any], same: Callable[[Any, Any], bool], wait: float) -> Any:
+    """Look now, and again five times a second until it differs or the wait is over; holds no thread meanwhile."""
+    first = found = await run_in_threadpool(look)
+    end = asyncio.get_running_loop().time() + wait
+    while same(first, found) and asyncio.get_running_loop().time() < end:
+        await asyncio.sleep(LOOK_SECONDS)
+        found = await run_in_threadpool(look)
+    return found
+
+
+@router.get("/projects/{project}/status", response_model=AnyOut)
+async def show_status(project: str, person: Caller, db: Db, wait: Wait = 0) -> Any:
+    """What the loop is doing; with `wait` answers at once on change."""
+
+    def look() -> dict[str, Any]:
+        with db.read() as session:
+            return status.status(session, person, project, db.now())
+
+    return await until_changed(look, lambda a, b: status.fingerprint(a) == status.fingerprint(b), wait)
+
+
+@router.get("/projects/{project}/overview", response_model=AnyOut)
+def show_overview(project: str, person: Caller, db: Db) -> Any:
+    """Curve, balance, pace and rounds (reviewers and managers)."""
+    with db.read() as session:
+        return overview.overview(session, person, project, db.now())
+
+
+@router.get("/projects/{project}/progress", response_model=AnyOut)
+def show_progress(project: str, person: Caller, db: Db) -> Any:
+    """The caller's own pace and last answers."""
+    with db.read() as session:
+        return overview.progress(session, person, project, db.now())
+
+
+@router.get("/projects/{project}/wall", response_model=AnyOut)
+def show_wall(project: str, person: Caller, db: Db, count: Annotated[int, Query(ge=1, le=400)] = 200) -> Any:
+    """Unlabelled items in piles by predicted class (reviewers and managers)."""
+    with db.read() as session:
+        found = overview.wall(session, person, project, count)
+    for pile in found["piles"]:
+        for item in pile["items"]:
+            item.update(item_view(found["modality"], item.pop("payload")))
+    return found
+
+
+@router.get("/projects/{project}/rounds", response_model=RoundsOut)
+def list_rounds(
+    project: str,
+    person: Caller,
+    db: Db,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: str | None = None,
+) -> RoundsOut:
+    """Rounds, newest first."""
+    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 18):
+        raise Invalid("cursor is not one of this list", fields={"cursor": "unknown"})
+    with db.read() as session:
+        rows = rounds.listed(session, person, project, limit, int(cursor) if cursor else None)
+        after = str(rows[-1].number) if len(rows) == limit else None
+        return RoundsOut(items=[overview.summary(row) for row in rows], next=after)
+
+
+@router.get("/projects/{project}/rounds/{number}", response_model=AnyOut)
+def show_round(project: str, number: Number, person: Caller, db: Db) -> Any:
+    """One round: strategy, learner, seed, label snapshot, metrics, seconds."""
+    with db.read() as session:
+        row = rounds.one(session, person, project, number)
+        details = {"learner": row.learner, "featurizer": row.featurizer, "seed": row.seed, "annotations": row.labels}
+        return overview.summary(row) | details | {"classes": row.class_ids, "warm_start": row.warm_round_id}
+
+
+@router.post("/projects/{project}/rounds", status_code=202, response_model=StartedOut)
+def start_round(project: str, person: Caller, db: Db) -> StartedOut:
+    """Start a round now."""
+    person.need("manage")
+    with db.write() as session:
+        return StartedOut(job={"id": rounds.request(session, person, project), "state": "waiting"})
+
+
+@router.get("/jobs/{job}", response_model=JobOut)
+async def show_job(job: Number, person: Caller, db: Db, wait: Wait = 0) -> Any:
+    """A job; with `wait` answers at once on change."""
+    found = await until_changed(
+        lambda: look_at_job(db, person, job),
+        lambda a, b: a["state"] not in FINISHED and write_json(a) == write_json(b),
+        wait,
+    )
+    return JobOut(**found)
+
+
+@router.delete("/jobs/{job}", status_code=204)
+def cancel_job(job: Number, person: Caller, db: Db) -> None:
+    """Cancel a job."""
+    person.need("manage")
+    look_at_job(db, person, job, least="manager")
+    with db.write() as session:
+        jobs.cancel(session, job)
+
+
+def look_at_job(db: Database, person: Person, job_id: int, least: Any = "reviewer") -> dict[str, Any]:
+    """A job of a project that the person may look into; raises NotFound for others."""
+    with db.read() as session:
+        row = session.get(Job, job_id)
+        if row is None or row.project_id is None:
+            raise NotFound("there is no such job, or it is not yours")
+        if row.created_by != person.id or person.token_project is not None:
+            project_for(session, person, row.project_id, least)
+        return JobOut.model_validate(row).model_dump()

@@ -1,0 +1,335 @@
+"""Projects, classes, members and invitations."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Path, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.orm import Session
+
+from app.api.annotations import expected_version
+from app.api.bodies import StrictRoute
+from app.api.deps import Caller, Db
+from app.core.text import INT64_MAX, check_json
+from app.db import Project, ProjectClass
+from app.services import accounts, projects, tasks
+from app.services.access import Person, project_for
+
+router = APIRouter(tags=["projects"], route_class=StrictRoute)
+Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
+RoundSize = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class Goal(BaseModel):
+    """When the work is done: accuracy, labels, hours or a date."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    accuracy: float | None = Field(None, gt=0, le=1)
+    labels: int | None = Field(None, gt=0, le=10**9)
+    hours: float | None = Field(None, gt=0, le=10**6)
+    date: str | None = Field(None, max_length=40)
+
+
+class ProjectIn(BaseModel):
+    """A new project; all but name, modality and task have good defaults."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200)
+    slug: str | None = Field(None, min_length=1, max_length=100)
+    modality: str = Field(max_length=50)
+    task: dict[str, Any]
+    strategy: dict[str, Any] | None = None
+    learner: dict[str, Any] | None = None
+    featurizer: dict[str, Any] | None = None
+    round_size: RoundSize | Literal["auto"] = "auto"
+    overlap: int = Field(1, ge=1, le=50)
+    audit_share: float = Field(0.1, ge=0, le=1)
+    blind_share: float = Field(0.1, ge=0, le=1)
+    guidelines: str = Field("", max_length=200_000)
+    goal: Goal | None = None
+    seed: int | None = Field(None, ge=0, lt=2**62)
+
+
+class ProjectChange(BaseModel):
+    """What may be changed of a project."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = Field(None, min_length=1, max_length=200)
+    strategy: dict[str, Any] | None = None
+    learner: dict[str, Any] | None = None
+    featurizer: dict[str, Any] | None = None
+    round_size: RoundSize | Literal["auto"] | None = None
+    audit_share: float | None = Field(None, ge=0, le=1)
+    blind_share: float | None = Field(None, ge=0, le=1)
+    guidelines: str | None = Field(None, max_length=200_000)
+    goal: Goal | None = None
+    state: Literal["open", "paused", "closed", "archived"] | None = None
+
+
+class ClassOut(BaseModel):
+    """A class; its id is the project's own and never used again."""
+
+    id: int
+    name: str
+    color: str
+    hotkey: str | None
+    description: str
+    retired: bool
+
+
+class ProjectOut(BaseModel):
+    """A project as its members see it."""
+
+    id: int
+    name: str
+    slug: str
+    modality: str
+    task: dict[str, Any]
+    classes: list[ClassOut]
+    strategy: dict[str, Any]
+    learner: dict[str, Any]
+    featurizer: dict[str, Any]
+    round_size: int | str
+    overlap: int
+    audit_share: float
+    blind_share: float
+    guidelines: str
+    goal: dict[str, Any] | None
+    state: str
+    demo: bool
+    role: str
+    version: int
+    created_at: datetime
+
+
+class ProjectsOut(BaseModel):
+    """The caller's projects, newest first."""
+
+    items: list[ProjectOut]
+    next: str | None = None
+
+
+class ClassIn(BaseModel):
+    """A new class."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200)
+    color: str | None = Field(None, max_length=16)
+    hotkey: str | None = Field(None, max_length=16)
+    description: str | None = Field(None, max_length=10_000)
+
+
+class ClassChange(BaseModel):
+    """What may be changed of a class."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = Field(None, min_length=1, max_length=200)
+    color: str | None = Field(None, max_length=16)
+    hotkey: str | None = Field(None, max_length=16)
+    description: str | None = Field(None, max_length=10_000)
+    retired: bool | None = None
+
+
+class MemberIn(BaseModel):
+    """Who joins with which role."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user: str = Field(max_length=200)
+    role: str = Field("annotator", max_length=50)
+
+
+class RoleIn(BaseModel):
+    """A member's new role."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: str = Field(max_length=50)
+
+
+class InvitationRequest(BaseModel):
+    """An invitation link: the role it gives, for how many people and seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: str = Field("annotator", max_length=50)
+    uses: int = Field(1, ge=1, le=1000)
+    expires_in: float = Field(7 * 86_400, gt=0, le=90 * 86_400)
+
+
+class InvitationOut(BaseModel):
+    """The link to hand over."""
+
+    url: str
+
+
+class MembersOut(BaseModel):
+    """Who works on the project."""
+
+    items: list[dict[str, Any]]
+
+
+@router.post("/projects", status_code=201, response_model=ProjectOut)
+def create_project(body: ProjectIn, person: Caller, db: Db, response: Response) -> ProjectOut:
+    """Make a project."""
+    given = body.model_dump(exclude_none=True)
+    check_json(given, what="body")
+    if given.get("round_size") == "auto":
+        del given["round_size"]
+    with db.write() as session:
+        return shown(session, person, projects.create(session, person, given), response)
+
+
+@router.get("/projects", response_model=ProjectsOut)
+def list_projects(person: Caller, db: Db) -> ProjectsOut:
+    """The caller's projects."""
+    person.need("read")
+    with db.read() as session:
+        return ProjectsOut(items=[shown(session, person, each) for each in projects.listed(session, person)])
+
+
+@router.get("/projects/{project}", response_model=ProjectOut)
+def show_project(project: str, person: Caller, db: Db, response: Response) -> ProjectOut:
+    """One project."""
+    with db.read() as session:
+        return shown(session, person, project_for(session, person, project), response)
+
+
+@router.patch("/projects/{project}", response_model=ProjectOut)
+def change_project(
+    project: str,
+    body: ProjectChange,
+    person: Caller,
+    db: Db,
+    response: Response,
+    if_match: Annotated[str | None, Header()] = None,
+) -> ProjectOut:
+    """Change settings, or open, pause, close and archive."""
+    changes = body.model_dump(exclude_unset=True)
+    check_json(changes, what="body")
+    if changes.get("round_size") == "auto":
+        changes["round_size"] = None
+    with db.write() as session:
+        version = expected_version(if_match)
+        return shown(session, person, projects.change(session, person, project, changes, version), response)
+
+
+@router.delete("/projects/{project}", status_code=204)
+def delete_project(project: str, person: Caller, db: Db) -> None:
+    """Delete a project; `POST .../restore` brings it back within seven days."""
+    with db.write() as session:
+        projects.delete(session, person, project)
+
+
+@router.post("/projects/{project}/restore", response_model=ProjectOut)
+def restore_project(project: Number, person: Caller, db: Db, response: Response) -> ProjectOut:
+    """Bring a deleted project back."""
+    with db.write() as session:
+        return shown(session, person, projects.restore(session, person, project), response)
+
+
+@router.post("/projects/{project}/classes", status_code=201, response_model=ClassOut)
+def add_class(project: str, body: ClassIn, person: Caller, db: Db) -> ClassOut:
+    """Add a class."""
+    with db.write() as session:
+        return class_out(projects.add_class(session, person, project, body.model_dump(exclude_none=True)))
+
+
+@router.patch("/projects/{project}/classes/{number}", response_model=ClassOut)
+def change_class(project: str, number: Number, body: ClassChange, person: Caller, db: Db) -> ClassOut:
+    """Rename, recolour, describe or retire a class."""
+    with db.write() as session:
+        return class_out(projects.change_class(session, person, project, number, body.model_dump(exclude_unset=True)))
+
+
+@router.delete("/projects/{project}/classes/{number}", status_code=204)
+def delete_class(project: str, number: Number, person: Caller, db: Db) -> None:
+    """Delete a class that no label uses."""
+    with db.write() as session:
+        projects.delete_class(session, person, project, number)
+
+
+@router.get("/projects/{project}/members", response_model=MembersOut)
+def list_members(project: str, person: Caller, db: Db) -> MembersOut:
+    """Who works on the project (managers)."""
+    with db.read() as session:
+        return MembersOut(items=projects.members(session, person, project))
+
+
+@router.post("/projects/{project}/members", status_code=201, response_model=MembersOut)
+def add_member(project: str, body: MemberIn, person: Caller, db: Db, response: Response) -> MembersOut:
+    """Add a person by name, or change the role (200)."""
+    with db.write() as session:
+        fresh = projects.set_member(session, person, project, body.user, body.role)
+        response.status_code = 201 if fresh else 200
+        session.flush()
+        return MembersOut(items=projects.members(session, person, project))
+
+
+@router.patch("/projects/{project}/members/{user}", status_code=204)
+def change_member(project: str, user: Number, body: RoleIn, person: Caller, db: Db) -> None:
+    """Change a member's role."""
+    with db.write() as session:
+        projects.set_member(session, person, project, user, body.role)
+
+
+@router.delete("/projects/{project}/members/{user}", status_code=204)
+def remove_member(project: str, user: Number, person: Caller, db: Db) -> None:
+    """Take a person out of the project; answers stay."""
+    with db.write() as session:
+        projects.remove_member(session, person, project, user)
+
+
+@router.post("/projects/{project}/invitations", status_code=201, response_model=InvitationOut)
+def invite(project: str, body: InvitationRequest, request: Request, person: Caller, db: Db) -> InvitationOut:
+    """A link that lets people in; there is no mail server."""
+    person.need("manage")
+    with db.write() as session:
+        code = accounts.invite(session, person, project, body.role, body.uses, body.expires_in / 3600)
+    return InvitationOut(url=f"{request.url.scheme}://{request.headers.get('host')}/invitations/{code}")
+
+
+def shown(session: Session, person: Person, project: Project, response: Response | None = None) -> ProjectOut:
+    """A project with its classes and the caller's role."""
+    if response is not None:
+        response.headers["ETag"] = f'"{project.version}"'
+    question = project.task["questions"][0]
+    return ProjectOut(
+        id=project.id,
+        name=project.name,
+        slug=project.slug,
+        modality=project.modality,
+        task={"type": question["type"], **question["options"]},
+        classes=[class_out(each) for each in tasks.classes_of(session, project.id)],
+        strategy=project.strategy,
+        learner=project.learner,
+        featurizer=project.featurizer,
+        round_size=project.round_size or "auto",
+        overlap=project.overlap,
+        audit_share=project.audit_share,
+        blind_share=project.blind_share,
+        guidelines=project.guidelines,
+        goal=project.goal,
+        state=project.state,
+        demo=project.demo,
+        role=projects.role_in(session, person, project),
+        version=project.version,
+        created_at=project.created_at,
+    )
+
+
+def class_out(row: ProjectClass) -> ClassOut:
+    """A class as the API shows it."""
+    return ClassOut(
+        id=row.number,
+        name=row.name,
+        color=row.color,
+        hotkey=row.hotkey,
+        description=row.description,
+        retired=row.retired,
+    )

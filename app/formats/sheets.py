@@ -1,0 +1,102 @@
+"""CSV: what spreadsheets and databases write."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, BinaryIO, ClassVar
+
+import orjson
+
+from app.core.errors import AppError, InvalidFile
+from app.core.text import check_text
+from app.formats.base import ReadRow
+
+RUNS_IN_A_SPREADSHEET = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+SNIFFED = 65_536
+
+
+@dataclass(frozen=True)
+class Csv:
+    """Comma, semicolon or tab separated values in UTF-8, with a header line."""
+
+    name: ClassVar[str] = "csv"
+    media_type: ClassVar[str] = "text/csv"
+    suffixes: ClassVar[tuple[str, ...]] = (".csv", ".tsv")
+
+    def read(self, file: BinaryIO, *, max_line_bytes: int) -> Iterator[ReadRow]:
+        """Rows in file order, numbered by the line they end on. Raises InvalidFile for another encoding."""
+        start = file.read(SNIFFED)
+        if start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in start[:200]:
+            raise InvalidFile("the file is in UTF-16: save it as UTF-8")
+        file.seek(0)
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
+        csv.field_size_limit(max_line_bytes)
+        reader = csv.reader(text, delimiter=_delimiter(start), strict=True)
+        try:
+            header = next(reader, None)
+            if not header:
+                raise InvalidFile("the file has no header line")
+            names = [name.strip() for name in header]
+            if len(set(names)) < len(names) or not all(names):
+                raise InvalidFile("the header line needs a different name for each column")
+            for cells in reader:
+                if cells:
+                    yield _row(reader.line_num, names, cells)
+        except csv.Error as error:
+            raise InvalidFile(f"line {reader.line_num}: {error}") from None
+        finally:
+            text.detach()
+
+    def write(self, rows: Iterator[dict[str, Any]], file: BinaryIO) -> None:
+        """Cells that a spreadsheet would run get a quote in front; the first row sets the columns."""
+        write_csv(rows, file, raw=False)
+
+
+def write_csv(rows: Iterator[dict[str, Any]], file: BinaryIO, *, raw: bool) -> None:
+    """Write rows as they come. Nested values become JSON text; `raw` keeps every byte of a cell."""
+    text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
+    writer = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(text, list(row), extrasaction="ignore")
+            writer.writeheader()
+        writer.writerow({name: _cell(value, raw) for name, value in row.items()})
+    text.flush()
+    text.detach()
+
+
+def _cell(value: Any, raw: bool) -> Any:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict | list):
+        value = orjson.dumps(value).decode()
+    if isinstance(value, str) and not raw and value.startswith(RUNS_IN_A_SPREADSHEET):
+        return "'" + value
+    return value
+
+
+def _row(line: int, names: list[str], cells: list[str]) -> ReadRow:
+    if len(cells) != len(names):
+        return ReadRow(line, None, f"the row has {len(cells)} cells and the header {len(names)}")
+    try:
+        for name, cell in zip(names, cells, strict=True):
+            if not cell.isascii() or "\x00" in cell:
+                _check_cell(cell, name)
+    except AppError as error:
+        return ReadRow(line, None, str(error))
+    return ReadRow(line, dict(zip(names, cells, strict=True)))
+
+
+def _check_cell(cell: str, name: str) -> None:
+    if any("\udc80" <= letter <= "\udcff" for letter in cell):
+        raise InvalidFile(f"{name[:80]} is not UTF-8: save the file as UTF-8")
+    check_text(cell, what=name[:80], limit=10_000_000)
+
+
+def _delimiter(start: bytes) -> str:
+    first = start.split(b"\n", 1)[0].decode("utf-8", "replace")
+    return max(",;\t", key=first.count) if any(mark in first for mark in ",;\t") else ","

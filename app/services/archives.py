@@ -1,0 +1,120 @@
+"""ZIP files of images: opened without trust in their names, sizes or promises."""
+
+import zipfile
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO
+
+from app.core.errors import AppError, InvalidFile
+from app.core.settings import Settings
+from app.core.text import check_text, fold
+from app.db import Database, Media
+from app.db.session import now
+from app.services import ingestion, items, media, projects, tasks
+from app.services.access import Person, project_for
+from app.services.rows import Reader
+
+LINK = 0xA000  # the file type of a symbolic link in a ZIP made on Unix
+HIDDEN = ("__MACOSX/", ".")
+BATCH = 500
+
+
+class _Bounded:
+    """A ZIP's entry that cannot give more than it may, whatever its header says."""
+
+    def __init__(self, source: Any, budget: list[int]) -> None:
+        self._source = source
+        self._budget = budget
+
+    def read(self, size: int = -1) -> bytes:
+        piece: bytes = self._source.read(size)
+        self._budget[0] -= len(piece)
+        if self._budget[0] < 0:
+            raise InvalidFile("the ZIP unpacks to more than is allowed")
+        return piece
+
+
+def entries(file: BinaryIO, settings: Settings) -> Iterator[tuple[str, BinaryIO | str]]:
+    """Each entry's name with its opened content, or with the reason why it is refused.
+
+    Raises:
+        InvalidFile: not a ZIP, too many entries, entries that overlap, or more bytes than allowed.
+    """
+    try:
+        archive = zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise InvalidFile(f"the ZIP cannot be read: {str(error)[:100]}") from None
+    with archive:
+        listed = archive.infolist()
+        if len(listed) > settings.archive_entries:
+            raise InvalidFile(f"the ZIP has more than {settings.archive_entries:,} entries")
+        _refuse_overlaps(listed)
+        budget = [settings.archive_bytes]
+        for each in listed:
+            if each.is_dir() or each.filename.startswith(HIDDEN):
+                continue
+            if (reason := _refused(each)) is not None:
+                yield each.filename, reason
+                continue
+            try:
+                with archive.open(each) as source:
+                    yield each.filename, _Bounded(source, budget)  # type: ignore[misc]  # only read() is used
+            except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+                yield each.filename, f"the entry cannot be unpacked: {str(error)[:100]}"
+
+
+def items_of_folders(
+    db: Database, settings: Settings, person: Person, project_ref: int | str, stored: list[dict[str, Any]]
+) -> None:
+    """Make one item a stored file, labelled with the folder that it lay in."""
+    moment = None
+    for start in range(0, len(stored), BATCH):
+        with db.write() as session:
+            project = project_for(session, person, project_ref, "manager")
+            moment = moment or now(session)
+            known = tasks.driving(tasks.questions(session, project)).aliases
+            for name in {_folder(each["name"]) for each in stored[start : start + BATCH]} - {""}:
+                if fold(name) not in known:
+                    projects.new_class(session, project, {"name": name})
+            question = tasks.driving(tasks.questions(session, project))
+            rows = [session.get_one(Media, each["id"]) for each in stored[start : start + BATCH]]
+            reader = Reader("image", question, settings, {}, lambda given: given)
+            prepared = [
+                reader.prepare(
+                    start + number,
+                    {"key": row.name, "image": media.payload(row), "label": _folder(row.name) or None},
+                )
+                for number, row in enumerate(rows, start=1)
+            ]
+            items.store(session, project, prepared, replace=False, moment=moment)
+    with db.read() as session:
+        project_id = project_for(session, person, project_ref, "manager").id
+    ingestion.wake_the_loop(db, project_id)
+
+
+def _folder(name: str) -> str:
+    return PurePosixPath(name).parent.name
+
+
+def _refused(entry: zipfile.ZipInfo) -> str | None:
+    path = PurePosixPath(entry.filename.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or ":" in entry.filename:
+        return "the name points outside the archive"
+    if (entry.external_attr >> 16) & 0xF000 == LINK:
+        return "the entry is a link"
+    if entry.flag_bits & 1:
+        return "the entry is encrypted"
+    try:
+        check_text(entry.filename, what="the name", limit=400)
+    except AppError as error:
+        return str(error)
+    return None
+
+
+def _refuse_overlaps(listed: list[zipfile.ZipInfo]) -> None:
+    """Entries that share bytes are a bomb: each byte would be unpacked many times."""
+    end = 0
+    for entry in sorted(listed, key=lambda each: each.header_offset):
+        if entry.header_offset < end:
+            raise InvalidFile("the ZIP's entries overlap")
+        end = entry.header_offset + entry.compress_size

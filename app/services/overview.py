@@ -1,0 +1,196 @@
+"""What a lead looks at: is it learning, is it worth going on, what do people do."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.db import Annotation, Item, Prediction, Project, Round, Serving
+from app.evaluation.intervals import in_words
+from app.services import annotations, status, tasks
+from app.services.access import Person, project_for
+from app.services.labels import label_set
+
+CURVE_ROUNDS = 500
+WALL_MOST = 400
+
+
+def overview(session: Session, person: Person, project_ref: int | str, moment: datetime) -> dict[str, Any]:
+    """Curve, balance, pace and rounds of a project, for reviewers and managers."""
+    project = project_for(session, person, project_ref, "reviewer")
+    rows = (
+        session.execute(
+            select(Round).where(Round.project_id == project.id).order_by(Round.number.desc()).limit(CURVE_ROUNDS)
+        )
+        .scalars()
+        .all()
+    )
+    state = status.of_project(session, project, moment)
+    evaluated = [row for row in reversed(rows) if row.metrics]
+    return {
+        "status": state,
+        "curve": [_point(row) for row in evaluated],
+        "balance": _balance(session, project, evaluated[-1] if evaluated else None),
+        "pace": pace(session, project, None, moment),
+        "rounds": [summary(row) for row in rows[:50]],
+        "words": {
+            "accuracy": in_words(state["audit"]["accuracy"]),
+            "goal": goal_words(project, state),
+            "loop": state["advice"]["text"],
+        },
+    }
+
+
+def summary(row: Round) -> dict[str, Any]:
+    """One row of the table of rounds."""
+    return {
+        "number": row.number,
+        "state": row.state,
+        "labels": row.labels_count,
+        "strategy": row.strategy.get("ran") or row.strategy.get("name"),
+        "sentence": row.sentence,
+        "fallback": row.fallback,
+        "reason": row.reason,
+        "metrics": row.metrics,
+        "seconds": row.seconds,
+        "published_at": row.published_at,
+    }
+
+
+def progress(session: Session, person: Person, project_ref: int | str, moment: datetime) -> dict[str, Any]:
+    """One's own pace and last answers, and the project's progress, for the annotate page."""
+    project = project_for(session, person, project_ref)
+    recent = annotations.recent(session, person, project.id)
+    counts = status.item_counts(session, project.id)
+    return {
+        "mine": pace(session, project, person.id, moment),
+        "project": {
+            "answered": counts["answered"],
+            "open": counts["open"],
+            "total": counts["total"] - counts["test"],
+            "goal": project.goal,
+        },
+        "recent": [
+            {
+                "annotation": each.id,
+                "item": each.item,
+                "key": each.key,
+                "lease": each.lease,
+                "label": each.label,
+                "created_at": each.created_at,
+            }
+            for each in recent
+        ],
+    }
+
+
+def pace(session: Session, project: Project, annotator_id: int | None, moment: datetime) -> dict[str, Any]:
+    """Answers today and in the last seven days, in the project's zone, and the median seconds of an answer."""
+    zone = _zone(project.time_zone)
+    since = moment - timedelta(days=7)
+    statement = (
+        select(Annotation.created_at, Annotation.seconds_spent)
+        .where(Annotation.project_id == project.id, Annotation.version == 1, Annotation.origin == "human")
+        .where(Annotation.created_at >= since)
+        .order_by(Annotation.id.desc())
+        .limit(50_000)
+    )
+    if annotator_id is not None:
+        statement = statement.where(Annotation.annotator_id == annotator_id)
+    rows = session.execute(statement).all()
+    days = Counter(row.created_at.astimezone(zone).date() for row in rows)
+    today = moment.astimezone(zone).date()
+    week = [today - timedelta(days=back) for back in range(6, -1, -1)]
+    seconds = sorted(row.seconds_spent for row in rows if row.seconds_spent > 0)
+    return {
+        "today": days[today],
+        "last_7_days": [{"day": day.isoformat(), "answers": days[day]} for day in week],
+        "total": len(rows),
+        "seconds_median": round(seconds[len(seconds) // 2], 1) if seconds else None,
+    }
+
+
+def goal_words(project: Project, state: dict[str, Any]) -> str:
+    """The progress against the goal in a sentence."""
+    goal, labels = project.goal or {}, state["annotations"]
+    wanted = goal.get("labels")
+    if wanted:
+        return f"{labels:,} of {wanted:,} labels" + (": the goal is reached" if labels >= wanted else "")
+    target, now_at = goal.get("accuracy"), state["audit"]["accuracy"]
+    if target:
+        if now_at is None:
+            return f"{labels:,} labels; the goal is {100 * target:.0f} %, cannot tell yet"
+        reached = " and is reached" if now_at["low"] >= target else ""
+        return f"{labels:,} labels, {100 * now_at['value']:.0f} %; the goal is {100 * target:.0f} %{reached}"
+    return f"{labels:,} labels"
+
+
+def wall(session: Session, person: Person, project_ref: int | str, count: int) -> dict[str, Any]:
+    """Items of the fixed random sample that nobody has answered yet, in piles by predicted class."""
+    project = project_for(session, person, project_ref, "reviewer")
+    serving = session.execute(select(Serving).where(Serving.project_id == project.id)).scalar_one()
+    current = session.get(Round, serving.round_id) if serving.round_id else None
+    classes = tasks.classes_of(session, project.id, retired=False)
+    piles: dict[int, list[dict[str, Any]]] = {each.number: [] for each in classes}
+    if current is not None:
+        rows = session.execute(
+            select(Item.id, Item.key, Item.payload, Prediction.probabilities)
+            .join(Prediction, Prediction.item_id == Item.id)
+            .where(Prediction.round_id == current.id, ~Item.done, Item.state == "open")
+            .order_by(Item.draw)
+            .limit(min(count, WALL_MOST))
+        ).all()
+        for row in rows:
+            best = max(range(len(row.probabilities)), key=row.probabilities.__getitem__)
+            pile = piles.get(current.class_ids[best])
+            if pile is not None:
+                shown = {"id": row.id, "key": row.key, "payload": row.payload}
+                pile.append(shown | {"probability": round(row.probabilities[best], 3)})
+    return {
+        "round": current.number if current else None,
+        "modality": project.modality,
+        "piles": [
+            {"class": {"id": each.number, "name": each.name, "color": each.color}, "items": piles[each.number]}
+            for each in classes
+        ],
+    }
+
+
+def _point(row: Round) -> dict[str, Any]:
+    metrics = row.metrics or {}
+    return {
+        "round": row.number,
+        "labels": row.labels_count,
+        "accuracy": metrics.get("accuracy"),
+        "stratum": metrics.get("stratum"),
+        "twin": metrics.get("twin"),
+    }
+
+
+def _balance(session: Session, project: Project, last: Round | None) -> list[dict[str, Any]]:
+    """Classes in the labels, and in the pool as the audit answers tell it."""
+    question = tasks.driving(tasks.questions(session, project))
+    classes = tasks.classes_of(session, project.id, retired=False)
+    labelled = label_set(session, project.id, question, [each.number for each in classes])
+    taught = [item.shares for item in labelled.items if not item.imported_test]
+    counts = [float(sum(shares[i] for shares in taught)) for i in range(len(classes))]
+    pool = {each["class_id"]: each for each in ((last.metrics or {}) if last else {}).get("balance", [])}
+    return [
+        {
+            "class": {"id": each.number, "name": each.name, "color": each.color},
+            "labels": round(counts[i], 1),
+            "label_share": round(counts[i] / max(len(taught), 1), 4),
+            "pool": pool.get(each.number),
+        }
+        for i, each in enumerate(classes)
+    ]
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")

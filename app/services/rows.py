@@ -1,0 +1,241 @@
+"""From the fields of one row of a file to an item that can be stored; pure but for the look-up of classes and files."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from app.core.errors import AppError, Invalid, InvalidPayload
+from app.core.settings import Settings
+from app.core.text import check_json, check_text, read_json, write_json
+from app.modalities import MODALITIES
+from app.task_types import TASK_TYPES
+from app.task_types.base import Question
+
+FIELDS = {"key", "metadata", "label", "labels", "features", "split", "priority", "annotator"}
+# What our own exports add; an import of them passes it over.
+PROVENANCE = {
+    "id", "item", "seconds_spent", "round", "kind", "origin", "version", "counted", "late", "probability",
+    "created_at", "votes", "agreement", "disputed", "state",
+}  # fmt: skip
+NESTED = ("label", "labels", "metadata", "row", "image", "features")
+KEY_BYTES = 512
+METADATA_DEPTH = 16
+SPLITS = {"pool": "pool", "train": "pool", "audit": "audit", "test": "audit"}
+PRIORITY_LIMIT = 10**9
+
+
+@dataclass(frozen=True)
+class ImportedLabel:
+    """One label of a row: whose it is, where the file says so, and its stored form."""
+
+    annotator: str | None
+    stored: dict[str, Any]
+
+
+@dataclass
+class PreparedRow:
+    """A row that can be stored. `payload` is None for a row that only labels an existing item."""
+
+    line: int
+    key: str
+    payload: dict[str, Any] | None
+    content_hash: str
+    fingerprint: str
+    metadata: dict[str, Any] | None
+    split: str | None
+    priority: int | None
+    labels: list[ImportedLabel] = field(default_factory=list)
+    features: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What is needed to read the rows of one import."""
+
+    modality: str
+    question: Question
+    settings: Settings
+    mapping: Mapping[str, str]
+    file_of: Callable[[Any], dict[str, Any]]  # an image as the row names it -> what the item holds
+
+    def prepare(self, line: int, given: Mapping[str, Any]) -> PreparedRow:
+        """Check one row. Raises a refusal whose sentence says what is wrong with it."""
+        fields = _unpacked(self._mapped(given))
+        kind = MODALITIES[self.modality]
+        payload = self._payload(kind, fields)
+        if unknown := fields.keys() - FIELDS - PROVENANCE - {kind.field}:
+            raise Invalid(f"unknown field {sorted(unknown)[0][:80]!r}: map it, or map metadata:* to keep the rest")
+        labels = self._labels(fields)
+        content = write_json(payload[kind.field]) if payload is not None else ""
+        digest = blake2b(content.encode(), digest_size=16).hexdigest()
+        key = self._key(fields.get("key"), payload, digest)
+        return PreparedRow(
+            line=line,
+            key=key,
+            payload=payload,
+            content_hash=digest,
+            fingerprint=kind.fingerprint(payload[kind.field]) if payload is not None else "",
+            metadata=self._metadata(fields.get("metadata")),
+            split=_split(fields.get("split")),
+            priority=_priority(fields.get("priority")),
+            labels=labels,
+            features=_features(fields.get("features")),
+        )
+
+    def _mapped(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        if not self.mapping:
+            return dict(given)
+        fields: dict[str, Any] = {}
+        used = set()
+        for target, source in self.mapping.items():
+            if source != "*" and source in given:
+                used.add(source)
+                fields[target] = given[source]
+        for target, source in self.mapping.items():
+            if source == "*":
+                fields[target] = {name: value for name, value in given.items() if name not in used}
+            elif source not in given:
+                raise Invalid(f"there is no column {source[:80]!r}")
+        return fields
+
+    def _payload(self, kind: Any, fields: dict[str, Any]) -> dict[str, Any] | None:
+        value = fields.get(kind.field)
+        if value is None:
+            if "key" in fields and (fields.get("label") or fields.get("labels")):
+                return None
+            raise InvalidPayload(f"{kind.field} is missing")
+        if self.modality == "image":
+            value = self.file_of(value)
+        return {kind.field: kind.check(value)}
+
+    def _key(self, key: Any, payload: dict[str, Any] | None, digest: str) -> str:
+        if key is None or key == "":
+            if payload is None:
+                raise Invalid("key is missing")
+            return digest
+        if isinstance(key, int) and not isinstance(key, bool):
+            key = str(key)
+        if not isinstance(key, str):
+            raise Invalid("key is text")
+        if len(check_text(key, what="key").encode()) > KEY_BYTES:
+            raise Invalid(f"key has more than {KEY_BYTES} bytes")
+        return key
+
+    def _metadata(self, value: Any) -> dict[str, Any] | None:
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise Invalid("metadata is an object")
+        check_json(value, what="metadata", depth=METADATA_DEPTH)
+        if len(write_json(value).encode()) > self.settings.metadata_bytes:
+            raise Invalid(f"metadata has more than {self.settings.metadata_bytes:,} bytes")
+        return value
+
+    def _labels(self, fields: dict[str, Any]) -> list[ImportedLabel]:
+        several = fields.get("labels")
+        if several is not None and not isinstance(several, list):
+            raise Invalid('labels is a list of {"annotator", "label"}')
+        if not several:
+            label = fields.get("label")
+            several = [] if label in (None, "") else [{"label": label, "annotator": fields.get("annotator")}]
+        return [self._one_label(each) for each in several]
+
+    def _one_label(self, given: Any) -> ImportedLabel:
+        if not isinstance(given, dict) or "label" not in given:
+            raise Invalid('labels is a list of {"annotator", "label"}')
+        annotator = given.get("annotator")
+        if annotator is not None and not isinstance(annotator, str):
+            raise Invalid("annotator is text")
+        name = check_text(annotator, what="annotator", limit=200) if annotator else None
+        return ImportedLabel(name, self._stored(given["label"]))
+
+    def _stored(self, label: Any) -> dict[str, Any]:
+        """A label in the API's form, or as a spreadsheet has it: the class's name alone."""
+        if not isinstance(label, dict):
+            label = _from_cell(label, bool(self.question.options.get("multiple")))
+        return {self.question.id: TASK_TYPES[self.question.type].check(label, self.question)}
+
+
+def class_names(fields: Mapping[str, Any], mapping: Mapping[str, str]) -> list[str]:
+    """The class names that a row's labels use, for `create_classes`."""
+    value = fields.get(mapping.get("label", "label")) if mapping else fields.get("label")
+    labels = [value, *[each.get("label") for each in fields.get("labels") or [] if isinstance(each, dict)]]
+    names = []
+    for label in labels:
+        if isinstance(label, dict):
+            names += [label["class"]] if "class" in label else list(label.get("classes") or [])
+        elif isinstance(label, list):
+            names += label
+        elif label not in (None, ""):
+            names.append(str(label))
+    return [name for name in names if isinstance(name, str) and name.strip()]
+
+
+def parse_mapping(text: str | None) -> dict[str, str]:
+    """Read `text:body,label:tag,metadata:*`. Raises Invalid."""
+    if not text:
+        return {}
+    pairs = {}
+    for part in text.split(","):
+        target, colon, source = part.partition(":")
+        if not colon or not target.strip() or not source.strip():
+            raise Invalid("map is written as text:body,label:tag,metadata:*", fields={"map": part[:100]})
+        pairs[target.strip()] = source.strip()
+    return pairs
+
+
+def refused(error: AppError) -> str:
+    """The sentence of a row's refusal."""
+    return str(error)[:500]
+
+
+def _unpacked(fields: dict[str, Any]) -> dict[str, Any]:
+    """Nested values that a flat file holds as JSON text."""
+    for name in NESTED:
+        value = fields.get(name)
+        if isinstance(value, str) and value[:1] in "{[" and value:
+            with suppress(AppError):
+                fields[name] = read_json(value.encode("utf-8", "replace"), what=name)
+    return fields
+
+
+def _from_cell(value: Any, multiple: bool) -> dict[str, Any]:
+    if not multiple:
+        return {"class": str(value) if isinstance(value, int | float) else value}
+    names = value if isinstance(value, list) else [part.strip() for part in str(value).split("|")]
+    return {"classes": [name for name in names if name != ""]}
+
+
+def _split(value: Any) -> str | None:
+    if value in (None, ""):
+        return None
+    if not isinstance(value, str) or value not in SPLITS:
+        raise Invalid(f"split is one of {', '.join(SPLITS)}")
+    return SPLITS[value]
+
+
+def _priority(value: Any) -> int | None:
+    if value in (None, ""):
+        return None
+    if isinstance(value, str) and value.lstrip("-").isdigit() and len(value) < 12:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > PRIORITY_LIMIT:
+        raise Invalid("priority is a whole number")
+    return value
+
+
+def _features(value: Any) -> bytes | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or not 0 < len(value) <= 4096:
+        raise Invalid("features is a list of 1 to 4,096 numbers")
+    if any(isinstance(each, bool) or not isinstance(each, int | float) for each in value):
+        raise Invalid("features holds something that is not a number")
+    vector = np.asarray(value, dtype="<f4")
+    if not np.isfinite(vector).all():
+        raise Invalid("features holds a number that is not finite as 32-bit float")
+    return vector.tobytes()

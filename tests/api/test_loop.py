@@ -1,0 +1,46 @@
+"""The loop from push to the new queue, over REST."""
+
+from uuid import uuid4
+
+from tests.conftest import Api
+
+WORDS = {"cat": "purrs meows whiskers claws kitten", "dog": "barks wags leash puppy fetch"}
+
+
+def pets(count: int) -> list[dict]:
+    rows = []
+    for number in range(count):
+        name = ("cat", "dog")[number % 2]
+        words = WORDS[name].split()
+        text = f"it {words[number % 5]} and {words[(number // 5) % 5]} number {number}"
+        rows.append({"key": f"{name}-{number}", "text": text})
+    return rows
+
+
+def test_pushed_items_are_labelled_learned_and_ranked_again(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project(audit_share=0.2, blind_share=0)["id"]
+    assert boss.push(project, pets(300))["created"] == 300
+    api.worker().run_waiting()
+    status = boss.get(f"/projects/{project}/status").json()
+    assert status["queue"]["round"] == 1
+    before = boss.get(f"/projects/{project}/rounds/1").json()
+    assert before["strategy"] == "coverage"
+
+    for _ in range(30):
+        served = boss.post(f"/projects/{project}/leases", json={"count": 1}).json()
+        lease = served["leases"][0]
+        body = {"lease": lease["id"], "label": {"class": lease["item"]["key"][:3]}, "seconds_spent": 1.0}
+        stored = boss.post("/annotations", json=body, headers={"Idempotency-Key": str(uuid4())})
+        assert stored.status_code == 201, stored.text
+    api.worker().run_waiting()
+
+    status = boss.get(f"/projects/{project}/status").json()
+    assert status["queue"]["round"] == 2
+    assert status["annotations"] == 30
+    after = boss.get(f"/projects/{project}/rounds/2").json()
+    assert after["strategy"] == "uherding"
+    assert after["metrics"]["accuracy"]["value"] > 0.9
+    served = boss.post(f"/projects/{project}/leases", json={"count": 20}).json()
+    reasons = [lease["reason"]["words"] for lease in served["leases"] if lease["reason"].get("words")]
+    assert any(words.startswith(("hesitates", "quite sure")) for words in reasons)

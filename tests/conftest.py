@@ -1,0 +1,106 @@
+"""Fixtures of all tests: databases, settings, people, projects."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.core.settings import Settings
+from app.db import Database
+from app.main import create_app
+from app.services import accounts
+from app.worker import WorkerProcess
+from tests import databases
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path / "data", _env_file=None)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def db(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Database]:
+    """A migrated, empty database of each kind."""
+    settings.data.mkdir(parents=True, exist_ok=True)
+    if request.param == "sqlite":
+        shutil.copy(databases.sqlite_template(), settings.data / "labelwise.db")
+        url = f"sqlite:///{settings.data / 'labelwise.db'}"
+    else:
+        url = databases.postgres_url()
+        databases.empty(url)
+    database = Database(url)
+    yield database
+    database.dispose()
+
+
+@dataclass
+class Api:
+    """The application of a test, and ways to speak to it as somebody."""
+
+    client: TestClient
+    db: Database
+    settings: Settings
+
+    def user(self, name: str, *, admin: bool = False) -> int:
+        """Make an account."""
+        with self.db.write() as session:
+            return accounts.create_user(session, name, PASSWORD, admin=admin).id
+
+    def as_(self, name: str, scopes: tuple[str, ...] = accounts.SCOPES) -> "Speaker":
+        """Speak with a token of that person; the account is made when it is new (`boss` is an admin)."""
+        with self.db.write() as session:
+            found = session.query(accounts.User).filter_by(name=name).one_or_none()
+            user = found or accounts.create_user(session, name, PASSWORD, admin=name == "boss")
+            _, secret = accounts.create_token(session, user.id, "test", scopes)
+        return Speaker(self.client, {"Authorization": f"Bearer {secret}"})
+
+    def worker(self) -> WorkerProcess:
+        """A worker that runs what waits when it is told to."""
+        return WorkerProcess(self.settings, self.db)
+
+
+@dataclass
+class Speaker:
+    """Somebody who speaks to the API."""
+
+    client: TestClient
+    headers: dict[str, str]
+
+    def __getattr__(self, method: str) -> Callable[..., Any]:
+        def call(path: str, **options: Any) -> Any:
+            headers = self.headers | options.pop("headers", {})
+            where = path if path.startswith(("/healthz", "/readyz")) else f"/api/v1{path}"
+            return self.client.request(method.upper(), where, headers=headers, **options)
+
+        return call
+
+    def project(self, classes: list[str] | None = None, **given: Any) -> dict[str, Any]:
+        """Make a project of texts; the manager is this person."""
+        task = {"type": "classification", "classes": classes or ["cat", "dog"], **given.pop("task", {})}
+        body = {"name": "Pets", "modality": "text", "task": task, "seed": 7, **given}
+        answer = self.post("/projects", json=body)
+        assert answer.status_code == 201, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def push(self, project: int, rows: list[dict[str, Any]], **query: Any) -> dict[str, Any]:
+        """Push items as a JSON array."""
+        answer = self.post(f"/projects/{project}/items", json=rows, params=query)
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+@pytest.fixture
+def api(db: Database, settings: Settings) -> Iterator[Api]:
+    """The application on each kind of database."""
+    with TestClient(create_app(settings, db), raise_server_exceptions=False) as client:
+        yield Api(client, db, settings)
