@@ -94,7 +94,7 @@ def ensure_demo(db: Database, settings: Settings) -> tuple[int, int]:
         return project.id, user_id
 
 
-def reset(session: WriteSession, settings: Settings, person: Person, project_ref: int | str) -> None:
+def reset(session: WriteSession, person: Person, project_ref: int | str) -> None:
     """Erase every answer and round of the demo and begin again; the test set's labels stay.
 
     A round that runs meanwhile loses its job and publishes nothing.
@@ -344,11 +344,11 @@ def _item(
 ) -> dict[str, Any]:
     digest = hashlib.sha256(picture).hexdigest()
     key = f"digit-{number:04}"
-    payload = {"image": digest, "media": media[digest], "name": f"{key}.png", "width": 8, "height": 8}
+    image = {"media": media[digest], "sha256": digest, "name": f"{key}.png", "width": 8, "height": 8}
     return {
         "project_id": project.id,
         "key": key,
-        "payload": payload,
+        "payload": {"image": image},
         "content_hash": digest[:32],
         "fingerprint": digest[:32],
         "meta": {},

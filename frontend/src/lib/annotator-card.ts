@@ -22,9 +22,12 @@ export function annotatorCard(content: CardContent, classes: ClassDraft[], multi
   return html`<div class="annotator-card" role="img" aria-label="How annotators will see an item">
     <div class="item">${item(content)}</div>
     <div class="answers">
-      ${named.slice(0, BUTTONS_SHOWN).map(
-        (each) => html`<span class="answer">${multiple ? html`<span class="box"></span>` : nothing}${swatch(each.color)} <span class="long">${each.name.trim()}</span> ${each.hotkey ? html`<kbd>${each.hotkey}</kbd>` : nothing}</span>`,
-      )}
+      ${named
+        .slice(0, BUTTONS_SHOWN)
+        .map(
+          (each) =>
+            html`<span class="answer">${multiple ? html`<span class="box"></span>` : nothing}${swatch(each.color)} <span class="long">${each.name.trim()}</span> ${each.hotkey ? html`<kbd>${each.hotkey}</kbd>` : nothing}</span>`,
+        )}
       ${named.length > BUTTONS_SHOWN ? html`<span class="quiet">and ${named.length - BUTTONS_SHOWN} more, found by typing</span>` : nothing}
       ${named.length === 0 ? html`<span class="quiet">The classes become buttons here.</span>` : nothing}
     </div>
@@ -33,7 +36,9 @@ export function annotatorCard(content: CardContent, classes: ClassDraft[], multi
 
 function item(content: CardContent): TemplateResult {
   if (content.modality === "image") {
-    return content.picture ? html`<img src=${content.picture} alt="">` : html`<p class="quiet">Drop a ZIP of images to see one here.</p>`;
+    return content.picture
+      ? html`<img src=${content.picture} alt="">`
+      : html`<p class="quiet">Drop a ZIP of images to see one here.</p>`;
   }
   if (!content.row) return html`<p class="quiet">Drop a file or paste lines to see the first item here.</p>`;
   if (content.modality === "table") return columns(content.row, content.hidden);

@@ -112,8 +112,10 @@ function curve(series: Series, { x, y }: Axes): TemplateResult {
   );
   const dots = series.points.length <= 30 ? series.points : series.points.slice(-1);
   return svg`<g class="curve ${series.style}"><path d=${path(series.points) ?? ""}></path>
-    ${dots.map((point) => svg`<circle cx=${x(point.x)} cy=${y(point.y)} r="2.5">
-      <title>${series.name}: ${percent(point.y, 1)} at ${count(point.x)}</title></circle>`)}</g>` as TemplateResult;
+    ${dots.map(
+      (point) => svg`<circle cx=${x(point.x)} cy=${y(point.y)} r="2.5">
+      <title>${series.name}: ${percent(point.y, 1)} at ${count(point.x)}</title></circle>`,
+    )}</g>` as TemplateResult;
 }
 
 /** Names at the ends of the curves instead of a legend, moved apart where they would touch. */

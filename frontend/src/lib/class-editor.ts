@@ -8,7 +8,18 @@ export interface ClassDraft {
 }
 
 // Okabe and Ito's colours first: they stay apart for colour-blind eyes.
-export const COLORS = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7A5195", "#5D6D7E", "#8C6D31"];
+export const COLORS = [
+  "#0072B2",
+  "#E69F00",
+  "#009E73",
+  "#CC79A7",
+  "#56B4E9",
+  "#D55E00",
+  "#F0E442",
+  "#7A5195",
+  "#5D6D7E",
+  "#8C6D31",
+];
 const DIGITS = "1234567890";
 // Keys of the annotate page itself.
 const RESERVED = new Set([..."zaxfrplkbev[]-=?h", "u", "j"]);

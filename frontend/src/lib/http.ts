@@ -62,7 +62,8 @@ function refusal(status: number, value: unknown): Refusal {
 
 const isJson = (response: Response): boolean => (response.headers.get("content-type") ?? "").includes("json");
 
-export const csrfToken = (): string => document.querySelector<HTMLMetaElement>('meta[name="csrf-token"]')?.content ?? "";
+export const csrfToken = (): string =>
+  document.querySelector<HTMLMetaElement>('meta[name="csrf-token"]')?.content ?? "";
 
 /** The data that the page's route wrote into the page. */
 export function pageData<T>(id = "config"): T {
@@ -79,20 +80,6 @@ export function newId(): string {
 }
 
 export const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-/** Every row of a listing, page after page; at most `most`. */
-export async function all<T>(path: string, most = 1000): Promise<T[]> {
-  const rows: T[] = [];
-  let cursor: string | null = null;
-  do {
-    const from: string = cursor ? `&cursor=${encodeURIComponent(cursor)}` : "";
-    const joint: string = path.includes("?") ? "&" : "?";
-    const page: { items: T[]; next: string | null } = await call("GET", `${path}${joint}limit=200${from}`);
-    rows.push(...page.items);
-    cursor = page.next;
-  } while (cursor && rows.length < most);
-  return rows;
-}
 
 /** Put a text on the clipboard, also on plain http, where only the old way exists; false when neither works. */
 export async function copy(text: string, source: HTMLInputElement): Promise<boolean> {

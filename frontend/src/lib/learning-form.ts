@@ -24,12 +24,18 @@ export function learningFields(form: LearningForm, changed: () => void): Templat
     form[part] = (event.target as HTMLInputElement).value;
     changed();
   };
-  const number = (part: keyof LearningForm, label: string, hint: string, lowest: number, highest: number): TemplateResult => html`<label>${label}
+  const number = (
+    part: keyof LearningForm,
+    label: string,
+    hint: string,
+    lowest: number,
+    highest: number,
+  ): TemplateResult => html`<label>${label}
     <input type="number" min=${lowest} max=${highest} .value=${form[part]} placeholder=${hint} @input=${set(part)}></label>`;
   return html`<label>Which items are asked<select @change=${set("strategy")}>
       ${Object.entries(STRATEGIES).map(([name, words]) => html`<option value=${name} ?selected=${name === form.strategy}>${words}</option>`)}</select></label>
     <div class="fields">
-      ${number("roundSize", "Answers between two rounds", "automatic", 1, 100_000)}
+      ${number("roundSize", "Answers between two rounds", "automatic", 1, 10_000)}
       ${number("overlap", "Answers an item", "1", 1, 50)}
       ${number("auditShare", "Audit share, % of answers that judge the model", "10", 0, 100)}
       ${number("goalAccuracy", "Goal: accuracy in %", "none", 1, 100)}
@@ -64,6 +70,6 @@ function faultOf(form: LearningForm): string | null {
   };
   if (form.overlap === "" || !within(form.overlap, 1, 50)) return "Answers an item: 1 to 50.";
   if (form.auditShare === "" || !within(form.auditShare, 0, 100)) return "Audit share: 0 to 100 %.";
-  if (!within(form.roundSize, 1, 100_000)) return "Answers between two rounds: 1 to 100,000.";
+  if (!within(form.roundSize, 1, 10_000)) return "Answers between two rounds: 1 to 10,000.";
   return within(form.goalAccuracy, 1, 100) ? null : "Goal: accuracy is 1 to 100 %.";
 }

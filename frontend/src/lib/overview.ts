@@ -1,16 +1,37 @@
 // What the overview's REST answer holds, and how its numbers are said.
 import type { Balance, ClassRef } from "./balance";
-import { count, type Estimate, percent, type Point, type Series } from "./charts";
+import { count, type Estimate, type Point, percent, type Series } from "./charts";
 
 export interface Status {
   state: string;
-  items: { total: number; open: number; answered: number; skipped: number; excluded: number; failed: number; test: number };
+  items: {
+    total: number;
+    open: number;
+    answered: number;
+    skipped: number;
+    excluded: number;
+    failed: number;
+    test: number;
+  };
   annotations: number;
   audit: { answers: number; accuracy: Estimate | null };
   queue: { depth: number; round: number | null; age_seconds: number | null };
   worker: { alive: boolean; last_seen: string | null };
-  round: { state: string | null; step: string | null; progress: number | null; due_in: number; size: number; reason?: string | null };
-  features: { featurizer: string | null; sentence: string | null; busy: boolean; done: number | null; total: number | null };
+  round: {
+    state: string | null;
+    step: string | null;
+    progress: number | null;
+    due_in: number;
+    size: number;
+    reason?: string | null;
+  };
+  features: {
+    featurizer: string | null;
+    sentence: string | null;
+    busy: boolean;
+    done: number | null;
+    total: number | null;
+  };
   fallback: string | null;
   strategy: string | null;
   last_failure: { kind: string; reason: string | null; at: string } | null;
@@ -22,7 +43,7 @@ export interface CurvePoint {
   round: number;
   labels: number;
   accuracy: Estimate | null;
-  strata: "audit" | "imported";
+  stratum: "audit" | "imported" | null;
   twin: { labels: number; random: Estimate | null; chosen: Estimate | null } | null;
 }
 
@@ -42,7 +63,7 @@ export interface RoundRow {
 export interface Overview {
   status: Status;
   curve: CurvePoint[];
-  random: { labels: number; accuracy: Estimate | null }[] | null;
+  random?: { labels: number; accuracy: Estimate | null }[] | null;
   balance: Balance[];
   pace: { today: number; last_7_days: { day: string; answers: number }[]; seconds_median: number | null };
   rounds: RoundRow[];
@@ -76,7 +97,12 @@ export function curves(overview: Overview): Series[] {
   return series;
 }
 
-const place = (x: number, accuracy: Estimate): Point => ({ x, y: accuracy.value, low: accuracy.low, high: accuracy.high });
+const place = (x: number, accuracy: Estimate): Point => ({
+  x,
+  y: accuracy.value,
+  low: accuracy.low,
+  high: accuracy.high,
+});
 
 /** One sentence on whether choosing is ahead of chance, with both numbers and what they rest on. */
 export function twinWords(overview: Overview): string | null {
@@ -110,7 +136,8 @@ export function loopWords(status: Status): string {
   if (round.state === "waiting") return "A round is due and starts shortly.";
   if (status.features.busy) return featureWords(status);
   if (status.items.total === 0) return "There are no items yet.";
-  if (round.due_in > 0) return `The next round starts after ${count(round.due_in)} more ${round.due_in === 1 ? "answer" : "answers"}.`;
+  if (round.due_in > 0)
+    return `The next round starts after ${count(round.due_in)} more ${round.due_in === 1 ? "answer" : "answers"}.`;
   return "A round is due.";
 }
 

@@ -44,7 +44,8 @@ function row(each: RoundRow): TemplateResult {
 }
 
 function metric(each: RoundRow, estimate: Estimate | null | undefined): TemplateResult | string {
-  if (estimate) return html`${percent(estimate.value, 1)} <small>${percent(estimate.low)} to ${percent(estimate.high)}</small>`;
+  if (estimate)
+    return html`${percent(estimate.value, 1)} <small>${percent(estimate.low)} to ${percent(estimate.high)}</small>`;
   return each.metrics === null && each.state === "published" ? "being computed" : "–";
 }
 
@@ -55,6 +56,8 @@ function strategyName({ strategy }: RoundRow): string {
 
 function seconds(steps: Record<string, number> | null): TemplateResult | string {
   if (!steps) return "–";
-  const each = Object.entries(steps).map(([step, taken]) => `${step.replace("_", " ")} ${taken.toFixed(2)} s`).join("\n");
+  const each = Object.entries(steps)
+    .map(([step, taken]) => `${step.replace("_", " ")} ${taken.toFixed(2)} s`)
+    .join("\n");
   return html`<span title=${each}>${(steps.to_published ?? steps.total ?? 0).toFixed(2)}</span>`;
 }

@@ -23,7 +23,18 @@ export const HEAD_BYTES = 2_000_000;
 const SHORT_LABEL = 60;
 const MOST_CLASSES = 100;
 const LONG_TEXT = 25;
-const TEXT_NAMES = ["text", "body", "content", "sentence", "message", "comment", "review", "question", "title", "abstract"];
+const TEXT_NAMES = [
+  "text",
+  "body",
+  "content",
+  "sentence",
+  "message",
+  "comment",
+  "review",
+  "question",
+  "title",
+  "abstract",
+];
 const LABEL_NAMES = ["label", "class", "category", "tag", "target", "y", "sentiment", "intent", "topic"];
 const KEY_NAMES = ["key", "id", "uid", "uuid", "doc_id", "item_id"];
 
@@ -43,7 +54,10 @@ export function kindOf(name: string): Kind {
     zip: "zip",
   };
   const kind = kinds[ending];
-  if (!kind) throw new Unreadable(`A file that ends in .${ending} is not taken. Take a CSV, JSONL, JSON, Parquet, text or ZIP file.`);
+  if (!kind)
+    throw new Unreadable(
+      `A file that ends in .${ending} is not taken. Take a CSV, JSONL, JSON, Parquet, text or ZIP file.`,
+    );
   return kind;
 }
 
@@ -79,7 +93,8 @@ function decode(bytes: ArrayBuffer, whole: boolean): string {
 }
 
 function jsonArray(text: string, whole: boolean): unknown[] {
-  if (!whole) throw new Unreadable("A JSON array of more than 2 MB cannot be shown before it is sent: save it as JSON lines.");
+  if (!whole)
+    throw new Unreadable("A JSON array of more than 2 MB cannot be shown before it is sent: save it as JSON lines.");
   try {
     const value: unknown = JSON.parse(text);
     if (Array.isArray(value)) return value;
@@ -160,7 +175,8 @@ export function guess(head: Head): { modality: Modality; mapping: Mapping } {
   if (head.kind === "zip") return { modality: "image", mapping: { text: "", label: "", key: "" } };
   const text = textColumn(head);
   const label = labelColumn(head, text);
-  const key = named(head.columns, KEY_NAMES).find((name) => name !== text && name !== label && distinct(head, name)) ?? "";
+  const key =
+    named(head.columns, KEY_NAMES).find((name) => name !== text && name !== label && distinct(head, name)) ?? "";
   const modality = text ? "text" : "table";
   return { modality, mapping: { text: text || (head.columns[0] ?? ""), label, key } };
 }
@@ -195,7 +211,9 @@ export function classesIn(head: Head, column: string): string[] {
   if (!column) return [];
   const names = head.rows.flatMap((row) => labelNames(row[column]));
   const found = [...new Set(names)].filter((name) => name.length <= SHORT_LABEL);
-  return found.length > MOST_CLASSES ? [] : found.sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
+  return found.length > MOST_CLASSES
+    ? []
+    : found.sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
 }
 
 /** The class names in one cell: a name, `{"class": ...}`, `{"classes": [...]}` or a list. */

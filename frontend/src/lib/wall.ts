@@ -20,10 +20,18 @@ export function wall(given: Wall): TemplateResult {
     <p class="quiet">${count(total)} unlabelled items, a fixed random sample, piled by the class that round ${given.round} predicts; faint ones are
       guesses. The piles get tidier round by round.</p>
     <div class="piles ${pictures ? "pictures" : "texts"}">
-      ${repeat(filled, (pile) => pile.class.id, (pile) => html`<section class="pile" aria-label="Predicted ${pile.class.name}">
+      ${repeat(
+        filled,
+        (pile) => pile.class.id,
+        (pile) => html`<section class="pile" aria-label="Predicted ${pile.class.name}">
         <h3>${swatch(pile.class.color)} <span class="long">${pile.class.name}</span> <small>${count(pile.items.length)}</small></h3>
-        <ul>${repeat([...pile.items].sort((one, other) => other.probability - one.probability), (item) => item.id, shown)}</ul>
-      </section>`)}
+        <ul>${repeat(
+          [...pile.items].sort((one, other) => other.probability - one.probability),
+          (item) => item.id,
+          shown,
+        )}</ul>
+      </section>`,
+      )}
     </div>
     ${empty.length ? html`<p class="quiet">Nothing is predicted as ${listed(empty.map((pile) => pile.class.name))}.</p>` : nothing}
   </section>`;
@@ -47,7 +55,12 @@ function picture({ image }: WallItem, said: string): TemplateResult {
 }
 
 function writing(item: WallItem): TemplateResult {
-  const row = item.row ? Object.entries(item.row).slice(0, 4).map(([column, value]) => `${column} ${value}`).join(", ") : "";
+  const row = item.row
+    ? Object.entries(item.row)
+        .slice(0, 4)
+        .map(([column, value]) => `${column} ${value}`)
+        .join(", ")
+    : "";
   const text = item.text ?? row;
   return html`${text.length > TEXT_SHOWN ? `${[...text].slice(0, TEXT_SHOWN).join("")} …` : text} <small>${percent(item.probability)}</small>`;
 }

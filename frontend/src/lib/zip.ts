@@ -13,7 +13,13 @@ const DIRECTORY_RECORD = 0x02014b50;
 const LARGEST_TAIL = 65_557; // the end record with the longest comment
 const LARGEST_DIRECTORY = 64_000_000;
 const PREVIEW_BYTES = 20_000_000;
-const TYPES: Record<string, string> = { png: "image/png", jpg: "image/jpeg", jpeg: "image/jpeg", webp: "image/webp", gif: "image/gif" };
+const TYPES: Record<string, string> = {
+  png: "image/png",
+  jpg: "image/jpeg",
+  jpeg: "image/jpeg",
+  webp: "image/webp",
+  gif: "image/gif",
+};
 
 /** The images in the archive. Throws Error with words when it is not a ZIP, is cut off, or holds no image. */
 export async function images(file: Blob): Promise<Entry[]> {
@@ -27,7 +33,9 @@ export async function images(file: Blob): Promise<Entry[]> {
     return [];
   }
   const directory = await file.slice(start, start + size).arrayBuffer();
-  const found = entries(directory).filter((entry) => typeOf(entry.name) !== null && !entry.name.startsWith("__MACOSX/"));
+  const found = entries(directory).filter(
+    (entry) => typeOf(entry.name) !== null && !entry.name.startsWith("__MACOSX/"),
+  );
   if (found.length === 0) throw new Error("The ZIP holds no PNG, JPEG, WebP or GIF image.");
   return found;
 }
@@ -41,7 +49,8 @@ export async function pictureUrl(file: Blob, entry: Entry): Promise<string | nul
   const header = view(await file.slice(entry.offset, entry.offset + 30).arrayBuffer());
   const start = entry.offset + 30 + header.getUint16(26, true) + header.getUint16(28, true);
   const packed = file.slice(start, start + entry.packed);
-  const stream = entry.method === 0 ? packed.stream() : packed.stream().pipeThrough(new DecompressionStream("deflate-raw"));
+  const stream =
+    entry.method === 0 ? packed.stream() : packed.stream().pipeThrough(new DecompressionStream("deflate-raw"));
   const bytes = await new Response(stream).arrayBuffer();
   return URL.createObjectURL(new Blob([bytes], { type: typeOf(entry.name) ?? "" }));
 }

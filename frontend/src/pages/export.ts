@@ -13,9 +13,13 @@ const FORMATS: Record<string, { name: string; loses: string }> = {
   jsonl: { name: "JSON lines", loses: "Nothing: every field and every byte. Importing it gives the same project." },
   csv: {
     name: "CSV",
-    loses: "Nested values become JSON text in one cell, and the difference between an empty text and no value is lost. Cells that a spreadsheet would run as a formula get an apostrophe in front.",
+    loses:
+      "Nested values become JSON text in one cell, and the difference between an empty text and no value is lost. Cells that a spreadsheet would run as a formula get an apostrophe in front.",
   },
-  parquet: { name: "Parquet", loses: "Metadata and labels of several classes become JSON text in one column; numbers and times keep their types." },
+  parquet: {
+    name: "Parquet",
+    loses: "Metadata and labels of several classes become JSON text in one column; numbers and times keep their types.",
+  },
 };
 const VIEWS: Record<string, string> = {
   items: "Items: one row an item, with its agreed label, votes, agreement and split",
@@ -29,23 +33,45 @@ function address(): string {
 }
 
 function draw(): void {
-  render(html`<form class="card" @submit=${(event: Event) => event.preventDefault()}>
+  render(
+    html`<form class="card" @submit=${(event: Event) => event.preventDefault()}>
     ${choices("Rows", "view", Object.entries(VIEWS))}
-    ${choices("Format", "format", Object.entries(FORMATS).map(([name, format]): [string, string] => [name, format.name]))}
+    ${choices(
+      "Format",
+      "format",
+      Object.entries(FORMATS).map(([name, format]): [string, string] => [name, format.name]),
+    )}
     <p id="loses"><strong>What ${FORMATS[chosen.format]?.name} loses:</strong> ${FORMATS[chosen.format]?.loses}${images()}</p>
-    ${chosen.format === "csv" ? html`<label><input type="checkbox" .checked=${chosen.raw} @change=${(event: Event) => { chosen.raw = (event.target as HTMLInputElement).checked; draw(); }}> Leave such cells as they are: the file is for a program, not for a spreadsheet</label>` : ""}
+    ${
+      chosen.format === "csv"
+        ? html`<label><input type="checkbox" .checked=${chosen.raw} @change=${(event: Event) => {
+            chosen.raw = (event.target as HTMLInputElement).checked;
+            draw();
+          }}> Leave such cells as they are: the file is for a program, not for a spreadsheet</label>`
+        : ""
+    }
     <p><a role="button" href=${address()} download="${project.slug}-${chosen.view}.${chosen.format}" aria-describedby="loses">Download</a></p>
     <details><summary>From a script</summary>
       <pre tabindex="0"><code>labelwise export ${project.slug} --format ${chosen.format} --view ${chosen.view} -o ${project.slug}.${chosen.format}
 curl -H "Authorization: Bearer $LABELWISE_TOKEN" "${location.origin}${address()}"</code></pre></details>
-  </form>`, root);
+  </form>`,
+    root,
+  );
 }
 
-const images = (): string => (project.modality === "image" ? " Images are named by their address and hash; the files themselves are not in it." : "");
+const images = (): string =>
+  project.modality === "image"
+    ? " Images are named by their address and hash; the files themselves are not in it."
+    : "";
 
 function choices(legend: string, part: "view" | "format", options: [string, string][]): TemplateResult {
-  return html`<fieldset><legend>${legend}</legend>${options.map(([value, words]) => html`<label><input type="radio" name=${part} value=${value} .checked=${chosen[part] === value}
-    @change=${() => { chosen[part] = value; draw(); }}> ${words}</label>`)}</fieldset>`;
+  return html`<fieldset><legend>${legend}</legend>${options.map(
+    ([value, words]) => html`<label><input type="radio" name=${part} value=${value} .checked=${chosen[part] === value}
+    @change=${() => {
+      chosen[part] = value;
+      draw();
+    }}> ${words}</label>`,
+  )}</fieldset>`;
 }
 
 draw();

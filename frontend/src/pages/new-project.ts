@@ -4,9 +4,28 @@ import { html, nothing, render, type TemplateResult } from "lit";
 import { annotatorCard } from "../lib/annotator-card";
 import { classDraft, classFault, classRows } from "../lib/class-editor";
 import { message, newId } from "../lib/http";
-import { createProject, type Draft, importItems, type ImportResult, type Job, labelledRows, parquetHead, type Project } from "../lib/importer";
-import { learningFields, learningOf, type LearningForm } from "../lib/learning-form";
-import { classesIn, fromLines, guess, type Head, HEAD_BYTES, kindOf, type Modality, readHead, type Row } from "../lib/rows";
+import {
+  createProject,
+  type Draft,
+  type ImportResult,
+  importItems,
+  type Job,
+  labelledRows,
+  type Project,
+  parquetHead,
+} from "../lib/importer";
+import { type LearningForm, learningFields, learningOf } from "../lib/learning-form";
+import {
+  classesIn,
+  fromLines,
+  guess,
+  HEAD_BYTES,
+  type Head,
+  kindOf,
+  type Modality,
+  type Row,
+  readHead,
+} from "../lib/rows";
 import { folderOf, images, pictureUrl } from "../lib/zip";
 
 const root = document.getElementById("new-project") as HTMLElement;
@@ -30,7 +49,14 @@ const draft: Draft = {
   mapping: { text: "", label: "", key: "" },
   folderLabels: true,
 };
-const learning: LearningForm = { strategy: "auto", roundSize: "", overlap: "1", auditShare: "10", goalAccuracy: "", goalLabels: "" };
+const learning: LearningForm = {
+  strategy: "auto",
+  roundSize: "",
+  overlap: "1",
+  auditShare: "10",
+  goalAccuracy: "",
+  goalLabels: "",
+};
 let pasted = "";
 let picture: string | null = null;
 let fileFault = "";
@@ -49,7 +75,12 @@ function form(): TemplateResult {
   return html`<form class="with-preview" @submit=${submit} novalidate>
     <div>
       <label for="name">Name</label>
-      <input id="name" type="text" maxlength="200" required .value=${draft.name} autocomplete="off" @input=${(event: Event) => { draft.name = (event.target as HTMLInputElement).value; draw(); }}>
+      <input id="name" type="text" maxlength="200" required .value=${draft.name} autocomplete="off" @input=${(
+        event: Event,
+      ) => {
+        draft.name = (event.target as HTMLInputElement).value;
+        draw();
+      }}>
       ${dataPart()} ${questionPart()}
       <details class="card"><summary><h2>3. Learning</h2> <span class="quiet">Automatic</span></summary>
         ${learningFields(learning, draw)}</details>
@@ -82,7 +113,9 @@ function dataPart(): TemplateResult {
 
 function rowsSeen(): TemplateResult {
   const { head } = draft;
-  const size = head.whole ? `${head.rows.length.toLocaleString("en-GB")} ${head.kind === "zip" ? "images" : "items"}` : "The beginning of the file";
+  const size = head.whole
+    ? `${head.rows.length.toLocaleString("en-GB")} ${head.kind === "zip" ? "images" : "items"}`
+    : "The beginning of the file";
   return html`<p role="status">${size} found${draft.source ? ` in ${draft.source.name}` : ""}.</p>
     ${head.kind === "zip" ? folderChoice() : head.columns.length > 1 || head.kind !== "lines" ? html`${mappingFields()} ${sampleTable()}` : nothing}`;
 }
@@ -90,7 +123,11 @@ function rowsSeen(): TemplateResult {
 function folderChoice(): TemplateResult {
   const folders = classesIn(draft.head, "folder");
   if (folders.length < 2) return html`${nothing}`;
-  return html`<label><input type="checkbox" .checked=${draft.folderLabels} @change=${(event: Event) => { draft.folderLabels = (event.target as HTMLInputElement).checked; suggestClasses(); draw(); }}>
+  return html`<label><input type="checkbox" .checked=${draft.folderLabels} @change=${(event: Event) => {
+    draft.folderLabels = (event.target as HTMLInputElement).checked;
+    suggestClasses();
+    draw();
+  }}>
     The folders are the labels (${folders.length} folders)</label>`;
 }
 
@@ -103,7 +140,10 @@ function mappingFields(): TemplateResult {
   };
   const found = labelledRows(draft.head, mapping.label);
   return html`<div class="fields">
-    <label>Kind of items<select @change=${(event: Event) => { draft.modality = (event.target as HTMLSelectElement).value as Modality; draw(); }}>
+    <label>Kind of items<select @change=${(event: Event) => {
+      draft.modality = (event.target as HTMLSelectElement).value as Modality;
+      draw();
+    }}>
       ${(["text", "table"] as const).map((each) => html`<option value=${each} ?selected=${each === modality}>${MODALITIES[each]}</option>`)}</select></label>
     ${modality === "text" ? html`<label>Text${columnSelect(mapping.text, pick("text"), false)}</label>` : nothing}
     <label>Label, if known${columnSelect(mapping.label, pick("label"))}</label>
@@ -126,7 +166,8 @@ function sampleTable(): TemplateResult {
 }
 
 function cell(value: unknown): string {
-  const text = value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+  const text =
+    value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
   const letters = [...text];
   return letters.length > CELL_SHOWN ? `${letters.slice(0, CELL_SHOWN).join("")} …` : text;
 }
@@ -134,8 +175,14 @@ function cell(value: unknown): string {
 const textOf = (row: Row | undefined): string => (row ? String(row[draft.mapping.text || "text"] ?? "") : "");
 
 function questionPart(): TemplateResult {
-  const choose = (multiple: boolean) => () => { draft.multiple = multiple; draw(); };
-  const changed = (): void => { edited = true; draw(); };
+  const choose = (multiple: boolean) => () => {
+    draft.multiple = multiple;
+    draw();
+  };
+  const changed = (): void => {
+    edited = true;
+    draw();
+  };
   return html`<section class="card" aria-labelledby="question"><h2 id="question">2. Question</h2>
     <fieldset><legend>An item has</legend>
       <label><input type="radio" name="multiple" .checked=${!draft.multiple} @change=${choose(false)}> exactly one class</label>
@@ -144,7 +191,9 @@ function questionPart(): TemplateResult {
     ${classRows(draft.classes, changed)}
     <button type="button" class="secondary" @click=${addClass}>Add a class</button>
     <label for="guidelines">Guidelines, if any <small>Markdown; annotators open them with H</small></label>
-    <textarea id="guidelines" rows="3" .value=${draft.guidelines} @input=${(event: Event) => { draft.guidelines = (event.target as HTMLTextAreaElement).value; }}></textarea></section>`;
+    <textarea id="guidelines" rows="3" .value=${draft.guidelines} @input=${(event: Event) => {
+      draft.guidelines = (event.target as HTMLTextAreaElement).value;
+    }}></textarea></section>`;
 }
 
 function addClass(): void {
@@ -187,7 +236,10 @@ async function take(file: File): Promise<void> {
   try {
     const head = await headOf(file);
     Object.assign(draft, { head, source: file, ...guess(head) });
-    draft.name ||= file.name.replace(/\.[^.]+$/, "").replace(/[-_]+/g, " ").slice(0, 200);
+    draft.name ||= file.name
+      .replace(/\.[^.]+$/, "")
+      .replace(/[-_]+/g, " ")
+      .slice(0, 200);
     suggestClasses();
   } catch (error) {
     Object.assign(draft, { head: NO_HEAD, source: null });
@@ -201,16 +253,27 @@ async function headOf(file: File): Promise<Head> {
   if (kind === "zip") {
     const entries = await images(file);
     if (entries[0]) picture = await pictureUrl(file, entries[0]).catch(() => null);
-    return { kind, columns: ["name"], rows: entries.map(({ name }) => ({ name, folder: folderOf(name) })), whole: true };
+    return {
+      kind,
+      columns: ["name"],
+      rows: entries.map(({ name }) => ({ name, folder: folderOf(name) })),
+      whole: true,
+    };
   }
   if (kind !== "parquet") return readHead(file, kind);
-  if (file.size > PARQUET_LIMIT) throw new Error("A Parquet file of more than 64 MB is imported with the command line: labelwise import PROJECT FILE.");
+  if (file.size > PARQUET_LIMIT)
+    throw new Error(
+      "A Parquet file of more than 64 MB is imported with the command line: labelwise import PROJECT FILE.",
+    );
   return parquetHead(file);
 }
 
 function paste(event: Event): void {
   pasted = (event.target as HTMLTextAreaElement).value;
-  fileFault = pasted.length > HEAD_BYTES ? "That is a lot to paste: save it as a text file, one item a line, and drop the file." : "";
+  fileFault =
+    pasted.length > HEAD_BYTES
+      ? "That is a lot to paste: save it as a text file, one item a line, and drop the file."
+      : "";
   const head = fromLines(pasted);
   Object.assign(draft, { head, source: null, modality: "text", mapping: { text: "text", label: "", key: "" } });
   draw();
@@ -248,12 +311,17 @@ function say(words: string, fraction: number | null): void {
 
 function finishedPage(project: Project, { job, result }: { job: Job | null; result: ImportResult }): TemplateResult {
   const taken = result.created + result.updated + result.unchanged;
-  const words = (n: number, one: string, many: string): string => `${n.toLocaleString("en-GB")} ${n === 1 ? one : many}`;
+  const words = (n: number, one: string, many: string): string =>
+    `${n.toLocaleString("en-GB")} ${n === 1 ? one : many}`;
   return html`<section class="card"><h2 tabindex="-1">${project.name} is ready</h2>
     <p role="status">${words(taken, "item is", "items are")} stored${result.unchanged ? `, ${result.unchanged} of them twice in the data` : ""}${result.rejected_count ? `; ${words(result.rejected_count, "row was", "rows were")} not taken` : ""}.</p>
-    ${taken ? html`<p><a role="button" href="/projects/${project.slug}/annotate">Label now</a>
+    ${
+      taken
+        ? html`<p><a role="button" href="/projects/${project.slug}/annotate">Label now</a>
       <a role="button" class="secondary" href="/projects/${project.slug}/people">Invite people</a>
-      <a href="/projects/${project.slug}/overview">Overview</a></p>` : html`<p>Mend the rows below and import them with <code>labelwise import ${project.slug} FILE</code>.</p>`}
+      <a href="/projects/${project.slug}/overview">Overview</a></p>`
+        : html`<p>Mend the rows below and import them with <code>labelwise import ${project.slug} FILE</code>.</p>`
+    }
     ${result.rejected_count ? rejected(job, result) : nothing}</section>`;
 }
 

@@ -54,7 +54,9 @@ function draw(): void {
 
 function page(): TemplateResult {
   if (!overview) {
-    return trouble ? html`<p role="alert" class="wrong">${trouble}</p>` : html`<p class="quiet" aria-busy="true">Reading the figures</p>`;
+    return trouble
+      ? html`<p role="alert" class="wrong">${trouble}</p>`
+      : html`<p class="quiet" aria-busy="true">Reading the figures</p>`;
   }
   const { status } = overview;
   return html`
@@ -109,7 +111,8 @@ function progress({ status, words }: Overview): TemplateResult {
 function learning(all: Overview): TemplateResult {
   const series = curves(all);
   const last = [...all.curve].reverse().find((each) => each.accuracy)?.accuracy ?? null;
-  const judged = all.curve.at(-1)?.strata === "imported" ? "your own test set" : "the audit share, a random part of the answers";
+  const judged =
+    all.curve.at(-1)?.stratum === "imported" ? "your own test set" : "the audit share, a random part of the answers";
   const width = Math.max(280, Math.min(720, root.clientWidth - 48));
   const options = { label: "Learning curve", xLabel: "labels", width, goal: all.status.goal?.accuracy ?? null };
   const twin = twinWords(all);

@@ -1,13 +1,14 @@
 // People of a project: members with their roles, and links that invite more. No mail server: a link is copied.
 import { html, nothing, render, type TemplateResult } from "lit";
-import { all, call, copy, message, pageData } from "../lib/http";
+import { call, copy, message, pageData } from "../lib/http";
 
 type Role = "manager" | "reviewer" | "annotator";
 
 interface MemberRow {
   id: number; // the user's
-  name: string;
+  user: string;
   role: Role;
+  since: string;
 }
 
 interface Config {
@@ -33,7 +34,7 @@ const invitation = { role: "annotator" as Role, uses: "1", days: "7" };
 
 async function load(): Promise<void> {
   try {
-    members = await all<MemberRow>(`${base}/members`);
+    members = (await call<{ items: MemberRow[] }>("GET", `${base}/members`)).items;
   } catch (error) {
     fault = message(error);
   }
@@ -55,13 +56,13 @@ const changeRole = (member: MemberRow) => (event: Event) =>
   attempt(async () => {
     const role = (event.target as HTMLSelectElement).value;
     await call("PATCH", `${base}/members/${member.id}`, { body: { role } });
-    said = `${member.name} is ${role} now.`;
+    said = `${member.user} is ${role} now.`;
   });
 
 const remove = (member: MemberRow) => () =>
   attempt(async () => {
     await call("DELETE", `${base}/members/${member.id}`);
-    said = `${member.name} was removed. The answers stay.`;
+    said = `${member.user} was removed. The answers stay.`;
   });
 
 function invite(event: Event): void {
@@ -97,10 +98,14 @@ function invitationForm(): TemplateResult {
       <p class="quiet">${ROLES[invitation.role]}. Who opens the link chooses a name and a password and starts labelling.</p>
       <button type="submit">Make a link</button>
     </form>
-    ${link ? html`<div class="copy"><label for="link">Send this link</label>
+    ${
+      link
+        ? html`<div class="copy"><label for="link">Send this link</label>
       <input id="link" type="text" readonly .value=${link} @focus=${(event: Event) => (event.target as HTMLInputElement).select()}>
       <button type="button" class="secondary" @click=${copyLink}>Copy</button>
-      <p class="quiet">It is shown once. Everybody who has it can join.</p></div>` : nothing}
+      <p class="quiet">It is shown once. Everybody who has it can join.</p></div>`
+        : nothing
+    }
     <p role="status">${said}</p>
     ${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}</section>`;
 }
@@ -109,7 +114,8 @@ const roleOptions = (chosen: Role): TemplateResult =>
   html`${(Object.keys(ROLES) as Role[]).map((role) => html`<option value=${role} ?selected=${role === chosen}>${role}</option>`)}`;
 
 function list(): TemplateResult {
-  if (!members) return html`<p class="quiet" aria-busy=${fault ? "false" : "true"}>${fault ? "" : "Reading the members"}</p>`;
+  if (!members)
+    return html`<p class="quiet" aria-busy=${fault ? "false" : "true"}>${fault ? "" : "Reading the members"}</p>`;
   return html`<section class="card" aria-labelledby="members"><h2 id="members">Members</h2>
     ${members.length === 0 ? html`<p class="quiet">Nobody but the service's admins. Invite somebody above.</p>` : table(members)}</section>`;
 }
@@ -117,10 +123,12 @@ function list(): TemplateResult {
 function table(rows: MemberRow[]): TemplateResult {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Members"><table>
     <thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col"><span class="hidden">Remove</span></th></tr></thead>
-    <tbody>${rows.map((member) => html`<tr>
-      <th scope="row" class="long">${member.name}${member.id === me.id ? html` <small>(you)</small>` : nothing}</th>
-      <td><select aria-label="Role of ${member.name}" .value=${member.role} @change=${changeRole(member)}>${roleOptions(member.role)}</select></td>
-      <td><button type="button" class="quiet-button" aria-label="Remove ${member.name}" @click=${remove(member)}>Remove</button></td></tr>`)}</tbody></table></div>`;
+    <tbody>${rows.map(
+      (member) => html`<tr>
+      <th scope="row" class="long">${member.user}${member.id === me.id ? html` <small>(you)</small>` : nothing}</th>
+      <td><select aria-label="Role of ${member.user}" .value=${member.role} @change=${changeRole(member)}>${roleOptions(member.role)}</select></td>
+      <td><button type="button" class="quiet-button" aria-label="Remove ${member.user}" @click=${remove(member)}>Remove</button></td></tr>`,
+    )}</tbody></table></div>`;
 }
 
 draw();

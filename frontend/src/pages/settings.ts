@@ -2,7 +2,7 @@
 // somebody else changed meanwhile is never overwritten (the ETag of what was read goes along).
 import { html, nothing, render, type TemplateResult } from "lit";
 import { call, message, pageData, Refusal, send } from "../lib/http";
-import { learningFields, type LearningForm, goalOf, learningOf } from "../lib/learning-form";
+import { goalOf, type LearningForm, learningFields, learningOf } from "../lib/learning-form";
 import { type ClassRow, classesPart } from "../lib/project-classes";
 
 interface ProjectRow {
@@ -10,7 +10,7 @@ interface ProjectRow {
   name: string;
   state: string;
   guidelines: string;
-  task: { classes: ClassRow[]; multiple?: boolean };
+  classes: ClassRow[];
   strategy: { name: string };
   round_size: number | "auto" | null;
   overlap: number;
@@ -33,7 +33,14 @@ let etag = "";
 let fault = "";
 let said = "";
 const texts = { name: "", guidelines: "", state: "" };
-let learning: LearningForm = { strategy: "auto", roundSize: "", overlap: "1", auditShare: "10", goalAccuracy: "", goalLabels: "" };
+let learning: LearningForm = {
+  strategy: "auto",
+  roundSize: "",
+  overlap: "1",
+  auditShare: "10",
+  goalAccuracy: "",
+  goalLabels: "",
+};
 
 async function load(): Promise<void> {
   try {
@@ -68,7 +75,8 @@ async function save(body: Record<string, unknown>, done: string): Promise<void> 
     said = done;
   } catch (error) {
     fault = message(error);
-    if (error instanceof Refusal && error.status === 412) fault = "Somebody changed the settings meanwhile: reload the page, then repeat your change.";
+    if (error instanceof Refusal && error.status === 412)
+      fault = "Somebody changed the settings meanwhile: reload the page, then repeat your change.";
   }
   draw();
 }
@@ -80,7 +88,7 @@ function draw(): void {
 function page(): TemplateResult {
   const notes = html`<p role="status">${said}</p>${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}`;
   if (!row) return html`${fault ? notes : html`<p class="quiet" aria-busy="true">Reading the settings</p>`}`;
-  return html`${notes} ${basics()} ${classesPart(row.task.classes, classesChanged)} ${learningPart()} ${statePart()} ${removal()}`;
+  return html`${notes} ${basics()} ${classesPart(row.classes, classesChanged)} ${learningPart()} ${statePart()} ${removal()}`;
 }
 
 async function classesChanged(work: () => Promise<unknown>, done: string): Promise<void> {
@@ -101,8 +109,14 @@ function basics(): TemplateResult {
     void save({ name: texts.name.trim(), guidelines: texts.guidelines }, "Saved.");
   };
   return html`<form class="card" @submit=${submit} aria-labelledby="basics"><h2 id="basics">Name and guidelines</h2>
-    <label>Name<input type="text" maxlength="200" required .value=${texts.name} @input=${(event: Event) => { texts.name = (event.target as HTMLInputElement).value; }}></label>
-    <label>Guidelines <small>Markdown; annotators open them with H</small><textarea rows="8" .value=${texts.guidelines} @input=${(event: Event) => { texts.guidelines = (event.target as HTMLTextAreaElement).value; }}></textarea></label>
+    <label>Name<input type="text" maxlength="200" required .value=${texts.name} @input=${(event: Event) => {
+      texts.name = (event.target as HTMLInputElement).value;
+    }}></label>
+    <label>Guidelines <small>Markdown; annotators open them with H</small><textarea rows="8" .value=${texts.guidelines} @input=${(
+      event: Event,
+    ) => {
+      texts.guidelines = (event.target as HTMLTextAreaElement).value;
+    }}></textarea></label>
     <p class="quiet">Changed guidelines show a dot on H; every answer remembers the version it was made under.</p>
     <button type="submit">Save</button></form>`;
 }
@@ -113,12 +127,12 @@ function learningPart(): TemplateResult {
     const { fault: wrong } = learningOf(learning);
     if (wrong) {
       fault = wrong;
-      return draw();
+      draw();
+      return;
     }
     const body = {
       strategy: { name: learning.strategy },
       round_size: learning.roundSize ? Number(learning.roundSize) : "auto",
-      overlap: Number(learning.overlap),
       audit_share: Number(learning.auditShare) / 100,
       goal: goalOf(learning),
     };
@@ -134,7 +148,12 @@ function statePart(): TemplateResult {
     void save({ state: texts.state }, `The project is ${texts.state} now.`);
   };
   return html`<form class="card" @submit=${submit} aria-labelledby="state"><h2 id="state">State</h2>
-    <fieldset><legend>The project is</legend>${Object.entries(STATES).map(([state, words]) => html`<label><input type="radio" name="state" .checked=${texts.state === state} @change=${() => { texts.state = state; }}> ${words}</label>`)}</fieldset>
+    <fieldset><legend>The project is</legend>${Object.entries(STATES).map(
+      ([state, words]) =>
+        html`<label><input type="radio" name="state" .checked=${texts.state === state} @change=${() => {
+          texts.state = state;
+        }}> ${words}</label>`,
+    )}</fieldset>
     <button type="submit">Save</button></form>`;
 }
 

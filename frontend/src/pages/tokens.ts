@@ -1,16 +1,14 @@
 // A person's own tokens for scripts: made with the least scopes, shown once, revoked by one button.
 import { html, nothing, render, type TemplateResult } from "lit";
-import { all, call, copy, message, pageData } from "../lib/http";
-import { ago } from "../lib/overview";
+import { call, copy, message, pageData } from "../lib/http";
 
 interface TokenRow {
   id: number;
   name: string;
   scopes: string[];
-  project: number | { name: string } | null;
+  project_id: number | null;
   created_at: string;
   expires_at: string | null;
-  last_used_at: string | null;
 }
 
 const { projects } = pageData<{ projects: { id: number; name: string }[] }>();
@@ -31,7 +29,7 @@ const draft = { name: "", scopes: new Set(["read", "import"]), project: "", days
 
 async function load(): Promise<void> {
   try {
-    tokens = await all<TokenRow>("/tokens");
+    tokens = (await call<{ items: TokenRow[] }>("GET", "/tokens")).items;
   } catch (error) {
     fault = message(error);
   }
@@ -69,7 +67,9 @@ const revoke = (token: TokenRow) => async () => {
 };
 
 async function copySecret(): Promise<void> {
-  said = (await copy(secret, document.getElementById("secret") as HTMLInputElement)) ? "The token is copied." : "Copy the token by hand: it is selected.";
+  said = (await copy(secret, document.getElementById("secret") as HTMLInputElement))
+    ? "The token is copied."
+    : "Copy the token by hand: it is selected.";
   draw();
 }
 
@@ -93,27 +93,39 @@ function form(): TemplateResult {
     </div>
     <fieldset><legend>It may</legend>${Object.entries(SCOPES).map(([scope, words]) => html`<label><input type="checkbox" .checked=${draft.scopes.has(scope)} @change=${toggle(scope)}> ${words}</label>`)}</fieldset>
     <button type="submit">Create the token</button></form>
-    ${secret ? html`<div class="copy"><label for="secret">Your token, shown this once</label>
+    ${
+      secret
+        ? html`<div class="copy"><label for="secret">Your token, shown this once</label>
       <input id="secret" type="text" readonly .value=${secret} @focus=${(event: Event) => (event.target as HTMLInputElement).select()}>
       <button type="button" class="secondary" @click=${copySecret}>Copy</button>
-      <p class="quiet">Keep it like a password: <code>export LABELWISE_TOKEN=…</code></p></div>` : nothing}
+      <p class="quiet">Keep it like a password: <code>export LABELWISE_TOKEN=…</code></p></div>`
+        : nothing
+    }
     <p role="status">${said}</p>${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}</section>`;
 }
 
 function list(): TemplateResult {
-  if (!tokens) return html`<p class="quiet" aria-busy=${fault ? "false" : "true"}>${fault ? "" : "Reading your tokens"}</p>`;
+  if (!tokens)
+    return html`<p class="quiet" aria-busy=${fault ? "false" : "true"}>${fault ? "" : "Reading your tokens"}</p>`;
   return html`<section class="card" aria-labelledby="yours"><h2 id="yours">Your tokens</h2>
-    ${tokens.length === 0 ? html`<p class="quiet">None yet.</p>` : html`<div class="scroll" tabindex="0" role="region" aria-label="Your tokens"><table>
-      <thead><tr><th scope="col">For</th><th scope="col">May</th><th scope="col">Project</th><th scope="col">Last used</th><th scope="col">Ends</th><th scope="col"><span class="hidden">Revoke</span></th></tr></thead>
-      <tbody>${tokens.map((token) => html`<tr><th scope="row" class="long">${token.name}</th><td>${token.scopes.join(", ")}</td><td>${bound(token)}</td>
-        <td>${token.last_used_at ? ago(token.last_used_at) : "never"}</td><td>${token.expires_at?.slice(0, 10) ?? "never"}</td>
-        <td><button type="button" class="quiet-button" aria-label="Revoke ${token.name}" @click=${revoke(token)}>Revoke</button></td></tr>`)}</tbody></table></div>`}</section>`;
+    ${
+      tokens.length === 0
+        ? html`<p class="quiet">None yet.</p>`
+        : html`<div class="scroll" tabindex="0" role="region" aria-label="Your tokens"><table>
+      <thead><tr><th scope="col">For</th><th scope="col">May</th><th scope="col">Project</th><th scope="col">Made</th><th scope="col">Ends</th><th scope="col"><span class="hidden">Revoke</span></th></tr></thead>
+      <tbody>${tokens.map(
+        (
+          token,
+        ) => html`<tr><th scope="row" class="long">${token.name}</th><td>${token.scopes.join(", ")}</td><td>${bound(token)}</td>
+        <td>${token.created_at.slice(0, 10)}</td><td>${token.expires_at?.slice(0, 10) ?? "never"}</td>
+        <td><button type="button" class="quiet-button" aria-label="Revoke ${token.name}" @click=${revoke(token)}>Revoke</button></td></tr>`,
+      )}</tbody></table></div>`
+    }</section>`;
 }
 
-function bound({ project }: TokenRow): string {
-  if (project === null || project === undefined) return "all";
-  if (typeof project === "object") return project.name;
-  return projects.find((each) => each.id === project)?.name ?? String(project);
+function bound({ project_id }: TokenRow): string {
+  if (project_id === null) return "all";
+  return projects.find((each) => each.id === project_id)?.name ?? String(project_id);
 }
 
 draw();

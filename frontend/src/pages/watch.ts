@@ -70,7 +70,8 @@ function draw(): void {
 }
 
 function page(): TemplateResult {
-  if (!race) return html`${fault ? html`<p role="alert" class="wrong">${fault}</p>` : html`<p class="quiet" aria-busy="true">Reading</p>`}`;
+  if (!race)
+    return html`${fault ? html`<p role="alert" class="wrong">${fault}</p>` : html`<p class="quiet" aria-busy="true">Reading</p>`}`;
   const busy = asked || race.state === "waiting" || race.state === "running";
   return html`
     <section class="card wide" aria-labelledby="race"><h2 id="race">Two simulated annotators</h2>
@@ -99,7 +100,9 @@ function series({ points }: Race): Series[] {
   const of = (name: string, style: string, given: RacePoint[]): Series => ({
     name,
     style,
-    points: given.flatMap(({ labels, accuracy }) => (accuracy ? [{ x: labels, y: accuracy.value, low: accuracy.low, high: accuracy.high }] : [])),
+    points: given.flatMap(({ labels, accuracy }) =>
+      accuracy ? [{ x: labels, y: accuracy.value, low: accuracy.low, high: accuracy.high }] : [],
+    ),
   });
   return [of("asked by the model", "chosen", points.chosen), of("at random", "random", points.random)];
 }
@@ -117,10 +120,14 @@ function stateWords(race_: Race, busy: boolean): string {
 /** How many labels each needed for nine in ten right: the number that the curves are about. */
 function verdict({ points, state }: Race): TemplateResult | typeof nothing {
   if (state !== "done") return nothing;
-  const reach = (given: RacePoint[]): number | undefined => given.find(({ accuracy }) => accuracy && accuracy.value >= TARGET)?.labels;
+  const reach = (given: RacePoint[]): number | undefined =>
+    given.find(({ accuracy }) => accuracy && accuracy.value >= TARGET)?.labels;
   const [chosen, random] = [reach(points.chosen), reach(points.random)];
   if (chosen === undefined) return nothing;
-  const other = random === undefined ? `the other had not got there after ${count(points.random.at(-1)?.labels ?? 0)}` : `the other needed ${count(random)}`;
+  const other =
+    random === undefined
+      ? `the other had not got there after ${count(points.random.at(-1)?.labels ?? 0)}`
+      : `the other needed ${count(random)}`;
   return html`<p><strong>${percent(TARGET)} right after ${count(chosen)} labels; ${other}.</strong> One run on one set of digits: your data will differ.</p>`;
 }
 
