@@ -23,7 +23,7 @@ from sqlalchemy import delete, insert, update
 from app.core.settings import Settings
 from app.db import Database, Job, Worker
 from app.db.session import now
-from app.services import features, ingestion, jobs, turn
+from app.services import demo, features, ingestion, jobs, turn
 from app.services.jobs import Done, Handler, JobCancelled, JobFailed, JobLost, Running
 
 log = logging.getLogger("labelwise.worker")
@@ -35,7 +35,12 @@ RETRIES = 3
 BACK_OFF_SECONDS = 2.0
 FORGET_HOURS = 24.0
 
-HANDLERS: dict[str, Handler] = {"round": turn.run, "import": ingestion.run, "featurize": features.run}
+HANDLERS: dict[str, Handler] = {
+    "round": turn.run,
+    "import": ingestion.run,
+    "featurize": features.run,
+    "simulate": demo.run,
+}
 
 
 class WorkerProcess:

@@ -1,0 +1,129 @@
+"""The cards of the projects page: a person's projects with their progress and the course of their accuracy."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.db import Annotation, Item, Member, Project, Round
+from app.services import projects
+from app.services.access import Person
+
+POINTS = 30  # rounds that a sparkline shows
+TASKS = {False: "one class an item", True: "any number of classes"}
+MODALITIES = {"text": "Text", "image": "Images", "table": "Table"}
+
+
+@dataclass(frozen=True)
+class Card:
+    """One project as the list shows it. `progress` counts labelled items, towards `progress_of`."""
+
+    slug: str
+    name: str
+    kind: str
+    role: str
+    state: str
+    demo: bool
+    total: int
+    progress: int
+    progress_of: int
+    progress_words: str
+    mine: int
+    accuracy_words: str | None
+    curve: list[float] = field(default_factory=list)
+
+
+def cards(session: Session, person: Person) -> list[Card]:
+    """The person's projects, newest first; four selects however many there are, archived ones left out."""
+    found = [project for project in projects.listed(session, person) if project.state != "archived"]
+    ids = [project.id for project in found]
+    counts = _counts(session, ids)
+    curves = _curves(session, ids)
+    mine = _mine(session, person, ids)
+    roles = _roles(session, person, ids)
+    return [
+        _card(project, counts[project.id], curves[project.id], mine.get(project.id, 0), roles.get(project.id, "manager"))
+        for project in found
+    ]
+
+
+def _card(
+    project: Project, counts: tuple[int, int], curve: list[tuple[float, float, float]], mine: int, role: str
+) -> Card:
+    answered, total = counts
+    goal = (project.goal or {}).get("labels")
+    words = f"{answered:,} of {total:,} labelled" if goal is None else f"{answered:,} labels; the goal is {goal:,}"
+    multiple = bool(project.task["questions"][0].get("options", {}).get("multiple"))
+    return Card(
+        slug=project.slug,
+        name=project.name,
+        kind=f"{MODALITIES.get(project.modality, project.modality)}, {TASKS[multiple]}",
+        role=role,
+        state=project.state,
+        demo=project.demo,
+        total=total,
+        progress=answered,
+        progress_of=goal or max(total, 1),
+        progress_words=words,
+        mine=mine,
+        accuracy_words=_accuracy_words(curve[-1]) if curve else None,
+        curve=[value for value, _, _ in curve],
+    )
+
+
+def _accuracy_words(last: tuple[float, float, float]) -> str:
+    """A number while its band is narrow, the band itself otherwise."""
+    value, low, high = (100 * each for each in last)
+    return f"{value:.0f} % right" if high - low <= 20 else f"between {low:.0f} and {high:.0f} % right"
+
+
+def _counts(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Labelled items and all items of each project's pool; the client's own test set is not counted."""
+    counts: dict[int, tuple[int, int]] = defaultdict(lambda: (0, 0))
+    rows = session.execute(
+        select(Item.project_id, Item.done, func.count())
+        .where(Item.project_id.in_(ids), Item.state == "open", Item.split == "pool")
+        .group_by(Item.project_id, Item.done)
+    ).all()
+    for project_id, done, count in rows:
+        answered, total = counts[project_id]
+        counts[project_id] = (answered + (count if done else 0), total + count)
+    return counts
+
+
+def _curves(session: Session, ids: Sequence[int]) -> dict[int, list[tuple[float, float, float]]]:
+    accuracy = Round.metrics["accuracy"]
+    columns = [accuracy[name].as_float() for name in ("value", "low", "high")]
+    place = func.row_number().over(partition_by=Round.project_id, order_by=Round.number.desc()).label("place")
+    newest = (
+        select(Round.id, place).where(Round.project_id.in_(ids), Round.state == "done", columns[0].is_not(None))
+    ).subquery()
+    rows = session.execute(
+        select(Round.project_id, *columns)
+        .join(newest, newest.c.id == Round.id)
+        .where(newest.c.place <= POINTS)
+        .order_by(Round.project_id, Round.number)
+    ).all()
+    curves: dict[int, list[tuple[float, float, float]]] = defaultdict(list)
+    for project_id, value, low, high in rows:
+        curves[project_id].append((value, low, high))
+    return curves
+
+
+def _mine(session: Session, person: Person, ids: Sequence[int]) -> dict[int, int]:
+    rows = session.execute(
+        select(Annotation.project_id, func.count())
+        .where(Annotation.project_id.in_(ids), Annotation.annotator_id == person.id)
+        .group_by(Annotation.project_id)
+    ).all()
+    return {project_id: count for project_id, count in rows}
+
+
+def _roles(session: Session, person: Person, ids: Sequence[int]) -> dict[int, str]:
+    """Roles by project; an admin without one counts as manager."""
+    rows = session.execute(
+        select(Member.project_id, Member.role).where(Member.user_id == person.id, Member.project_id.in_(ids))
+    ).all()
+    return {project_id: "manager" if person.admin else role for project_id, role in rows}

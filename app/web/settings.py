@@ -1,0 +1,17 @@
+"""The settings of a project: name, guidelines, classes, goal, learning, state."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from app.api.deps import Db
+from app.web.pages import PageRoute, Visitor, page, project_view
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+
+
+@router.get("/projects/{project}/settings")
+def settings(request: Request, project: str, visitor: Visitor, db: Db) -> Response:
+    """Everything that a manager may change."""
+    with db.read() as session:
+        found = project_view(session, visitor, project, "manager")
+    return page(request, "settings.html", visitor, project=found, config={"project": found})

@@ -1,0 +1,55 @@
+// A small picture of what an annotator will see: the item, the buttons with their keys and colours.
+import { html, nothing, type TemplateResult } from "lit";
+import { swatch } from "./balance";
+import type { ClassDraft } from "./class-editor";
+import type { Modality, Row } from "./rows";
+
+const BUTTONS_SHOWN = 20;
+const TEXT_SHOWN = 600;
+const COLUMNS_SHOWN = 12;
+
+export interface CardContent {
+  modality: Modality;
+  row: Row | null;
+  text: string;
+  picture: string | null;
+  hidden: string[]; // columns that are not shown: label and key
+}
+
+/** The card; buttons are drawn, not pressed. */
+export function annotatorCard(content: CardContent, classes: ClassDraft[], multiple: boolean): TemplateResult {
+  const named = classes.filter((each) => each.name.trim());
+  return html`<div class="annotator-card" role="img" aria-label="How annotators will see an item">
+    <div class="item">${item(content)}</div>
+    <div class="answers">
+      ${named
+        .slice(0, BUTTONS_SHOWN)
+        .map(
+          (each) =>
+            html`<span class="answer">${multiple ? html`<span class="box"></span>` : nothing}${swatch(each.color)} <span class="long">${each.name.trim()}</span> ${each.hotkey ? html`<kbd>${each.hotkey}</kbd>` : nothing}</span>`,
+        )}
+      ${named.length > BUTTONS_SHOWN ? html`<span class="quiet">and ${named.length - BUTTONS_SHOWN} more, found by typing</span>` : nothing}
+      ${named.length === 0 ? html`<span class="quiet">The classes become buttons here.</span>` : nothing}
+    </div>
+  </div>`;
+}
+
+function item(content: CardContent): TemplateResult {
+  if (content.modality === "image") {
+    return content.picture
+      ? html`<img src=${content.picture} alt="">`
+      : html`<p class="quiet">Drop a ZIP of images to see one here.</p>`;
+  }
+  if (!content.row) return html`<p class="quiet">Drop a file or paste lines to see the first item here.</p>`;
+  if (content.modality === "table") return columns(content.row, content.hidden);
+  const letters = [...content.text];
+  return html`<p dir="auto">${letters.length > TEXT_SHOWN ? `${letters.slice(0, TEXT_SHOWN).join("")} …` : content.text}</p>`;
+}
+
+function columns(row: Row, hidden: string[]): TemplateResult {
+  const shown = Object.entries(row).filter(([name]) => !hidden.includes(name));
+  return html`<dl>
+    ${shown.slice(0, COLUMNS_SHOWN).map(([name, value]) => html`<dt>${name}</dt><dd>${value === "" || value === null ? "–" : String(value)}</dd>`)}
+    ${shown.length > COLUMNS_SHOWN ? html`<dt></dt><dd class="quiet">and ${shown.length - COLUMNS_SHOWN} more columns</dd>` : nothing}
+  </dl>`;
+}

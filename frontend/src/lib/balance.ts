@@ -1,0 +1,61 @@
+// Class balance as two bars a class: its share of the labels, and of the pool as the audit answers estimate it.
+import { html, nothing, svg, type TemplateResult } from "lit";
+import { count, percent } from "./charts";
+
+export interface ClassRef {
+  id: number;
+  name: string;
+  color: string;
+}
+
+export interface Balance {
+  class: ClassRef;
+  labels: number;
+  label_share: number;
+  pool: { value: number; low: number; high: number } | null;
+}
+
+/** One row a class, most labels first; the band of the pool's share is drawn as a thin line over its bar. */
+export function balanceTable(rows: Balance[]): TemplateResult {
+  const largest = Math.max(0.01, ...rows.flatMap((row) => [row.label_share, row.pool?.high ?? 0]));
+  const estimated = rows.some((row) => row.pool);
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Class balance">
+    <table class="balance">
+      <thead>
+        <tr>
+          <th scope="col">Class</th>
+          <th scope="col">In your labels</th>
+          <th scope="col">In the pool, estimated</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${rows.map(
+          (row) => html`<tr>
+            <th scope="row">${swatch(row.class.color)} ${row.class.name}</th>
+            <td>${bar(row.label_share, largest, row.class.color)} ${count(row.labels)} (${percent(row.label_share)})</td>
+            <td>${row.pool ? html`${bar(row.pool.value, largest, row.class.color, row.pool)} ${between(row.pool)}` : "–"}</td>
+          </tr>`,
+        )}
+      </tbody>
+    </table>
+    ${estimated ? nothing : html`<p class="quiet">The pool's shares follow once audit answers are in.</p>`}
+  </div>`;
+}
+
+const between = (pool: { value: number; low: number; high: number }): string =>
+  pool.high - pool.low > 0.2
+    ? `${percent(pool.low)} to ${percent(pool.high)}`
+    : `${percent(pool.value)} (${percent(pool.low)} to ${percent(pool.high)})`;
+
+/** A square in a class's colour; the colour is an attribute of the shape, which the strict style policy allows. */
+export const swatch = (color: string): TemplateResult =>
+  html`<svg class="swatch" viewBox="0 0 10 10" aria-hidden="true"><rect width="10" height="10" rx="2" fill=${color}></rect></svg>`;
+
+function bar(share: number, largest: number, color: string, band?: { low: number; high: number }): TemplateResult {
+  const at = (value: number): number => (100 * value) / largest;
+  return html`<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
+    <rect class="track" width="100" height="10"></rect>
+    <rect width=${at(share)} height="10" fill=${color}></rect>
+    ${band ? svg`<line class="band" x1=${at(band.low)} x2=${at(band.high)} y1="5" y2="5"></line>` : nothing}
+  </svg>`;
+}

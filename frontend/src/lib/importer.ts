@@ -1,0 +1,214 @@
+// From a filled-in form to a project with items: create it, send the data, wait until the rows are stored.
+// Each step can be tried again; a project that was created is never created twice.
+import type { ClassDraft } from "./class-editor";
+import { call, csrfToken, newId, Refusal } from "./http";
+import { type Head, labelNames, type Mapping, type Modality, mapParameter } from "./rows";
+
+export interface Draft {
+  name: string;
+  modality: Modality;
+  multiple: boolean;
+  classes: ClassDraft[];
+  guidelines: string;
+  learning: Record<string, unknown>; // strategy, round_size, overlap, audit_share, goal: only what differs from Automatic
+  source: File | null; // null: pasted lines
+  head: Head;
+  mapping: Mapping;
+  folderLabels: boolean;
+}
+
+export interface Project {
+  id: number;
+  slug: string;
+  name: string;
+}
+
+export interface Job {
+  id: number;
+  state: "waiting" | "running" | "done" | "failed" | "cancelled";
+  progress: { fraction?: number; done?: number; total?: number } | null;
+  result: ImportResult | null;
+  reason: string | null;
+}
+
+export interface ImportResult {
+  created: number;
+  updated: number;
+  unchanged: number;
+  rejected_count: number;
+  rejected: { line: number; key: string | null; error: string }[];
+}
+
+interface StoredImage {
+  id: number;
+  name: string;
+  error?: string;
+}
+
+export type Say = (words: string, fraction: number | null) => void;
+
+/** Create the project; repeated with the same key it is the same project. */
+export function createProject(draft: Draft, key: string): Promise<Project> {
+  const classes = draft.classes.filter((each) => each.name.trim());
+  const task = {
+    type: "classification",
+    multiple: draft.multiple,
+    classes: classes.map((each) => ({
+      name: each.name.trim(),
+      color: each.color,
+      ...(each.hotkey ? { hotkey: each.hotkey } : {}),
+    })),
+  };
+  const body = {
+    name: draft.name.trim(),
+    modality: draft.modality,
+    task,
+    guidelines: draft.guidelines,
+    ...draft.learning,
+  };
+  return call<Project>("POST", "/projects", { body, headers: { "Idempotency-Key": key } });
+}
+
+/** Send the items and wait until they are stored. Throws Refusal with the server's words. */
+export async function importItems(
+  project: Project,
+  draft: Draft,
+  say: Say,
+): Promise<{ job: Job | null; result: ImportResult }> {
+  if (draft.head.kind === "zip") return importImages(project, draft, say);
+  const map =
+    draft.head.kind === "lines" ? "" : `&map=${encodeURIComponent(mapParameter(draft.mapping, draft.modality))}`;
+  const { body, type } = payload(draft);
+  return sendRows(project, body, type, map, say);
+}
+
+async function sendRows(
+  project: Project,
+  body: Blob,
+  type: string,
+  map: string,
+  say: Say,
+): Promise<{ job: Job; result: ImportResult }> {
+  const path = `/api/v1/projects/${project.id}/items?async=true&create_classes=true${map}`;
+  const answer = (await upload(path, body, { "Content-Type": type }, (fraction) =>
+    say("Sending the data", fraction),
+  )) as { job: Job };
+  const job = await finished(answer.job, (now) => say(stored(now), fractionOf(now)));
+  if (job.state !== "done" || !job.result)
+    throw new Refusal(422, "ImportFailed", job.reason ?? `The import was ${job.state}.`);
+  return { job, result: job.result };
+}
+
+function payload(draft: Draft): { body: Blob; type: string } {
+  const types = {
+    csv: "text/csv",
+    jsonl: "application/x-ndjson",
+    json: "application/json",
+    parquet: "application/vnd.apache.parquet",
+  };
+  const { kind } = draft.head;
+  if (draft.source && kind in types) return { body: draft.source, type: types[kind as keyof typeof types] };
+  return { body: ndjson(draft.head.rows), type: "application/x-ndjson" };
+}
+
+const ndjson = (rows: unknown[]): Blob => new Blob(rows.map((row) => `${JSON.stringify(row)}\n`));
+
+/** A ZIP goes in as files first; then each image that was taken becomes an item, labelled by its folder if wished. */
+async function importImages(project: Project, draft: Draft, say: Say): Promise<{ job: Job; result: ImportResult }> {
+  const form = new FormData();
+  form.append("files", draft.source as File);
+  const path = `/api/v1/projects/${project.id}/media`;
+  const answer = (await upload(path, form, {}, (fraction) => say("Sending the images", fraction))) as {
+    media: StoredImage[];
+  };
+  const taken = answer.media.filter((image) => !image.error);
+  const refused = answer.media
+    .filter((image) => image.error)
+    .map((image) => ({ line: 0, key: image.name, error: image.error ?? "" }));
+  const known = new Set(draft.classes.map((each) => each.name.trim()));
+  const rows = taken.map((image) => {
+    const folder = image.name.split("/").slice(-2, -1)[0] ?? "";
+    const label = draft.folderLabels && known.has(folder) ? { label: { class: folder } } : {};
+    return { key: image.name, image: image.id, ...label };
+  });
+  const { job, result } = await sendRows(project, ndjson(rows), "application/x-ndjson", "", say);
+  const rejected = [...refused, ...result.rejected];
+  return { job, result: { ...result, rejected, rejected_count: result.rejected_count + refused.length } };
+}
+
+/** `fetch` cannot tell how much has been sent, so this is an XMLHttpRequest. */
+function upload(
+  path: string,
+  body: Blob | FormData,
+  headers: Record<string, string>,
+  sent: (fraction: number) => void,
+): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", path);
+    request.responseType = "json";
+    const all = { Accept: "application/json", "X-CSRF-Token": csrfToken(), "Idempotency-Key": newId(), ...headers };
+    for (const [name, value] of Object.entries(all)) request.setRequestHeader(name, value);
+    request.upload.addEventListener("progress", (event) => {
+      if (event.lengthComputable) sent(event.loaded / event.total);
+    });
+    request.addEventListener("error", () =>
+      reject(
+        new Refusal(
+          0,
+          "Unreachable",
+          "The connection broke while sending. Try again: rows that arrived are not doubled.",
+        ),
+      ),
+    );
+    request.addEventListener("load", () => {
+      const value = request.response as { error?: string; detail?: string } | null;
+      if (request.status < 300) resolve(value);
+      else
+        reject(
+          new Refusal(
+            request.status,
+            value?.error ?? "Refused",
+            value?.detail ?? `The server refused the data (${request.status}).`,
+          ),
+        );
+    });
+    request.send(body);
+  });
+}
+
+/** Wait for a job with long requests; `say` hears of every change. */
+export async function finished(job: Job, say: (job: Job) => void): Promise<Job> {
+  let now = job;
+  while (now.state === "waiting" || now.state === "running") {
+    say(now);
+    const answer = await call<Job | { job: Job }>("GET", `/jobs/${job.id}?wait=10`);
+    now = "job" in answer ? answer.job : answer;
+  }
+  return now;
+}
+
+function stored({ progress, state }: Job): string {
+  if (state === "waiting") return "Waiting for a worker";
+  return progress?.done === undefined
+    ? "Storing the rows"
+    : `Storing the rows: ${progress.done.toLocaleString("en-GB")}`;
+}
+
+const fractionOf = ({ progress }: Job): number | null =>
+  progress?.fraction ?? (progress?.total ? (progress.done ?? 0) / progress.total : null);
+
+/** The first rows of a Parquet file, read by the server; the file is not kept. */
+export async function parquetHead(file: File): Promise<Head> {
+  const answer = (await upload(
+    "/projects/new/parquet",
+    file,
+    { "Content-Type": "application/vnd.apache.parquet" },
+    () => {},
+  )) as { columns: string[]; rows: Record<string, unknown>[]; total: number };
+  return { kind: "parquet", columns: answer.columns, rows: answer.rows, whole: answer.rows.length === answer.total };
+}
+
+/** How many rows of the preview carry a label that is one of the classes. */
+export const labelledRows = (head: Head, column: string): number =>
+  column ? head.rows.filter((row) => labelNames(row[column]).length > 0).length : 0;

@@ -1,0 +1,157 @@
+// What the overview's REST answer holds, and how its numbers are said.
+import type { Balance, ClassRef } from "./balance";
+import { count, type Estimate, type Point, percent, type Series } from "./charts";
+
+export interface Status {
+  state: string;
+  items: {
+    total: number;
+    open: number;
+    answered: number;
+    skipped: number;
+    excluded: number;
+    failed: number;
+    test: number;
+  };
+  annotations: number;
+  audit: { answers: number; accuracy: Estimate | null };
+  queue: { depth: number; round: number | null; age_seconds: number | null };
+  worker: { alive: boolean; last_seen: string | null };
+  round: {
+    state: string | null;
+    step: string | null;
+    progress: number | null;
+    due_in: number;
+    size: number;
+    reason?: string | null;
+  };
+  features: {
+    featurizer: string | null;
+    sentence: string | null;
+    busy: boolean;
+    done: number | null;
+    total: number | null;
+  };
+  fallback: string | null;
+  strategy: string | null;
+  last_failure: { kind: string; reason: string | null; at: string } | null;
+  goal: { accuracy?: number; labels?: number; hours?: number } | null;
+  advice: { stop: boolean; text: string };
+}
+
+export interface CurvePoint {
+  round: number;
+  labels: number;
+  accuracy: Estimate | null;
+  stratum: "audit" | "imported" | null;
+  twin: { labels: number; random: Estimate | null; chosen: Estimate | null } | null;
+}
+
+export interface RoundRow {
+  number: number;
+  state: string;
+  labels: number;
+  strategy: { name?: string; ran?: string } | string;
+  sentence: string | null;
+  fallback: string | null;
+  reason?: string | null;
+  metrics: { accuracy?: Estimate | null; macro_f1?: Estimate | null } | null;
+  seconds: Record<string, number> | null;
+  published_at: string | null;
+}
+
+export interface Overview {
+  status: Status;
+  curve: CurvePoint[];
+  random?: { labels: number; accuracy: Estimate | null }[] | null;
+  balance: Balance[];
+  pace: { today: number; last_7_days: { day: string; answers: number }[]; seconds_median: number | null };
+  rounds: RoundRow[];
+  words: { accuracy: string; goal: string; loop: string };
+}
+
+export interface WallItem {
+  id: number;
+  key: string;
+  text?: string;
+  image?: { url: string; width?: number; height?: number };
+  row?: Record<string, unknown>;
+  probability: number;
+}
+
+export interface Wall {
+  round: number | null;
+  piles: { class: ClassRef; items: WallItem[] }[];
+}
+
+export const WIDE = 0.2; // a band wider than this is said in words instead of drawn as a number
+
+/** The curves of a project: its own, and beside it random's, where one is known. */
+export function curves(overview: Overview): Series[] {
+  const own: Point[] = overview.curve.flatMap((each) => (each.accuracy ? [place(each.labels, each.accuracy)] : []));
+  const random: Point[] = (overview.random ?? []).flatMap((each) =>
+    each.accuracy ? [place(each.labels, each.accuracy)] : [],
+  );
+  const series: Series[] = [{ name: "this project", style: "chosen", points: own }];
+  if (random.length > 0) series.push({ name: "random", style: "random", points: random });
+  return series;
+}
+
+const place = (x: number, accuracy: Estimate): Point => ({
+  x,
+  y: accuracy.value,
+  low: accuracy.low,
+  high: accuracy.high,
+});
+
+/** One sentence on whether choosing is ahead of chance, with both numbers and what they rest on. */
+export function twinWords(overview: Overview): string | null {
+  const twin = overview.curve.at(-1)?.twin;
+  if (!twin?.random || !twin.chosen) return null;
+  const { random, chosen } = twin;
+  const said = `${count(twin.labels)} chosen labels give ${percent(chosen.value)}, as many random ones ${percent(random.value)}`;
+  if (chosen.low > random.high) return `Choosing is ahead of chance: ${said}.`;
+  if (random.low > chosen.high) return `Chance is ahead of choosing: ${said}.`;
+  return `Whether choosing is ahead of chance cannot be told yet: ${said}, and their bands overlap.`;
+}
+
+export const isWide = (accuracy: Estimate): boolean => accuracy.high - accuracy.low > WIDE;
+
+const STEPS: Record<string, string> = {
+  train: "training",
+  sample: "sampling the pool",
+  prepare: "preparing",
+  score: "scoring the pool",
+  choose: "choosing the next items",
+  publish: "publishing the order",
+  evaluate: "measuring its accuracy",
+};
+
+/** What the loop is doing right now, in words. */
+export function loopWords(status: Status): string {
+  if (status.features.busy && !status.queue.round) return featureWords(status);
+  const round = status.round;
+  if (round.state === "running") return `A round is running: ${STEPS[round.step ?? ""] ?? round.step ?? "starting"}.`;
+  if (round.state === "waiting" && round.due_in > 0) return "A round waits to start.";
+  if (round.state === "waiting") return "A round is due and starts shortly.";
+  if (status.features.busy) return featureWords(status);
+  if (status.items.total === 0) return "There are no items yet.";
+  if (round.due_in > 0)
+    return `The next round starts after ${count(round.due_in)} more ${round.due_in === 1 ? "answer" : "answers"}.`;
+  return "A round is due.";
+}
+
+function featureWords({ features }: Status): string {
+  if (!features.total) return "The items are being read.";
+  return `The items are being read: ${count(features.done ?? 0)} of ${count(features.total)}.`;
+}
+
+/** A moment as a person says it; the exact one belongs into the element's title. */
+export function ago(moment: string | null, now = Date.now()): string {
+  if (!moment) return "–";
+  const seconds = Math.max(0, (now - Date.parse(moment)) / 1000);
+  if (seconds < 60) return "just now";
+  const [size, unit] = seconds < 3600 ? [60, "minute"] : seconds < 86_400 ? [3600, "hour"] : [86_400, "day"];
+  const many = Math.floor(seconds / Number(size));
+  return `${many} ${unit}${many === 1 ? "" : "s"} ago`;
+}

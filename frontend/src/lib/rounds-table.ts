@@ -1,0 +1,63 @@
+// The rounds as a table: what each one learned from, how good its model was, how long it took.
+import { html, nothing, type TemplateResult } from "lit";
+import { count, type Estimate, percent } from "./charts";
+import { ago, type RoundRow } from "./overview";
+
+const SHOWN = 20;
+
+/** Newest first; the metrics of a round that was just published are still being computed and say so. */
+export function roundsTable(rows: RoundRow[]): TemplateResult {
+  if (rows.length === 0) return html`<p class="quiet">No round has been run yet.</p>`;
+  const newest = [...rows].sort((one, other) => other.number - one.number);
+  const [shown, more] = [newest.slice(0, SHOWN), newest.slice(SHOWN)];
+  return html`${table(shown, "Rounds")}
+    ${more.length ? html`<details class="values"><summary>${count(more.length)} earlier rounds</summary>${table(more, "Earlier rounds")}</details>` : nothing}`;
+}
+
+function table(rows: RoundRow[], label: string): TemplateResult {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>
+    <table class="rounds">
+      <thead>
+        <tr>
+          <th scope="col">Round</th><th scope="col">State</th><th scope="col" class="number">Labels</th>
+          <th scope="col">Accuracy</th><th scope="col">Macro F1</th><th scope="col">Chosen by</th>
+          <th scope="col" class="number">Seconds</th><th scope="col">Published</th>
+        </tr>
+      </thead>
+      <tbody>${rows.map(row)}</tbody>
+    </table>
+  </div>`;
+}
+
+function row(each: RoundRow): TemplateResult {
+  const why = each.fallback ?? each.reason ?? each.sentence ?? "";
+  return html`<tr>
+    <th scope="row">${each.number}</th>
+    <td>${each.state}${each.reason && each.state === "failed" ? html`: ${each.reason}` : nothing}</td>
+    <td class="number">${count(each.labels)}</td>
+    <td>${metric(each, each.metrics?.accuracy)}</td>
+    <td>${metric(each, each.metrics?.macro_f1)}</td>
+    <td title=${why}>${strategyName(each)}${each.fallback ? html` <small>(${each.fallback})</small>` : nothing}</td>
+    <td class="number">${seconds(each.seconds)}</td>
+    <td title=${each.published_at ?? ""}>${ago(each.published_at)}</td>
+  </tr>`;
+}
+
+function metric(each: RoundRow, estimate: Estimate | null | undefined): TemplateResult | string {
+  if (estimate)
+    return html`${percent(estimate.value, 1)} <small>${percent(estimate.low)} to ${percent(estimate.high)}</small>`;
+  return each.metrics === null && each.state === "published" ? "being computed" : "–";
+}
+
+function strategyName({ strategy }: RoundRow): string {
+  if (typeof strategy === "string") return strategy;
+  return strategy.ran && strategy.ran !== strategy.name ? `${strategy.name}: ${strategy.ran}` : (strategy.name ?? "–");
+}
+
+function seconds(steps: Record<string, number> | null): TemplateResult | string {
+  if (!steps) return "–";
+  const each = Object.entries(steps)
+    .map(([step, taken]) => `${step.replace("_", " ")} ${taken.toFixed(2)} s`)
+    .join("\n");
+  return html`<span title=${each}>${(steps.to_published ?? steps.total ?? 0).toFixed(2)}</span>`;
+}

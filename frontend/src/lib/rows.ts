@@ -1,0 +1,238 @@
+// Reading the beginning of a dropped file, or pasted lines, so that its rows can be shown before anything is sent.
+// The server reads the whole file again and is the judge; this is a preview and a guess at the columns.
+
+export type Row = Record<string, unknown>;
+export type Kind = "lines" | "csv" | "jsonl" | "json" | "parquet" | "zip";
+export type Modality = "text" | "image" | "table";
+
+export interface Head {
+  kind: Kind;
+  columns: string[];
+  rows: Row[];
+  whole: boolean; // every row of the source is here
+}
+
+/** What each column is for; an empty name means "none". `metadata` takes every other column along. */
+export interface Mapping {
+  text: string;
+  label: string;
+  key: string;
+}
+
+export const HEAD_BYTES = 2_000_000;
+const SHORT_LABEL = 60;
+const MOST_CLASSES = 100;
+const LONG_TEXT = 25;
+const TEXT_NAMES = [
+  "text",
+  "body",
+  "content",
+  "sentence",
+  "message",
+  "comment",
+  "review",
+  "question",
+  "title",
+  "abstract",
+];
+const LABEL_NAMES = ["label", "class", "category", "tag", "target", "y", "sentiment", "intent", "topic"];
+const KEY_NAMES = ["key", "id", "uid", "uuid", "doc_id", "item_id"];
+
+export class Unreadable extends Error {}
+
+/** The kind of a file by its name. Throws Unreadable for a kind that is not taken. */
+export function kindOf(name: string): Kind {
+  const ending = name.toLowerCase().split(".").pop() ?? "";
+  const kinds: Record<string, Kind> = {
+    csv: "csv",
+    tsv: "csv",
+    txt: "lines",
+    jsonl: "jsonl",
+    ndjson: "jsonl",
+    json: "json",
+    parquet: "parquet",
+    zip: "zip",
+  };
+  const kind = kinds[ending];
+  if (!kind)
+    throw new Unreadable(
+      `A file that ends in .${ending} is not taken. Take a CSV, JSONL, JSON, Parquet, text or ZIP file.`,
+    );
+  return kind;
+}
+
+/** The first rows of a text file. Throws Unreadable when it is not UTF-8 or not what its name says. */
+export async function readHead(file: Blob, kind: Kind): Promise<Head> {
+  const whole = file.size <= HEAD_BYTES;
+  const text = decode(await file.slice(0, HEAD_BYTES).arrayBuffer(), whole);
+  if (!text.trim()) throw new Unreadable("The file is empty.");
+  if (kind === "json") return fromObjects(jsonArray(text, whole), kind, whole);
+  const complete = whole ? text : text.slice(0, text.lastIndexOf("\n") + 1);
+  if (kind === "jsonl") return fromObjects(jsonLines(complete), kind, whole);
+  if (kind === "csv") return fromCsv(complete, whole);
+  return fromLines(complete, whole);
+}
+
+/** One item a line; empty lines are left out. */
+export function fromLines(text: string, whole = true): Head {
+  const rows = text.split(/\r?\n/).flatMap((line) => (line.trim() ? [{ text: line.trim() }] : []));
+  return { kind: "lines", columns: ["text"], rows, whole };
+}
+
+function decode(bytes: ArrayBuffer, whole: boolean): string {
+  const start = new Uint8Array(bytes, 0, Math.min(2, bytes.byteLength));
+  if ((start[0] === 0xff && start[1] === 0xfe) || (start[0] === 0xfe && start[1] === 0xff)) {
+    throw new Unreadable("The file is in UTF-16. Save it as UTF-8, then drop it again.");
+  }
+  try {
+    // A cut in the middle of a character is no fault of the file: `stream` keeps quiet about it.
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: !whole });
+  } catch {
+    throw new Unreadable("The file is not in UTF-8. Save it as UTF-8, then drop it again.");
+  }
+}
+
+function jsonArray(text: string, whole: boolean): unknown[] {
+  if (!whole)
+    throw new Unreadable("A JSON array of more than 2 MB cannot be shown before it is sent: save it as JSON lines.");
+  try {
+    const value: unknown = JSON.parse(text);
+    if (Array.isArray(value)) return value;
+  } catch (error) {
+    throw new Unreadable(`The file is not valid JSON: ${(error as Error).message}`);
+  }
+  throw new Unreadable("The JSON file is not an array of objects.");
+}
+
+function jsonLines(text: string): unknown[] {
+  return text.split("\n").flatMap((line, place) => {
+    if (!line.trim()) return [];
+    try {
+      return [JSON.parse(line)];
+    } catch {
+      throw new Unreadable(`Line ${place + 1} is not valid JSON. Every line is one object, as {"text": "..."}.`);
+    }
+  });
+}
+
+function fromObjects(values: unknown[], kind: Kind, whole: boolean): Head {
+  const rows = values.map((value, place) => {
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw new Unreadable(`Row ${place + 1} is not an object, as {"text": "..."}.`);
+    }
+    const row = value as Row;
+    // {"row": {...}} of the interface's own form is shown as its columns.
+    return typeof row.row === "object" && row.row !== null ? { ...row, ...(row.row as Row) } : row;
+  });
+  if (rows.length === 0) throw new Unreadable("The file holds no rows.");
+  const columns = [...new Set(rows.slice(0, 500).flatMap((row) => Object.keys(row)))].filter((name) => name !== "row");
+  return { kind, columns, rows, whole };
+}
+
+function fromCsv(text: string, whole: boolean): Head {
+  const separator = likelySeparator(text.slice(0, text.indexOf("\n") + 1 || undefined));
+  const [header, ...records] = csvRecords(text.replace(/^\uFEFF/, ""), separator);
+  if (!header || records.length === 0) throw new Unreadable("The CSV file has no row under its header.");
+  if (new Set(header).size < header.length) throw new Unreadable("Two columns of the CSV file have the same name.");
+  const rows = records.map((record) => Object.fromEntries(header.map((name, place) => [name, record[place] ?? ""])));
+  return { kind: "csv", columns: header, rows, whole };
+}
+
+const likelySeparator = (line: string): string =>
+  [",", ";", "\t"].reduce((best, each) => (line.split(each).length > line.split(best).length ? each : best), ",");
+
+/** Records by RFC 4180: quotes may hold separators, line ends and doubled quotes. */
+export function csvRecords(text: string, separator = ","): string[][] {
+  const records: string[][] = [];
+  let record: string[] = [];
+  let cell = "";
+  let quoted = false;
+  const endRecord = (): void => {
+    record.push(cell);
+    if (record.length > 1 || cell !== "") records.push(record);
+    record = [];
+    cell = "";
+  };
+  for (let at = 0; at < text.length; at++) {
+    const letter = text[at] as string;
+    if (quoted) {
+      if (letter !== '"') cell += letter;
+      else if (text[at + 1] === '"') cell += text[at++];
+      else quoted = false;
+    } else if (letter === '"' && cell === "") quoted = true;
+    else if (letter === separator) {
+      record.push(cell);
+      cell = "";
+    } else if (letter === "\n") endRecord();
+    else if (letter !== "\r") cell += letter;
+  }
+  endRecord();
+  return records;
+}
+
+/** What the columns are probably for. */
+export function guess(head: Head): { modality: Modality; mapping: Mapping } {
+  if (head.kind === "zip") return { modality: "image", mapping: { text: "", label: "", key: "" } };
+  const text = textColumn(head);
+  const label = labelColumn(head, text);
+  const key =
+    named(head.columns, KEY_NAMES).find((name) => name !== text && name !== label && distinct(head, name)) ?? "";
+  const modality = text ? "text" : "table";
+  return { modality, mapping: { text: text || (head.columns[0] ?? ""), label, key } };
+}
+
+function textColumn(head: Head): string {
+  const byName = named(head.columns, TEXT_NAMES)[0];
+  if (byName) return byName;
+  const lengths = head.columns.map((name) => ({ name, mean: meanLength(head, name) }));
+  const longest = lengths.sort((one, other) => other.mean - one.mean)[0];
+  return longest && (longest.mean >= LONG_TEXT || head.columns.length === 1) ? longest.name : "";
+}
+
+function labelColumn(head: Head, text: string): string {
+  const candidates = named(head.columns, LABEL_NAMES).filter((name) => name !== text);
+  return candidates.find((name) => classesIn(head, name).length > 0) ?? "";
+}
+
+const named = (columns: string[], wanted: string[]): string[] =>
+  wanted.flatMap((want) => columns.filter((name) => name.toLowerCase() === want));
+
+function meanLength(head: Head, column: string): number {
+  const values = head.rows.slice(0, 200).map((row) => row[column]);
+  const texts = values.filter((value): value is string => typeof value === "string" && Number.isNaN(Number(value)));
+  return texts.length < values.length / 2 ? 0 : texts.reduce((sum, value) => sum + value.length, 0) / texts.length;
+}
+
+const distinct = (head: Head, column: string): boolean =>
+  new Set(head.rows.map((row) => String(row[column] ?? ""))).size === head.rows.length;
+
+/** The classes that a label column holds, in alphabetical order; none when it does not look like one. */
+export function classesIn(head: Head, column: string): string[] {
+  if (!column) return [];
+  const names = head.rows.flatMap((row) => labelNames(row[column]));
+  const found = [...new Set(names)].filter((name) => name.length <= SHORT_LABEL);
+  return found.length > MOST_CLASSES
+    ? []
+    : found.sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
+}
+
+/** The class names in one cell: a name, `{"class": ...}`, `{"classes": [...]}` or a list. */
+export function labelNames(value: unknown): string[] {
+  if (value === null || value === undefined || value === "") return [];
+  if (Array.isArray(value)) return value.flatMap(labelNames);
+  if (typeof value === "object") {
+    const label = value as { class?: unknown; classes?: unknown };
+    return labelNames(label.class ?? label.classes);
+  }
+  return [String(value).trim()];
+}
+
+/** The `map` of the items route for these columns; empty when the names are the interface's own already. */
+export function mapParameter(mapping: Mapping, modality: Modality): string {
+  const parts: string[] = [];
+  if (modality === "text" && mapping.text) parts.push(`text:${mapping.text}`);
+  if (mapping.label) parts.push(`label:${mapping.label}`);
+  if (mapping.key) parts.push(`key:${mapping.key}`);
+  parts.push(modality === "table" ? "row:*" : "metadata:*");
+  return parts.join(",");
+}

@@ -1,0 +1,336 @@
+// New project: data, question, learning on one page, with the annotator's card beside it. Nothing is sent before
+// "Create", except that a Parquet file is shown to the server to learn its columns.
+import { html, nothing, render, type TemplateResult } from "lit";
+import { annotatorCard } from "../lib/annotator-card";
+import { classDraft, classFault, classRows } from "../lib/class-editor";
+import { message, newId } from "../lib/http";
+import {
+  createProject,
+  type Draft,
+  type ImportResult,
+  importItems,
+  type Job,
+  labelledRows,
+  type Project,
+  parquetHead,
+} from "../lib/importer";
+import { type LearningForm, learningFields, learningOf } from "../lib/learning-form";
+import {
+  classesIn,
+  fromLines,
+  guess,
+  HEAD_BYTES,
+  type Head,
+  kindOf,
+  type Modality,
+  type Row,
+  readHead,
+} from "../lib/rows";
+import { folderOf, images, pictureUrl } from "../lib/zip";
+
+const root = document.getElementById("new-project") as HTMLElement;
+const ROWS_SHOWN = 5;
+const COLUMNS_SHOWN = 6;
+const CELL_SHOWN = 80;
+const PARQUET_LIMIT = 64_000_000;
+const REJECTED_SHOWN = 20;
+const MODALITIES: Record<Modality, string> = { text: "Text", image: "Images", table: "Table" };
+const NO_HEAD: Head = { kind: "lines", columns: [], rows: [], whole: true };
+
+const draft: Draft = {
+  name: "",
+  modality: "text",
+  multiple: false,
+  classes: [classDraft("", 0), classDraft("", 1)],
+  guidelines: "",
+  learning: {},
+  source: null,
+  head: NO_HEAD,
+  mapping: { text: "", label: "", key: "" },
+  folderLabels: true,
+};
+const learning: LearningForm = {
+  strategy: "auto",
+  roundSize: "",
+  overlap: "1",
+  auditShare: "10",
+  goalAccuracy: "",
+  goalLabels: "",
+};
+let pasted = "";
+let picture: string | null = null;
+let fileFault = "";
+let fault = "";
+let edited = false; // the classes were edited by hand: suggestions no longer replace them
+let busy: { words: string; fraction: number | null } | null = null;
+let created: Project | null = null;
+let outcome: { job: Job | null; result: ImportResult } | null = null;
+const key = newId();
+
+function draw(): void {
+  render(outcome && created ? finishedPage(created, outcome) : form(), root);
+}
+
+function form(): TemplateResult {
+  return html`<form class="with-preview" @submit=${submit} novalidate>
+    <div>
+      <label for="name">Name</label>
+      <input id="name" type="text" maxlength="200" required .value=${draft.name} autocomplete="off" @input=${(
+        event: Event,
+      ) => {
+        draft.name = (event.target as HTMLInputElement).value;
+        draw();
+      }}>
+      ${dataPart()} ${questionPart()}
+      <details class="card"><summary><h2>3. Learning</h2> <span class="quiet">Automatic</span></summary>
+        ${learningFields(learning, draw)}</details>
+      ${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}
+      ${busy ? progress() : html`<button type="submit">${created ? "Try again" : "Create the project"}</button>`}
+    </div>
+    <aside aria-label="Preview"><h2>An annotator sees</h2>
+      ${annotatorCard({ modality: draft.modality, row: draft.head.rows[0] ?? null, text: textOf(draft.head.rows[0]), picture, hidden: [draft.mapping.label, draft.mapping.key] }, draft.classes, draft.multiple)}</aside>
+  </form>`;
+}
+
+function progress(): TemplateResult {
+  return html`<div role="status"><label>${busy?.words}
+    ${busy?.fraction == null ? html`<progress></progress>` : html`<progress max="1" value=${busy.fraction}></progress>`}</label></div>`;
+}
+
+function dataPart(): TemplateResult {
+  return html`<section class="card" aria-labelledby="data"><h2 id="data">1. Data</h2>
+    <div class="drop" @dragover=${hover} @dragleave=${hover} @drop=${drop}>
+      <label for="file">Drop a file here, or choose one</label>
+      <input id="file" type="file" accept=".csv,.tsv,.jsonl,.ndjson,.json,.parquet,.txt,.zip" aria-describedby="kinds" @change=${choose}>
+      <small id="kinds">CSV, JSONL, JSON, Parquet, text with one item a line, or a ZIP of images.</small>
+    </div>
+    <details ?open=${pasted !== ""}><summary>Or paste lines</summary>
+      <label for="paste">One item a line</label>
+      <textarea id="paste" rows="6" .value=${pasted} placeholder="The food was cold&#10;Friendly staff, will come again" @input=${paste}></textarea></details>
+    ${fileFault ? html`<p role="alert" class="wrong">${fileFault}</p>` : nothing}
+    ${draft.head.rows.length ? rowsSeen() : nothing}</section>`;
+}
+
+function rowsSeen(): TemplateResult {
+  const { head } = draft;
+  const size = head.whole
+    ? `${head.rows.length.toLocaleString("en-GB")} ${head.kind === "zip" ? "images" : "items"}`
+    : "The beginning of the file";
+  return html`<p role="status">${size} found${draft.source ? ` in ${draft.source.name}` : ""}.</p>
+    ${head.kind === "zip" ? folderChoice() : head.columns.length > 1 || head.kind !== "lines" ? html`${mappingFields()} ${sampleTable()}` : nothing}`;
+}
+
+function folderChoice(): TemplateResult {
+  const folders = classesIn(draft.head, "folder");
+  if (folders.length < 2) return html`${nothing}`;
+  return html`<label><input type="checkbox" .checked=${draft.folderLabels} @change=${(event: Event) => {
+    draft.folderLabels = (event.target as HTMLInputElement).checked;
+    suggestClasses();
+    draw();
+  }}>
+    The folders are the labels (${folders.length} folders)</label>`;
+}
+
+function mappingFields(): TemplateResult {
+  const { mapping, modality } = draft;
+  const pick = (part: "text" | "label" | "key") => (event: Event) => {
+    mapping[part] = (event.target as HTMLSelectElement).value;
+    if (part === "label") suggestClasses();
+    draw();
+  };
+  const found = labelledRows(draft.head, mapping.label);
+  return html`<div class="fields">
+    <label>Kind of items<select @change=${(event: Event) => {
+      draft.modality = (event.target as HTMLSelectElement).value as Modality;
+      draw();
+    }}>
+      ${(["text", "table"] as const).map((each) => html`<option value=${each} ?selected=${each === modality}>${MODALITIES[each]}</option>`)}</select></label>
+    ${modality === "text" ? html`<label>Text${columnSelect(mapping.text, pick("text"), false)}</label>` : nothing}
+    <label>Label, if known${columnSelect(mapping.label, pick("label"))}</label>
+    <label>Key, if there is one${columnSelect(mapping.key, pick("key"))}</label></div>
+    ${found ? html`<p class="quiet">${found.toLocaleString("en-GB")} of these rows carry a label: they teach the model before anybody answers.</p>` : nothing}`;
+}
+
+function columnSelect(chosen: string, changed: (event: Event) => void, optional = true): TemplateResult {
+  return html`<select @change=${changed}>${optional ? html`<option value="" ?selected=${chosen === ""}>none</option>` : nothing}
+    ${draft.head.columns.map((name) => html`<option value=${name} ?selected=${name === chosen}>${name}</option>`)}</select>`;
+}
+
+function sampleTable(): TemplateResult {
+  const columns = draft.head.columns.slice(0, COLUMNS_SHOWN);
+  const more = draft.head.columns.length - columns.length;
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="The first rows"><table class="sample">
+    <thead><tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead>
+    <tbody>${draft.head.rows.slice(0, ROWS_SHOWN).map((row) => html`<tr>${columns.map((name) => html`<td>${cell(row[name])}</td>`)}</tr>`)}</tbody></table></div>
+    ${more > 0 ? html`<p class="quiet">and ${more} more ${more === 1 ? "column" : "columns"}</p>` : nothing}`;
+}
+
+function cell(value: unknown): string {
+  const text =
+    value === null || value === undefined ? "" : typeof value === "object" ? JSON.stringify(value) : String(value);
+  const letters = [...text];
+  return letters.length > CELL_SHOWN ? `${letters.slice(0, CELL_SHOWN).join("")} …` : text;
+}
+
+const textOf = (row: Row | undefined): string => (row ? String(row[draft.mapping.text || "text"] ?? "") : "");
+
+function questionPart(): TemplateResult {
+  const choose = (multiple: boolean) => () => {
+    draft.multiple = multiple;
+    draw();
+  };
+  const changed = (): void => {
+    edited = true;
+    draw();
+  };
+  return html`<section class="card" aria-labelledby="question"><h2 id="question">2. Question</h2>
+    <fieldset><legend>An item has</legend>
+      <label><input type="radio" name="multiple" .checked=${!draft.multiple} @change=${choose(false)}> exactly one class</label>
+      <label><input type="radio" name="multiple" .checked=${draft.multiple} @change=${choose(true)}> any number of classes</label></fieldset>
+    <h3>Classes</h3>
+    ${classRows(draft.classes, changed)}
+    <button type="button" class="secondary" @click=${addClass}>Add a class</button>
+    <label for="guidelines">Guidelines, if any <small>Markdown; annotators open them with H</small></label>
+    <textarea id="guidelines" rows="3" .value=${draft.guidelines} @input=${(event: Event) => {
+      draft.guidelines = (event.target as HTMLTextAreaElement).value;
+    }}></textarea></section>`;
+}
+
+function addClass(): void {
+  draft.classes.push(classDraft("", draft.classes.length));
+  edited = true;
+  draw();
+  root.querySelector<HTMLInputElement>(".class-row:last-child input[type=text]")?.focus();
+}
+
+function suggestClasses(): void {
+  if (edited && draft.classes.some((each) => each.name.trim())) return;
+  const column = draft.head.kind === "zip" ? (draft.folderLabels ? "folder" : "") : draft.mapping.label;
+  const found = classesIn(draft.head, column);
+  draft.classes = found.length > 1 ? found.map(classDraft) : [classDraft("", 0), classDraft("", 1)];
+  draft.multiple = found.length > 1 && draft.head.rows.some((row) => Array.isArray(row[column]));
+}
+
+function hover(event: DragEvent): void {
+  event.preventDefault();
+  (event.currentTarget as HTMLElement).classList.toggle("over", event.type === "dragover");
+}
+
+function drop(event: DragEvent): void {
+  event.preventDefault();
+  (event.currentTarget as HTMLElement).classList.remove("over");
+  const file = event.dataTransfer?.files[0];
+  if (file) void take(file);
+}
+
+function choose(event: Event): void {
+  const file = (event.target as HTMLInputElement).files?.[0];
+  if (file) void take(file);
+}
+
+async function take(file: File): Promise<void> {
+  fileFault = "";
+  pasted = "";
+  if (picture) URL.revokeObjectURL(picture);
+  picture = null;
+  try {
+    const head = await headOf(file);
+    Object.assign(draft, { head, source: file, ...guess(head) });
+    draft.name ||= file.name
+      .replace(/\.[^.]+$/, "")
+      .replace(/[-_]+/g, " ")
+      .slice(0, 200);
+    suggestClasses();
+  } catch (error) {
+    Object.assign(draft, { head: NO_HEAD, source: null });
+    fileFault = message(error);
+  }
+  draw();
+}
+
+async function headOf(file: File): Promise<Head> {
+  const kind = kindOf(file.name);
+  if (kind === "zip") {
+    const entries = await images(file);
+    if (entries[0]) picture = await pictureUrl(file, entries[0]).catch(() => null);
+    return {
+      kind,
+      columns: ["name"],
+      rows: entries.map(({ name }) => ({ name, folder: folderOf(name) })),
+      whole: true,
+    };
+  }
+  if (kind !== "parquet") return readHead(file, kind);
+  if (file.size > PARQUET_LIMIT)
+    throw new Error(
+      "A Parquet file of more than 64 MB is imported with the command line: labelwise import PROJECT FILE.",
+    );
+  return parquetHead(file);
+}
+
+function paste(event: Event): void {
+  pasted = (event.target as HTMLTextAreaElement).value;
+  fileFault =
+    pasted.length > HEAD_BYTES
+      ? "That is a lot to paste: save it as a text file, one item a line, and drop the file."
+      : "";
+  const head = fromLines(pasted);
+  Object.assign(draft, { head, source: null, modality: "text", mapping: { text: "text", label: "", key: "" } });
+  draw();
+}
+
+function complaint(): string | null {
+  if (!draft.name.trim()) return "Give the project a name.";
+  if (draft.head.rows.length === 0) return fileFault || "Drop a file or paste lines first.";
+  if (draft.modality === "text" && !draft.mapping.text) return "Say which column is the text.";
+  return classFault(draft.classes) ?? learningOf(learning).fault;
+}
+
+async function submit(event: Event): Promise<void> {
+  event.preventDefault();
+  if (busy) return;
+  fault = complaint() ?? "";
+  if (fault) return draw();
+  draft.learning = learningOf(learning).body;
+  try {
+    say("Creating the project", null);
+    created ??= await createProject(draft, key);
+    outcome = await importItems(created, draft, say);
+  } catch (error) {
+    fault = message(error);
+  }
+  busy = null;
+  draw();
+  if (outcome) root.querySelector<HTMLElement>("h2")?.focus();
+}
+
+function say(words: string, fraction: number | null): void {
+  busy = { words, fraction };
+  draw();
+}
+
+function finishedPage(project: Project, { job, result }: { job: Job | null; result: ImportResult }): TemplateResult {
+  const taken = result.created + result.updated + result.unchanged;
+  const words = (n: number, one: string, many: string): string =>
+    `${n.toLocaleString("en-GB")} ${n === 1 ? one : many}`;
+  return html`<section class="card"><h2 tabindex="-1">${project.name} is ready</h2>
+    <p role="status">${words(taken, "item is", "items are")} stored${result.unchanged ? `, ${result.unchanged} of them twice in the data` : ""}${result.rejected_count ? `; ${words(result.rejected_count, "row was", "rows were")} not taken` : ""}.</p>
+    ${
+      taken
+        ? html`<p><a role="button" href="/projects/${project.slug}/annotate">Label now</a>
+      <a role="button" class="secondary" href="/projects/${project.slug}/people">Invite people</a>
+      <a href="/projects/${project.slug}/overview">Overview</a></p>`
+        : html`<p>Mend the rows below and import them with <code>labelwise import ${project.slug} FILE</code>.</p>`
+    }
+    ${result.rejected_count ? rejected(job, result) : nothing}</section>`;
+}
+
+function rejected(job: Job | null, result: ImportResult): TemplateResult {
+  return html`<h3>Rows that were not taken</h3>
+    <div class="scroll" tabindex="0" role="region" aria-label="Rows that were not taken"><table>
+      <thead><tr><th scope="col">Line</th><th scope="col">Key</th><th scope="col">Why</th></tr></thead>
+      <tbody>${result.rejected.slice(0, REJECTED_SHOWN).map((row) => html`<tr><td>${row.line || "–"}</td><td>${row.key ?? "–"}</td><td>${row.error}</td></tr>`)}</tbody></table></div>
+    ${job ? html`<p><a href="/api/v1/jobs/${job.id}/rejected.csv" download>Download all ${result.rejected_count.toLocaleString("en-GB")} as CSV</a></p>` : nothing}`;
+}
+
+draw();

@@ -1,0 +1,172 @@
+// The overview: is it learning, is it worth going on? It reads all figures when the status changes, and asks for
+// the status with a long wait, so that a new round shows within a second and an idle page costs two requests a minute.
+import { html, nothing, render, type TemplateResult } from "lit";
+import { balanceTable } from "../lib/balance";
+import { count, curveChart, dayColumns, percent } from "../lib/charts";
+import { call, message, pageData, Refusal } from "../lib/http";
+import { ago, curves, isWide, loopWords, type Overview, type Status, twinWords, type Wall } from "../lib/overview";
+import { roundsTable } from "../lib/rounds-table";
+import { wall } from "../lib/wall";
+
+interface Config {
+  project: { id: number; slug: string; modality: string; multiple: boolean; demo: boolean; manager: boolean };
+}
+
+const { project } = pageData<Config>();
+const root = document.getElementById("overview") as HTMLElement;
+const base = `/projects/${project.id}`;
+const WALL_ITEMS = 200;
+const LIVE_SECONDS = 30;
+
+let overview: Overview | null = null;
+let piles: Wall | null = null;
+let trouble = "";
+let working = "";
+
+async function load(): Promise<void> {
+  overview = await call<Overview>("GET", `${base}/overview`);
+  const round = overview.status.queue.round;
+  if (round !== null && piles?.round !== round && !project.multiple) {
+    piles = await call<Wall>("GET", `${base}/wall?count=${WALL_ITEMS}`);
+  }
+}
+
+async function follow(): Promise<void> {
+  let first = true;
+  for (;;) {
+    try {
+      if (!first) await call<Status>("GET", `${base}/status?wait=${LIVE_SECONDS}`);
+      await load();
+      trouble = "";
+    } catch (error) {
+      trouble = message(error);
+      if (error instanceof Refusal && [401, 403, 404].includes(error.status)) return draw();
+      await new Promise((resolve) => setTimeout(resolve, 3000));
+    }
+    first = false;
+    draw();
+  }
+}
+
+function draw(): void {
+  render(page(), root);
+}
+
+function page(): TemplateResult {
+  if (!overview) {
+    return trouble
+      ? html`<p role="alert" class="wrong">${trouble}</p>`
+      : html`<p class="quiet" aria-busy="true">Reading the figures</p>`;
+  }
+  const { status } = overview;
+  return html`
+    ${trouble ? html`<p role="alert" class="wrong">${trouble} The figures below are from before.</p>` : nothing}
+    ${notices(status)} ${status.items.total === 0 ? empty() : figures(overview)}`;
+}
+
+function notices(status: Status): TemplateResult {
+  const worker = html`<p role="alert" class="wrong">
+    No worker is running, so nothing is learned. Answers are kept. Start one with <code>labelwise worker</code>,
+    or restart <code>labelwise serve</code>, which starts one itself.
+    ${status.worker.last_seen ? html`<span class="quiet">Last seen ${ago(status.worker.last_seen)}.</span>` : nothing}</p>`;
+  const failure = html`<p role="alert" class="wrong">The last ${status.last_failure?.kind} failed:
+    ${status.last_failure?.reason ?? "no reason was given"}. It is tried again with the next answers.</p>`;
+  return html`${status.worker.alive ? nothing : worker} ${status.last_failure ? failure : nothing}`;
+}
+
+function empty(): TemplateResult {
+  return html`<section class="card"><h2>No items yet</h2>
+    <p>Push items with the command line or over REST; they appear here within a second.</p>
+    <pre><code>labelwise import ${project.slug} items.csv</code></pre></section>`;
+}
+
+function figures(all: Overview): TemplateResult {
+  const hasWall = piles?.piles.some((pile) => pile.items.length > 0);
+  return html`
+    <p class="advice">${all.status.advice.text}</p>
+    <div class="columns">
+      ${progress(all)} ${learning(all)} ${loop(all.status)} ${balance(all)} ${pace(all)}
+    </div>
+    ${hasWall && piles ? wall(piles) : nothing}
+    <section class="card" aria-labelledby="rounds"><h2 id="rounds">Rounds</h2>${roundsTable(all.rounds)}</section>`;
+}
+
+function progress({ status, words }: Overview): TemplateResult {
+  const { items } = status;
+  const goal = status.goal?.labels;
+  const most = goal ?? (status.goal?.accuracy ? null : items.total - items.test);
+  return html`<section class="card" aria-labelledby="progress">
+    <h2 id="progress">Labels</h2>
+    <p class="figure">${count(items.answered)} <small>of ${count(items.total - items.test)} items labelled</small></p>
+    ${most ? html`<progress aria-label="Progress" max=${most} value=${Math.min(items.answered, most)}></progress>` : nothing}
+    <p>${words.goal}</p>
+    <ul class="plain">
+      ${items.test ? html`<li>${count(items.test)} more are your own test set: they judge, and are never asked.</li>` : nothing}
+      ${items.skipped ? html`<li>${count(items.skipped)} skipped</li>` : nothing}
+      ${items.excluded ? html`<li>${count(items.excluded)} excluded</li>` : nothing}
+      ${items.failed ? html`<li>${count(items.failed)} could not be read</li>` : nothing}
+    </ul></section>`;
+}
+
+function learning(all: Overview): TemplateResult {
+  const series = curves(all);
+  const last = [...all.curve].reverse().find((each) => each.accuracy)?.accuracy ?? null;
+  const judged =
+    all.curve.at(-1)?.stratum === "imported" ? "your own test set" : "the audit share, a random part of the answers";
+  const width = Math.max(280, Math.min(720, root.clientWidth - 48));
+  const options = { label: "Learning curve", xLabel: "labels", width, goal: all.status.goal?.accuracy ?? null };
+  const twin = twinWords(all);
+  return html`<section class="card wide" aria-labelledby="learning">
+    <h2 id="learning">Is it learning?</h2>
+    <p class="figure">${last && !isWide(last) ? html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${count(last.n)} answers</small>` : html`<span class="said">${all.words.accuracy}</span>`}</p>
+    ${series[0]?.points.length ? curveChart(series, options) : nothing}
+    <p class="quiet">Accuracy on ${judged}; the band holds the truth 95 times in 100.</p>
+    ${twin ? html`<p>${twin}</p>` : nothing}</section>`;
+}
+
+function loop(status: Status): TemplateResult {
+  const order = status.queue.round
+    ? html`Items are asked in the order of round ${status.queue.round}; ${count(status.queue.depth)} are left in it.`
+    : html`Items are asked at random until the first round is published.`;
+  return html`<section class="card" aria-labelledby="loop">
+    <h2 id="loop">The loop</h2>
+    <p role="status">${loopWords(status)}</p>
+    ${status.round.state === "running" ? html`<progress aria-label="This round" max="1" value=${status.round.progress ?? 0}></progress>` : nothing}
+    <p>${order}</p>
+    ${status.fallback ? html`<p class="wrong">Fallback: ${status.fallback}.</p>` : nothing}
+    ${status.strategy ? html`<p class="quiet">${status.strategy}</p>` : nothing}
+    ${status.features.sentence ? html`<p class="quiet">${status.features.sentence}</p>` : nothing}
+    ${project.manager ? html`<button class="secondary" type="button" @click=${startRound} ?disabled=${working === "round" || status.round.state === "running"}>Start a round now</button>` : nothing}
+  </section>`;
+}
+
+async function startRound(): Promise<void> {
+  working = "round";
+  draw();
+  try {
+    await call("POST", `${base}/rounds`);
+  } catch (error) {
+    trouble = message(error);
+  }
+  working = "";
+  draw();
+}
+
+function balance(all: Overview): TemplateResult {
+  return html`<section class="card" aria-labelledby="balance">
+    <h2 id="balance">Class balance</h2>
+    ${all.balance.length ? balanceTable(all.balance) : html`<p class="quiet">Shown once there are labels.</p>`}</section>`;
+}
+
+function pace({ pace: given }: Overview): TemplateResult {
+  const week = given.last_7_days.reduce((sum, each) => sum + each.answers, 0);
+  return html`<section class="card" aria-labelledby="pace">
+    <h2 id="pace">Pace</h2>
+    <p class="figure">${count(given.today)} <small>answers today, ${count(week)} in 7 days</small></p>
+    ${week ? dayColumns(given.last_7_days) : nothing}
+    <p class="quiet">${given.seconds_median === null ? "No time has been measured yet." : `Half of the answers take less than ${given.seconds_median.toFixed(1)} s.`}</p>
+  </section>`;
+}
+
+draw();
+void follow();

@@ -1,0 +1,135 @@
+// People of a project: members with their roles, and links that invite more. No mail server: a link is copied.
+import { html, nothing, render, type TemplateResult } from "lit";
+import { call, copy, message, pageData } from "../lib/http";
+
+type Role = "manager" | "reviewer" | "annotator";
+
+interface MemberRow {
+  id: number; // the user's
+  user: string;
+  role: Role;
+  since: string;
+}
+
+interface Config {
+  project: { id: number; name: string };
+  me: { id: number };
+}
+
+const { project, me } = pageData<Config>();
+const root = document.getElementById("people") as HTMLElement;
+const base = `/projects/${project.id}`;
+const ROLES: Record<Role, string> = {
+  annotator: "Annotator: answers items, sees own answers",
+  reviewer: "Reviewer: sees and corrects everybody's answers",
+  manager: "Manager: changes the project, invites people, exports",
+};
+const DAY = 86_400;
+
+let members: MemberRow[] | null = null;
+let fault = "";
+let said = "";
+let link = "";
+const invitation = { role: "annotator" as Role, uses: "1", days: "7" };
+
+async function load(): Promise<void> {
+  try {
+    members = (await call<{ items: MemberRow[] }>("GET", `${base}/members`)).items;
+  } catch (error) {
+    fault = message(error);
+  }
+  draw();
+}
+
+async function attempt(work: () => Promise<void>): Promise<void> {
+  fault = "";
+  said = "";
+  try {
+    await work();
+  } catch (error) {
+    fault = message(error);
+  }
+  await load();
+}
+
+const changeRole = (member: MemberRow) => (event: Event) =>
+  attempt(async () => {
+    const role = (event.target as HTMLSelectElement).value;
+    await call("PATCH", `${base}/members/${member.id}`, { body: { role } });
+    said = `${member.user} is ${role} now.`;
+  });
+
+const remove = (member: MemberRow) => () =>
+  attempt(async () => {
+    await call("DELETE", `${base}/members/${member.id}`);
+    said = `${member.user} was removed. The answers stay.`;
+  });
+
+function invite(event: Event): void {
+  event.preventDefault();
+  void attempt(async () => {
+    const body = { role: invitation.role, uses: Number(invitation.uses), expires_in: Number(invitation.days) * DAY };
+    const { url } = await call<{ url: string }>("POST", `${base}/invitations`, { body });
+    link = new URL(url, location.origin).href;
+  });
+}
+
+async function copyLink(): Promise<void> {
+  const field = document.getElementById("link") as HTMLInputElement;
+  said = (await copy(link, field)) ? "The link is copied." : "Copy the link by hand: it is selected.";
+  draw();
+}
+
+function draw(): void {
+  render(html`${invitationForm()} ${list()}`, root);
+}
+
+function invitationForm(): TemplateResult {
+  const set = (part: "role" | "uses" | "days") => (event: Event) => {
+    (invitation as Record<string, string>)[part] = (event.target as HTMLInputElement).value;
+  };
+  return html`<section class="card" aria-labelledby="invite"><h2 id="invite">Invite by link</h2>
+    <form @submit=${invite}>
+      <div class="fields">
+        <label>Role<select @change=${set("role")}>${roleOptions(invitation.role)}</select></label>
+        <label>For how many people<input type="number" min="1" max="1000" required .value=${invitation.uses} @input=${set("uses")}></label>
+        <label>Days until it ends<input type="number" min="1" max="365" required .value=${invitation.days} @input=${set("days")}></label>
+      </div>
+      <p class="quiet">${ROLES[invitation.role]}. Who opens the link chooses a name and a password and starts labelling.</p>
+      <button type="submit">Make a link</button>
+    </form>
+    ${
+      link
+        ? html`<div class="copy"><label for="link">Send this link</label>
+      <input id="link" type="text" readonly .value=${link} @focus=${(event: Event) => (event.target as HTMLInputElement).select()}>
+      <button type="button" class="secondary" @click=${copyLink}>Copy</button>
+      <p class="quiet">It is shown once. Everybody who has it can join.</p></div>`
+        : nothing
+    }
+    <p role="status">${said}</p>
+    ${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}</section>`;
+}
+
+const roleOptions = (chosen: Role): TemplateResult =>
+  html`${(Object.keys(ROLES) as Role[]).map((role) => html`<option value=${role} ?selected=${role === chosen}>${role}</option>`)}`;
+
+function list(): TemplateResult {
+  if (!members)
+    return html`<p class="quiet" aria-busy=${fault ? "false" : "true"}>${fault ? "" : "Reading the members"}</p>`;
+  return html`<section class="card" aria-labelledby="members"><h2 id="members">Members</h2>
+    ${members.length === 0 ? html`<p class="quiet">Nobody but the service's admins. Invite somebody above.</p>` : table(members)}</section>`;
+}
+
+function table(rows: MemberRow[]): TemplateResult {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Members"><table>
+    <thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col"><span class="hidden">Remove</span></th></tr></thead>
+    <tbody>${rows.map(
+      (member) => html`<tr>
+      <th scope="row" class="long">${member.user}${member.id === me.id ? html` <small>(you)</small>` : nothing}</th>
+      <td><select aria-label="Role of ${member.user}" .value=${member.role} @change=${changeRole(member)}>${roleOptions(member.role)}</select></td>
+      <td><button type="button" class="quiet-button" aria-label="Remove ${member.user}" @click=${remove(member)}>Remove</button></td></tr>`,
+    )}</tbody></table></div>`;
+}
+
+draw();
+void load();

@@ -1,0 +1,176 @@
+// A project's settings: its name and guidelines, classes, goal and state. Each part is saved by itself; what
+// somebody else changed meanwhile is never overwritten (the ETag of what was read goes along).
+import { html, nothing, render, type TemplateResult } from "lit";
+import { call, message, pageData, Refusal, send } from "../lib/http";
+import { goalOf, type LearningForm, learningFields, learningOf } from "../lib/learning-form";
+import { type ClassRow, classesPart } from "../lib/project-classes";
+
+interface ProjectRow {
+  id: number;
+  name: string;
+  state: string;
+  guidelines: string;
+  classes: ClassRow[];
+  strategy: { name: string };
+  round_size: number | "auto" | null;
+  overlap: number;
+  audit_share: number;
+  goal: { accuracy?: number; labels?: number } | null;
+}
+
+const { project } = pageData<{ project: { id: number; slug: string } }>();
+const root = document.getElementById("settings") as HTMLElement;
+const path = `/projects/${project.id}`;
+const STATES: Record<string, string> = {
+  open: "Open: people label, the loop runs",
+  paused: "Paused: nothing is handed out; answers on their way are kept",
+  closed: "Closed: no more answers are taken",
+  archived: "Archived: closed, and out of the lists",
+};
+
+let row: ProjectRow | null = null;
+let etag = "";
+let fault = "";
+let said = "";
+const texts = { name: "", guidelines: "", state: "" };
+let learning: LearningForm = {
+  strategy: "auto",
+  roundSize: "",
+  overlap: "1",
+  auditShare: "10",
+  goalAccuracy: "",
+  goalLabels: "",
+};
+
+async function load(): Promise<void> {
+  try {
+    const answer = await send("GET", `/api/v1${path}`);
+    take(answer.value as ProjectRow, answer.headers);
+  } catch (error) {
+    fault = message(error);
+  }
+  draw();
+}
+
+function take(given: ProjectRow, headers: Headers): void {
+  row = given;
+  etag = headers.get("etag") ?? etag;
+  Object.assign(texts, { name: row.name, guidelines: row.guidelines, state: row.state });
+  learning = {
+    strategy: row.strategy.name,
+    roundSize: typeof row.round_size === "number" ? String(row.round_size) : "",
+    overlap: String(row.overlap),
+    auditShare: String(Math.round(row.audit_share * 100)),
+    goalAccuracy: row.goal?.accuracy ? String(Math.round(row.goal.accuracy * 100)) : "",
+    goalLabels: row.goal?.labels ? String(row.goal.labels) : "",
+  };
+}
+
+async function save(body: Record<string, unknown>, done: string): Promise<void> {
+  fault = "";
+  said = "";
+  try {
+    const answer = await send("PATCH", `/api/v1${path}`, { body, headers: { "If-Match": etag } });
+    take(answer.value as ProjectRow, answer.headers);
+    said = done;
+  } catch (error) {
+    fault = message(error);
+    if (error instanceof Refusal && error.status === 412)
+      fault = "Somebody changed the settings meanwhile: reload the page, then repeat your change.";
+  }
+  draw();
+}
+
+function draw(): void {
+  render(page(), root);
+}
+
+function page(): TemplateResult {
+  const notes = html`<p role="status">${said}</p>${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}`;
+  if (!row) return html`${fault ? notes : html`<p class="quiet" aria-busy="true">Reading the settings</p>`}`;
+  return html`${notes} ${basics()} ${classesPart(row.classes, classesChanged)} ${learningPart()} ${statePart()} ${removal()}`;
+}
+
+async function classesChanged(work: () => Promise<unknown>, done: string): Promise<void> {
+  fault = "";
+  said = "";
+  try {
+    await work();
+    said = done;
+  } catch (error) {
+    fault = message(error);
+  }
+  await load();
+}
+
+function basics(): TemplateResult {
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    void save({ name: texts.name.trim(), guidelines: texts.guidelines }, "Saved.");
+  };
+  return html`<form class="card" @submit=${submit} aria-labelledby="basics"><h2 id="basics">Name and guidelines</h2>
+    <label>Name<input type="text" maxlength="200" required .value=${texts.name} @input=${(event: Event) => {
+      texts.name = (event.target as HTMLInputElement).value;
+    }}></label>
+    <label>Guidelines <small>Markdown; annotators open them with H</small><textarea rows="8" .value=${texts.guidelines} @input=${(
+      event: Event,
+    ) => {
+      texts.guidelines = (event.target as HTMLTextAreaElement).value;
+    }}></textarea></label>
+    <p class="quiet">Changed guidelines show a dot on H; every answer remembers the version it was made under.</p>
+    <button type="submit">Save</button></form>`;
+}
+
+function learningPart(): TemplateResult {
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    const { fault: wrong } = learningOf(learning);
+    if (wrong) {
+      fault = wrong;
+      draw();
+      return;
+    }
+    const body = {
+      strategy: { name: learning.strategy },
+      round_size: learning.roundSize ? Number(learning.roundSize) : "auto",
+      audit_share: Number(learning.auditShare) / 100,
+      goal: goalOf(learning),
+    };
+    void save(body, "Saved. The next round goes by it.");
+  };
+  return html`<form class="card" @submit=${submit} aria-labelledby="learning" novalidate><h2 id="learning">Goal and learning</h2>
+    ${learningFields(learning, () => {})}<button type="submit">Save</button></form>`;
+}
+
+function statePart(): TemplateResult {
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    void save({ state: texts.state }, `The project is ${texts.state} now.`);
+  };
+  return html`<form class="card" @submit=${submit} aria-labelledby="state"><h2 id="state">State</h2>
+    <fieldset><legend>The project is</legend>${Object.entries(STATES).map(
+      ([state, words]) =>
+        html`<label><input type="radio" name="state" .checked=${texts.state === state} @change=${() => {
+          texts.state = state;
+        }}> ${words}</label>`,
+    )}</fieldset>
+    <button type="submit">Save</button></form>`;
+}
+
+function removal(): TemplateResult {
+  const erase = async (): Promise<void> => {
+    try {
+      await call("DELETE", path);
+      location.assign("/projects");
+    } catch (error) {
+      fault = message(error);
+      draw();
+    }
+  };
+  return html`<details class="card"><summary><h2>Delete the project</h2></summary>
+    <p>It leaves the lists at once and can be brought back for 7 days.</p>
+    <button type="button" class="danger" @click=${erase}>Delete ${row?.name}</button></details>`;
+}
+
+draw();
+void load();

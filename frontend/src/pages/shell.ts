@@ -1,0 +1,22 @@
+// What every signed-in page has: signing out, and a menu that closes when the focus or a click goes elsewhere.
+import { call, message } from "../lib/http";
+
+const menu = document.querySelector<HTMLDetailsElement>("details.menu");
+
+document.getElementById("sign-out")?.addEventListener("click", async (event) => {
+  try {
+    await call("DELETE", "/session");
+    location.assign("/sign-in");
+  } catch (error) {
+    (event.target as HTMLElement).textContent = message(error);
+  }
+});
+document.addEventListener("click", (event) => {
+  if (menu && !menu.contains(event.target as Node)) menu.open = false;
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && menu?.open) {
+    menu.open = false;
+    menu.querySelector("summary")?.focus();
+  }
+});
