@@ -35,6 +35,26 @@ class CorrectionIn(BaseModel):
     label: dict[str, Any] = Field(examples=[{"class": "dog"}])
 
 
+class FlagIn(BaseModel):
+    """A note for the manager."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: str = Field(min_length=1, max_length=2000)
+
+
+class FlagOut(BaseModel):
+    """A stored note."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    item_id: int
+    note: str
+    state: str
+    created_at: datetime
+
+
 class AnnotationOut(BaseModel):
     """A stored answer. `counted` is false when a colleague's answer has the item's slot."""
 
@@ -83,6 +103,14 @@ def correct_annotation(
         stored = annotations.correct(session, person, annotation, body.label, expected_version(if_match))
         manager = annotations.may_review(session, person, stored.project_id, least="manager")
     return _shown(stored, manager, response)
+
+
+@router.post("/items/{item}/flags", status_code=201, response_model=FlagOut)
+def flag_item(item: AnnotationId, body: FlagIn, person: Caller, db: Db) -> FlagOut:
+    """Leave a note for the manager, with or without an answer."""
+    person.need("label")
+    with db.write() as session:
+        return FlagOut.model_validate(annotations.flag(session, person, item, body.note))
 
 
 def expected_version(if_match: str | None) -> int:

@@ -44,7 +44,9 @@ def cards(session: Session, person: Person) -> list[Card]:
     mine = _mine(session, person, ids)
     roles = _roles(session, person, ids)
     return [
-        _card(project, counts[project.id], curves[project.id], mine.get(project.id, 0), roles.get(project.id, "manager"))
+        _card(
+            project, counts[project.id], curves[project.id], mine.get(project.id, 0), roles.get(project.id, "manager")
+        )
         for project in found
     ]
 
@@ -118,7 +120,7 @@ def _mine(session: Session, person: Person, ids: Sequence[int]) -> dict[int, int
         .where(Annotation.project_id.in_(ids), Annotation.annotator_id == person.id)
         .group_by(Annotation.project_id)
     ).all()
-    return {project_id: count for project_id, count in rows}
+    return dict(rows)
 
 
 def _roles(session: Session, person: Person, ids: Sequence[int]) -> dict[int, str]:

@@ -117,9 +117,7 @@ def reset(session: WriteSession, person: Person, project_ref: int | str) -> None
     for table in (QueueEntry, Prediction):
         session.execute(delete(table).where(table.round_id.in_(own_rounds)))
     session.execute(delete(Round).where(Round.project_id == project.id))
-    session.execute(
-        update(Item).where(Item.project_id == project.id, Item.split == "pool").values(done=False, skips=0)
-    )
+    session.execute(update(Item).where(Item.project_id == project.id, Item.split == "pool").values(done=False, skips=0))
     session.execute(
         update(Serving)
         .where(Serving.project_id == project.id)
@@ -221,9 +219,7 @@ def _demo(session: Session, person: Person, project_ref: int | str) -> Project:
 
 
 def _existing(session: Session) -> tuple[int, int] | None:
-    project_id = session.execute(
-        select(Project.id).where(Project.demo, Project.deleted_at.is_(None)).limit(1)
-    ).scalar()
+    project_id = session.execute(select(Project.id).where(Project.demo, Project.deleted_at.is_(None)).limit(1)).scalar()
     user_id = session.execute(select(User.id).where(User.folded_name == fold(VISITOR))).scalar()
     return None if project_id is None or user_id is None else (project_id, user_id)
 
@@ -329,14 +325,14 @@ def _store_items(
     moment: datetime,
 ) -> None:
     test = set(np.random.default_rng(SEED).permutation(len(pictures))[:TEST_ITEMS].tolist())
-    rows = [
-        _item(project, media, picture, number, number in test, moment) for number, picture in enumerate(pictures)
-    ]
+    rows = [_item(project, media, picture, number, number in test, moment) for number, picture in enumerate(pictures)]
     session.execute(insert(Item), rows)
     known = session.execute(
         select(Item.id, Item.key).where(Item.project_id == project.id, Item.split == "audit").order_by(Item.id)
     ).all()
-    session.execute(insert(Annotation), [_label(project, row.id, int(digits[_number(row.key)]), moment) for row in known])
+    session.execute(
+        insert(Annotation), [_label(project, row.id, int(digits[_number(row.key)]), moment) for row in known]
+    )
 
 
 def _item(

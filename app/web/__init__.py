@@ -3,7 +3,7 @@
 from fastapi import FastAPI, Response
 from fastapi.staticfiles import StaticFiles
 
-from app.web import demo, entry, exports, overview, people, projects, settings
+from app.web import annotate, demo, door, entry, exports, overview, people, projects, settings
 from app.web.pages import STATIC
 
 FOREVER = "public, max-age=31536000, immutable"
@@ -20,6 +20,6 @@ class HashedFiles(StaticFiles):
 
 def install(app: FastAPI) -> None:
     """Add the pages and the static files."""
-    for each in (projects, overview, people, exports, settings, demo, entry):
+    for each in (door, annotate, projects, overview, people, exports, settings, demo, entry):
         app.include_router(each.router)
     app.mount("/static", HashedFiles(directory=STATIC, check_dir=False), name="static")

@@ -1,0 +1,53 @@
+"""The doors: signing in, the first account, invitations."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from app.api.deps import Db, MaybeCaller
+from app.services import accounts
+from app.web.pages import PageRoute, page
+
+router = APIRouter(route_class=PageRoute, include_in_schema=False)
+UNSET = "Nobody has an account yet: open the one-time link that the server printed when it started."
+
+
+@router.get("/sign-in")
+def sign_in(
+    request: Request, person: MaybeCaller, db: Db, next: Annotated[str, Query(max_length=500)] = "/"
+) -> Response:
+    """Name and password."""
+    if person is not None:
+        return RedirectResponse("/", status_code=303)
+    with db.read() as session:
+        ready = accounts.is_set_up(session)
+    # Only a path of ours: neither another site nor a script.
+    safe = next if next.startswith("/") and not next.startswith(("//", "/\\")) and "\\" not in next else "/"
+    words = "Sign in with the name and password of your account." if ready else UNSET
+    config = {"path": "/session", "next": safe}
+    data: dict[str, Any] = {"heading": "Sign in", "words": words, "button": "Sign in", "ask_name": True, "fresh": False}
+    return page(request, "door.html", None, config=config, **data)
+
+
+@router.get("/setup/{code}")
+def set_up(code: str, request: Request) -> Response:
+    """The first admin's name and password."""
+    config = {"path": f"/setup/{code}", "next": "/projects"}
+    words = "This makes the first account, which may do everything. Invite others by link afterwards."
+    data: dict[str, Any] = {"heading": "Welcome to Labelwise", "words": words, "button": "Make the account"}
+    return page(request, "door.html", None, config=config, ask_name=True, fresh=True, **data)
+
+
+@router.get("/invitations/{code}")
+def invitation(code: str, request: Request, person: MaybeCaller) -> Response:
+    """Join a project."""
+    config = {"path": f"/invitations/{code}/accept", "next": "/"}
+    if person is not None:
+        words = f"You are signed in as {person.name}: join with this account."
+        return page(
+            request, "door.html", person, config=config, heading="Join", words=words, button="Join", ask_name=False
+        )
+    words = "You were invited to label. Choose a name and a password; labelling starts right after."
+    data: dict[str, Any] = {"heading": "Join", "words": words, "button": "Make the account and start"}
+    return page(request, "door.html", None, config=config, ask_name=True, fresh=True, **data)

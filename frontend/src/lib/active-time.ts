@@ -1,0 +1,41 @@
+// Seconds that a person really spent on an item: a hidden tab and a minute without input do not count.
+const IDLE_MS = 60_000;
+
+export class ActiveTime {
+  private total = 0;
+  private since: number | null = null;
+  private lastInput = performance.now();
+
+  constructor() {
+    for (const kind of ["keydown", "pointerdown", "pointermove", "wheel", "touchstart"]) {
+      document.addEventListener(kind, () => this.input(), { passive: true });
+    }
+    document.addEventListener("visibilitychange", () => (document.hidden ? this.pause() : this.input()));
+  }
+
+  /** Begin a new item. */
+  restart(): void {
+    this.total = 0;
+    this.lastInput = performance.now();
+    this.since = document.hidden ? null : this.lastInput;
+  }
+
+  /** The active seconds of this item so far. */
+  seconds(): number {
+    const running = this.since === null ? 0 : Math.min(performance.now(), this.lastInput + IDLE_MS) - this.since;
+    return Math.round((this.total + Math.max(0, running)) / 100) / 10;
+  }
+
+  private input(): void {
+    const now = performance.now();
+    if (this.since !== null && now - this.lastInput > IDLE_MS) this.pause();
+    this.lastInput = now;
+    if (this.since === null && !document.hidden) this.since = now;
+  }
+
+  private pause(): void {
+    if (this.since !== null)
+      this.total += Math.max(0, Math.min(performance.now(), this.lastInput + IDLE_MS) - this.since);
+    this.since = null;
+  }
+}

@@ -1,0 +1,59 @@
+// The classes as buttons with their keys; the suggestion is marked, never chosen beforehand.
+import { html, nothing, type TemplateResult } from "lit";
+import { ifDefined } from "lit/directives/if-defined.js";
+import { swatch } from "./balance";
+import type { ClassView } from "./serving";
+
+export type Choice =
+  | { kind: "id"; id: number }
+  | { kind: "index"; index: number }
+  | { kind: "first" }
+  | { kind: "submit" };
+
+export interface Answers {
+  classes: ClassView[];
+  multiple: boolean;
+  chosen: ReadonlySet<number>;
+  suggested: string[];
+  probability: number | null;
+  filter: string;
+  onFilter: (text: string) => void;
+  onChoice: (choice: Choice) => void;
+}
+
+const TYPED_FROM = 11; // classes from which a field to type in appears
+
+export function answerButtons(answers: Answers): TemplateResult {
+  const wanted = answers.filter.trim().toLowerCase();
+  const shown = answers.classes
+    .map((each, index) => ({ each, index }))
+    .filter(({ each }) => !wanted || each.name.toLowerCase().includes(wanted));
+  return html`${answers.classes.length >= TYPED_FROM ? filterField(answers) : nothing}
+    <div class="answer-buttons" role="group" aria-label="Answer">
+      ${shown.map(({ each, index }) => button(answers, each, index))}
+      ${shown.length === 0 ? html`<span class="quiet">No class has this in its name.</span>` : nothing}
+    </div>
+    ${answers.multiple ? html`<button type="button" class="submit" ?disabled=${!answers.chosen.size} @click=${() => answers.onChoice({ kind: "submit" })}>Submit <kbd>Enter</kbd></button>` : nothing}`;
+}
+
+function filterField(answers: Answers): TemplateResult {
+  return html`<label class="filter"><span class="hidden-label">Type to find a class</span>
+    <input class="class-filter" type="search" placeholder="Type / to find a class, Enter takes the first" autocomplete="off"
+      .value=${answers.filter} @input=${(event: Event) => answers.onFilter((event.target as HTMLInputElement).value)}></label>`;
+}
+
+function button(answers: Answers, each: ClassView, index: number): TemplateResult {
+  const suggested = answers.suggested.includes(each.name);
+  const pressed = answers.multiple ? String(answers.chosen.has(each.id)) : undefined;
+  return html`<button type="button" class=${suggested ? "class-button suggested" : "class-button"} aria-pressed=${ifDefined(pressed)}
+    title=${each.description || each.name} @click=${() => answers.onChoice({ kind: "id", id: each.id })}>
+    ${swatch(each.color)}<span class="long">${each.name}</span>
+    ${suggested && answers.probability !== null ? html`<small class="share">${Math.round(100 * answers.probability)} %</small>` : nothing}
+    ${keyOf(index)}</button>`;
+}
+
+function keyOf(index: number): TemplateResult | typeof nothing {
+  if (index >= 20) return nothing;
+  const digit = (index + 1) % 10;
+  return html`<kbd>${index >= 10 ? "⇧" : ""}${digit}</kbd>`;
+}
