@@ -222,7 +222,8 @@ def _open_round(
     row.strategy, row.learner, row.featurizer = project.strategy, project.learner, features.version
     row.task_version, row.class_ids = project.task_version, list(class_ids)
     row.seed = _seed(project.seed, row.number)
-    row.labels, row.labels_count = labels.annotation_ids, len(labels.items)
+    row.labels = labels.annotation_ids
+    row.labels_count = sum(not item.imported_test for item in labels.items)  # the test set teaches nothing
     row.warm_round_id = warm_round_id
     session.flush()
     return row

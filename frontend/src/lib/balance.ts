@@ -19,13 +19,13 @@ export interface Balance {
 export function balanceTable(rows: Balance[]): TemplateResult {
   const largest = Math.max(0.01, ...rows.flatMap((row) => [row.label_share, row.pool?.high ?? 0]));
   const estimated = rows.some((row) => row.pool);
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Class balance">
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Class balance, table">
     <table class="balance">
       <thead>
         <tr>
           <th scope="col">Class</th>
           <th scope="col">In your labels</th>
-          <th scope="col">In the pool, estimated</th>
+          ${estimated ? html`<th scope="col">In the pool, estimated</th>` : nothing}
         </tr>
       </thead>
       <tbody>
@@ -33,7 +33,7 @@ export function balanceTable(rows: Balance[]): TemplateResult {
           (row) => html`<tr>
             <th scope="row">${swatch(row.class.color)} ${row.class.name}</th>
             <td>${bar(row.label_share, largest, row.class.color)} ${count(row.labels)} (${percent(row.label_share)})</td>
-            <td>${row.pool ? html`${bar(row.pool.value, largest, row.class.color, row.pool)} ${between(row.pool)}` : "–"}</td>
+            ${estimated ? html`<td>${row.pool ? html`${bar(row.pool.value, largest, row.class.color, row.pool)} ${between(row.pool)}` : "–"}</td>` : nothing}
           </tr>`,
         )}
       </tbody>

@@ -65,7 +65,7 @@ export function curveChart(series: Series[], options: CurveOptions): TemplateRes
 function axesOf(series: Series[], options: CurveOptions): Axes {
   const points = series.flatMap((each) => each.points);
   const last = Math.max(options.xMax ?? 0, max(points, (point) => point.x) ?? 1, 1);
-  const lowest = Math.min(...points.map((point) => point.low ?? point.y), options.goal ?? 1, 0.9);
+  const lowest = points.length ? Math.min(...points.map((point) => point.low ?? point.y), options.goal ?? 1, 0.9) : 0;
   const height = options.height ?? 280;
   return {
     x: scaleLinear([0, last], [MARGIN.left, options.width - MARGIN.right]),

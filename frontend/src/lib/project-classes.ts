@@ -22,7 +22,7 @@ export function classesPart(classes: ClassRow[], changed: Changed): TemplateResu
   const kept = classes.filter((each) => !each.retired);
   const retired = classes.filter((each) => each.retired);
   return html`<section class="card" aria-labelledby="classes"><h2 id="classes">Classes</h2>
-    <div class="scroll" tabindex="0" role="region" aria-label="Classes"><table class="class-table">
+    <div class="scroll" tabindex="0" role="region" aria-label="Classes, table"><table class="class-table">
       <thead><tr><th scope="col">Colour</th><th scope="col">Name</th><th scope="col">Key</th><th scope="col"><span class="hidden">Retire</span></th><th scope="col"><span class="hidden">Remove</span></th></tr></thead>
       <tbody>${kept.map((each) => classRow(each, base, changed))}</tbody></table></div>
     ${retired.length ? retiredList(retired, base, changed) : nothing}

@@ -10,7 +10,7 @@ export function roundsTable(rows: RoundRow[]): TemplateResult {
   if (rows.length === 0) return html`<p class="quiet">No round has been run yet.</p>`;
   const newest = [...rows].sort((one, other) => other.number - one.number);
   const [shown, more] = [newest.slice(0, SHOWN), newest.slice(SHOWN)];
-  return html`${table(shown, "Rounds")}
+  return html`${table(shown, "Rounds, table")}
     ${more.length ? html`<details class="values"><summary>${count(more.length)} earlier rounds</summary>${table(more, "Earlier rounds")}</details>` : nothing}`;
 }
 

@@ -51,7 +51,7 @@ function shown(item: WallItem): TemplateResult {
 function picture({ image }: WallItem, said: string): TemplateResult {
   const small = Math.max(image?.width ?? PIXEL_ART_SIDE + 1, image?.height ?? 0) <= PIXEL_ART_SIDE;
   const source = small ? image?.url : `${image?.url}/thumbnail?side=96`;
-  return html`<img class=${small ? "pixelated" : ""} src=${source ?? ""} alt=${said} width="40" height="40" loading="lazy">`;
+  return html`<img class=${small ? "pixelated" : ""} src=${source ?? ""} alt=${said} width="40" height="40" loading=${small ? "eager" : "lazy"}>`;
 }
 
 function writing(item: WallItem): TemplateResult {

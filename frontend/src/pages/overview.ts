@@ -85,9 +85,14 @@ function figures(all: Overview): TemplateResult {
   return html`
     <p class="advice">${all.status.advice.text}</p>
     <div class="columns">
-      ${progress(all)} ${learning(all)} ${loop(all.status)} ${balance(all)} ${pace(all)}
+      <div>${learning(all)}</div>
+      <div>${progress(all)} ${loop(all.status)}</div>
     </div>
     ${hasWall && piles ? wall(piles) : nothing}
+    <div class="columns">
+      <div>${balance(all)}</div>
+      <div>${pace(all)}</div>
+    </div>
     <section class="card" aria-labelledby="rounds"><h2 id="rounds">Rounds</h2>${roundsTable(all.rounds)}</section>`;
 }
 
@@ -118,10 +123,15 @@ function learning(all: Overview): TemplateResult {
   const twin = twinWords(all);
   return html`<section class="card wide" aria-labelledby="learning">
     <h2 id="learning">Is it learning?</h2>
-    <p class="figure">${last && !isWide(last) ? html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${count(last.n)} answers</small>` : html`<span class="said">${all.words.accuracy}</span>`}</p>
+    <p class="figure">${last && !isWide(last) ? html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${count(last.n)} answers</small>` : html`<span class="said">${accuracyWords(all)}</span>`}</p>
     ${series[0]?.points.length ? curveChart(series, options) : nothing}
     <p class="quiet">Accuracy on ${judged}; the band holds the truth 95 times in 100.</p>
     ${twin ? html`<p>${twin}</p>` : nothing}</section>`;
+}
+
+function accuracyWords({ status, words }: Overview): string {
+  const own = status.items.test > 0 && !status.audit.accuracy;
+  return own ? "Cannot tell yet: the curve begins with the first round that has labels of two classes." : words.accuracy;
 }
 
 function loop(status: Status): TemplateResult {
@@ -155,7 +165,7 @@ async function startRound(): Promise<void> {
 function balance(all: Overview): TemplateResult {
   return html`<section class="card" aria-labelledby="balance">
     <h2 id="balance">Class balance</h2>
-    ${all.balance.length ? balanceTable(all.balance) : html`<p class="quiet">Shown once there are labels.</p>`}</section>`;
+    ${all.balance.some((each) => each.labels > 0) ? balanceTable(all.balance) : html`<p class="quiet">Shown once there are labels.</p>`}</section>`;
 }
 
 function pace({ pace: given }: Overview): TemplateResult {

@@ -121,7 +121,7 @@ function list(): TemplateResult {
 }
 
 function table(rows: MemberRow[]): TemplateResult {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Members"><table>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Members, table"><table>
     <thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col"><span class="hidden">Remove</span></th></tr></thead>
     <tbody>${rows.map(
       (member) => html`<tr>

@@ -111,7 +111,7 @@ function list(): TemplateResult {
     ${
       tokens.length === 0
         ? html`<p class="quiet">None yet.</p>`
-        : html`<div class="scroll" tabindex="0" role="region" aria-label="Your tokens"><table>
+        : html`<div class="scroll" tabindex="0" role="region" aria-label="Your tokens, table"><table>
       <thead><tr><th scope="col">For</th><th scope="col">May</th><th scope="col">Project</th><th scope="col">Made</th><th scope="col">Ends</th><th scope="col"><span class="hidden">Revoke</span></th></tr></thead>
       <tbody>${tokens.map(
         (
