@@ -39,10 +39,9 @@ export interface ImportResult {
   rejected: { line: number; key: string | null; error: string }[];
 }
 
-interface StoredImage {
-  id: number;
-  name: string;
-  error?: string;
+interface Uploaded {
+  media: { id: number; name: string }[];
+  rejected: { name: string; error: string }[];
 }
 
 export type Say = (words: string, fraction: number | null) => void;
@@ -76,9 +75,7 @@ export async function importItems(
   say: Say,
 ): Promise<{ job: Job | null; result: ImportResult }> {
   if (draft.head.kind === "zip") return importImages(project, draft, say);
-  const map =
-    draft.head.kind === "lines" ? "" : `&map=${encodeURIComponent(mapParameter(draft.mapping, draft.modality))}`;
-  const { body, type } = payload(draft);
+  const { body, type, map } = payload(draft);
   return sendRows(project, body, type, map, say);
 }
 
@@ -99,16 +96,34 @@ async function sendRows(
   return { job, result: job.result };
 }
 
-function payload(draft: Draft): { body: Blob; type: string } {
+function payload(draft: Draft): { body: Blob; type: string; map: string } {
   const types = {
     csv: "text/csv",
     jsonl: "application/x-ndjson",
     json: "application/json",
     parquet: "application/vnd.apache.parquet",
   };
-  const { kind } = draft.head;
-  if (draft.source && kind in types) return { body: draft.source, type: types[kind as keyof typeof types] };
-  return { body: ndjson(draft.head.rows), type: "application/x-ndjson" };
+  const { head, source } = draft;
+  // Objects may lack a field, which a map of columns would refuse: where all are here, they are put in our own form.
+  const own = head.kind === "lines" || (head.whole && (head.kind === "jsonl" || head.kind === "json"));
+  if (own || !source) return { body: ndjson(head.rows.map((row) => itemOf(row, draft))), type: types.jsonl, map: "" };
+  const map = `&map=${encodeURIComponent(mapParameter(draft.mapping, draft.modality))}`;
+  return { body: source, type: types[head.kind as keyof typeof types], map };
+}
+
+const OWN_FIELDS = ["features", "split", "priority", "labels"];
+
+/** One row in the form of the items route; what has no place there becomes metadata. */
+function itemOf(row: Row, { mapping, modality }: Draft): Row {
+  const { [mapping.label]: label, [mapping.key]: key, ...others } = row;
+  const known = label === undefined || label === null || label === "" ? {} : { label };
+  const named = key === undefined || key === null ? {} : { key: String(key) };
+  if (modality === "table") return { row: others, ...known, ...named };
+  const { [mapping.text]: text, metadata, ...rest } = others;
+  const own = Object.fromEntries(Object.entries(rest).filter(([name]) => OWN_FIELDS.includes(name)));
+  const more = Object.fromEntries(Object.entries(rest).filter(([name]) => !OWN_FIELDS.includes(name)));
+  const kept = { ...(typeof metadata === "object" ? metadata : {}), ...more };
+  return { text, ...own, ...(Object.keys(kept).length ? { metadata: kept } : {}), ...known, ...named };
 }
 
 const ndjson = (rows: unknown[]): Blob => new Blob(rows.map((row) => `${JSON.stringify(row)}\n`));
@@ -118,15 +133,12 @@ async function importImages(project: Project, draft: Draft, say: Say): Promise<{
   const form = new FormData();
   form.append("files", draft.source as File);
   const path = `/api/v1/projects/${project.id}/media`;
-  const answer = (await upload(path, form, {}, (fraction) => say("Sending the images", fraction))) as {
-    media: StoredImage[];
-  };
-  const taken = answer.media.filter((image) => !image.error);
-  const refused = answer.media
-    .filter((image) => image.error)
-    .map((image) => ({ line: 0, key: image.name, error: image.error ?? "" }));
+  const { media, rejected: files } = (await upload(path, form, {}, (fraction) =>
+    say("Sending the images", fraction),
+  )) as Uploaded;
+  const refused = files.map(({ name, error }) => ({ line: 0, key: name, error }));
   const known = new Set(draft.classes.map((each) => each.name.trim()));
-  const rows = taken.map((image) => {
+  const rows = media.map((image) => {
     const folder = image.name.split("/").slice(-2, -1)[0] ?? "";
     const label = draft.folderLabels && known.has(folder) ? { label: { class: folder } } : {};
     return { key: image.name, image: image.id, ...label };

@@ -131,7 +131,9 @@ function learning(all: Overview): TemplateResult {
 
 function accuracyWords({ status, words }: Overview): string {
   const own = status.items.test > 0 && !status.audit.accuracy;
-  return own ? "Cannot tell yet: the curve begins with the first round that has labels of two classes." : words.accuracy;
+  return own
+    ? "Cannot tell yet: the curve begins with the first round that has labels of two classes."
+    : words.accuracy;
 }
 
 function loop(status: Status): TemplateResult {

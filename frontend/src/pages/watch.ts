@@ -38,7 +38,7 @@ async function follow(): Promise<void> {
       fault = message(error);
     }
     draw();
-    const busy = !race || !race.ready || asked || race.state === "waiting" || race.state === "running";
+    const busy = !race?.ready || asked || race.state === "waiting" || race.state === "running";
     await new Promise((resolve) => setTimeout(resolve, busy ? POLL_MS : 10 * POLL_MS));
   }
 }
