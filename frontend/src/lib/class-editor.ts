@@ -58,7 +58,7 @@ export function classRows(classes: ClassDraft[], changed: () => void): TemplateR
   return html`<div class="class-rows">
     ${classes.map((each, place) => {
       const called = each.name.trim() || `class ${place + 1}`;
-      return html`<div class="class-row" role="group" aria-label="Class ${place + 1}">
+      return html`<div class="class-row">
         <input type="color" .value=${each.color} aria-label="Colour of ${called}" @input=${edit(each, "color")}>
         <input type="text" .value=${each.name} maxlength=${NAME_LENGTH} placeholder="Name" aria-label="Name of class ${place + 1}" @input=${edit(each, "name")}>
         <input type="text" class="key" .value=${each.hotkey} maxlength="1" aria-label="Key of ${called}" placeholder="key" @input=${edit(each, "hotkey")}>

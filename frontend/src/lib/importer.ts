@@ -2,7 +2,7 @@
 // Each step can be tried again; a project that was created is never created twice.
 import type { ClassDraft } from "./class-editor";
 import { call, csrfToken, newId, Refusal } from "./http";
-import { type Head, labelNames, type Mapping, type Modality, mapParameter } from "./rows";
+import { type Head, labelNames, type Mapping, type Modality, mapParameter, type Row } from "./rows";
 
 export interface Draft {
   name: string;

@@ -1,5 +1,5 @@
 // How a project learns: everything has a good default, so nothing is sent that was not changed.
-import { html, type TemplateResult } from "lit";
+import { html, nothing, type TemplateResult } from "lit";
 
 export interface LearningForm {
   strategy: string;
@@ -18,8 +18,8 @@ const STRATEGIES: Record<string, string> = {
   random: "Random",
 };
 
-/** The fields; `changed` is called after each edit. */
-export function learningFields(form: LearningForm, changed: () => void): TemplateResult {
+/** The fields; `changed` is called after each edit. Answers an item are settled when a project is created. */
+export function learningFields(form: LearningForm, changed: () => void, running = false): TemplateResult {
   const set = (part: keyof LearningForm) => (event: Event) => {
     form[part] = (event.target as HTMLInputElement).value;
     changed();
@@ -36,7 +36,7 @@ export function learningFields(form: LearningForm, changed: () => void): Templat
       ${Object.entries(STRATEGIES).map(([name, words]) => html`<option value=${name} ?selected=${name === form.strategy}>${words}</option>`)}</select></label>
     <div class="fields">
       ${number("roundSize", "Answers between two rounds", "automatic", 1, 10_000)}
-      ${number("overlap", "Answers an item", "1", 1, 50)}
+      ${running ? nothing : number("overlap", "Answers an item", "1", 1, 50)}
       ${number("auditShare", "Audit share, % of answers that judge the model", "10", 0, 100)}
       ${number("goalAccuracy", "Goal: accuracy in %", "none", 1, 100)}
       ${number("goalLabels", "Goal: labels", "none", 1, 100_000_000)}

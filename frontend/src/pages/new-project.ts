@@ -104,9 +104,8 @@ function dataPart(): TemplateResult {
       <input id="file" type="file" accept=".csv,.tsv,.jsonl,.ndjson,.json,.parquet,.txt,.zip" aria-describedby="kinds" @change=${choose}>
       <small id="kinds">CSV, JSONL, JSON, Parquet, text with one item a line, or a ZIP of images.</small>
     </div>
-    <details ?open=${pasted !== ""}><summary>Or paste lines</summary>
-      <label for="paste">One item a line</label>
-      <textarea id="paste" rows="6" .value=${pasted} placeholder="The food was cold&#10;Friendly staff, will come again" @input=${paste}></textarea></details>
+    <label for="paste">Or paste text, one item a line</label>
+    <textarea id="paste" rows="4" .value=${pasted} placeholder="The food was cold&#10;Friendly staff, will come again" @input=${paste}></textarea>
     ${fileFault ? html`<p role="alert" class="wrong">${fileFault}</p>` : nothing}
     ${draft.head.rows.length ? rowsSeen() : nothing}</section>`;
 }

@@ -134,12 +134,20 @@ function learningPart(): TemplateResult {
       strategy: { name: learning.strategy },
       round_size: learning.roundSize ? Number(learning.roundSize) : "auto",
       audit_share: Number(learning.auditShare) / 100,
-      goal: goalOf(learning),
+      goal: mergedGoal(),
     };
     void save(body, "Saved. The next round goes by it.");
   };
   return html`<form class="card" @submit=${submit} aria-labelledby="learning" novalidate><h2 id="learning">Goal and learning</h2>
-    ${learningFields(learning, () => {})}<button type="submit">Save</button></form>`;
+    ${learningFields(learning, () => {}, true)}<button type="submit">Save</button></form>`;
+}
+
+/** The goal with what this page does not show, hours or a date, kept as it is. */
+function mergedGoal(): Record<string, unknown> | null {
+  const { accuracy: _accuracy, labels: _labels, ...others } = row?.goal ?? {};
+  const kept = Object.entries(others).filter(([, value]) => value != null);
+  const goal = { ...Object.fromEntries(kept), ...goalOf(learning) };
+  return Object.keys(goal).length ? goal : null;
 }
 
 function statePart(): TemplateResult {
