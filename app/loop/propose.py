@@ -93,7 +93,10 @@ def propose(
     sample = _sample(shards, executor)
     sample_probabilities = model.probabilities(sample.block) if model and len(sample.block) else None
     clock.lap("sample")
-    strategy, sentence, fallback = _strategy(plan, model, why_not, labelled)
+    if len(sample.block):
+        strategy, sentence, fallback = _strategy(plan, model, why_not, labelled)
+    else:
+        strategy, sentence, fallback = make_strategy("random", {}), "Nothing is left to ask.", None
     context = Context(
         labelled=labelled.block,
         targets=labelled.targets,

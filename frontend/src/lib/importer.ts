@@ -129,7 +129,7 @@ function itemOf(row: Row, { mapping, modality }: Draft): Row {
 const ndjson = (rows: unknown[]): Blob => new Blob(rows.map((row) => `${JSON.stringify(row)}\n`));
 
 /** A ZIP goes in as files first; then each image that was taken becomes an item, labelled by its folder if wished. */
-async function importImages(project: Project, draft: Draft, say: Say): Promise<{ job: Job; result: ImportResult }> {
+async function importImages(project: Project, draft: Draft, say: Say): Promise<{ job: Job | null; result: ImportResult }> {
   const form = new FormData();
   form.append("files", draft.source as File);
   const path = `/api/v1/projects/${project.id}/media`;
@@ -145,7 +145,10 @@ async function importImages(project: Project, draft: Draft, say: Say): Promise<{
   });
   const { job, result } = await sendRows(project, ndjson(rows), "application/x-ndjson", "", say);
   const rejected = [...refused, ...result.rejected];
-  return { job, result: { ...result, rejected, rejected_count: result.rejected_count + refused.length } };
+  return {
+    job: result.rejected_count ? job : null,
+    result: { ...result, rejected, rejected_count: result.rejected_count + refused.length },
+  };
 }
 
 /** `fetch` cannot tell how much has been sent, so this is an XMLHttpRequest. */

@@ -50,7 +50,7 @@ function draw(): void {
           }}> Leave such cells as they are: the file is for a program, not for a spreadsheet</label>`
         : ""
     }
-    <p><a role="button" href=${address()} download="${project.slug}-${chosen.view}.${chosen.format}" aria-describedby="loses">Download</a></p>
+    <p><a class="button" href=${address()} download="${project.slug}-${chosen.view}.${chosen.format}" aria-describedby="loses">Download</a></p>
     <details><summary>From a script</summary>
       <pre tabindex="0"><code>labelwise export ${project.slug} --format ${chosen.format} --view ${chosen.view} -o ${project.slug}.${chosen.format}
 curl -H "Authorization: Bearer $LABELWISE_TOKEN" "${location.origin}${address()}"</code></pre></details>

@@ -309,15 +309,15 @@ function say(words: string, fraction: number | null): void {
 }
 
 function finishedPage(project: Project, { job, result }: { job: Job | null; result: ImportResult }): TemplateResult {
-  const taken = result.created + result.updated + result.unchanged;
+  const taken = result.created + result.updated;
   const words = (n: number, one: string, many: string): string =>
     `${n.toLocaleString("en-GB")} ${n === 1 ? one : many}`;
   return html`<section class="card"><h2 tabindex="-1">${project.name} is ready</h2>
-    <p role="status">${words(taken, "item is", "items are")} stored${result.unchanged ? `, ${result.unchanged} of them twice in the data` : ""}${result.rejected_count ? `; ${words(result.rejected_count, "row was", "rows were")} not taken` : ""}.</p>
+    <p role="status">${words(taken, "item is", "items are")} stored${result.unchanged ? `; ${words(result.unchanged, "row repeats", "rows repeat")} another one` : ""}${result.rejected_count ? `; ${words(result.rejected_count, "row was", "rows were")} not taken` : ""}.</p>
     ${
       taken
-        ? html`<p><a role="button" href="/projects/${project.slug}/annotate">Label now</a>
-      <a role="button" class="secondary" href="/projects/${project.slug}/people">Invite people</a>
+        ? html`<p><a class="button" href="/projects/${project.slug}/annotate">Label now</a>
+      <a class="button secondary" href="/projects/${project.slug}/people">Invite people</a>
       <a href="/projects/${project.slug}/overview">Overview</a></p>`
         : html`<p>Mend the rows below and import them with <code>labelwise import ${project.slug} FILE</code>.</p>`
     }
@@ -329,7 +329,7 @@ function rejected(job: Job | null, result: ImportResult): TemplateResult {
     <div class="scroll" tabindex="0" role="region" aria-label="Rows that were not taken"><table>
       <thead><tr><th scope="col">Line</th><th scope="col">Key</th><th scope="col">Why</th></tr></thead>
       <tbody>${result.rejected.slice(0, REJECTED_SHOWN).map((row) => html`<tr><td>${row.line || "–"}</td><td>${row.key ?? "–"}</td><td>${row.error}</td></tr>`)}</tbody></table></div>
-    ${job ? html`<p><a href="/api/v1/jobs/${job.id}/rejected.csv" download>Download all ${result.rejected_count.toLocaleString("en-GB")} as CSV</a></p>` : nothing}`;
+    ${job ? html`<p><a href="/api/v1/jobs/${job.id}/rejected.csv" download>Download them as CSV</a></p>` : nothing}`;
 }
 
 draw();

@@ -85,13 +85,13 @@ function page(): TemplateResult {
     </section>
     <section class="card" aria-labelledby="try"><h2 id="try">Now you</h2>
       <p>Ten keys, and your own curve appears on the overview; it moves with every ten answers after that.</p>
-      <p><a role="button" href="/projects/${project.slug}/annotate">Label digits</a>
+      <p><a class="button" href="/projects/${project.slug}/annotate">Label digits</a>
         ${project.manager ? html`<button type="button" class="secondary" @click=${reset}>Reset and try yourself</button>` : nothing}</p>
       ${wiped ? html`<p role="status">All answers and rounds of the demo are erased. A fresh order is being made.</p>` : html`<p class="quiet">Reset erases every answer and round of this demo; the 300 test digits stay.</p>`}
     </section>
     <section class="card" aria-labelledby="own"><h2 id="own">Your own data</h2>
       <p>Thirty lines of text are enough to begin.</p>
-      <p><a role="button" class="secondary" href="/projects/new">New project</a></p></section>`;
+      <p><a class="button secondary" href="/projects/new">New project</a></p></section>`;
 }
 
 const width = (): number => Math.max(280, Math.min(900, root.clientWidth - 48));
