@@ -1,0 +1,37 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.labelwise
+SOURCES := pyproject.toml constraints.txt hatch_build.py $(shell find frontend/src frontend/package-lock.json frontend/build.mjs -type f 2>/dev/null)
+export OMP_NUM_THREADS ?= 1
+
+help: ## say what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## make the environment in .venv, with the program labelwise in it
+
+$(STAMP): $(SOURCES)
+	@sh scripts/system.sh
+	@test -x $(BIN)/python || { echo "[1/3] making .venv"; $(PYTHON) -m venv .venv; }
+	@echo "[2/3] installing Labelwise, its front end and its tests (a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[server,dev]'
+	@echo "[3/3] ready: $(BIN)/labelwise"
+	@touch $(STAMP)
+
+run: setup ## set up, start on SQLite and print a link that opens the demo [HOST= PORT=]
+	@$(BIN)/labelwise demo $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
+
+test: setup ## set up and pass all tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/api
+	@$(BIN)/python -m pytest tests/browser
+
+check: setup ## all gates: style, types, import contracts, front end
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@cd frontend && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npx tsc --noEmit && npx biome ci --error-on-warnings=false src
+
+bench: setup ## the benchmarks whose results stand in benchmarks/RESULTS.md
+	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done

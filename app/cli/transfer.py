@@ -1,0 +1,58 @@
+"""Imports, exports and simulations from the command line."""
+
+import argparse
+import sys
+from typing import Any
+
+from tqdm import tqdm
+
+from app.core.settings import Settings
+from app.loop.simulate import Dataset, read_dataset, simulate_all, write_results
+from labelwise import Client
+
+REJECTED_SHOWN = 10
+
+
+def push(settings: Settings, given: argparse.Namespace) -> int:
+    """Push files; the exit code is 1 when rows were rejected."""
+    project = Client().project(given.project)
+    rejected = 0
+    for file in given.files:
+        with tqdm(total=file.stat().st_size, unit="B", unit_scale=True, desc=file.name, disable=None) as bar:
+            report = project.push(file, map=given.map, create_classes=given.create_classes, progress=bar.update)
+        print(
+            f"{file.name}: {report.created} created, {report.updated} updated, {report.unchanged} unchanged, "
+            f"{report.rejected_count} rejected"
+        )
+        for row in report.rejected[:REJECTED_SHOWN]:
+            print(f"  line {row['line']}: {row['error']}", file=sys.stderr)
+        rejected += report.rejected_count
+    return 1 if rejected else 0
+
+
+def export(settings: Settings, given: argparse.Namespace) -> int:
+    """Write an export to a file or to standard output."""
+    project = Client().project(given.project)
+    if given.output is None:
+        for piece in project.export(format=given.format, view=given.view):
+            sys.stdout.buffer.write(piece)
+        return 0
+    aside = given.output.with_name(f"{given.output.name}.part")
+    with aside.open("wb") as file, tqdm(unit="B", unit_scale=True, desc=given.output.name, disable=None) as bar:
+        for piece in project.export(format=given.format, view=given.view):
+            file.write(piece)
+            bar.update(len(piece))
+    aside.replace(given.output)
+    return 0
+
+
+def simulate(settings: Settings, given: argparse.Namespace) -> int:
+    """Replay a labelled file: curves as JSON and CSV, a table on the screen."""
+    dataset: Dataset = read_dataset(given.file, text=given.text_column, label=given.label_column)
+    strategies = [name.strip() for name in given.strategies.split(",") if name.strip()]
+    with tqdm(total=len(strategies) * given.seeds, unit="run", disable=None) as bar:
+        results: Any = simulate_all(
+            dataset, strategies, range(given.seeds), labels=given.labels, output=given.output, done=bar.update
+        )
+    print(write_results(results, given.output))
+    return 0

@@ -1,0 +1,43 @@
+"""The house's own rules, checked on every tracked file."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LINES = 400
+CODE = {".py", ".ts", ".css", ".html", ".mjs"}
+LOCKS = {"frontend/package-lock.json", "constraints.txt"}
+UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode != 0:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_no_file_of_code_is_longer_than_400_lines() -> None:
+    long = {
+        path.relative_to(ROOT).as_posix(): count
+        for path in tracked()
+        if path.suffix in CODE and (count := len(path.read_text().splitlines())) > LINES
+    }
+
+    assert long == {}
+
+
+def test_nothing_is_left_unfinished() -> None:
+    here = Path(__file__).resolve()
+    found = [path for path in tracked() if path.suffix in CODE and path != here and UNFINISHED.search(path.read_text())]
+
+    assert found == []
+
+
+def test_the_lock_file_names_no_registry() -> None:
+    lock = (ROOT / "frontend" / "package-lock.json").read_text()
+
+    assert '"resolved"' not in lock
