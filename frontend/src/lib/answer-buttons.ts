@@ -2,6 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { ifDefined } from "lit/directives/if-defined.js";
 import { swatch } from "./balance";
+import { classKeys } from "./keys";
 import type { ClassView } from "./serving";
 
 export type Choice =
@@ -24,13 +25,14 @@ export interface Answers {
 const TYPED_FROM = 11; // classes from which a field to type in appears
 
 export function answerButtons(answers: Answers): TemplateResult {
+  const keys = classKeys(answers.classes);
   const wanted = answers.filter.trim().toLowerCase();
   const shown = answers.classes
-    .map((each, index) => ({ each, index }))
+    .map((each, index) => ({ each, key: keys[index] ?? "" }))
     .filter(({ each }) => !wanted || each.name.toLowerCase().includes(wanted));
   return html`${answers.classes.length >= TYPED_FROM ? filterField(answers) : nothing}
     <div class="answer-buttons" role="group" aria-label="Answer">
-      ${shown.map(({ each, index }) => button(answers, each, index))}
+      ${shown.map(({ each, key }) => button(answers, each, key))}
       ${shown.length === 0 ? html`<span class="quiet">No class has this in its name.</span>` : nothing}
     </div>
     ${answers.multiple ? html`<button type="button" class="submit" ?disabled=${!answers.chosen.size} @click=${() => answers.onChoice({ kind: "submit" })}>Submit <kbd>Enter</kbd></button>` : nothing}`;
@@ -42,18 +44,12 @@ function filterField(answers: Answers): TemplateResult {
       .value=${answers.filter} @input=${(event: Event) => answers.onFilter((event.target as HTMLInputElement).value)}></label>`;
 }
 
-function button(answers: Answers, each: ClassView, index: number): TemplateResult {
+function button(answers: Answers, each: ClassView, key: string): TemplateResult {
   const suggested = answers.suggested.includes(each.name);
   const pressed = answers.multiple ? String(answers.chosen.has(each.id)) : undefined;
   return html`<button type="button" class=${suggested ? "class-button suggested" : "class-button"} aria-pressed=${ifDefined(pressed)}
     title=${each.description || each.name} @click=${() => answers.onChoice({ kind: "id", id: each.id })}>
     ${swatch(each.color)}<span class="long">${each.name}</span>
     ${suggested && answers.probability !== null ? html`<small class="share">${Math.round(100 * answers.probability)} %</small>` : nothing}
-    ${keyOf(index)}</button>`;
-}
-
-function keyOf(index: number): TemplateResult | typeof nothing {
-  if (index >= 20) return nothing;
-  const digit = (index + 1) % 10;
-  return html`<kbd>${index >= 10 ? "⇧" : ""}${digit}</kbd>`;
+    ${key ? html`<kbd>${key}</kbd>` : nothing}</button>`;
 }

@@ -42,6 +42,9 @@ const LABEL_GAP = 16;
 export const percent = (share: number, digits = 0): string => `${(100 * share).toFixed(digits)} %`;
 export const count = (n: number): string => n.toLocaleString("en-GB");
 
+export const WIDE = 0.2; // a band wider than this is said in words, never as one number
+export const isWide = (low: number | undefined, high: number | undefined): boolean => (high ?? 0) - (low ?? 0) > WIDE;
+
 interface Axes {
   x: ScaleLinear<number, number>;
   y: ScaleLinear<number, number>;
@@ -130,7 +133,7 @@ function endLabels(series: Series[], { x, y, width }: Axes): TemplateResult[] {
     const at = Math.max(wanted, above + LABEL_GAP, MARGIN.top);
     above = at;
     const right = Math.min(x(end.x) + 4, width - 4);
-    const words = `${each.name} ${percent(end.y)}`;
+    const words = isWide(end.low, end.high) ? each.name : `${each.name} ${percent(end.y)}`;
     const anchor = x(end.x) < width / 3 ? "start" : "end";
     return svg`<text class="name ${each.style}" aria-hidden="true" x=${anchor === "end" ? right : x(end.x)} y=${at}
       text-anchor=${anchor}>${words}</text>` as TemplateResult;

@@ -129,7 +129,11 @@ function itemOf(row: Row, { mapping, modality }: Draft): Row {
 const ndjson = (rows: unknown[]): Blob => new Blob(rows.map((row) => `${JSON.stringify(row)}\n`));
 
 /** A ZIP goes in as files first; then each image that was taken becomes an item, labelled by its folder if wished. */
-async function importImages(project: Project, draft: Draft, say: Say): Promise<{ job: Job | null; result: ImportResult }> {
+async function importImages(
+  project: Project,
+  draft: Draft,
+  say: Say,
+): Promise<{ job: Job | null; result: ImportResult }> {
   const form = new FormData();
   form.append("files", draft.source as File);
   const path = `/api/v1/projects/${project.id}/media`;

@@ -84,8 +84,6 @@ export interface Wall {
   piles: { class: ClassRef; items: WallItem[] }[];
 }
 
-export const WIDE = 0.2; // a band wider than this is said in words instead of drawn as a number
-
 /** The curves of a project: its own, and beside it random's, where one is known. */
 export function curves(overview: Overview): Series[] {
   const own: Point[] = overview.curve.flatMap((each) => (each.accuracy ? [place(each.labels, each.accuracy)] : []));
@@ -115,8 +113,6 @@ export function twinWords(overview: Overview): string | null {
   return `Whether choosing is ahead of chance cannot be told yet: ${said}, and their bands overlap.`;
 }
 
-export const isWide = (accuracy: Estimate): boolean => accuracy.high - accuracy.low > WIDE;
-
 const STEPS: Record<string, string> = {
   train: "training",
   sample: "sampling the pool",
@@ -136,6 +132,7 @@ export function loopWords(status: Status): string {
   if (round.state === "waiting") return "A round is due and starts shortly.";
   if (status.features.busy) return featureWords(status);
   if (status.items.total === 0) return "There are no items yet.";
+  if (status.items.open === 0) return "Every item is answered.";
   if (round.due_in > 0)
     return `The next round starts after ${count(round.due_in)} more ${round.due_in === 1 ? "answer" : "answers"}.`;
   return "A round is due.";

@@ -1,6 +1,6 @@
 // The rounds as a table: what each one learned from, how good its model was, how long it took.
 import { html, nothing, type TemplateResult } from "lit";
-import { count, type Estimate, percent } from "./charts";
+import { count, type Estimate, isWide, percent } from "./charts";
 import { ago, type RoundRow } from "./overview";
 
 const SHOWN = 20;
@@ -44,6 +44,7 @@ function row(each: RoundRow): TemplateResult {
 }
 
 function metric(each: RoundRow, estimate: Estimate | null | undefined): TemplateResult | string {
+  if (estimate && isWide(estimate.low, estimate.high)) return `${percent(estimate.low)} to ${percent(estimate.high)}`;
   if (estimate)
     return html`${percent(estimate.value, 1)} <small>${percent(estimate.low)} to ${percent(estimate.high)}</small>`;
   return each.metrics === null && each.state === "published" ? "being computed" : "–";

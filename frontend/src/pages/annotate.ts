@@ -4,7 +4,7 @@ import { ActiveTime } from "../lib/active-time";
 import { answerButtons, type Choice } from "../lib/answer-buttons";
 import { call, message, newId, pageData } from "../lib/http";
 import { itemView } from "../lib/item-view";
-import { meaning } from "../lib/keys";
+import { classKeys, meaning } from "../lib/keys";
 import { Outbox } from "../lib/outbox";
 import { type ClassView, Hand, type LabelView, type LeaseView } from "../lib/serving";
 import { helpDialog, sidePanel, waiting } from "../lib/side-panel";
@@ -191,7 +191,7 @@ class AnnotatePage {
       this.onChoice({ kind: "first" });
       return;
     }
-    const meant = this.keysOn || event.ctrlKey || event.metaKey ? meaning(event) : null;
+    const meant = this.keysOn || event.ctrlKey || event.metaKey ? meaning(event, classKeys(this.config.classes)) : null;
     if (!meant || this.helping) {
       if (meant?.kind === "help") this.toggleHelp();
       return;

@@ -2,9 +2,9 @@
 // the status with a long wait, so that a new round shows within a second and an idle page costs two requests a minute.
 import { html, nothing, render, type TemplateResult } from "lit";
 import { balanceTable } from "../lib/balance";
-import { count, curveChart, dayColumns, percent } from "../lib/charts";
+import { count, curveChart, dayColumns, isWide, percent } from "../lib/charts";
 import { call, message, pageData, Refusal } from "../lib/http";
-import { ago, curves, isWide, loopWords, type Overview, type Status, twinWords, type Wall } from "../lib/overview";
+import { ago, curves, loopWords, type Overview, type Status, twinWords, type Wall } from "../lib/overview";
 import { roundsTable } from "../lib/rounds-table";
 import { wall } from "../lib/wall";
 
@@ -123,8 +123,8 @@ function learning(all: Overview): TemplateResult {
   const twin = twinWords(all);
   return html`<section class="card wide" aria-labelledby="learning">
     <h2 id="learning">Is it learning?</h2>
-    <p class="figure">${last && !isWide(last) ? html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${count(last.n)} answers</small>` : html`<span class="said">${accuracyWords(all)}</span>`}</p>
-    ${series[0]?.points.length ? curveChart(series, options) : nothing}
+    <p class="figure">${last && !isWide(last.low, last.high) ? html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${count(last.n)} answers</small>` : html`<span class="said">${accuracyWords(all)}</span>`}</p>
+    ${(series[0]?.points.length ?? 0) > 1 || (last && !isWide(last.low, last.high)) ? curveChart(series, options) : nothing}
     <p class="quiet">Accuracy on ${judged}; the band holds the truth 95 times in 100.</p>
     ${twin ? html`<p>${twin}</p>` : nothing}</section>`;
 }
@@ -137,9 +137,12 @@ function accuracyWords({ status, words }: Overview): string {
 }
 
 function loop(status: Status): TemplateResult {
-  const order = status.queue.round
-    ? html`Items are asked in the order of round ${status.queue.round}; ${count(status.queue.depth)} are left in it.`
-    : html`Items are asked at random until the first round is published.`;
+  const order =
+    status.items.open === 0 && status.items.total > 0
+      ? html`Nothing is left to ask.`
+      : status.queue.round
+        ? html`Items are asked in the order of round ${status.queue.round}; ${count(status.queue.depth)} are left in it.`
+        : html`Items are asked at random until the first round is published.`;
   return html`<section class="card" aria-labelledby="loop">
     <h2 id="loop">The loop</h2>
     <p role="status">${loopWords(status)}</p>
