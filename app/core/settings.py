@@ -8,7 +8,13 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "LABELWISE_"
-CLIENT_ONLY = {"LABELWISE_URL", "LABELWISE_TOKEN", "LABELWISE_DATA_SETS", "LABELWISE_TEST_DATABASE_URL"}
+NOT_SETTINGS = {  # of the client, of the tests, and of a parent process for its children
+    "LABELWISE_URL",
+    "LABELWISE_TOKEN",
+    "LABELWISE_DATA_SETS",
+    "LABELWISE_TEST_DATABASE_URL",
+    "LABELWISE_PARENT_PIPE",
+}
 
 
 def default_data_folder() -> Path:
@@ -63,5 +69,5 @@ class Settings(BaseSettings):
 
 def unknown_variables() -> list[str]:
     """`LABELWISE_...` variables of the process that name no setting; the library itself ignores them."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | CLIENT_ONLY
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | NOT_SETTINGS
     return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)

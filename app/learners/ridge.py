@@ -37,12 +37,16 @@ class Ridge:
     ) -> LinearModel:
         """Fit targets (n, c); raises CannotFit where fewer than two classes are there."""
         check_fit(targets, multiple)
+        if multiple:
+            aims = 2 * targets - 1  # so that a score of nought is an even chance
+        else:
+            aims = targets
         coordinates, space = row_space(block)
-        w, b = self._solve(coordinates, targets, weights)
+        w, b = self._solve(coordinates, aims, weights)
         model = space.model(block, w, b, multiple)
 
         def refit(rows: Any) -> Any:
-            inner = self._solve(coordinates[rows], targets[rows], weights[rows])
+            inner = self._solve(coordinates[rows], aims[rows], weights[rows])
             return lambda others: coordinates[others] @ inner[0] + inner[1]
 
         return model.tempered(cross_fitted_temperature(refit, targets, weights, multiple, seed))

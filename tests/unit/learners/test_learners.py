@@ -1,0 +1,86 @@
+"""Contracts of every learner."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+
+from app.core.block import Block
+from app.learners import LEARNERS, CannotFit, load_model, make_learner
+
+
+def blobs(sparse: bool, rows: int = 60) -> tuple[Block, np.ndarray]:
+    rng = np.random.default_rng(0)
+    truth = np.arange(rows) % 3
+    dense = (np.eye(3)[truth] @ rng.normal(size=(3, 8)) + 0.2 * rng.normal(size=(rows, 8))).astype(np.float32)
+    dense /= np.linalg.norm(dense, axis=1, keepdims=True)
+    return Block(dense, csr_matrix(dense) if sparse else None), np.eye(3, dtype=np.float32)[truth]
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_learner_learns_and_its_file_gives_the_same_probabilities(name: str, sparse: bool, tmp_path: Path) -> None:
+    block, targets = blobs(sparse)
+    model = make_learner(name, {}, block, 3).fit(block, targets, np.ones(60), multiple=False, seed=0)
+
+    probabilities = model.probabilities(block)
+    model.save(tmp_path / "model.npz")
+    again = load_model(tmp_path / "model.npz")
+
+    assert (probabilities.argmax(axis=1) == targets.argmax(axis=1)).mean() > 0.95
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(60), abs=1e-5)
+    assert np.array_equal(again.probabilities(block), probabilities)
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_several_classes_may_hold_at_once(name: str) -> None:
+    block, targets = blobs(False)
+    both = np.clip(targets + np.roll(targets, 1, axis=1) * (np.arange(60) % 2)[:, None], 0, 1).astype(np.float32)
+
+    model = make_learner(name, {}, block, 3).fit(block, both, np.ones(60), multiple=True, seed=0)
+
+    assert model.multiple
+    assert ((model.probabilities(block) >= 0.5) == (both >= 0.5)).mean() > 0.7
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_one_class_or_no_label_cannot_be_fitted(name: str) -> None:
+    block, targets = blobs(False)
+    learner = make_learner(name, {}, block, 3)
+
+    with pytest.raises(CannotFit, match="one class"):
+        learner.fit(
+            block.take(np.arange(3)), np.eye(3, dtype=np.float32)[[0, 0, 0]], np.ones(3), multiple=False, seed=0
+        )
+    with pytest.raises(CannotFit, match="no labels"):
+        learner.fit(block.take(np.arange(0)), targets[:0], np.ones(0), multiple=False, seed=0)
+
+
+def test_logistic_regression_finds_the_optimum_that_scikit_learn_finds() -> None:
+    from sklearn.linear_model import LogisticRegression
+
+    block, targets = blobs(False)
+    ours = make_learner("logistic", {"strength": 5.0, "calibrate": False}, block, 3)
+    model = ours.fit(block, targets, np.ones(60), multiple=False, seed=0)
+    theirs = LogisticRegression(C=5.0, tol=1e-8, max_iter=5000).fit(block.dense, targets.argmax(axis=1))
+
+    assert model.probabilities(block) == pytest.approx(theirs.predict_proba(block.dense), abs=0.01)
+
+
+def test_more_columns_than_rows_give_the_same_model_as_fewer() -> None:
+    """The row space is a detour of algebra, not another model."""
+    block, targets = blobs(False, rows=60)
+    wide = Block(np.concatenate([block.dense, np.zeros((60, 100), dtype=np.float32)], axis=1))
+
+    plain = make_learner("ridge", {}, block, 3).fit(block, targets, np.ones(60), multiple=False, seed=0)
+    roundabout = make_learner("ridge", {}, wide, 3).fit(wide, targets, np.ones(60), multiple=False, seed=0)
+
+    assert roundabout.probabilities(wide) == pytest.approx(plain.probabilities(block), abs=0.02)
+
+
+def test_a_model_file_with_code_is_refused(tmp_path: Path) -> None:
+    np.savez(tmp_path / "evil.npz", weights=np.array([{"a": 1}], dtype=object), bias=np.zeros(2), settings=np.ones(3))
+
+    with pytest.raises(ValueError, match="pickle"):
+        load_model(tmp_path / "evil.npz")
