@@ -4,7 +4,9 @@ One accepted NUL, lone surrogate or NaN would break every later list of the proj
 service except through these functions.
 """
 
+import json
 import math
+import re
 import unicodedata
 from typing import Any
 
@@ -15,6 +17,7 @@ from app.core.errors import BadSyntax, Invalid
 INT64_MAX = 2**63 - 1
 MAX_DEPTH = 64
 MAX_KEYS = 1_000
+LONG_NUMBER = re.compile(rb"[0-9]{19}")
 
 
 def fold(name: str) -> str:
@@ -84,8 +87,12 @@ def read_json(body: bytes, *, what: str = "body") -> Any:
     """Parse UTF-8 JSON strictly and check it; raise BadSyntax with the place of the fault."""
     try:
         value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+        if LONG_NUMBER.search(body):  # orjson turns integers beyond 64 bits into floats: read them again, as they are
+            value = json.loads(body)
+    except json.JSONDecodeError as error:
         raise BadSyntax(f"{what} is not valid JSON: {error.msg} at character {error.pos}") from None
+    except (RecursionError, ValueError):
+        raise BadSyntax(f"{what} is not valid JSON: nested too deeply, or a number without end") from None
     return check_json(value, what=what)
 
 

@@ -15,7 +15,7 @@ from app.services.access import Person, project_for
 from app.services.rows import Reader
 
 LINK = 0xA000  # the file type of a symbolic link in a ZIP made on Unix
-HIDDEN = ("__MACOSX/", ".")
+HIDDEN = "__MACOSX/"
 BATCH = 500
 
 
@@ -51,7 +51,7 @@ def entries(file: BinaryIO, settings: Settings) -> Iterator[tuple[str, BinaryIO 
         _refuse_overlaps(listed)
         budget = [settings.archive_bytes]
         for each in listed:
-            if each.is_dir() or each.filename.startswith(HIDDEN):
+            if each.is_dir() or _hidden(each.filename):
                 continue
             if (reason := _refused(each)) is not None:
                 yield each.filename, reason
@@ -90,6 +90,10 @@ def items_of_folders(
     with db.read() as session:
         project_id = project_for(session, person, project_ref, "manager").id
     ingestion.wake_the_loop(db, project_id)
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(HIDDEN) or PurePosixPath(name).name.startswith(".")
 
 
 def _folder(name: str) -> str:

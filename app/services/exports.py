@@ -43,8 +43,8 @@ def write(
     path = folder / f"{uuid4().hex}.export"
     try:
         with db.read() as session:
-            project = project_for(session, person, ref, "reviewer")
             _one_moment(session)
+            project = project_for(session, person, ref, "reviewer")
             rows = annotation_rows(session, project, extra) if view == "annotations" else item_rows(session, project)
             with path.open("wb") as file:
                 path.chmod(0o600)

@@ -110,7 +110,7 @@ class UncertaintyHerding:
 
     u is the margin uncertainty; the kernel's radius is the median distance of the pool to the labels, so it
     shrinks as they grow and the choice moves from coverage to margin by itself. `own` weighs the candidate's own
-    uncertainty: 0 is the published method. Candidates are the most uncertain items and as many drawn at random.
+    uncertainty: 0 is the published method, 1 the product of both. Candidates are the most uncertain items and as many drawn at random.
     Costs O(n c) for scoring and O(candidates x sample x d). Weak where features carry no neighbourhood.
 
     Source: Bae, Oliveira, Sutherland. Uncertainty Herding: One Active Learning Method for All Label Budgets.
@@ -121,7 +121,7 @@ class UncertaintyHerding:
     needs: ClassVar[frozenset[Need]] = frozenset({Need.PROBABILITIES, Need.FEATURES})
     explores: ClassVar[bool] = True
 
-    own: float = 1.0
+    own: float = 0.5
 
     def prepare(self, context: Context, rng: Generator) -> HerdingState:
         assert context.sample.probabilities is not None
