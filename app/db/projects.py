@@ -50,10 +50,7 @@ class ProjectClass(Base):
     """One class of one question. `number` is what labels store: small, per project, never reused."""
 
     __tablename__ = "classes"
-    __table_args__ = (
-        UniqueConstraint("project_id", "number"),
-        UniqueConstraint("project_id", "question", "folded_name"),
-    )
+    __table_args__ = (UniqueConstraint("project_id", "question", "folded_name"),)
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +163,7 @@ class Database:
             return self._clock()
         with self.reading.connect() as connection:
             moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-            return moment
+            return moment.astimezone(UTC)
 
     def dispose(self) -> None:
         """Close every connection."""
@@ -177,7 +177,7 @@ def now(session: WriteSession) -> datetime:
     if clock is not None:
         return clock()
     moment: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
-    return moment
+    return moment.astimezone(UTC)
 
 
 def is_busy(error: OperationalError) -> bool:

@@ -37,10 +37,7 @@ class Ridge:
     ) -> LinearModel:
         """Fit targets (n, c); raises CannotFit where fewer than two classes are there."""
         check_fit(targets, multiple)
-        if multiple:
-            aims = 2 * targets - 1  # so that a score of nought is an even chance
-        else:
-            aims = targets
+        aims = 2 * targets - 1 if multiple else targets  # a score of nought is an even chance
         coordinates, space = row_space(block)
         w, b = self._solve(coordinates, aims, weights)
         model = space.model(block, w, b, multiple)

@@ -141,6 +141,7 @@ def import_file(
                 _apply(db, project_id, batch, options, report, moment, running, done)
                 batch = []
         _apply(db, project_id, batch, options, report, moment, running, done)
+    report.rejected.sort(key=lambda each: each["line"])
     if report.created or report.updated:
         wake_the_loop(db, project_id)
     return report

@@ -105,7 +105,6 @@ def upgrade() -> None:
         sa.Column("merged_into", Id),
         sa.ForeignKeyConstraint(["project_id"], ["projects.id"], name="fk_classes_project_id_projects"),
         sa.PrimaryKeyConstraint("project_id", "number", name="pk_classes"),
-        sa.UniqueConstraint("project_id", "number", name="uq_classes_project_id_number"),
         sa.UniqueConstraint("project_id", "question", "folded_name", name="uq_classes_project_id_question_folded_name"),
     )
     op.create_table(

@@ -110,7 +110,8 @@ class UncertaintyHerding:
 
     u is the margin uncertainty; the kernel's radius is the median distance of the pool to the labels, so it
     shrinks as they grow and the choice moves from coverage to margin by itself. `own` weighs the candidate's own
-    uncertainty: 0 is the published method, 1 the product of both. Candidates are the most uncertain items and as many drawn at random.
+    uncertainty: 0 is the published method, 1 the product of both.
+    Candidates are the most uncertain items and as many drawn at random.
     Costs O(n c) for scoring and O(candidates x sample x d). Weak where features carry no neighbourhood.
 
     Source: Bae, Oliveira, Sutherland. Uncertainty Herding: One Active Learning Method for All Label Budgets.

@@ -1,0 +1,243 @@
+"""Who gets in, and who does not."""
+
+import pytest
+from fastapi.routing import APIRoute
+from fastapi.testclient import TestClient
+
+from app.services import accounts
+from tests.conftest import PASSWORD, Api
+
+PUBLIC = {
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("POST", "/api/v1/session"),
+    ("POST", "/api/v1/setup/{code}"),
+    ("POST", "/api/v1/invitations/{code}/accept"),
+    ("GET", "/sign-in"),
+    ("GET", "/setup/{code}"),
+    ("GET", "/invitations/{code}"),
+    ("GET", "/enter/{code}"),
+}
+
+
+def routes(app) -> list[tuple[str, str]]:
+    found = []
+    for route in app.routes:
+        for inner in getattr(route, "routes", None) or getattr(getattr(route, "app", None), "routes", []) or [route]:
+            if isinstance(inner, APIRoute):
+                found += [(method, inner.path) for method in sorted(inner.methods)]
+    return found
+
+
+def walked(api: Api) -> list[tuple[str, str]]:
+    from app import api as rest
+    from app.web import annotate, demo, door, entry, exports, overview, people, projects, settings
+
+    listed = []
+    pages = (annotate, demo, door, entry, exports, overview, people, projects, settings)
+    for router in [*rest.routers(), *(each.router for each in pages)]:
+        listed += _of(router)
+    return listed
+
+
+def _of(router) -> list[tuple[str, str]]:
+    found = []
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            found += [(method, route.path) for method in sorted(route.methods)]
+        elif hasattr(route, "effective_candidates"):
+            found += [(m, each.path) for each in route.effective_candidates() for m in sorted(each.methods)]
+    return found
+
+
+def test_every_route_is_closed_to_strangers_but_for_a_short_list(api: Api) -> None:
+    seen = walked(api)
+    assert len(seen) > 50
+    for method, path in seen:
+        if (method, path) in PUBLIC:
+            continue
+        address = path
+        for name in ("project", "ref", "lease", "item", "job", "user", "token", "annotation", "number", "media_id"):
+            address = address.replace("{" + name + "}", "1")
+        answer = api.client.request(method, address, follow_redirects=False)
+        closed = answer.status_code in (401, 404) or answer.headers.get("location", "").startswith("/sign-in")
+        assert closed, (method, path, answer.status_code)
+
+
+def sign_in(client: TestClient, name: str = "ann", password: str = PASSWORD):
+    return client.post("/api/v1/session", json={"name": name, "password": password})
+
+
+def test_the_first_admin_is_made_by_a_link_that_works_once(api: Api) -> None:
+    with api.db.write() as session:
+        code = accounts.setup_link(session)
+    body = {"name": "Ann", "password": PASSWORD}
+
+    first = api.client.post(f"/api/v1/setup/{code}", json=body)
+    again = api.client.post(f"/api/v1/setup/{code}", json=body)
+
+    assert first.status_code == 201
+    assert first.json()["user"]["admin"] is True
+    assert again.status_code == 404
+    with api.db.write() as session:
+        assert accounts.setup_link(session) is None
+
+
+def test_a_browser_needs_its_csrf_token_and_our_own_origin(api: Api) -> None:
+    api.user("ann", admin=True)
+    csrf = sign_in(api.client).json()["csrf_token"]
+    body = {"name": "P", "modality": "text", "task": {"classes": ["a", "b"]}}
+
+    without = api.client.post("/api/v1/projects", json=body)
+    foreign = api.client.post(
+        "/api/v1/projects", json=body, headers={"X-CSRF-Token": csrf, "Origin": "https://evil.example"}
+    )
+    right = api.client.post("/api/v1/projects", json=body, headers={"X-CSRF-Token": csrf})
+
+    assert (without.status_code, foreign.status_code, right.status_code) == (403, 403, 201)
+
+
+def test_wrong_passwords_are_slowed_down_and_never_echoed(api: Api) -> None:
+    api.user("ann")
+    codes = [sign_in(api.client, password=f"wrong guess {n}").status_code for n in range(12)]
+    echoed = api.client.post("/api/v1/session", json={"password": "my secret password", "nam": "x"})
+
+    assert codes[:10] == [401] * 10
+    assert codes[10:] == [429, 429]
+    assert echoed.status_code == 422
+    assert "my secret" not in echoed.text
+
+
+def test_signing_out_and_switching_off_end_the_session_on_the_server(api: Api) -> None:
+    boss = api.as_("boss")
+    ann = api.user("ann")
+    sign_in(api.client)
+    assert api.client.get("/api/v1/session").status_code == 200
+
+    assert boss.patch(f"/users/{ann}", json={"active": False}).status_code == 200
+
+    assert api.client.get("/api/v1/session").status_code == 401
+    assert sign_in(api.client).status_code == 401
+
+
+def test_the_last_admin_and_the_last_manager_stay(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project()["id"]
+    own = boss.get("/session").json()["user"]["id"]
+
+    assert boss.patch(f"/users/{own}", json={"admin": False}).status_code == 409
+    assert boss.delete(f"/projects/{project}/members/{own}").status_code == 409
+
+
+def test_projects_of_others_do_not_exist_and_roles_are_kept(api: Api) -> None:
+    boss, stranger = api.as_("boss"), api.as_("stranger")
+    project = boss.project()["id"]
+    annotator = api.as_("annotator")
+    boss.post(f"/projects/{project}/members", json={"user": "annotator"})
+
+    for path in ("", "/status", "/items", "/rounds", "/export", "/members", "/overview", "/wall"):
+        assert stranger.get(f"/projects/{project}{path}").status_code == 404, path
+    for path in ("/items", "/rounds", "/export", "/members", "/overview", "/wall"):
+        assert annotator.get(f"/projects/{project}{path}").status_code == 403, path
+    for path in ("", "/status", "/progress"):
+        assert annotator.get(f"/projects/{project}{path}").status_code == 200, path
+
+
+def test_an_invitation_lets_so_many_people_in(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project()["id"]
+    url = boss.post(f"/projects/{project}/invitations", json={"uses": 1}).json()["url"]
+    code = url.rsplit("/", 1)[-1]
+
+    joined = api.client.post(f"/api/v1/invitations/{code}/accept", json={"name": "New", "password": PASSWORD})
+    api.client.cookies.clear()
+    late = api.client.post(f"/api/v1/invitations/{code}/accept", json={"name": "Late", "password": PASSWORD})
+
+    assert joined.json()["project"] == project
+    assert late.status_code == 404
+
+
+def test_a_token_does_only_what_its_scopes_say(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project()["id"]
+    reader = api.as_("boss", scopes=("read",))
+
+    assert reader.get(f"/projects/{project}/status").status_code == 200
+    assert reader.post(f"/projects/{project}/leases", json={}).status_code == 403
+    assert reader.post(f"/projects/{project}/items", json=[]).status_code == 403
+    assert reader.delete(f"/projects/{project}").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b'{"name": NaN}', "application/json", 400),
+        (b'{"name": "\\ud800"}', "application/json", 400),
+        (b'{"name": "a\\u0000b", "modality": "text", "task": {}}', "application/json", 422),
+        (b'{"name": "x"', "application/json", 400),
+        (b'{"name": "x"}', "text/plain", 415),
+        (b'{"name": "x", "modality": "text", "task": {}, "extra": 1}', "application/json", 422),
+        (b'{"name": "x", "modality": "text", "task": {"classes": ["a", "A"]}}', "application/json", 422),
+        (b'{"name": "x", "modality": "smell", "task": {"classes": ["a"]}}', "application/json", 422),
+        (b'{"name": "' + b"x" * 1_100_000 + b'"}', "application/json", 413),
+        (b"[" * 3000, "application/json", 400),
+        (b'{"name": "x", "modality": "text", "task": {}, "seed": 1' + b"0" * 40 + b"}", "application/json", 422),
+    ],
+)
+def test_bad_bodies_get_a_clear_refusal(api: Api, body: bytes, kind: str, status: int) -> None:
+    boss = api.as_("boss")
+
+    refused = boss.post("/projects", content=body, headers={"Content-Type": kind})
+
+    assert refused.status_code == status, refused.text
+    assert set(refused.json()) >= {"error", "detail", "request_id"}
+
+
+def test_strange_addresses_are_not_found_or_refused(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project()["id"]
+    for path in (
+        "/projects/99999999999999999999999",
+        "/projects/1_0",
+        "/projects/%00",
+        "/jobs/7",
+        "/items/1e3",
+        "/media/x",
+    ):
+        assert boss.get(path).status_code in (404, 422), path
+    assert boss.get(f"/projects/{project}/items", params={"limit": 201}).status_code == 422
+    assert boss.get(f"/projects/{project}/items", params={"colour": "red"}).status_code == 422
+    assert boss.get("/nothing").json()["error"] == "NotFound"
+
+
+def test_a_deleted_project_is_gone_and_comes_back(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project()["id"]
+    assert boss.delete(f"/projects/{project}").status_code == 204
+    assert boss.get(f"/projects/{project}").status_code == 404
+
+    assert boss.post(f"/projects/{project}/restore").status_code == 200
+    assert boss.get(f"/projects/{project}").status_code == 200
+
+
+def test_a_renamed_class_keeps_its_old_name_for_scripts(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project()["id"]
+    boss.push(project, [{"key": "a", "text": "x", "label": "cat"}])
+
+    renamed = boss.patch(f"/projects/{project}/classes/1", json={"name": "feline"})
+    used = boss.delete(f"/projects/{project}/classes/1")
+    report = boss.push(project, [{"key": "b", "text": "y", "label": "CAT"}])
+
+    assert renamed.json()["id"] == 1
+    assert used.status_code == 409
+    assert report["created"] == 1
+    lines = boss.get(f"/projects/{project}/export").text.splitlines()
+    assert all('"feline"' in line for line in lines)
+
+
+def test_readiness_says_that_no_worker_is_running(api: Api) -> None:
+    answer = api.client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert "labelwise worker" in answer.json()["reasons"][0]
