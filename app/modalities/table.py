@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from app.core.errors import InvalidPayload
+from app.core.errors import Invalid, InvalidPayload
 from app.core.text import check_json, write_json
 
 MAX_COLUMNS = 1_000
@@ -27,11 +27,16 @@ class Table:
         if len(payload) > MAX_COLUMNS:
             raise InvalidPayload(f"row has more than {MAX_COLUMNS:,} columns")
         for column, value in payload.items():
+            if not isinstance(column, str) or not column.strip():
+                raise InvalidPayload("row has a column without a name")
             if isinstance(value, dict | list):
                 raise InvalidPayload(f"row.{column[:80]} is not a single value")
             if isinstance(value, float) and not math.isfinite(value):
                 raise InvalidPayload(f"row.{column[:80]} is not a finite number")
-        return check_json(payload, what="row")
+        try:
+            return check_json(payload, what="row")
+        except Invalid as error:
+            raise InvalidPayload(str(error)) from None
 
     def fingerprint(self, payload: Any) -> str:
         """Equal for rows with the same values."""

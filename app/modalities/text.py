@@ -6,10 +6,15 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from app.core.errors import InvalidPayload
+from app.core.errors import Invalid, InvalidPayload
 from app.core.text import check_text
 
-SPACE_AND_MARKS = re.compile(r"[\W_]+")
+LIMIT = 1_000_000  # code points
+# Only what carries no meaning goes. Digits, letters with their marks (vowels in many scripts), symbols and emoji stay,
+# brackets too (":)" is not ":("), and so does what stands before a digit or belongs to a name, as in "-5", "C#", "5 %".
+NO_MEANING = re.compile(
+    r"""[\s\u200b\u200e\u200f\ufeff]+ | [.,;:!?"'`´_*…·“”„‘’‚«»‹›¡¿。、「」『』।؟،؛]+ | [-‐‑‒–—](?!\d)""", re.VERBOSE
+)
 
 
 @dataclass(frozen=True)
@@ -27,9 +32,13 @@ class Text:
             raise InvalidPayload("text is missing" if payload is None else "text is not a string")
         if not payload.strip():
             raise InvalidPayload("text is empty")
-        return check_text(payload)
+        try:
+            return check_text(payload, limit=LIMIT)
+        except Invalid as error:
+            raise InvalidPayload(str(error)) from None
 
     def fingerprint(self, payload: Any) -> str:
-        """Equal for texts that differ in case, white space, punctuation or compatibility forms only."""
-        plain = SPACE_AND_MARKS.sub(" ", unicodedata.normalize("NFKC", payload).casefold()).strip() or payload
+        """Equal for texts that differ in case, white space, punctuation marks or compatibility forms only."""
+        spaced = NO_MEANING.sub(" ", unicodedata.normalize("NFKC", payload).casefold())
+        plain = " ".join(spaced.split()) or payload
         return hashlib.blake2b(plain.encode(), digest_size=16).hexdigest()

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from app.core.errors import InvalidLabel
+from app.core.errors import Invalid, InvalidLabel
 from app.core.text import check_text, fold
 from app.task_types.base import Question
 
 NAMES_SHOWN = 10
+NAME_SHOWN = 100  # characters of a name that somebody sent
+REASON_LIMIT = 2_000
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,10 @@ class Classification:
         reason = label.get("reason", "")
         if not isinstance(reason, str):
             raise InvalidLabel("reason is text")
-        return {"unanswerable": True, "reason": check_text(reason, what="reason", limit=2000)}
+        try:
+            return {"unanswerable": True, "reason": check_text(reason, what="reason", limit=REASON_LIMIT)}
+        except Invalid as error:
+            raise InvalidLabel(str(error)) from None
 
 
 def _resolve(value: Any, by_id: bool, question: Question) -> int:
@@ -87,10 +92,26 @@ def _resolve(value: Any, by_id: bool, question: Question) -> int:
         number = question.aliases.get(fold(value)) if isinstance(value, str) else None
     found = next((each for each in question.classes if each.id == number), None)
     if found is None:
-        allowed = [each.name for each in question.classes if not each.retired]
-        more = f" and {len(allowed) - NAMES_SHOWN} more" if len(allowed) > NAMES_SHOWN else ""
-        shown = str(value)[:100].encode("utf-8", "replace").decode()
-        raise InvalidLabel(f"there is no class {shown!r}; there are {', '.join(allowed[:NAMES_SHOWN])}{more}")
+        raise InvalidLabel(f"there is no class {_shown(value)}; {_allowed(question)}")
     if found.retired:
-        raise InvalidLabel(f"the class {found.name!r} is retired")
+        raise InvalidLabel(f"the class {found.name!r} is retired; {_allowed(question)}")
     return found.id
+
+
+def _allowed(question: Question) -> str:
+    names = [each.name for each in question.classes if not each.retired]
+    if not names:
+        return "the project has no classes yet"
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return f"there are {', '.join(names[:NAMES_SHOWN])}{more}"
+
+
+def _shown(value: Any) -> str:
+    """A value as a sentence can quote it; lists and objects of any depth are only named."""
+    if isinstance(value, str):
+        return repr(value[:NAME_SHOWN].encode("utf-8", "replace").decode())
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < 2**63 else "of more than 64 bits"
+    if isinstance(value, list | dict):
+        return "given as a list" if isinstance(value, list) else "given as an object"
+    return f"given as {str(value)[:NAME_SHOWN]}"
