@@ -1,5 +1,5 @@
 """The feature store."""
 
-from app.features.store import ShardInfo, StoredShard, append, gather, remove, sweep, without
+from app.features.store import ShardInfo, StoredShard, append, gather, newest, remove, sweep, without
 
-__all__ = ["ShardInfo", "StoredShard", "append", "gather", "remove", "sweep", "without"]
+__all__ = ["ShardInfo", "StoredShard", "append", "gather", "newest", "remove", "sweep", "without"]

@@ -8,7 +8,7 @@ caller record the shard in its manifest, so a crash leaves a file without a row,
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -34,11 +34,15 @@ class ShardInfo:
 
 @dataclass(frozen=True)
 class StoredShard:
-    """A shard on disk; `keep` maps identities (n, 3) to a mask (n,) of the rows that are candidates."""
+    """A shard on disk; `keep` maps identities (n, 3) to a mask (n,) of the rows that are candidates.
+
+    `newer` holds the sorted keys (see `_keys`) of rows that later shards replace: see `newest`.
+    """
 
     folder: Path
     info: ShardInfo
     keep: Callable[[Indices], Booleans] | None = None
+    newer: Indices | None = None
 
     @property
     def rows(self) -> int:
@@ -52,9 +56,9 @@ class StoredShard:
     def load(self) -> Rows:
         """The candidates among the rows; without a mask a view of the mapped file."""
         ids, block = self.ids(), self.block()
-        if self.keep is None:
-            return Rows(ids, block)
-        mask = self.keep(ids)
+        mask = np.ones(len(ids), dtype=np.bool_) if self.keep is None else self.keep(ids)
+        if self.newer is not None:
+            mask = mask & ~np.isin(_keys(ids), self.newer)
         if mask.all():
             return Rows(ids, block)
         return Rows(ids[mask], block.take(mask))
@@ -79,7 +83,9 @@ def append(folder: Path, ids: Indices, block: Block) -> ShardInfo:
         raise ValueError(f"{ids.shape[0]} identities for {len(block)} rows")
     if not np.isfinite(block.dense).all():
         raise ValueError("a feature is not finite")
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _sync_folder(folder.parent)
     name = uuid4().hex
     arrays: dict[str, AnyArray] = {"ids": ids.astype(np.int64), "dense": block.dense.astype(np.float32, copy=False)}
     if block.sparse is not None:
@@ -89,6 +95,28 @@ def append(folder: Path, ids: Indices, block: Block) -> ShardInfo:
     _sync_folder(folder)
     checksum = hashlib.sha256(np.ascontiguousarray(arrays["ids"]).tobytes()).hexdigest()
     return ShardInfo(name, len(block), checksum, written, block.sparse is not None)
+
+
+def newest(shards: Sequence[StoredShard]) -> list[StoredShard]:
+    """The same shards, in the order in which they were written, without rows that a later shard replaces.
+
+    An item whose content changed has a row of each revision; only the one written last is a candidate. Reads the
+    identities of every shard, O(pool) integers: shards whose items lie apart, as appending gives them, cost a pass.
+    """
+    current: list[StoredShard] = []
+    spans: list[tuple[int, int, Indices]] = []  # lowest, highest and all keys of the later shards
+    for shard in reversed(shards):
+        items = _keys(shard.ids())
+        if items.size == 0:
+            current.append(shard)
+            continue
+        low, high = int(items.min()), int(items.max())
+        overlapping = [theirs for first, last, theirs in spans if first <= high and low <= last]
+        shared = [np.intersect1d(items, theirs) for theirs in overlapping]
+        replaced = np.unique(np.concatenate(shared)) if shared else np.empty(0, dtype=np.int64)
+        current.append(replace(shard, newer=replaced) if replaced.size else shard)
+        spans.append((low, high, items))
+    return current[::-1]
 
 
 def gather(shards: Sequence[StoredShard], ids: Indices) -> tuple[Booleans, Block]:
@@ -150,6 +178,11 @@ def without(shard: StoredShard, item_ids: Indices) -> ShardInfo | None:
     if mask.all():
         return None
     return append(shard.folder, ids[mask], shard.block().take(mask))
+
+
+def _keys(ids: Indices) -> Indices:
+    """One number (n,) for item and unit, whatever the revision; there is room for 2^20 units of 2^43 items."""
+    return np.asarray((ids[:, 0] << 20) | ids[:, 1])
 
 
 def _mapped(folder: Path, name: str, part: str) -> AnyArray:

@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from app.db import Item, Prediction, Project, ProjectClass, QueueEntry, Round, Serving, WriteSession
 from app.db.session import now
-from app.features import gather
+from app.features import gather, newest
 from app.learners import load_model
 from app.learners.base import Model
 from app.loop.evaluate import evaluate
@@ -98,7 +98,7 @@ def _load(running: Running) -> Turn | None:
 
 
 def _think(running: Running, turn: Turn) -> Proposal:
-    shards = turn.features.opened(pool.candidates_only(turn.excluded))
+    shards = newest(turn.features.opened(pool.candidates_only(turn.excluded)))
     progress = _Progress(running)
     taught = [item for item in turn.labels.items if not item.imported_test]
     with LocalExecutor() as executor:
