@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from app.core.arrays import Doubles, Floats, Indices
 from app.core.block import Block
@@ -35,9 +36,13 @@ class LinearModel:
             return np.asarray(block.dense @ self.weights + self.bias, dtype=np.float32)
         if block.sparse is None:
             raise ValueError("this model was fitted on sparse features and these rows have none")
-        full = np.zeros((self.width, self.classes), dtype=np.float32)
-        full[self.columns] = self.weights
-        return np.asarray(block.sparse @ full + self.bias, dtype=np.float32)
+        # Columns without a weight share one row of zeros, so that the weights stay small enough for the cache.
+        place = np.full(self.width, len(self.columns), dtype=np.int32)
+        place[self.columns] = np.arange(len(self.columns), dtype=np.int32)
+        compact = np.vstack([self.weights, np.zeros((1, self.classes), dtype=np.float32)])
+        parts = (block.sparse.data, place[block.sparse.indices], block.sparse.indptr)
+        rows = csr_matrix(parts, shape=(block.sparse.shape[0], len(self.columns) + 1))
+        return np.asarray(rows @ compact + self.bias, dtype=np.float32)
 
     def probabilities(self, block: Block) -> Floats:
         """(n, c) float32: rows sum to one, or are independent where several classes may hold."""

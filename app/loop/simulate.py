@@ -21,7 +21,7 @@ from app.featurizers import choose_featurizer
 from app.learners import CannotFit, Model, make_learner
 from app.loop.executors import LocalExecutor
 from app.loop.propose import Labelled, Plan, propose
-from app.loop.serving import audit_reserved, draw, queue_length, slot_kind
+from app.loop.serving import audit_reserved, draw, slot_kind
 
 ROUND_SIZE = 20
 BOOTSTRAP = 2_000
@@ -176,7 +176,7 @@ def _round(
         strategy=strategy,
         strategy_parameters=parameters or {},
         learner=learner,
-        size=queue_length(round_size, 1),
+        size=round_size,  # every prefix of the server's longer order is this one
         seed=int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint32)[0]),
     )
     proposal = propose(_labelled(dataset, answered, audit), [shard], plan, executor, lambda _step, _fraction: None)

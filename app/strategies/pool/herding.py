@@ -29,7 +29,11 @@ class HerdingState:
 
 def kernel(rows: Floats, points: Floats, radius: float) -> Floats:
     """exp(-(1 - cos) / radius), (n, m); rows of zeros are as far from everything as orthogonal ones."""
-    return np.asarray(np.exp((rows @ points.T - 1) / np.float32(radius)), dtype=np.float32)
+    similar = np.asarray(rows @ points.T, dtype=np.float32)
+    similar -= 1  # in place: at this size the memory costs more than the arithmetic
+    similar *= np.float32(1 / radius)
+    np.exp(similar, out=similar)
+    return similar
 
 
 def herding_state(context: Context, weights: Doubles) -> HerdingState:
@@ -60,7 +64,9 @@ def greedy_cover(candidates: Candidates, k: int, state: HerdingState, worth: Dou
     similar = kernel(candidates.block.dense, state.points, state.radius)
     weights = state.weights.astype(np.float32)
     covered = state.covered.astype(np.float32)
-    gains = worth * (np.maximum(similar - covered, 0) @ weights)
+    above = similar - covered
+    np.maximum(above, 0, out=above)
+    gains = worth * (above @ weights)
     tie = np.empty(len(candidates), dtype=np.int64)
     tie[candidates.by_hash()] = np.arange(len(candidates))
     heap = [(-float(gains[i]), int(tie[i]), i) for i in range(len(candidates))]
