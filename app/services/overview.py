@@ -115,7 +115,7 @@ def pace(session: Session, project: Project, annotator_id: int | None, moment: d
 
 def goal_words(project: Project, state: dict[str, Any]) -> str:
     """The progress against the goal in a sentence."""
-    goal, labels = project.goal or {}, state["annotations"]
+    goal, labels = project.goal or {}, state["items"]["answered"]
     wanted = goal.get("labels")
     if wanted:
         return f"{labels:,} of {wanted:,} labels" + (": the goal is reached" if labels >= wanted else "")

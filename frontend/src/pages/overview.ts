@@ -77,7 +77,7 @@ function notices(status: Status): TemplateResult {
 function empty(): TemplateResult {
   return html`<section class="card"><h2>No items yet</h2>
     <p>Push items with the command line or over REST; they appear here within a second.</p>
-    <pre><code>labelwise import ${project.slug} items.csv</code></pre></section>`;
+    <pre tabindex="0"><code>labelwise import ${project.slug} items.csv</code></pre></section>`;
 }
 
 function figures(all: Overview): TemplateResult {

@@ -1,0 +1,143 @@
+"""Every admin page: nothing for axe, nothing in the console, no overflow, light and dark, wide and narrow."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from app.services import accounts, demo
+from tests.browser.conftest import Visit
+
+PAGES = {
+    "/projects": "Projects",
+    "/projects/new": "New project",
+    "/tokens": "Tokens for scripts",
+    "/projects/handwritten-digits/overview": "Overview",
+    "/projects/handwritten-digits/watch": "Watch it learn",
+    "/projects/handwritten-digits/people": "People",
+    "/projects/handwritten-digits/export": "Export",
+    "/projects/handwritten-digits/settings": "Settings",
+}
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_every_page_is_whole_and_accessible(demo_visit: Visit, width: int, scheme: str) -> None:
+    page = demo_visit.page
+    page.set_viewport_size({"width": width, "height": 844})
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a literal in the parameter list
+
+    for path, heading in PAGES.items():
+        demo_visit.open(path)
+        expect(page.get_by_role("heading", name=heading, level=1)).to_be_visible()
+        expect(page.locator("[aria-busy=true]")).to_have_count(0)
+        assert demo_visit.findings() == [], path
+        assert not demo_visit.overflows(), path
+
+
+def test_an_empty_list_of_projects_offers_the_demo(manager: Visit) -> None:
+    page = manager.open("/projects")
+    expect(page.get_by_role("heading", name="No projects yet")).to_be_visible()
+    assert manager.findings() == []
+
+    page.get_by_role("button", name="Open the demo").click()
+
+    expect(page.get_by_role("link", name="Watch it learn")).to_be_visible()
+
+
+def test_an_invited_annotator_lands_in_the_queue(demo_visit: Visit) -> None:
+    page = demo_visit.open("/projects/handwritten-digits/people")
+
+    page.get_by_role("button", name="Make a link").click()
+
+    link = page.get_by_label("Send this link")
+    expect(link).to_have_value(re.compile(r"/invitations/.+"))
+    assert demo_visit.findings() == []
+    address = link.input_value()
+    other = page.context.browser.new_context() if page.context.browser else page.context
+    guest = other.new_page()
+    guest.goto(address)
+    guest.get_by_label("Name").fill("Bea")
+    guest.locator("[name=password]").fill("correct horse battery")
+    guest.locator("[name=again]").fill("correct horse battery")
+    guest.get_by_role("button").last.click()
+    expect(guest).to_have_url(re.compile("/annotate$"))
+    other.close()
+    page.reload()
+    expect(page.get_by_role("rowheader", name="Bea")).to_be_visible()
+
+
+def test_a_token_is_shown_once_and_revoked(demo_visit: Visit) -> None:
+    page = demo_visit.open("/tokens")
+    page.get_by_label("What it is for").fill("nightly import")
+
+    page.get_by_role("button", name="Create the token").click()
+
+    expect(page.get_by_label("Your token, shown this once")).to_have_value(re.compile(r".{20,}"))
+    page.get_by_role("button", name="Revoke nightly import").click()
+    expect(page.get_by_text("nightly import is revoked.")).to_be_visible()
+    expect(page.get_by_text("None yet.")).to_be_visible()
+
+
+def test_settings_rename_a_class_and_pause_the_project(demo_visit: Visit) -> None:
+    page = demo_visit.open("/projects/handwritten-digits/settings")
+
+    field = page.get_by_label("Name of 7")
+    field.fill("seven")
+    field.press("Tab")
+    expect(page.get_by_text("7 was changed.")).to_be_visible()
+    page.get_by_label(re.compile("Paused: nothing is handed out")).check()
+    page.get_by_role("region", name="State").or_(page.locator("form[aria-labelledby=state]")).get_by_role(
+        "button", name="Save"
+    ).click()
+
+    expect(page.get_by_text("The project is paused now.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_label("Name of seven")).to_have_value("seven")
+    expect(page.get_by_label(re.compile("Paused: nothing is handed out"))).to_be_checked()
+
+
+def test_an_export_downloads_every_item(demo_visit: Visit) -> None:
+    page = demo_visit.open("/projects/handwritten-digits/export")
+    page.get_by_label("CSV").check()
+    expect(page.get_by_text("What CSV loses:")).to_be_visible()
+    page.get_by_label("JSON lines").check()
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download").click()
+
+    assert len(download.value.path().read_text().splitlines()) == 1_797
+
+
+def test_long_names_and_a_hundred_classes_stay_in_their_boxes(manager: Visit) -> None:
+    page = manager.page
+    name = "A" * 200
+    page.set_viewport_size({"width": 390, "height": 844})
+    classes = [f"class number {n}" for n in range(99)] + ["z" * 200]
+    token = page.locator("meta[name=csrf-token]").get_attribute("content") or ""
+    answer = page.request.post(
+        f"{manager.site.url}/api/v1/projects",
+        data={"name": name, "modality": "text", "task": {"type": "classification", "classes": classes}},
+        headers={"X-CSRF-Token": token},
+    )
+    assert answer.status == 201, answer.text()
+
+    for path in ("/projects", f"/projects/{answer.json()['slug']}/overview", f"/projects/{answer.json()['slug']}/settings"):
+        manager.open(path)
+        expect(page.get_by_text(name).first).to_be_attached()
+        expect(page.locator("[aria-busy=true]")).to_have_count(0)
+        assert not manager.overflows(), path
+        assert manager.findings() == [], path
+
+
+def test_a_stranger_is_sent_to_the_sign_in_page_and_an_annotator_sees_no_settings(visit: Visit) -> None:
+    project_id, _ = demo.ensure_demo(visit.site.db, visit.site.settings)
+    visit.open("/projects")
+    expect(visit.page).to_have_url(re.compile("/sign-in"))
+    with visit.site.db.write() as session:
+        user_id = accounts.create_user(session, "Bea", "correct horse battery").id
+    visit.page.goto(visit.site.link(user_id))
+
+    visit.open(f"/projects/{project_id}/settings")
+
+    expect(visit.page.get_by_role("heading", name="Not found")).to_be_visible()
+    visit.complaints.clear()  # the browser writes the 404 of the page itself into its console
