@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from app.core.settings import Settings
 from app.db import Database
@@ -22,6 +22,7 @@ from tests import databases
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+PATIENCE_MS = 20_000  # for a busy machine; what is measured is measured in the page
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -31,6 +32,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture(scope="session")
@@ -106,7 +109,7 @@ class Visit:
 def visit(page: Page, site: Site) -> Iterator[Visit]:
     """A browser whose console stays quiet to the end of the test."""
     complaints: list[str] = []
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE_MS)
     page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     yield Visit(page, site, complaints)
@@ -128,5 +131,3 @@ def manager(visit: Visit) -> Visit:
         user_id = accounts.create_user(session, "Ada", "correct horse battery", admin=True).id
     visit.page.goto(visit.site.link(user_id))
     return visit
-
-

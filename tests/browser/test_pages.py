@@ -121,7 +121,11 @@ def test_long_names_and_a_hundred_classes_stay_in_their_boxes(manager: Visit) ->
     )
     assert answer.status == 201, answer.text()
 
-    for path in ("/projects", f"/projects/{answer.json()['slug']}/overview", f"/projects/{answer.json()['slug']}/settings"):
+    for path in (
+        "/projects",
+        f"/projects/{answer.json()['slug']}/overview",
+        f"/projects/{answer.json()['slug']}/settings",
+    ):
         manager.open(path)
         expect(page.get_by_text(name).first).to_be_attached()
         expect(page.locator("[aria-busy=true]")).to_have_count(0)
