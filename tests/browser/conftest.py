@@ -96,7 +96,8 @@ class Visit:
         """What axe finds on the page as it is now."""
         self.page.evaluate(AXE.read_text() + "; 0")
         found: list[str] = self.page.evaluate(
-            "axe.run().then(r => r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html.slice(0, 120)).join(' | ')))"
+            "axe.run().then(({violations}) => violations.map("
+            "each => each.id + ': ' + each.nodes.map(node => node.html.slice(0, 120)).join(' | ')))"
         )
         return found
 
