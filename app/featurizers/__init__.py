@@ -9,8 +9,12 @@ from app.featurizers.client import ClientVectors
 from app.featurizers.columns import Columns
 from app.featurizers.descriptors import Descriptors
 from app.featurizers.ngrams import NGrams
+from app.featurizers.onnx_image import OnnxImage
+from app.featurizers.onnx_text import OnnxText
 
-FEATURIZERS: Mapping[str, type[Any]] = {each.name: each for each in (NGrams, Descriptors, Columns, ClientVectors)}
+FEATURIZERS: Mapping[str, type[Any]] = {
+    each.name: each for each in (NGrams, OnnxText, Descriptors, OnnxImage, Columns, ClientVectors)
+}
 AUTO: Mapping[str, tuple[str, str]] = {
     "text": ("ngrams", "Word n-grams with a latent semantic space: the whole set needs no model file."),
     "image": ("descriptors", "Classical image descriptors: gradients, shape and colour, without a model file."),
@@ -20,10 +24,17 @@ OUTGROWN = 10  # a set is fitted again when the pool is so many times the sample
 LARGEST_SAMPLE = 50_000
 
 
-def make_featurizer(name: str, options: Mapping[str, Any]) -> Featurizer:
-    """The featurizer by name with its parameters. Raises Invalid for unknown ones."""
-    if name not in FEATURIZERS:
-        raise Invalid(f"there is no featurizer {name!r}; there are auto, {', '.join(FEATURIZERS)}")
+def make_featurizer(name: str, options: Mapping[str, Any], modality: str | None = None) -> Featurizer:
+    """The featurizer by name with its parameters.
+
+    Raises:
+        Invalid: no such featurizer, one of another modality, unknown parameters or values out of their range.
+    """
+    if not isinstance(name, str) or name not in FEATURIZERS:
+        raise Invalid(f"there is no featurizer {str(name)[:80]!r}; there are auto, {', '.join(FEATURIZERS)}")
+    made_for = FEATURIZERS[name].modality
+    if modality is not None and made_for not in (modality, "any"):
+        raise Invalid(f"featurizer {name} reads items of {made_for}, not of {modality}")
     try:
         featurizer: Featurizer = FEATURIZERS[name](**options)
     except TypeError as error:
@@ -36,7 +47,7 @@ def choose_featurizer(modality: str, wanted: Mapping[str, Any]) -> tuple[Featuri
     name = wanted.get("name", "auto")
     options = {key: value for key, value in wanted.items() if key != "name"}
     if name != "auto":
-        return make_featurizer(name, options), f"{name}, as the project's settings say."
+        return make_featurizer(name, options, modality), f"{name}, as the project's settings say."
     picked, sentence = AUTO[modality]
     return make_featurizer(picked, options), sentence
 

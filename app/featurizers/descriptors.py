@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from app.core.arrays import AnyArray, Floats
 from app.core.block import Block
 from app.featurizers.dense import unit_rows
+from app.featurizers.options import check_integer
+from app.featurizers.pixels import read_pixels
 
 SIDE = 32
 CELL = 4
@@ -42,6 +43,9 @@ class Descriptors:
 
     dimensions: int = 160
 
+    def __post_init__(self) -> None:
+        check_integer("dimensions", self.dimensions, 2, 512)
+
     @property
     def version(self) -> str:
         """Changes whenever the vectors would."""
@@ -61,6 +65,8 @@ class Descriptors:
 
     def transform(self, payloads: Sequence[Any], state: DescriptorState) -> Block:
         """Dense (n, dims) rows of unit length; an image that cannot be read gives a row of zeros."""
+        if not payloads:
+            return Block(np.zeros((0, state.projection.shape[1]), dtype=np.float32))
         raw = _raw(payloads)
         unread = ~raw.any(axis=1)
         dense = unit_rows((raw - state.mean) @ state.projection)
@@ -81,23 +87,13 @@ class Descriptors:
 def _raw(paths: Sequence[Any]) -> Floats:
     pixels = np.zeros((len(paths), SIDE, SIDE, 3), dtype=np.float32)
     for row, path in enumerate(paths):
-        if path is not None and (image := _read(path)) is not None:
-            pixels[row] = image
+        if (image := read_pixels(path, SIDE)) is not None:
+            pixels[row] = np.maximum(image, 1e-4)  # black is not unread
     grey = pixels.mean(axis=3)
     parts = [_gradients(grey), _thumbs(grey), 0.5 * _colors(pixels)]
     described = np.concatenate(parts, axis=1)
     described[~pixels.any(axis=(1, 2, 3))] = 0
     return np.asarray(described, dtype=np.float32)
-
-
-def _read(path: Any) -> AnyArray | None:
-    try:
-        with Image.open(path) as image:
-            image.draft("RGB", (SIDE * 4, SIDE * 4))
-            small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError):
-        return None
-    return np.maximum(np.asarray(small, dtype=np.float32) / 255, 1e-4)  # black is not unread
 
 
 def _gradients(grey: Floats) -> AnyArray:

@@ -45,7 +45,8 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
         raise Invalid("name is empty", fields={"name": "must not be empty"})
     task, classes = parse_task(given["task"])
     settings = {
-        key: check_plugin(key, given.get(key) or {"name": AUTO}) for key in ("strategy", "learner", "featurizer")
+        key: check_plugin(key, given.get(key) or {"name": AUTO}, given["modality"])
+        for key in ("strategy", "learner", "featurizer")
     }
     moment = now(session)
     project = Project(
@@ -95,7 +96,7 @@ def change(
         raise Invalid(f"state is one of {', '.join(STATES)}", fields={"state": "unknown"})
     for key in ("strategy", "learner", "featurizer"):
         if key in changes:
-            changes[key] = check_plugin(key, changes[key])
+            changes[key] = check_plugin(key, changes[key], project.modality)
     if "guidelines" in changes and changes["guidelines"] != project.guidelines:
         project.guidelines_version += 1
     for key, value in changes.items():
@@ -242,7 +243,7 @@ def delete_class(session: WriteSession, person: Person, ref: int | str, number: 
     _touch(session, project)
 
 
-def check_plugin(kind: str, given: Any) -> dict[str, Any]:
+def check_plugin(kind: str, given: Any, modality: str) -> dict[str, Any]:
     """A strategy, learner or featurizer setting with its parameters checked; raises Invalid."""
     if not isinstance(given, dict) or not isinstance(given.get("name", AUTO), str):
         raise Invalid(f'{kind} is an object as {{"name": "auto"}}', fields={kind: "an object with a name"})
@@ -254,8 +255,10 @@ def check_plugin(kind: str, given: Any) -> dict[str, Any]:
         make_strategy("uherding" if name == AUTO else name, options)
     elif kind == "learner":
         make_learner("ridge" if name == AUTO else name, options, Block(np.zeros((1, 1), dtype=np.float32)), 2)
-    elif name != AUTO:
-        make_featurizer(name, options)
+    elif name == AUTO:
+        raise Invalid("featurizer auto has no parameters: name the one that is meant", fields={kind: sorted(options)})
+    else:
+        make_featurizer(name, options, modality)
     return {"name": name, **options}
 
 

@@ -1,0 +1,175 @@
+"""One contract for every featurizer, and what each one knows."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+
+from app.core.errors import Invalid
+from app.featurizers import FEATURIZERS, choose_featurizer, make_featurizer, needs_refit
+from app.featurizers.dense import unit_rows
+
+TEXTS = ["the cat sat", "a dog barked at the cat", "stocks fell on Monday", "the market rose", "!!!", "ünï çödé"]
+ROWS = [{"a": 1, "b": "x", "c": None}, {"a": 2.5, "b": "y"}, {"a": None, "b": "x", "c": 5}, {"a": -1e308, "b": "z"}]
+VECTORS = [[1.0, 2.0], [3e38, 1.0], [1e-30, 0.0]]
+PLAIN = [name for name in FEATURIZERS if not name.startswith("onnx")]
+
+
+def images(folder: Path, count: int) -> list[Path]:
+    paths = []
+    for number, digit in enumerate(load_digits().images[:count]):
+        path = folder / f"{number}.png"
+        Image.fromarray((digit * 15).astype(np.uint8)).save(path)
+        paths.append(path)
+    return paths
+
+
+def payloads_of(name: str, folder: Path, count: int) -> list[Any]:
+    if name == "descriptors":
+        return list(images(folder, count))
+    some: list[Any] = {"ngrams": TEXTS, "columns": ROWS, "client": VECTORS}[name]
+    return [some[number % len(some)] for number in range(count)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 30])
+@pytest.mark.parametrize("name", PLAIN)
+def test_every_featurizer_gives_unit_rows_that_stay_the_same(name: str, count: int, tmp_path: Path) -> None:
+    featurizer = make_featurizer(name, {})
+    payloads = payloads_of(name, tmp_path, count)
+
+    state = featurizer.fit(payloads)
+    featurizer.save(state, tmp_path / "state")
+    block = featurizer.transform(payloads, state)
+    again = featurizer.transform(payloads, featurizer.load(tmp_path / "state"))
+    refitted = featurizer.transform(payloads, featurizer.fit(payloads))
+
+    assert block.dense.dtype == np.float32
+    lengths = np.linalg.norm(block.dense, axis=1)
+    assert np.all((np.abs(lengths - 1) < 1e-3) | (lengths == 0))
+    np.testing.assert_array_equal(block.dense, again.dense)
+    np.testing.assert_allclose(block.dense, refitted.dense, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_cutting_the_pool_in_other_parts_changes_no_row(name: str, tmp_path: Path) -> None:
+    featurizer = make_featurizer(name, {})
+    payloads = payloads_of(name, tmp_path, 12)
+    state = featurizer.fit(payloads)
+
+    whole = featurizer.transform(payloads, state)
+    parts = [featurizer.transform(payloads[start : start + 5], state).dense for start in (0, 5, 10)]
+
+    np.testing.assert_allclose(whole.dense, np.concatenate(parts), atol=1e-5)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_what_cannot_be_read_gives_finite_rows_and_no_error(name: str, tmp_path: Path) -> None:
+    featurizer = make_featurizer(name, {})
+    state = featurizer.fit(payloads_of(name, tmp_path, 10))
+
+    block = featurizer.transform([None, None], state)
+
+    assert np.isfinite(block.dense).all()
+    assert len(block) == 2
+    if name != "columns":  # a row without values is a row like others
+        assert not block.dense.any()
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_no_items_are_no_error(name: str, tmp_path: Path) -> None:
+    featurizer = make_featurizer(name, {})
+
+    assert len(featurizer.transform([], featurizer.fit(payloads_of(name, tmp_path, 5)))) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("ngrams", {"bits": 60}),
+        ("ngrams", {"bits": "18"}),
+        ("ngrams", {"characters": "no"}),
+        ("ngrams", {"unknown": 1}),
+        ("descriptors", {"dimensions": 0}),
+        ("columns", {"features": 10**9}),
+        ("columns", {"width": float("nan")}),
+        ("client", {"width": 3}),
+        ("onnx-text", {}),
+        ("onnx-text", {"model": "/etc"}),
+        ("onnx-image", {"model": "hub:owner/name@main"}),
+        ("magic", {}),
+        (["ngrams"], {}),
+    ],
+)
+def test_parameters_out_of_range_are_refused_when_the_featurizer_is_made(name: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(Invalid):
+        make_featurizer(name, options)
+
+
+def test_auto_says_what_it_picked_and_another_modality_is_refused() -> None:
+    featurizer, sentence = choose_featurizer("text", {"name": "auto"})
+
+    assert featurizer.name == "ngrams"
+    assert sentence.endswith(".")
+    with pytest.raises(Invalid, match="reads items of image, not of text"):
+        choose_featurizer("text", {"name": "descriptors"})
+
+
+def test_a_set_is_fitted_again_when_the_pool_has_grown_tenfold() -> None:
+    assert needs_refit(30, 300)
+    assert not needs_refit(30, 299)
+    assert not needs_refit(50_000, 10_000_000)
+
+
+def test_rows_of_any_size_become_unit_rows() -> None:
+    scaled = unit_rows(np.array([[3e38, 4e38 / 2], [3e-40, 0], [0, 0]], dtype=np.float32))
+
+    np.testing.assert_allclose(np.linalg.norm(scaled, axis=1), [1, 1, 0], atol=1e-3)
+
+
+def test_items_that_come_later_are_placed_by_what_was_learned_before() -> None:
+    featurizer = make_featurizer("ngrams", {})
+    state = featurizer.fit(TEXTS[:2])
+
+    block = featurizer.transform(["words never seen before", "the cat"], state)
+
+    assert block.sparse is not None
+    assert block.sparse[0].nnz > 0  # the learner sees new words; the space does not
+    assert block.dense[1].any()
+
+
+def test_a_column_of_sentences_is_read_as_words() -> None:
+    rng = random.Random(0)
+    kinds = [rng.choice(["red green blue", "north south east"]).split() for _ in range(200)]
+    rows = [{"note": " ".join(rng.choices(kind, k=6)), "n": rng.random()} for kind in kinds]
+    targets = [kind[0] == "red" for kind in kinds]
+    featurizer = make_featurizer("columns", {})
+
+    dense = featurizer.transform(rows, featurizer.fit(rows[:100])).dense
+
+    assert LogisticRegression(C=20).fit(dense[:100], targets[:100]).score(dense[100:], targets[100:]) > 0.95
+
+
+def test_descriptors_tell_digits_apart(tmp_path: Path) -> None:
+    paths, digits = images(tmp_path, 900), load_digits().target[:900]
+    featurizer = make_featurizer("descriptors", {})
+
+    dense = featurizer.transform(paths, featurizer.fit(paths)).dense
+
+    assert LogisticRegression(C=20).fit(dense[:600], digits[:600]).score(dense[600:], digits[600:]) > 0.95
+
+
+def test_a_damaged_or_strange_file_gives_a_row_of_zeros(tmp_path: Path) -> None:
+    good = images(tmp_path, 6)
+    (tmp_path / "cut.png").write_bytes(good[0].read_bytes()[:60])
+    (tmp_path / "page.png").write_text("<html>")
+    featurizer = make_featurizer("descriptors", {})
+    state = featurizer.fit(good)
+
+    block = featurizer.transform([good[1], tmp_path / "cut.png", tmp_path / "page.png", tmp_path / "gone.png"], state)
+
+    assert block.dense.any(axis=1).tolist() == [True, False, False, False]

@@ -1,0 +1,113 @@
+"""Encoders as ONNX files, made here: a table of word vectors, and the mean colour of an image."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.core.errors import Invalid
+from app.featurizers import make_featurizer
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+tokenizers = pytest.importorskip("tokenizers")
+WORDS = ["[PAD]", "[UNK]", "cat", "dog", "stock"]
+VECTORS = np.array([[9, 9, 9], [0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=np.float32)
+
+
+def write_network(folder: Path, nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: list[Any]) -> None:
+    graph = onnx.helper.make_graph(nodes, "toy", inputs, outputs, constants)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
+    onnx.save(model, str(folder / "model.onnx"))
+
+
+@pytest.fixture
+def text_encoder(tmp_path: Path) -> Path:
+    helper, kinds = onnx.helper, onnx.TensorProto
+    inputs = [helper.make_tensor_value_info(name, kinds.INT64, ["n", "t"]) for name in ("input_ids", "attention_mask")]
+    outputs = [helper.make_tensor_value_info("last_hidden_state", kinds.FLOAT, ["n", "t", 3])]
+    table = onnx.numpy_helper.from_array(VECTORS, "table")
+    write_network(
+        tmp_path, [helper.make_node("Gather", ["table", "input_ids"], ["last_hidden_state"])], inputs, outputs, [table]
+    )
+    words = tokenizers.models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]")
+    tokenizer = tokenizers.Tokenizer(words)
+    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "encoder.json").write_text(json.dumps({"max_tokens": 8}))
+    return tmp_path
+
+
+@pytest.fixture
+def image_encoder(tmp_path: Path) -> Path:
+    helper, kinds = onnx.helper, onnx.TensorProto
+    inputs = [helper.make_tensor_value_info("pixels", kinds.FLOAT, ["n", 3, 16, 16])]
+    outputs = [helper.make_tensor_value_info("map", kinds.FLOAT, ["n", 3, 16, 16])]
+    write_network(tmp_path, [helper.make_node("Identity", ["pixels"], ["map"])], inputs, outputs, [])
+    settings = {"size": 16, "mean": [0, 0, 0], "deviation": [1, 1, 1]}
+    (tmp_path / "encoder.json").write_text(json.dumps(settings))
+    return tmp_path
+
+
+def test_texts_are_the_mean_of_their_tokens_without_the_padding(text_encoder: Path) -> None:
+    featurizer = make_featurizer("onnx-text", {"model": str(text_encoder)}, "text")
+    state = featurizer.fit([])
+    featurizer.save(state, text_encoder / "state")
+
+    block = featurizer.transform(
+        ["cat dog", "stock", "", None, "cat cat dog dog stock stock"], featurizer.load(text_encoder / "state")
+    )
+
+    half, third = 2**-0.5, 3**-0.5
+    expected: list[list[float]] = [[half, half, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0], [third, third, third]]
+    np.testing.assert_allclose(block.dense, expected, atol=1e-6)
+
+
+def test_long_texts_are_cut_to_the_encoders_length(text_encoder: Path) -> None:
+    featurizer = make_featurizer("onnx-text", {"model": str(text_encoder)})
+
+    block = featurizer.transform(["cat " * 8 + "dog " * 5_000], featurizer.fit([]))
+
+    np.testing.assert_allclose(block.dense, [[1, 0, 0]], atol=1e-6)
+
+
+def test_images_are_the_mean_of_the_last_map(image_encoder: Path) -> None:
+    red, blue = image_encoder / "red.png", image_encoder / "blue.png"
+    Image.new("RGB", (40, 20), (255, 0, 0)).save(red)
+    Image.new("RGB", (20, 40), (0, 0, 255)).save(blue)
+    featurizer = make_featurizer("onnx-image", {"model": str(image_encoder)}, "image")
+
+    block = featurizer.transform([red, image_encoder / "gone.png", blue], featurizer.fit([]))
+
+    np.testing.assert_allclose(block.dense, [[1, 0, 0], [0, 0, 0], [0, 0, 1]], atol=1e-6)
+
+
+def test_a_network_that_was_exchanged_is_noticed(text_encoder: Path) -> None:
+    featurizer = make_featurizer("onnx-text", {"model": str(text_encoder)})
+    state = featurizer.fit([])
+    file = text_encoder / "model.onnx"
+    file.write_bytes(file.read_bytes() + b"\x00")
+
+    from app.featurizers import encoders
+
+    encoders.session.cache_clear()
+    with pytest.raises(Invalid, match="has changed since"):
+        featurizer.transform(["cat"], state)
+
+
+@pytest.mark.parametrize("broken", ["model.onnx", "tokenizer.json", "encoder.json"])
+def test_a_broken_encoder_is_refused_with_its_file(text_encoder: Path, broken: str) -> None:
+    (text_encoder / broken).write_bytes(b"not what it says")
+
+    with pytest.raises(Invalid, match=r"cannot be (opened|read)|encoder\.json"):
+        make_featurizer("onnx-text", {"model": str(text_encoder)}).fit([])
+
+
+def test_a_folder_without_the_operators_file_is_not_opened(text_encoder: Path) -> None:
+    (text_encoder / "encoder.json").unlink()
+
+    with pytest.raises(Invalid, match=r"no folder with an encoder\.json"):
+        make_featurizer("onnx-text", {"model": str(text_encoder)})
