@@ -2,9 +2,11 @@
 
 import json
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from glob import glob
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,9 +17,13 @@ RETRIES = 6
 FIRST_WAIT_SECONDS = 0.5
 AGAIN = {429, 502, 503, 504}
 PIECE = 1 << 18
+ROWS_AT_ONCE = 5_000
+LARGE_BYTES = 8_000_000  # files above it are applied by the worker, so that no answer takes minutes
+IMPORT_SECONDS = 24 * 3600.0
+LINES = "application/x-ndjson"
 TYPES = {
-    ".jsonl": "application/x-ndjson",
-    ".ndjson": "application/x-ndjson",
+    ".jsonl": LINES,
+    ".ndjson": LINES,
     ".json": "application/json",
     ".csv": "text/csv",
     ".tsv": "text/csv",
@@ -39,11 +45,22 @@ class LabelwiseError(Exception):
 class Report:
     """What became of pushed rows."""
 
-    created: int
-    updated: int
-    unchanged: int
-    rejected_count: int
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    rejected_count: int = 0
     rejected: list[dict[str, Any]] = field(default_factory=list)
+
+    def plus(self, other: "Report", *, lines_before: int = 0) -> "Report":
+        """Both together; `lines_before` is added to the other's line numbers."""
+        moved = [{**row, "line": row["line"] + lines_before} for row in other.rejected]
+        return Report(
+            self.created + other.created,
+            self.updated + other.updated,
+            self.unchanged + other.unchanged,
+            self.rejected_count + other.rejected_count,
+            self.rejected + moved,
+        )
 
 
 class Client:
@@ -71,38 +88,46 @@ class Client:
         """Every project that the token sees."""
         return [Project(self, each) for each in self.call("GET", "/projects")["items"]]
 
-    def call(self, method: str, path: str, **options: Any) -> Any:
+    def call(
+        self, method: str, path: str, *, content: Callable[[], Iterator[bytes]] | None = None, **options: Any
+    ) -> Any:
         """One request, repeated with growing pauses while the service is busy or out of reach.
 
-        Unsafe requests carry one Idempotency-Key over all repeats. Raises LabelwiseError.
+        Unsafe requests carry one Idempotency-Key over all repeats; `content` gives the body anew for each of them.
+        Raises LabelwiseError.
         """
-        headers = {"Idempotency-Key": str(uuid4())} if method == "POST" else {}
+        headers = {"Idempotency-Key": str(uuid4())} if method == "POST" and content is None else {}
         headers |= options.pop("headers", {})
         wait = FIRST_WAIT_SECONDS
         for attempt in range(RETRIES):
             last = attempt == RETRIES - 1
             try:
-                response = self._http.request(method, path, headers=headers, **options)
+                response = self._http.request(
+                    method, path, headers=headers, content=content() if content else None, **options
+                )
             except httpx.TransportError as error:
-                if last or "content" in options:
+                if last:
                     raise LabelwiseError(
                         0, "Unreachable", f"{self._http.base_url} cannot be reached: is it running? ({error})"
                     ) from None
             else:
-                if response.status_code not in AGAIN or last or "content" in options:
+                if response.status_code not in AGAIN or last:
                     return _value(response)
-                wait = max(wait, float(response.headers.get("Retry-After", 0)))
+                wait = max(wait, _pause(response))
             time.sleep(wait)
             wait *= 2
         raise AssertionError("the last attempt returns or raises")
 
     def stream(self, path: str, **params: Any) -> Iterator[bytes]:
-        """A body piece by piece."""
-        with self._http.stream("GET", path, params=params) as response:
-            if response.is_error:
-                response.read()
-                _value(response)
-            yield from response.iter_bytes(PIECE)
+        """A body piece by piece. Raises LabelwiseError, also where the connection ends too early."""
+        try:
+            with self._http.stream("GET", path, params=params) as response:
+                if response.is_error:
+                    response.read()
+                    _value(response)
+                yield from response.iter_bytes(PIECE)
+        except httpx.TransportError as error:
+            raise LabelwiseError(0, "Interrupted", f"the answer did not come whole: ask again ({error})") from None
 
 
 class Project:
@@ -127,9 +152,11 @@ class Project:
         on_change: str = "reject",
         progress: Callable[[int], Any] | None = None,
     ) -> Report:
-        """Push a file, a data frame or an iterable of dicts, streamed; the same push again changes nothing.
+        """Push a file, a data frame or an iterable of dicts; the same push again changes nothing.
 
-        `text`, `label` and `key` name the columns to read; `map` names any. `progress` hears of bytes sent.
+        `text`, `label` and `key` name the columns to read; `map` names any. `progress` hears of bytes sent. Large
+        files are applied by the worker, and this waits for it. Frames and iterables go in requests of some thousand
+        rows, each repeated by itself; with `on_error="abort"` in a single one, since then no row may be stored.
         """
         named = [f"{target}:{source}" for target, source in (("text", text), ("label", label), ("key", key)) if source]
         if map:
@@ -137,27 +164,71 @@ class Project:
         params: dict[str, Any] = {"on_error": on_error, "on_change": on_change, "create_classes": create_classes}
         if named:
             params["map"] = ",".join(named)
-        kind, pieces = _body(items)
-        content = _counted(pieces, progress)
-        headers = {"Content-Type": kind}
-        answer = self._client.call("POST", f"{self._path}/items", params=params, content=content, headers=headers)
+        if isinstance(items, str | Path):
+            return self._push_file(Path(items), params, progress)
+        rows = _records(items) if hasattr(items, "to_dict") and hasattr(items, "columns") else items
+        at_once = sys.maxsize if on_error == "abort" else ROWS_AT_ONCE
+        total = Report()
+        for first, body in _requests(rows, at_once):
+            total = total.plus(self._push_body(LINES, params, body, progress), lines_before=first)
+        return total
+
+    def _push_file(self, path: Path, params: dict[str, Any], progress: Callable[[int], Any] | None) -> "Report":
+        kind = TYPES.get(path.suffix.lower())
+        if kind is None:
+            raise LabelwiseError(0, "WrongType", f"{path.name}: push {', '.join(TYPES)} files, or an iterable of dicts")
+        large = path.stat().st_size > LARGE_BYTES
+        if large:
+            params = params | {"async": True}
+        answer = self._client.call(
+            "POST",
+            f"{self._path}/items",
+            content=lambda: _counted(_pieces(path), progress),
+            params=params,
+            headers={"Content-Type": kind},
+        )
+        if not large:
+            return Report(**answer)
+        job = Job(self._client, answer["job"]["id"]).wait(timeout_seconds=IMPORT_SECONDS)
+        return Report(**job["result"])
+
+    def _push_body(
+        self, kind: str, params: dict[str, Any], body: list[bytes], progress: Callable[[int], Any] | None
+    ) -> "Report":
+        answer = self._client.call(
+            "POST",
+            f"{self._path}/items",
+            content=lambda: _counted(iter(body), progress),
+            params=params,
+            headers={"Content-Type": kind},
+        )
         return Report(**answer)
 
-    def push_files(self, paths: Iterable[str | Path], *, labels: bool = False) -> list[dict[str, Any]]:
-        """Upload images and make an item of each; with `labels` the folder's name is the label."""
-        stored = []
-        for path in map(Path, paths):
-            with path.open("rb") as file:
-                answer = self._client.call("POST", f"{self._path}/media", files={"files": (path.name, file)})
-            stored += [{**each, "folder": path.parent.name} for each in answer["media"]]
-            if answer["rejected"]:
-                raise LabelwiseError(422, "Rejected", f"{path}: {answer['rejected'][0]['error']}", answer)
-        rows = [
-            {"key": each["name"], "image": each["id"], **({"label": each["folder"]} if labels else {})}
-            for each in stored
-        ]
-        self.push(rows, create_classes=labels)
-        return stored
+    def push_files(
+        self,
+        paths: str | Path | Iterable[str | Path],
+        *,
+        key: Callable[[Path], str] | None = None,
+        labels: bool = False,
+    ) -> Report:
+        """Upload images and make an item of each; `paths` may be a pattern like "img/*.jpg".
+
+        `key` makes an item's key of its path (the file's name unless given); with `labels` the folder's name is the
+        label. A file that is no image is among the rejected.
+        """
+        given = sorted(glob(str(paths), recursive=True)) if isinstance(paths, str | Path) else paths
+        files = [Path(each) for each in given]
+        if not files:
+            raise LabelwiseError(0, "NoFiles", f"no file matches {paths}")
+        rows, rejected = [], []
+        for number, path in enumerate(files, start=1):
+            name = key(path) if key else path.name
+            answer = self._client.call("POST", f"{self._path}/media", files={"files": (path.name, path.read_bytes())})
+            rejected += [{"line": number, "key": name, "error": each["error"]} for each in answer["rejected"]]
+            label = {"label": path.parent.name} if labels else {}
+            rows += [{"key": name, "image": each["id"], **label} for each in answer["media"]]
+        report = self.push(rows, create_classes=labels) if rows else Report()
+        return report.plus(Report(rejected_count=len(rejected), rejected=rejected))
 
     def lease(self, count: int = 5) -> list["Lease"]:
         """Items to label; empty when there are none now (`status` says why)."""
@@ -199,6 +270,8 @@ class Labels:
             *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
                 yield json.loads(line)
+        if rest:
+            yield json.loads(rest)
 
     def to_pandas(self) -> Any:
         """A data frame; needs pandas."""
@@ -262,15 +335,12 @@ def _value(response: httpx.Response) -> Any:
     raise LabelwiseError(response.status_code, body.get("error", "Refused"), detail, body)
 
 
-def _body(items: Any) -> tuple[str, Iterator[bytes]]:
-    if isinstance(items, str | Path):
-        path = Path(items)
-        if path.suffix.lower() not in TYPES:
-            raise LabelwiseError(0, "WrongType", f"{path.name}: push {', '.join(TYPES)} files, or an iterable of dicts")
-        return TYPES[path.suffix.lower()], _pieces(path)
-    if hasattr(items, "to_dict") and hasattr(items, "columns"):
-        items = items.to_dict("records")
-    return "application/x-ndjson", _lines(items)
+def _pause(response: httpx.Response) -> float:
+    """Seconds that the service asks to wait, 0 where it says none."""
+    try:
+        return max(0.0, float(response.headers.get("Retry-After", 0)))
+    except ValueError:
+        return 0.0
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
@@ -279,15 +349,31 @@ def _pieces(path: Path) -> Iterator[bytes]:
             yield piece
 
 
-def _lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
-    pending: list[bytes] = []
+def _requests(rows: Iterable[Mapping[str, Any]], at_once: int) -> Iterator[tuple[int, list[bytes]]]:
+    """Bodies of at most `at_once` rows, each with the number of rows before it."""
+    before, body = 0, []
     for row in rows:
-        pending.append(json.dumps(row, ensure_ascii=False, default=str).encode() + b"\n")
-        if len(pending) >= 1000:
-            yield b"".join(pending)
-            pending = []
-    if pending:
-        yield b"".join(pending)
+        body.append(_line(row))
+        if len(body) == at_once:
+            yield before, body
+            before, body = before + at_once, []
+    if body:
+        yield before, body
+
+
+def _records(frame: Any) -> Iterator[dict[str, Any]]:
+    """Rows of a data frame; what it calls not a number is a missing value."""
+    for row in frame.to_dict("records"):
+        yield {name: None if isinstance(value, float) and value != value else value for name, value in row.items()}
+
+
+def _line(row: Mapping[str, Any]) -> bytes:
+    return json.dumps(dict(row), ensure_ascii=False, default=_plain).encode("utf-8", "surrogatepass") + b"\n"
+
+
+def _plain(value: Any) -> Any:
+    """Numbers and vectors of numpy as JSON has them, everything else as text."""
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _counted(pieces: Iterator[bytes], progress: Callable[[int], Any] | None) -> Iterator[bytes]:

@@ -1,21 +1,38 @@
-"""A web process under the parent's watch: it ends when the parent does."""
+"""A web process under the parent's watch: it serves the parent's socket and ends when the parent does."""
 
 import contextlib
 import os
+import socket
 import sys
 import threading
 
 import uvicorn
 
+from app.core.settings import Settings
+
 PIPE = "LABELWISE_PARENT_PIPE"
+KEEP_ALIVE_SECONDS = 30
+GRACE_SECONDS = 5  # open requests get this long when the service is told to end
 
 
-def main() -> None:
-    """Run uvicorn with the arguments given, and leave when the parent's end of the pipe closes."""
+def main(listening: int) -> None:
+    """Serve a listening socket, given by its number, until SIGTERM or the end of the parent."""
     pipe = os.environ.pop(PIPE, None)
     if pipe is not None:
         threading.Thread(target=_leave_with_parent, args=(int(pipe),), daemon=True).start()
-    uvicorn.main(sys.argv[2:])
+    proxies = Settings().trusted_proxies
+    config = uvicorn.Config(
+        "app.main:create_app",
+        factory=True,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        proxy_headers=bool(proxies),
+        forwarded_allow_ips=proxies,
+    )
+    uvicorn.Server(config).run(sockets=[socket.socket(fileno=listening)])
 
 
 def _leave_with_parent(pipe: int) -> None:
@@ -26,4 +43,4 @@ def _leave_with_parent(pipe: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]))

@@ -11,26 +11,29 @@ from pydantic import ValidationError
 
 from app.cli import accounts, checks, serve, transfer
 from app.core.errors import AppError
-from app.core.settings import Settings, unknown_variables
+from app.core.settings import PREFIX, Settings, unknown_variables
+from labelwise import LabelwiseError
 
 Run = Callable[[Settings, argparse.Namespace], int]
+SETTINGS = ("data", "database_url", "host", "port", "web_processes", "worker", "insecure_http")
+FAILURES = (AppError, LabelwiseError, RuntimeError, ValueError, OSError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0 when it did what it says, 1 when not, 2 for wrong usage."""
-    if unknown := unknown_variables():
-        print(f"unknown settings in the environment: {', '.join(unknown)}", file=sys.stderr)
+    commands = _Commands()
+    if unknown := unknown_variables(commands.variables):
+        print(f"labelwise: unknown settings in the environment: {', '.join(unknown)}", file=sys.stderr)
         return 2
-    given = parser().parse_args(arguments)
+    given = commands.top.parse_args(arguments)
     try:
-        settings = _settings(given)
         run: Run = given.run
-        return run(settings, given)
+        return run(_settings(given), given)
     except ValidationError as error:
         for each in error.errors():
-            print(f"setting {'.'.join(map(str, each['loc']))}: {each['msg']}", file=sys.stderr)
+            print(f"labelwise: setting {'.'.join(map(str, each['loc']))}: {each['msg']}", file=sys.stderr)
         return 2
-    except (AppError, RuntimeError, ValueError, OSError) as error:
+    except FAILURES as error:
         print(f"labelwise: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -39,84 +42,160 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """All commands with their help."""
-    top = argparse.ArgumentParser(prog="labelwise", description="Human-in-the-loop active learning.")
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    return _Commands().top
 
-    def command(name: str, text: str, run: Run, group: Any = commands) -> argparse.ArgumentParser:
-        made: argparse.ArgumentParser = group.add_parser(name, help=text, description=text)
+
+class _Commands:
+    """Builds the parser and remembers the environment variables that options read."""
+
+    def __init__(self) -> None:
+        self.variables: set[str] = set()
+        self.top = argparse.ArgumentParser(
+            prog="labelwise",
+            description="Human-in-the-loop active learning. Every option can also be set by the environment "
+            "variable that stands behind it.",
+        )
+        self._group: Any = self.top.add_subparsers(required=True, metavar="COMMAND")
+        self._serving()
+        self._accounts()
+        self._transfers()
+        self._simulation()
+        self._care()
+
+    def _serving(self) -> None:
+        for name, text, run in (
+            ("serve", "start the web server, and a worker beside it", serve.serve),
+            ("demo", "start with a ready project, signed in by a printed link", serve.demo),
+        ):
+            made = self._local(name, text, run)
+            self._option(made, "--host", help="address to listen on; loopback unless set")
+            self._option(made, "--port", type=int, help="port to listen on, or the next free one; 8000 unless set")
+            self._option(
+                made, "--no-worker", variable="worker", dest="worker", action="store_false", help="start no worker"
+            )
+            self._option(made, "--web-processes", type=int, metavar="N", help="number of web processes; 1 unless set")
+            self._option(
+                made,
+                "--insecure-http",
+                action="store_true",
+                help="let people on other machines sign in over plain http",
+            )
+        self._local("worker", "run background work: rounds, features, imports", serve.worker)
+
+    def _accounts(self) -> None:
+        top = self._group
+        self._group = top.add_parser("user", help="accounts").add_subparsers(required=True, metavar="ACTION")
+        made = self._local("create", "make an account", accounts.create_user)
+        made.add_argument("name", help="the name to sign in with")
+        self._option(made, "--role", choices=("admin", "user"), default="user", help="admin or user; user unless set")
+        self._option(made, "--password-stdin", action="store_true", help="read the password from standard input")
+        self._group = top.add_parser("token", help="tokens for scripts").add_subparsers(required=True, metavar="ACTION")
+        made = self._local("create", "make a token; it is the last line of standard output", accounts.create_token)
+        self._option(made, "--user", required=True, help="whose token it is")
+        self._option(made, "--scope", action="append", help="read, label, import or manage; all of them unless given")
+        self._option(made, "--project", help="bind the token to one project, by slug or id")
+        self._option(made, "--expires", type=float, metavar="DAYS", help="days until it ends; never unless given")
+        self._group = top
+
+    def _transfers(self) -> None:
+        made = self._remote("import", "push files to a running service", transfer.push)
+        made.add_argument("project", help="slug or id")
+        made.add_argument("files", nargs="+", type=Path, help="JSONL, JSON, CSV, TSV or Parquet")
+        self._option(made, "--map", help="which column is what: text:body,label:tag,key:uid,metadata:*")
+        self._option(made, "--create-classes", action="store_true", help="make the classes that labels name")
+        self._option(
+            made,
+            "--on-error",
+            choices=("reject_row", "abort"),
+            default="reject_row",
+            help="leave bad rows out, or take no row at all; reject_row unless set",
+        )
+        self._option(
+            made,
+            "--on-change",
+            choices=("reject", "replace"),
+            default="reject",
+            help="what to do with changed content of an answered item; reject unless set",
+        )
+        made = self._remote("export", "write a project's answers or items to a file", transfer.export)
+        made.add_argument("project", help="slug or id")
+        formats = ("jsonl", "json", "csv", "parquet")
+        self._option(made, "--format", choices=formats, default="jsonl", help=f"{', '.join(formats)}; jsonl unless set")
+        self._option(
+            made,
+            "--view",
+            choices=("annotations", "items"),
+            default="annotations",
+            help="one row an answer, or one row an item; annotations unless set",
+        )
+        self._option(made, "-o", "--output", type=Path, help="the file to write; standard output unless given")
+
+    def _simulation(self) -> None:
+        made = self._command("simulate", "replay a labelled file and draw learning curves", transfer.simulate)
+        made.add_argument("file", type=Path, help="JSONL or CSV with a text (or columns) and a label")
+        self._option(made, "--strategies", default="auto,random", help="names with commas; auto,random unless set")
+        self._option(made, "--seeds", type=int, default=5, help="repeats of each strategy; 5 unless set")
+        self._option(made, "--labels", type=int, default=300, help="answers to give in each run; 300 unless set")
+        self._option(made, "--label-column", default="label", help="column of the label; label unless set")
+        self._option(made, "--text-column", default="text", help="column of the text; text unless set")
+        self._option(made, "--output", type=Path, default=Path("simulation"), help="folder of the results")
+
+    def _care(self) -> None:
+        self._local("migrate", "bring the database to the newest schema", checks.migrate_database)
+        self._local("check", "say line by line whether everything is in order", checks.check)
+        made = self._local("backup", "write the whole data folder to one file (SQLite)", checks.backup)
+        made.add_argument("file", type=Path, help="the file to write, a gzipped tar")
+        made = self._local("restore", "read a backup into an empty data folder (SQLite)", checks.restore)
+        made.add_argument("file", type=Path, help="a file that backup wrote")
+
+    def _command(self, name: str, text: str, run: Run) -> argparse.ArgumentParser:
+        made: argparse.ArgumentParser = self._group.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
         made.set_defaults(run=run)
-        made.add_argument("--data", type=Path, help="data folder (LABELWISE_DATA)")
-        made.add_argument("--database-url", help="postgresql://... instead of SQLite (LABELWISE_DATABASE_URL)")
         return made
 
-    for name, text, run in (
-        ("serve", "start the web server, and a worker beside it", serve.serve),
-        ("demo", "start with a ready project, signed in by a printed link", serve.demo),
-    ):
-        made = command(name, text, run)
-        made.add_argument("--host", help="address to listen on; loopback unless set (LABELWISE_HOST)")
-        made.add_argument("--port", type=int, help="port, or the next free one (LABELWISE_PORT)")
-        made.add_argument("--no-worker", action="store_true", help="start no worker (LABELWISE_WORKER=false)")
-        made.add_argument("--web-processes", type=int, help="web processes (LABELWISE_WEB_PROCESSES)")
-        made.add_argument(
-            "--insecure-http",
-            action="store_true",
-            help="allow sign-in over plain http from other machines (LABELWISE_INSECURE_HTTP)",
-        )
-    command("worker", "run background work: rounds, features, imports", serve.worker)
-    command("migrate", "bring the database to the newest schema", checks.migrate_database)
-    command("check", "say whether everything is in order", checks.check)
-    made = command("backup", "write the whole data folder to one file (SQLite)", checks.backup)
-    made.add_argument("file", type=Path)
-    made = command("restore", "read a backup into an empty data folder (SQLite)", checks.restore)
-    made.add_argument("file", type=Path)
-    user = commands.add_parser("user", help="accounts").add_subparsers(required=True, metavar="ACTION")
-    made = command("create", "make an account", accounts.create_user, user)
-    made.add_argument("name")
-    made.add_argument("--role", choices=("admin", "user"), default="user")
-    made.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
-    token = commands.add_parser("token", help="tokens for scripts").add_subparsers(required=True, metavar="ACTION")
-    made = command("create", "make a token; it is the last line of standard output", accounts.create_token, token)
-    made.add_argument("--user", required=True)
-    made.add_argument("--scope", action="append", help="read, label, import or manage; all of them unless given")
-    made.add_argument("--project", help="bind the token to one project")
-    made.add_argument("--expires", type=float, metavar="DAYS")
-    made = command("import", "push files over HTTP (LABELWISE_URL, LABELWISE_TOKEN)", transfer.push)
-    made.add_argument("project")
-    made.add_argument("files", nargs="+", type=Path)
-    made.add_argument("--map", help="text:body,label:tag,metadata:*")
-    made.add_argument("--create-classes", action="store_true")
-    made = command("export", "write a project's answers or items over HTTP", transfer.export)
-    made.add_argument("project")
-    made.add_argument("--format", default="jsonl", choices=("jsonl", "json", "csv", "parquet"))
-    made.add_argument("--view", default="annotations", choices=("annotations", "items"))
-    made.add_argument("-o", "--output", type=Path, help="standard output unless given")
-    made = command(
-        "simulate", "replay a labelled file with query strategies and draw learning curves", transfer.simulate
-    )
-    made.add_argument("file", type=Path, help="JSONL or CSV with a text (or row columns) and a label")
-    made.add_argument("--strategies", default="auto,random")
-    made.add_argument("--seeds", type=int, default=5)
-    made.add_argument("--labels", type=int, default=300)
-    made.add_argument("--label-column", default="label")
-    made.add_argument("--text-column", default="text")
-    made.add_argument("--output", type=Path, default=Path("simulation"))
-    return top
+    def _local(self, name: str, text: str, run: Run) -> argparse.ArgumentParser:
+        """A command that works on the database and the data folder themselves."""
+        made = self._command(name, text, run)
+        self._option(made, "--data", type=Path, metavar="DIR", help="data folder; the user's own unless set")
+        self._option(made, "--database-url", metavar="URL", help="postgresql://... instead of SQLite in the folder")
+        return made
+
+    def _remote(self, name: str, text: str, run: Run) -> argparse.ArgumentParser:
+        """A command that speaks to a service over HTTP; its token comes from the environment alone."""
+        made = self._command(name, f"{text} (token: LABELWISE_TOKEN)", run)
+        self._option(made, "--url", help="where the service is; http://127.0.0.1:8000 unless set")
+        return made
+
+    def _option(self, to: argparse.ArgumentParser, *names: str, help: str, **how: Any) -> None:
+        """Add an option whose default comes from the environment; settings are read by Settings itself."""
+        plain = names[-1].removeprefix("--").replace("-", "_")
+        variable = PREFIX + how.pop("variable", plain).upper()
+        if how.get("dest", plain) in SETTINGS:
+            how["default"] = None
+        else:
+            self.variables.add(variable)
+            if (found := os.environ.get(variable)) is not None:
+                how["default"] = _from_environment(variable, found, how)
+                how.pop("required", None)
+        off = "=false" if how.get("action") == "store_false" else ""
+        to.add_argument(*names, help=f"{help} ({variable}{off})", **how)
+
+
+def _from_environment(variable: str, value: str, how: dict[str, Any]) -> Any:
+    if how.get("action") == "store_true":
+        return value.lower() in ("1", "true", "yes")
+    if how.get("action") == "append":
+        return value.split(",")
+    if "choices" in how and value not in how["choices"]:
+        raise SystemExit(f"labelwise: {variable} is one of {', '.join(how['choices'])}")
+    return value  # argparse itself turns a default that is text into the option's type
 
 
 def _settings(given: argparse.Namespace) -> Settings:
     """Settings of the environment with what the command line says on top."""
-    named: dict[str, Any] = {
-        name: value
-        for name in ("data", "host", "port", "web_processes", "database_url")
-        if (value := getattr(given, name, None)) is not None
-    }
-    if getattr(given, "no_worker", False):
-        named["worker"] = False
-    if getattr(given, "insecure_http", False):
-        named["insecure_http"] = True
+    named = {name: value for name in SETTINGS if (value := getattr(given, name, None)) is not None}
     for name, value in named.items():  # children read the same settings
-        os.environ[f"LABELWISE_{name.upper()}"] = str(value).lower() if isinstance(value, bool) else str(value)
+        os.environ[PREFIX + name.upper()] = str(value).lower() if isinstance(value, bool) else str(value)
     settings = Settings()
-    os.environ["LABELWISE_DATA"] = str(settings.data)
+    os.environ["LABELWISE_DATA"] = str(settings.data.absolute())
     return settings

@@ -1,62 +1,62 @@
-"""Serving: a parent that watches the web processes and the worker, and takes them along when it ends."""
+"""Serving: everything is prepared here, said on the screen, and handed to the parent process that watches it."""
 
 import argparse
+import contextlib
+import errno
 import os
-import signal
 import socket
-import subprocess
 import sys
-import time
-from dataclasses import dataclass, field
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.cli.child import PIPE
+from app.cli.family import Child, Family
 from app.core.settings import Settings
 from app.db import Database
 from app.db.migrate import current, migrate, newest
-from app.services import accounts
+from app.services import accounts, jobs
 from app.services import demo as demo_project
 from app.worker import run_worker
 
 PORTS_TRIED = 50
-LONGEST_PAUSE_SECONDS = 10.0
-STEADY_SECONDS = 30.0
-GRACE_SECONDS = 10.0
-PIPE = "LABELWISE_PARENT_PIPE"
+BACKLOG = 2048
+ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def serve(settings: Settings, given: argparse.Namespace) -> int:
     """Start everything and watch it until a signal."""
     prepare(settings)
-    db = Database(settings.url)
-    port = free_port(settings.host, settings.port)
-    with db.write() as session:
-        code = accounts.setup_link(session)
-    db.dispose()
-    if code is not None:
-        print(f"Make the first account here, once:\n\n    {address(settings, port)}/setup/{code}\n", flush=True)
-    return _Family(settings, port).run()
+    with contextlib.closing(listen(settings.host, settings.port)) as listening:
+        db = Database(settings.url)
+        with db.write() as session:
+            code = accounts.setup_link(session)
+        db.dispose()
+        if code is not None:
+            print(f"\nMake the first account here, once:\n\n    {address(settings, listening)}/setup/{code}\n")
+        return _run(settings, listening)
 
 
 def demo(settings: Settings, given: argparse.Namespace) -> int:
     """Make the demo project where it is missing, print a link that signs in, and serve."""
     prepare(settings)
-    db = Database(settings.url)
-    project_id, user_id = demo_project.ensure_demo(db, settings)
-    with db.write() as session:
-        code = accounts.sign_in_link(session, user_id, project_id)
-    db.dispose()
-    port = free_port(settings.host, settings.port)
-    print(
-        f"\nThe demo is ready. Open this link, it works once:\n\n    {address(settings, port)}/enter/{code}\n",
-        flush=True,
-    )
-    return _Family(settings, port).run()
+    with contextlib.closing(listen(settings.host, settings.port)) as listening:
+        db = Database(settings.url)
+        project_id, user_id = demo_project.ensure_demo(db, settings)
+        with db.write() as session:
+            code = accounts.sign_in_link(session, user_id, project_id)
+        db.dispose()
+        link = f"{address(settings, listening)}/enter/{code}"
+        print(f"\nThe demo is ready. Open this link, it works once:\n\n    {link}\n")
+        return _run(settings, listening)
 
 
 def worker(settings: Settings, given: argparse.Namespace) -> int:
     """Run a worker in this process."""
     prepare(settings)
     pipe = os.environ.pop(PIPE, None)
-    print("worker: looking for work", flush=True)
+    if pipe is None:
+        print("The worker looks for work. Ctrl+C ends it.", flush=True)
     run_worker(settings, parent_pipe=int(pipe) if pipe else None)
     return 0
 
@@ -71,93 +71,56 @@ def prepare(settings: Settings) -> None:
     migrate(settings.url)
 
 
-def free_port(host: str, port: int) -> int:
-    """The port, or the next free one after it, which is said."""
-    for wanted in range(port, port + PORTS_TRIED):
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, wanted))
-            except OSError:
-                continue
-            if wanted != port:
-                print(f"Port {port} is in use; taking {wanted}.", flush=True)
-            return int(probe.getsockname()[1])
-    raise RuntimeError(f"no free port from {port} to {port + PORTS_TRIED - 1}")
-
-
-def address(settings: Settings, port: int) -> str:
-    """Where a browser on this machine finds the service."""
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::", "127.0.0.1") else settings.host  # noqa: S104  # compared, not bound
-    return f"http://{host}:{port}"
-
-
-@dataclass
-class _Child:
-    """One watched process."""
-
-    name: str
-    command: list[str]
-    process: "subprocess.Popen[bytes] | None" = None
-    started: float = 0.0
-    pause: float = 0.5
-    due: float = field(default=0.0)
-
-
-class _Family:
-    """The web process or processes and the worker; a child that ends is started again, ever more slowly."""
-
-    def __init__(self, settings: Settings, port: int) -> None:
-        web = [sys.executable, "-m", "uvicorn", "app.main:create_app", "--factory", "--host", settings.host]
-        web += ["--port", str(port), "--no-access-log", "--log-level", "warning", "--timeout-keep-alive", "30"]
-        if settings.web_processes > 1:
-            web += ["--workers", str(settings.web_processes)]
-        if settings.trusted_proxies:
-            web += ["--proxy-headers", "--forwarded-allow-ips", settings.trusted_proxies]
-        self._children = [_Child("web", [sys.executable, "-m", "app.cli.child", *web[2:]])]
-        if settings.worker:
-            self._children.append(_Child("worker", [sys.executable, "-m", "labelwise", "worker"]))
-        self._url = address(settings, port)
-        self._ending = False
-
-    def run(self) -> int:
-        """Start the children, watch them, end them."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._end)
-        print(f"Labelwise listens on {self._url}", flush=True)
-        # The children hold the reading end: it closes when this process is gone, however it went.
-        reading, writing = os.pipe()
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket on the port, or on the next free one after it, which is said."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for wanted in range(port, min(port + PORTS_TRIED, 65_536)):
+        made = socket.socket(family)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            while not self._ending:
-                for child in self._children:
-                    self._watch(child, reading)
-                time.sleep(0.2)
-        finally:
-            self._stop()
-            os.close(writing)
-        return 0
+            made.bind((host, wanted))
+            made.listen(BACKLOG)
+        except OSError as error:
+            made.close()
+            if error.errno != errno.EADDRINUSE:
+                raise RuntimeError(f"cannot listen on {host} port {wanted}: {error.strerror}") from None
+            continue
+        if wanted != port:
+            print(f"Port {port} is in use; taking {wanted}.", flush=True)
+        return made
+    raise RuntimeError(f"no free port from {port} on: name another with --port")
 
-    def _end(self, *_: object) -> None:
-        self._ending = True
 
-    def _watch(self, child: _Child, pipe: int) -> None:
-        if child.process is not None and child.process.poll() is not None:
-            steady = time.monotonic() - child.started > STEADY_SECONDS
-            child.pause = 0.5 if steady else min(LONGEST_PAUSE_SECONDS, child.pause * 2)
-            print(f"{child.name} ended with code {child.process.returncode}; starting it again", flush=True)
-            child.process, child.due = None, time.monotonic() + child.pause
-        if child.process is None and time.monotonic() >= child.due:
-            environment = {**os.environ, PIPE: str(pipe)}
-            child.process = subprocess.Popen(child.command, env=environment, pass_fds=(pipe,))  # noqa: S603  # our own program
-            child.started = time.monotonic()
+def address(settings: Settings, listening: socket.socket) -> str:
+    """Where a browser on this machine finds the service."""
+    host = "127.0.0.1" if settings.host in ANYWHERE else settings.host
+    return f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
 
-    def _stop(self) -> None:
-        alive = [child.process for child in self._children if child.process and child.process.poll() is None]
-        for process in alive:
-            process.terminate()
-        end = time.monotonic() + GRACE_SECONDS
-        for process in alive:
-            try:
-                process.wait(max(0.1, end - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
+
+def _run(settings: Settings, listening: socket.socket) -> int:
+    if settings.host not in LOOPBACK and not settings.insecure_http:
+        print(
+            "Other machines reach this address, but nobody can sign in over plain http: put an https proxy in front "
+            "(docs/deployment.md), or allow it with --insecure-http on a network that you trust.",
+            file=sys.stderr,
+        )
+    # -P: a folder named app where the program was started from is none of ours.
+    web = [sys.executable, "-P", "-m", "app.cli.child", str(listening.fileno())]
+    children = [Child("web", web) for _ in range(settings.web_processes)]
+    if settings.worker:
+        background = [sys.executable, "-P", "-m", "labelwise", "worker"]
+        children.append(Child("worker", background, on_death=lambda pid: _free_jobs(settings, pid)))
+    print(f"Labelwise listens on {address(settings, listening)} (Ctrl+C ends it)", flush=True)
+    return Family(listening, children).run()
+
+
+def _free_jobs(settings: Settings, pid: int) -> None:
+    """Let the next worker have a dead one's jobs at once; without it they wait for the end of their leases."""
+    db = Database(settings.url)
+    try:
+        with db.write() as session:
+            jobs.bury_worker(session, socket.gethostname(), pid)
+    except SQLAlchemyError as error:
+        print(f"A dead worker's jobs wait for the end of their leases: {error}", file=sys.stderr)
+    finally:
+        db.dispose()

@@ -15,11 +15,18 @@ REJECTED_SHOWN = 10
 
 def push(settings: Settings, given: argparse.Namespace) -> int:
     """Push files; the exit code is 1 when rows were rejected."""
-    project = Client().project(given.project)
+    project = Client(given.url).project(given.project)
     rejected = 0
     for file in given.files:
         with tqdm(total=file.stat().st_size, unit="B", unit_scale=True, desc=file.name, disable=None) as bar:
-            report = project.push(file, map=given.map, create_classes=given.create_classes, progress=bar.update)
+            report = project.push(
+                file,
+                map=given.map,
+                create_classes=given.create_classes,
+                on_error=given.on_error,
+                on_change=given.on_change,
+                progress=bar.update,
+            )
         print(
             f"{file.name}: {report.created} created, {report.updated} updated, {report.unchanged} unchanged, "
             f"{report.rejected_count} rejected"
@@ -32,7 +39,7 @@ def push(settings: Settings, given: argparse.Namespace) -> int:
 
 def export(settings: Settings, given: argparse.Namespace) -> int:
     """Write an export to a file or to standard output."""
-    project = Client().project(given.project)
+    project = Client(given.url).project(given.project)
     if given.output is None:
         for piece in project.export(format=given.format, view=given.view):
             sys.stdout.buffer.write(piece)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 from pydantic import Field, SecretStr
@@ -67,7 +68,7 @@ class Settings(BaseSettings):
         return url
 
 
-def unknown_variables() -> list[str]:
+def unknown_variables(also_known: Collection[str] = ()) -> list[str]:
     """`LABELWISE_...` variables of the process that name no setting; the library itself ignores them."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | NOT_SETTINGS
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | NOT_SETTINGS | set(also_known)
     return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)

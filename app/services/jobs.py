@@ -10,16 +10,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Update, func, or_, select, text, update
+from sqlalchemy import Update, delete, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from app.core.errors import NotFound
 from app.core.settings import Settings
-from app.db import Database, Job, WriteSession
+from app.db import Database, Job, Worker, WriteSession
 from app.db.session import now
 
 MAX_ATTEMPTS = 5
 CHANNEL = "labelwise_jobs"
+LIVING = timedelta(seconds=15)  # a worker says every four seconds that it lives
 PRIORITY = {"round": 10, "import": 5, "featurize": 3}
 
 
@@ -243,3 +244,18 @@ def cancel(session: WriteSession, job_id: int) -> None:
     ).scalar_one_or_none()
     if changed is None and session.get(Job, job_id) is None:
         raise NotFound("there is no such job")
+
+
+def bury_worker(session: WriteSession, host: str, pid: int) -> int:
+    """Forget a worker process that died; the number of jobs that are free at once.
+
+    A job does not name its worker. So its lease is ended only where no other worker was seen lately; and if one
+    does live, it hears by its token that the job is another's.
+    """
+    moment = now(session)
+    session.execute(delete(Worker).where(Worker.host == host[:200], Worker.pid == pid))
+    living = select(func.count()).select_from(Worker).where(Worker.last_seen > moment - LIVING)
+    if session.execute(living).scalar_one():
+        return 0
+    freed = update(Job).where(Job.state == "running", Job.lease_until > moment)
+    return len(session.execute(freed.values(lease_until=moment, updated_at=moment).returning(Job.id)).all())
