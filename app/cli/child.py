@@ -3,7 +3,6 @@
 import contextlib
 import os
 import socket
-import sys
 import threading
 
 import uvicorn
@@ -40,7 +39,3 @@ def _leave_with_parent(pipe: int) -> None:
         while os.read(pipe, 1):
             pass
     os._exit(0)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]))

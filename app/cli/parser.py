@@ -149,7 +149,9 @@ class _Commands:
         made.add_argument("file", type=Path, help="a file that backup wrote")
 
     def _command(self, name: str, text: str, run: Run) -> argparse.ArgumentParser:
-        made: argparse.ArgumentParser = self._group.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+        made: argparse.ArgumentParser = self._group.add_parser(
+            name, help=text, description=f"{text[0].upper()}{text[1:]}."
+        )
         made.set_defaults(run=run)
         return made
 

@@ -105,7 +105,8 @@ def _run(settings: Settings, listening: socket.socket) -> int:
             file=sys.stderr,
         )
     # -P: a folder named app where the program was started from is none of ours.
-    web = [sys.executable, "-P", "-m", "app.cli.child", str(listening.fileno())]
+    start = f"from app.cli.child import main; main({listening.fileno()})"
+    web = [sys.executable, "-P", "-c", start]
     children = [Child("web", web) for _ in range(settings.web_processes)]
     if settings.worker:
         background = [sys.executable, "-P", "-m", "labelwise", "worker"]
