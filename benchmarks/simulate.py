@@ -1,4 +1,4 @@
-"""Learning curves on real sets: `python benchmarks/simulate.py [--seeds 10] [--sets trec,...] [--strategies ...]`.
+"""Learning curves on real sets: `python -m benchmarks.simulate [--seeds 10] [--sets trec,...] [--strategies ...]`.
 
 No initial labels, rounds of 20, 600 labels, the audit share charged to every strategy but random, paired seeds.
 Finished runs are kept in benchmarks/out/curves and read again, so a stopped benchmark goes on.
@@ -8,8 +8,6 @@ import argparse
 import sys
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from app.loop.simulate import full_accuracy, median_labels, paired_difference, simulate_all
 from benchmarks.datasets import dataset
