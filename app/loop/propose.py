@@ -113,6 +113,8 @@ def propose(
     clock.lap("prepare")
     progress("score", 0.4)
     candidates = _score(shards, strategy, state, model, plan, executor)
+    if sample.block.sparse is None:
+        candidates = _settled(candidates, strategy, state, model)
     clock.lap("score")
     progress("choose", 0.8)
     chosen = strategy.choose(candidates, min(plan.size, len(candidates)), state, rng)
@@ -234,6 +236,18 @@ def _score(
         plan.seed,
     )
     return _kept(merged, plan.size, strategy.explores)
+
+
+def _settled(candidates: Candidates, strategy: PoolStrategy, state: Any, model: Model | None) -> Candidates:
+    """The candidates scored once more, all at once in the order of their hash.
+
+    The last bits of a dense product depend on how many rows it has, so scores from shards depend on the cut.
+    """
+    if model is None or not len(candidates):
+        return candidates
+    probabilities = model.probabilities(candidates.block)
+    scores = strategy.score(ScoredRows(candidates.ids, candidates.block, probabilities), state)
+    return Candidates(candidates.ids, candidates.block, probabilities, scores, candidates.seed)
 
 
 def _given(part: Candidates) -> Floats:

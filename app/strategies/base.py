@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from app.core.arrays import Floats, Indices
 from app.core.block import Block, Rows
 
+NEARLY_IDENTICAL = 0.999  # the cosine from which two items say the same
+APART_LOOKS = 1_000
+
 
 class Need(StrEnum):
     """What a strategy cannot do without; the loop refuses by name when it is missing."""
@@ -51,6 +54,22 @@ class Candidates:
         """Positions of the k highest scores, best first; ties break by a keyed hash of the item's identity."""
         order = np.lexsort((keyed_hash(self.ids, self.seed), -self.scores))
         return order[:k].astype(np.int64)
+
+    def best_apart(self, k: int) -> Indices:
+        """As `best`, but a row nearly identical to one before it goes to the end: one answer tells both.
+
+        Looks at the 1,000 best, or 4 k; costs O(k^2 d). Rows of zeros are like nothing.
+        """
+        order = self.best(max(APART_LOOKS, 4 * k))
+        vectors = self.block.dense[order]
+        apart: list[int] = []
+        repeated: list[int] = []
+        for place in range(len(order)):
+            if len(apart) == k:
+                break
+            near = apart and float((vectors[apart] @ vectors[place]).max()) > NEARLY_IDENTICAL
+            (repeated if near else apart).append(place)
+        return order[np.array(apart + repeated, dtype=np.int64)[:k]]
 
     def by_hash(self) -> Indices:
         """Positions in the order of the keyed hash: how ties break."""

@@ -14,6 +14,7 @@ from app.strategies.pool.uncertainty import margin_uncertainty
 COLD_RADIUS = 0.5  # of the median distance between two items, while nothing is labelled
 SMALLEST_RADIUS = 0.02
 LABELLED_AT_ONCE = 2_000
+ROWS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,19 @@ def kernel(rows: Floats, points: Floats, radius: float) -> Floats:
     """exp(-(1 - cos) / radius), (n, m); rows of zeros are as far from everything as orthogonal ones."""
     similar = np.asarray(rows @ points.T, dtype=np.float32)
     similar -= 1  # in place: at this size the memory costs more than the arithmetic
-    similar *= np.float32(1 / radius)
+    similar /= np.float32(radius)
     np.exp(similar, out=similar)
     return similar
+
+
+def gains_of(similar: Floats, covered: Floats, weights: Floats) -> Floats:
+    """sum_j w_j max(k_ij - covered_j, 0) for every row i, (n,); in slices that stay in the processor's cache."""
+    gains = np.empty(similar.shape[0], dtype=np.float32)
+    for start in range(0, similar.shape[0], ROWS_AT_ONCE):
+        part = similar[start : start + ROWS_AT_ONCE] - covered
+        np.maximum(part, 0, out=part)
+        gains[start : start + ROWS_AT_ONCE] = part @ weights
+    return gains
 
 
 def herding_state(context: Context, weights: Doubles) -> HerdingState:
@@ -64,9 +75,7 @@ def greedy_cover(candidates: Candidates, k: int, state: HerdingState, worth: Dou
     similar = kernel(candidates.block.dense, state.points, state.radius)
     weights = state.weights.astype(np.float32)
     covered = state.covered.astype(np.float32)
-    above = similar - covered
-    np.maximum(above, 0, out=above)
-    gains = worth * (above @ weights)
+    gains = worth * gains_of(similar, covered, weights)
     tie = np.empty(len(candidates), dtype=np.int64)
     tie[candidates.by_hash()] = np.arange(len(candidates))
     heap = [(-float(gains[i]), int(tie[i]), i) for i in range(len(candidates))]
@@ -74,7 +83,7 @@ def greedy_cover(candidates: Candidates, k: int, state: HerdingState, worth: Dou
     chosen: list[int] = []
     while heap and len(chosen) < k:
         old, order, i = heapq.heappop(heap)
-        gain = float(worth[i]) * float(np.maximum(similar[i] - covered, 0) @ weights)
+        gain = float(worth[i]) * float(gains_of(similar[i : i + 1], covered, weights)[0])
         if heap and (-gain, order) > heap[0][:2] and gain < -old:
             heapq.heappush(heap, (-gain, order, i))
             continue
@@ -116,8 +125,8 @@ class UncertaintyHerding:
 
     u is the margin uncertainty; the kernel's radius is the median distance of the pool to the labels, so it
     shrinks as they grow and the choice moves from coverage to margin by itself. `own` weighs the candidate's own
-    uncertainty: 0 is the published method, 1 the product of both.
-    Candidates are the most uncertain items and as many drawn at random.
+    uncertainty: 0 is the published method, 1 the product of both. Candidates are the most uncertain items and as many
+    drawn at random.
     Costs O(n c) for scoring and O(candidates x sample x d). Weak where features carry no neighbourhood.
 
     Source: Bae, Oliveira, Sutherland. Uncertainty Herding: One Active Learning Method for All Label Budgets.

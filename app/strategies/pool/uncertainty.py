@@ -29,14 +29,15 @@ class _Uncertainty:
         return context.multiple
 
     def choose(self, candidates: Candidates, k: int, state: Any, rng: Generator) -> Indices:
-        return candidates.best(k)
+        """The highest scores first; near-duplicates of one before go to the end."""
+        return candidates.best_apart(k)
 
 
 @dataclass(frozen=True)
 class LeastConfident(_Uncertainty):
     """Score u(x) = 1 - max_c p_c, in [0, 1).
 
-    Needs c >= 2 classes; costs O(n c). Blind to redundancy: near-duplicates score alike.
+    Needs c >= 2 classes; costs O(n c). Blind to redundancy but for near-duplicates, which are put off.
 
     Source: Lewis, Gale. A Sequential Algorithm for Training Text Classifiers. SIGIR 1994.
     """
@@ -56,7 +57,7 @@ class LeastConfident(_Uncertainty):
 class Margin(_Uncertainty):
     """Score u(x) = 1 - (p1 - p2), where p1 >= p2 are the two highest probabilities; 1 is a tie.
 
-    Needs c >= 2 classes; costs O(n c). Blind to redundancy: near-duplicates score alike.
+    Needs c >= 2 classes; costs O(n c). Blind to redundancy but for near-duplicates, which are put off.
 
     Source: Scheffer, Decomain, Wrobel. Active Hidden Markov Models for Information Extraction. IDA 2001.
     """

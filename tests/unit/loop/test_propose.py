@@ -127,3 +127,25 @@ def test_coverage_is_the_greedy_maximum_when_the_sample_is_the_pool() -> None:
         expected.append(int(gains.argmax()))
         covered = np.maximum(covered, kernel[expected[-1]])
     assert proposal.ids[:, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("name", ["margin", "uherding"])
+def test_a_wide_and_long_pool_gives_the_same_order_under_any_cut(name: str) -> None:
+    """Products of float32 end in other bits under another cut; the order must not show it."""
+    matrix = pool(6_000, 96, seed=5)
+    given = labelled(pool(90, 96, seed=1), [0, 1, 2] * 30)
+
+    whole = run(name, matrix, given, size=100, cuts=1).ids[:, 0]
+
+    for cuts in (3, 11):
+        assert run(name, matrix, given, size=100, cuts=cuts).ids[:, 0].tolist() == whole.tolist()
+
+
+def test_near_duplicates_are_not_asked_one_after_the_other() -> None:
+    matrix = np.repeat(pool(40, seed=2), 3, axis=0)
+    given = labelled(pool(9, seed=1), [0, 1, 2] * 3)
+
+    for name in ("margin", "entropy", "least_confident", "uherding", "coverage"):
+        picked = run(name, matrix, given, size=20).ids[:, 0]
+
+        assert len(set((picked // 3).tolist())) == 20, name
