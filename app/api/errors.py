@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from app.api.bodies import refusal
 from app.core.errors import AppError
 from app.core.text import write_json
-from app.db.session import is_busy
+from app.db.session import is_busy, is_full
 
 log = logging.getLogger("labelwise.api")
 NAMES = {401: "NotSignedIn", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 413: "TooLarge"}
@@ -74,6 +74,9 @@ def _conflict(request: Request, error: Exception) -> JSONResponse:
 def _operational(request: Request, error: Exception) -> JSONResponse:
     if is_busy(cast(OperationalError, error)):
         return _busy(request, error)
+    if is_full(cast(OperationalError, error)):
+        log.error("the database cannot write: %s", error)
+        return answer(request, 503, "Unavailable", "the server's disk is full: nothing of this request was stored")
     return _unexpected(request, error)
 
 

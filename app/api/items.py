@@ -22,7 +22,7 @@ from app.core.text import INT64_MAX, check_json
 from app.db import Item, Project
 from app.formats import by_content_type, write_csv
 from app.modalities.image import thumbnail
-from app.services import archives, exports, ingestion, items, media
+from app.services import applying, archives, exports, ingestion, items, media
 from app.services.access import project_for
 
 router = APIRouter(tags=["items"], route_class=StrictRoute)
@@ -99,7 +99,8 @@ async def push_items(
 ) -> dict[str, Any]:
     """Push items as NDJSON, a JSON array, CSV or Parquet; any size, streamed; idempotent by key."""
     kind = by_content_type(request.headers.get("content-type", ""))
-    options = ingestion.Options.parse(map, create_classes, on_error, on_change)
+    options = applying.Options.parse(map, create_classes, on_error, on_change)
+    await run_in_threadpool(ingestion.check_may_import, db, person, project)
     with ingestion.spool(config) as (path, file):
         await _receive(request, config, file)
         if async_:
@@ -255,7 +256,8 @@ def rejected_rows(job: Number, person: Caller, db: Db) -> Response:
     """The rejected rows of an import job."""
     look_at_job(db, person, job)
     out = io.BytesIO()
-    write_csv(iter(ingestion.rejected_rows(db, job) or [{"line": None, "key": None, "error": None}]), out, raw=False)
+    rows = ingestion.rejected_rows(db, job)
+    write_csv(iter(rows), out, raw=False, columns=("line", "key", "error"))
     return Response(out.getvalue(), media_type="text/csv")
 
 

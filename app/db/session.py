@@ -186,6 +186,12 @@ def is_busy(error: OperationalError) -> bool:
     return any(sign in words for sign in ("locked", "busy", "deadlock", "could not serialize", "connection"))
 
 
+def is_full(error: OperationalError) -> bool:
+    """Whether the database could not write for want of room."""
+    words = str(error.orig).lower()
+    return any(sign in words for sign in ("disk is full", "disk i/o error", "no space left", "disk full"))
+
+
 def _json() -> dict[str, Any]:
     return {"json_serializer": write_json, "json_deserializer": orjson.loads}
 

@@ -14,6 +14,12 @@ from app.core.text import check_json
 from app.formats.base import ReadRow
 
 BATCH = 1_000
+# The columns of our exports that are not text, whatever the first rows hold.
+TYPES = {
+    "id": pa.int64(), "item": pa.int64(), "round": pa.int64(), "version": pa.int64(), "votes": pa.int64(),
+    "priority": pa.int64(), "seconds_spent": pa.float64(), "probability": pa.float64(), "agreement": pa.float64(),
+    "counted": pa.bool_(), "late": pa.bool_(), "disputed": pa.bool_(), "reserved": pa.bool_(),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,7 @@ class Parquet:
             raise InvalidFile(f"the Parquet file cannot be read after row {number}: {str(error)[:150]}") from None
 
     def write(self, rows: Iterator[dict[str, Any]], file: BinaryIO) -> None:
-        """Nested values become JSON text; columns take their type from the first thousand rows."""
+        """Nested values become JSON text; a column that is not one of our exports' numbers is text."""
         writer, pending = None, []
         for row in rows:
             pending.append({name: _flat(value) for name, value in row.items()})
@@ -49,10 +55,8 @@ class Parquet:
 
 def _flush(writer: Any, rows: list[dict[str, Any]], file: BinaryIO) -> Any:
     if writer is None:
-        table = pa.Table.from_pylist(rows) if rows else pa.table({})
-        # A column without a value so far is text from here on.
-        fields = [field.with_type(pa.string()) if pa.types.is_null(field.type) else field for field in table.schema]
-        writer = pq.ParquetWriter(file, pa.schema(fields))
+        names = list(rows[0]) if rows else []
+        writer = pq.ParquetWriter(file, pa.schema([pa.field(name, TYPES.get(name, pa.string())) for name in names]))
     if rows:
         writer.write_table(pa.Table.from_pylist([_fitting(row, writer.schema) for row in rows], schema=writer.schema))
     return writer

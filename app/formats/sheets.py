@@ -1,8 +1,9 @@
 """CSV: what spreadsheets and databases write."""
 
+import codecs
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO, ClassVar
@@ -31,9 +32,8 @@ class Csv:
         if start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in start[:200]:
             raise InvalidFile("the file is in UTF-16: save it as UTF-8")
         file.seek(0)
-        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="surrogateescape", newline="")
         csv.field_size_limit(max_line_bytes)
-        reader = csv.reader(text, delimiter=_delimiter(start), strict=True)
+        reader = csv.reader(_lines(file, max_line_bytes), delimiter=_delimiter(start), strict=True)
         try:
             header = next(reader, None)
             if not header:
@@ -46,18 +46,24 @@ class Csv:
                     yield _row(reader.line_num, names, cells)
         except csv.Error as error:
             raise InvalidFile(f"line {reader.line_num}: {error}") from None
-        finally:
-            text.detach()
 
     def write(self, rows: Iterator[dict[str, Any]], file: BinaryIO) -> None:
         """Cells that a spreadsheet would run get a quote in front; the first row sets the columns."""
         write_csv(rows, file, raw=False)
 
 
-def write_csv(rows: Iterator[dict[str, Any]], file: BinaryIO, *, raw: bool) -> None:
-    """Write rows as they come. Nested values become JSON text; `raw` keeps every byte of a cell."""
+def write_csv(
+    rows: Iterator[dict[str, Any]], file: BinaryIO, *, raw: bool, columns: Sequence[str] | None = None
+) -> None:
+    """Write rows as they come. Nested values become JSON text; `raw` keeps every byte of a cell.
+
+    The first row sets the columns unless they are given.
+    """
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     writer = None
+    if columns is not None:
+        writer = csv.DictWriter(text, list(columns), extrasaction="ignore")
+        writer.writeheader()
     for row in rows:
         if writer is None:
             writer = csv.DictWriter(text, list(row), extrasaction="ignore")
@@ -65,6 +71,18 @@ def write_csv(rows: Iterator[dict[str, Any]], file: BinaryIO, *, raw: bool) -> N
         writer.writerow({name: _cell(value, raw) for name, value in row.items()})
     text.flush()
     text.detach()
+
+
+def _lines(file: BinaryIO, longest: int) -> Iterator[str]:
+    """Lines as text, bounded; a byte that is not UTF-8 stays one that the cell's check finds."""
+    number, first = 0, True
+    while line := file.readline(longest + 1):
+        number += 1
+        if len(line) > longest:
+            raise InvalidFile(f"line {number} has more than {longest:,} bytes: is a quotation mark missing?")
+        if first:
+            line, first = line.removeprefix(codecs.BOM_UTF8), False
+        yield line.decode("utf-8", "surrogateescape")
 
 
 def _cell(value: Any, raw: bool) -> Any:

@@ -10,7 +10,7 @@ from app.core.settings import Settings
 from app.core.text import check_text, fold
 from app.db import Database, Media
 from app.db.session import now
-from app.services import ingestion, items, media, projects, tasks
+from app.services import applying, media, projects, storing, tasks
 from app.services.access import Person, project_for
 from app.services.rows import Reader
 
@@ -86,10 +86,10 @@ def items_of_folders(
                 )
                 for number, row in enumerate(rows, start=1)
             ]
-            items.store(session, project, prepared, replace=False, moment=moment)
+            storing.store(session, project, prepared, replace=False, moment=moment)
     with db.read() as session:
         project_id = project_for(session, person, project_ref, "manager").id
-    ingestion.wake_the_loop(db, project_id)
+    applying.wake_the_loop(db, project_id)
 
 
 def _hidden(name: str) -> bool:

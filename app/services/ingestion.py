@@ -1,75 +1,52 @@
-"""Importing items: spooled, checked, applied in short transactions, idempotent by key.
-
-The one service that commits by itself: a million rows are two thousand short transactions, so that people who
-label meanwhile do not wait. Each ends whole; the same file sent again continues where the first one stopped.
-"""
+"""Importing items: spooled to a private file, checked, applied in short transactions, idempotent by key."""
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 from uuid import uuid4
 
+import orjson
 from sqlalchemy import select
 
 from app.core.errors import AppError, Invalid, TooLarge, Unavailable
 from app.core.settings import Settings
-from app.core.text import fold
 from app.db import Database, Project, RejectedRow
 from app.db.session import now
-from app.formats import FORMATS, Format
-from app.services import items, jobs, media, projects, rounds, tasks
+from app.formats import FORMATS, Format, ReadRow
+from app.services import jobs, storing
 from app.services.access import Person, project_for
-from app.services.jobs import Done, JobFailed, More, Running
-from app.services.rows import PreparedRow, Reader, class_names, parse_mapping, refused
+from app.services.applying import (
+    BATCH_ROWS,
+    Import,
+    Options,
+    Report,
+    new_classes,
+    pretending,
+    reader_of,
+    wake_the_loop,
+)
+from app.services.jobs import Done, JobCancelled, JobFailed, More, Running
+from app.services.rows import PreparedRow, refused
 
-BATCH_ROWS = 500
-LISTED = 1_000  # rejected rows in an answer; all of them are in the job's rejected.csv
 FREE_BYTES = 64_000_000  # of the disk, below which an import is refused
-
-
-@dataclass(frozen=True)
-class Options:
-    """How an import is to be read."""
-
-    mapping: dict[str, str] = field(default_factory=dict)
-    create_classes: bool = False
-    abort: bool = False  # on_error=abort: nothing is stored when one row is bad
-    replace: bool = False  # on_change=replace: new content of an answered item is a new revision
-
-    @staticmethod
-    def parse(text: str | None, create_classes: bool, on_error: str, on_change: str) -> "Options":
-        """Read the query parameters; raises Invalid."""
-        if on_error not in ("reject_row", "abort"):
-            raise Invalid("on_error is reject_row or abort", fields={"on_error": on_error[:50]})
-        if on_change not in ("reject", "replace"):
-            raise Invalid("on_change is reject or replace", fields={"on_change": on_change[:50]})
-        return Options(parse_mapping(text), create_classes, on_error == "abort", on_change == "replace")
-
-
-@dataclass
-class Report:
-    """What became of the rows."""
-
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    rejected_count: int = 0
-    rejected: list[dict[str, Any]] = field(default_factory=list)
-
-    def reject(self, line: int, key: Any, error: str) -> None:
-        """Count a bad row and name it, up to a thousand of them."""
-        self.rejected_count += 1
-        if len(self.rejected) < LISTED:
-            shown = key if isinstance(key, str) and len(key) <= 200 else None
-            self.rejected.append({"line": line, "key": shown, "error": error})
+SLICE_SECONDS = 2.0
+REJECTED_SHOWN = 20  # in a job's result
 
 
 class RowsRejected(Invalid):
     """The import was sent with on_error=abort and holds bad rows; nothing was stored."""
+
+
+def check_may_import(db: Database, person: Person, project_ref: int | str) -> None:
+    """Raise Forbidden or NotFound before a byte of the body is read."""
+    person.need("import")
+    with db.read() as session:
+        project_for(session, person, project_ref, "manager")
 
 
 @contextmanager
@@ -96,14 +73,7 @@ def check_room(settings: Settings, size: int) -> None:
 
 
 def import_file(
-    db: Database,
-    settings: Settings,
-    person: Person,
-    project_ref: int | str,
-    path: Path,
-    kind: Format,
-    options: Options,
-    running: Running | None = None,
+    db: Database, settings: Settings, person: Person, project_ref: int | str, path: Path, kind: Format, options: Options
 ) -> Report:
     """Store the rows of a spooled file.
 
@@ -113,63 +83,111 @@ def import_file(
     Raises:
         InvalidFile: the file is broken as a whole.
         RowsRejected: abort, and there are bad rows; they are listed in the answer.
+        Unavailable: the disk is full.
     """
     person.need("import")
     with db.write() as session:
-        project = project_for(session, person, project_ref, "manager")
+        project_id = project_for(session, person, project_ref, "manager").id
         moment = now(session)
-        project_id = project.id
     if kind.name != "jsonl" or options.abort:
         _check_whole(db, settings, project_id, path, kind, options)
-    report = Report()
-    batch: list[PreparedRow] = []
-    done = 0
+    work = Import(db, settings, project_id, options, moment)
     with path.open("rb") as file:
-        reader = _reader(db, settings, project_id, options)
-        for row in kind.read(file, max_line_bytes=settings.import_line_bytes):
-            done += 1
-            if row.fields is None:
-                report.reject(row.line, None, row.error or "broken")
-                continue
-            try:
-                if options.create_classes and _has_new_class(reader, row.fields, options):
-                    reader = _with_classes(db, settings, project_id, row.fields, options)
-                batch.append(reader.prepare(row.line, row.fields))
-            except AppError as error:
-                report.reject(row.line, row.fields.get("key"), refused(error))
-            if len(batch) >= BATCH_ROWS:
-                _apply(db, project_id, batch, options, report, moment, running, done)
-                batch = []
-        _apply(db, project_id, batch, options, report, moment, running, done)
-    report.rejected.sort(key=lambda each: each["line"])
-    if report.created or report.updated:
+        work.take(kind.read(file, max_line_bytes=settings.import_line_bytes), lambda: 0)
+    if work.rows > work.report.rejected_count:
         wake_the_loop(db, project_id)
-    return report
+    work.report.rejected.sort(key=lambda row: row["line"])
+    return work.report
 
 
 def run(running: Running) -> Done | More:
-    """The job of an import sent with `async=true`: run again after a crash, it finds its rows unchanged."""
+    """The job of an import sent with `async=true`, in slices of two seconds.
+
+    Each transaction holds its rows and the cursor behind them, so a worker that is killed anywhere has
+    successors that go on at the next row.
+    """
     given = running.payload
     path = Path(given["path"])
     if not path.exists():
         raise JobFailed("the uploaded file is gone: send it again")
-    person = Person(given["person"]["id"], given["person"]["name"], given["person"]["admin"])
     options = Options(**given["options"])
-    assert running.project_id is not None
     try:
-        report = import_file(
-            running.db, running.settings, person, running.project_id, path, FORMATS[given["format"]], options, running
-        )
+        work = _slice(running, path, FORMATS[given["format"]], options)
     except AppError as error:
-        path.unlink(missing_ok=True)
+        _forget(path)
         raise JobFailed(str(error)) from None
-    with running.db.write() as session:
-        running.checkpoint(session)
-        for each in report.rejected:
-            session.merge(RejectedRow(job_id=running.id, **each))
-    path.unlink(missing_ok=True)
-    counts = {name: getattr(report, name) for name in ("created", "updated", "unchanged", "rejected_count")}
-    return Done(counts | {"rejected": report.rejected[:20]})
+    except JobCancelled:
+        _forget(path)
+        raise
+    if work is None:
+        return More()
+    if work.rows > work.report.rejected_count:
+        wake_the_loop(running.db, work.project_id)
+    _forget(path)
+    listed = rejected_rows(running.db, running.id, REJECTED_SHOWN)
+    return Done(work.report.counts | {"rejected": listed})
+
+
+def _slice(running: Running, path: Path, kind: Format, options: Options) -> Import | None:
+    """Work for two seconds; the import when it came to its end."""
+    assert running.project_id is not None
+    until = time.monotonic() + SLICE_SECONDS
+    limit = running.settings.import_line_bytes
+    cursor = running.cursor
+    if cursor is None:
+        with running.db.write() as session:
+            cursor = {"position": 0, "rows": 0, "line": 0, "moment": now(session).isoformat(), "counts": {}}
+            running.checkpoint(session, progress={"step": "read", "done": 0})
+        _prepare(running, path, kind, options)
+    work = Import(
+        running.db,
+        running.settings,
+        running.project_id,
+        options,
+        datetime.fromisoformat(cursor["moment"]),
+        Report(**cursor["counts"]),
+        running,
+        cursor["rows"],
+        cursor["line"],
+    )
+    source = path if kind.name == "jsonl" else _converted(path)
+    with source.open("rb") as file:
+        file.seek(cursor["position"])
+        rows = _lines_from(file, cursor["line"], limit) if kind.name == "jsonl" else _read_converted(file)
+        return work if work.take(rows, file.tell, until) else None
+
+
+def _lines_from(file: BinaryIO, lines: int, limit: int) -> Iterator[ReadRow]:
+    for row in FORMATS["jsonl"].read(file, max_line_bytes=limit):
+        yield row if lines == 0 else ReadRow(row.line + lines, row.fields, row.error)
+
+
+def _prepare(running: Running, path: Path, kind: Format, options: Options) -> None:
+    """Look at the whole file once, and bring formats that cannot be entered in the middle into one that can."""
+    assert running.project_id is not None
+    if options.abort:
+        _check_whole(running.db, running.settings, running.project_id, path, kind, options)
+    if kind.name == "jsonl":
+        return
+    aside = path.with_suffix(".part")
+    with path.open("rb") as source, os.fdopen(os.open(aside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as to:
+        for row in kind.read(source, max_line_bytes=running.settings.import_line_bytes):
+            to.write(orjson.dumps([row.line, row.fields, row.error], option=orjson.OPT_APPEND_NEWLINE))
+    aside.replace(_converted(path))
+
+
+def _converted(path: Path) -> Path:
+    return path.with_suffix(".rows")
+
+
+def _read_converted(file: BinaryIO) -> Iterator[ReadRow]:
+    while line := file.readline():
+        yield ReadRow(*orjson.loads(line))
+
+
+def _forget(path: Path) -> None:
+    for each in (path, _converted(path), path.with_suffix(".part")):
+        each.unlink(missing_ok=True)
 
 
 def enqueue(
@@ -180,14 +198,11 @@ def enqueue(
     kept = path.with_suffix(".import")
     path.rename(kept)
     try:
+        with kept.open("rb") as file:
+            os.fsync(file.fileno())
         with db.write() as session:
             project = project_for(session, person, project_ref, "manager")
-            payload = {
-                "path": str(kept),
-                "format": kind.name,
-                "person": {"id": person.id, "name": person.name, "admin": person.admin},
-                "options": vars(options),
-            }
+            payload = {"path": str(kept), "format": kind.name, "options": vars(options)}
             job_id = jobs.enqueue(session, "import", project.id, payload, created_by=person.id)
     except BaseException:
         kept.unlink(missing_ok=True)
@@ -196,23 +211,26 @@ def enqueue(
     return job_id
 
 
+def rejected_rows(db: Database, job_id: int, limit: int | None = None) -> list[dict[str, Any]]:
+    """The rejected rows of an import job in the order of their lines."""
+    with db.read() as session:
+        rows = session.execute(
+            select(RejectedRow).where(RejectedRow.job_id == job_id).order_by(RejectedRow.line).limit(limit)
+        )
+        return [{"line": row.line, "key": row.key, "error": row.error} for row in rows.scalars()]
+
+
 def _check_whole(db: Database, settings: Settings, project_id: int, path: Path, kind: Format, options: Options) -> None:
     """Read everything once before the first row is stored: a broken file, or an aborting import, stores nothing."""
-    report = Report()
-    reader = _reader(db, settings, project_id, options)
     with path.open("rb") as file:
-        for row in kind.read(file, max_line_bytes=settings.import_line_bytes):
-            if not options.abort:
-                continue
-            if row.fields is None:
-                report.reject(row.line, None, row.error or "broken")
-                continue
-            try:
-                if not (options.create_classes and _has_new_class(reader, row.fields, options)):
-                    reader.prepare(row.line, row.fields)
-            except AppError as error:
-                report.reject(row.line, row.fields.get("key"), refused(error))
-    if options.abort and report.rejected_count:
+        rows = kind.read(file, max_line_bytes=settings.import_line_bytes)
+        if not options.abort:
+            for _ in rows:
+                pass
+            return
+        report = _look_at(db, settings, project_id, rows, options)
+    if report.rejected_count:
+        report.rejected.sort(key=lambda row: row["line"])
         first = report.rejected[0]
         raise RowsRejected(
             f"{report.rejected_count:,} rows are bad, so nothing was stored; line {first['line']}: {first['error']}",
@@ -221,69 +239,45 @@ def _check_whole(db: Database, settings: Settings, project_id: int, path: Path, 
         )
 
 
-def _reader(db: Database, settings: Settings, project_id: int, options: Options) -> Reader:
-    with db.read() as session:
-        project = session.get_one(Project, project_id)
-        question = tasks.driving(tasks.questions(session, project))
-        modality = project.modality
-
-    def file_of(given: Any) -> dict[str, Any]:
-        with db.read() as session:
-            return media.payload(media.find(session, project_id, given))
-
-    return Reader(modality, question, settings, options.mapping, file_of)
-
-
-def _has_new_class(reader: Reader, fields: dict[str, Any], options: Options) -> bool:
-    return any(fold(name) not in reader.question.aliases for name in class_names(fields, options.mapping))
-
-
-def _with_classes(
-    db: Database, settings: Settings, project_id: int, fields: dict[str, Any], options: Options
-) -> Reader:
-    """Create the classes that a row names and nobody knows yet; the reader that knows them."""
-    with db.write() as session:
-        project = session.get_one(Project, project_id)
-        for name in class_names(fields, options.mapping):
-            if fold(name) not in tasks.driving(tasks.questions(session, project)).aliases:
-                projects.new_class(session, project, {"name": name})
-    return _reader(db, settings, project_id, options)
+def _look_at(db: Database, settings: Settings, project_id: int, rows: Iterator[ReadRow], options: Options) -> Report:
+    """Everything that would be rejected, without storing anything; keys seen so far lie in a file, not in memory."""
+    report = Report()
+    reader = reader_of(db, settings, project_id, options)
+    with spool(settings) as (aside, _), closing(sqlite3.connect(aside, isolation_level=None)) as seen:
+        seen.executescript("PRAGMA journal_mode=off; PRAGMA synchronous=off; PRAGMA locking_mode=exclusive;")
+        seen.execute("CREATE TABLE seen (key TEXT PRIMARY KEY, hash TEXT, line INTEGER) WITHOUT ROWID")
+        seen.execute("BEGIN")
+        batch: list[PreparedRow] = []
+        for row in rows:
+            if row.fields is None:
+                report.reject(row.line, None, row.error or "broken")
+                continue
+            try:
+                if options.create_classes and (names := new_classes(reader, row.fields, options)):
+                    reader = pretending(reader, names)
+                batch.append(reader.prepare(row.line, row.fields))
+            except AppError as error:
+                report.reject(row.line, row.fields.get("key"), refused(error))
+            if len(batch) >= BATCH_ROWS:
+                _look_at_batch(db, project_id, batch, seen, options, report)
+                batch = []
+        _look_at_batch(db, project_id, batch, seen, options, report)
+    return report
 
 
-def _apply(
-    db: Database,
-    project_id: int,
-    batch: list[PreparedRow],
-    options: Options,
-    report: Report,
-    moment: datetime,
-    running: Running | None,
-    done: int,
+def _look_at_batch(
+    db: Database, project_id: int, batch: list[PreparedRow], seen: sqlite3.Connection, options: Options, report: Report
 ) -> None:
-    if not batch:
-        return
-    with db.write() as session:
-        if running is not None:
-            running.checkpoint(session, progress={"step": "import", "done": done})
-        project = session.get_one(Project, project_id)
-        outcome = items.store(session, project, batch, replace=options.replace, moment=moment)
-    report.created += outcome.created
-    report.updated += outcome.updated
-    report.unchanged += outcome.unchanged
-    for line, key, error in outcome.refused:
-        report.reject(line, key, error)
-
-
-def wake_the_loop(db: Database, project_id: int) -> None:
-    """Ask for the vectors of new items, and for a round where one is due by now."""
-    with db.write() as session:
-        project = session.get_one(Project, project_id)
-        jobs.enqueue(session, "featurize", project_id)
-        rounds.request_if_due(session, project, now(session))
-
-
-def rejected_rows(db: Database, job_id: int) -> list[dict[str, Any]]:
-    """The rejected rows of a finished import job."""
+    fresh = []
+    for row in batch:
+        content = row.content_hash if row.payload is not None else ""
+        first = seen.execute("SELECT hash, line FROM seen WHERE key = ?", (row.key,)).fetchone()
+        if first is None:
+            seen.execute("INSERT INTO seen VALUES (?, ?, ?)", (row.key, content, row.line))
+            fresh.append(row)
+        elif content and first[0] != content:
+            report.reject(row.line, row.key, f"the key stands on line {first[1]} too, with other content")
     with db.read() as session:
-        rows = session.execute(select(RejectedRow).where(RejectedRow.job_id == job_id).order_by(RejectedRow.line))
-        return [{"line": row.line, "key": row.key, "error": row.error} for row in rows.scalars()]
+        project = session.get_one(Project, project_id)
+        for line, key, error in storing.refusals(session, project, fresh, replace=options.replace):
+            report.reject(line, key, error)

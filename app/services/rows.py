@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -15,12 +16,13 @@ from app.modalities import MODALITIES
 from app.task_types import TASK_TYPES
 from app.task_types.base import Question
 
-FIELDS = {"key", "metadata", "label", "labels", "features", "split", "priority", "annotator"}
+FIELDS = {"key", "metadata", "label", "labels", "features", "split", "priority", "annotator", "state", "reserved"}
 # What our own exports add; an import of them passes it over.
 PROVENANCE = {
     "id", "item", "seconds_spent", "round", "kind", "origin", "version", "counted", "late", "probability",
-    "created_at", "votes", "agreement", "disputed", "state",
+    "created_at", "votes", "agreement", "disputed",
 }  # fmt: skip
+ALLOWED = {name: FIELDS | PROVENANCE | {kind.field} for name, kind in MODALITIES.items()}
 NESTED = ("label", "labels", "metadata", "row", "image", "features")
 KEY_BYTES = 512
 METADATA_DEPTH = 16
@@ -34,15 +36,20 @@ class ImportedLabel:
 
     annotator: str | None
     stored: dict[str, Any]
+    created_at: datetime | None = None  # when it was given, where the file says so
 
 
 @dataclass
 class PreparedRow:
-    """A row that can be stored. `payload` is None for a row that only labels an existing item."""
+    """A row that can be stored. `payload` is None for a row that only labels an existing item.
+
+    `content` is the payload as JSON text; `reserved` and `state` are set where one of our own exports says them.
+    """
 
     line: int
     key: str
     payload: dict[str, Any] | None
+    content: str
     content_hash: str
     fingerprint: str
     metadata: dict[str, Any] | None
@@ -50,6 +57,8 @@ class PreparedRow:
     priority: int | None
     labels: list[ImportedLabel] = field(default_factory=list)
     features: bytes | None = None
+    state: str | None = None
+    reserved: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -67,9 +76,11 @@ class Reader:
         fields = _unpacked(self._mapped(given))
         kind = MODALITIES[self.modality]
         payload = self._payload(kind, fields)
-        if unknown := fields.keys() - FIELDS - PROVENANCE - {kind.field}:
+        if not fields.keys() <= ALLOWED[self.modality]:
+            unknown = fields.keys() - ALLOWED[self.modality]
             raise Invalid(f"unknown field {sorted(unknown)[0][:80]!r}: map it, or map metadata:* to keep the rest")
         labels = self._labels(fields)
+        reserved = _flag(fields.get("reserved"))
         content = write_json(payload[kind.field]) if payload is not None else ""
         digest = blake2b(content.encode(), digest_size=16).hexdigest()
         key = self._key(fields.get("key"), payload, digest)
@@ -77,13 +88,16 @@ class Reader:
             line=line,
             key=key,
             payload=payload,
+            content=f'{{"{kind.field}":{content}}}',
             content_hash=digest,
             fingerprint=kind.fingerprint(payload[kind.field]) if payload is not None else "",
             metadata=self._metadata(fields.get("metadata")),
-            split=_split(fields.get("split")),
+            split="pool" if reserved else _split(fields.get("split")),
             priority=_priority(fields.get("priority")),
             labels=labels,
             features=_features(fields.get("features")),
+            state=_state(fields.get("state")),
+            reserved=reserved,
         )
 
     def _mapped(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -141,7 +155,9 @@ class Reader:
             raise Invalid('labels is a list of {"annotator", "label"}')
         if not several:
             label = fields.get("label")
-            several = [] if label in (None, "") else [{"label": label, "annotator": fields.get("annotator")}]
+            if label is None or label == "":
+                return []
+            several = [{name: fields.get(name) for name in ("label", "annotator", "created_at")}]
         return [self._one_label(each) for each in several]
 
     def _one_label(self, given: Any) -> ImportedLabel:
@@ -151,7 +167,7 @@ class Reader:
         if annotator is not None and not isinstance(annotator, str):
             raise Invalid("annotator is text")
         name = check_text(annotator, what="annotator", limit=200) if annotator else None
-        return ImportedLabel(name, self._stored(given["label"]))
+        return ImportedLabel(name, self._stored(given["label"]), _moment(given.get("created_at")))
 
     def _stored(self, label: Any) -> dict[str, Any]:
         """A label in the API's form, or as a spreadsheet has it: the class's name alone."""
@@ -197,7 +213,7 @@ def _unpacked(fields: dict[str, Any]) -> dict[str, Any]:
     """Nested values that a flat file holds as JSON text."""
     for name in NESTED:
         value = fields.get(name)
-        if isinstance(value, str) and value[:1] in "{[" and value:
+        if isinstance(value, str) and value.startswith(("{", "[")):
             with suppress(AppError):
                 fields[name] = read_json(value.encode("utf-8", "replace"), what=name)
     return fields
@@ -216,6 +232,36 @@ def _split(value: Any) -> str | None:
     if not isinstance(value, str) or value not in SPLITS:
         raise Invalid(f"split is one of {', '.join(SPLITS)}")
     return SPLITS[value]
+
+
+def _state(value: Any) -> str | None:
+    if value in (None, ""):
+        return None
+    if value not in ("open", "excluded", "failed"):
+        raise Invalid("state is open or excluded")
+    return "excluded" if value == "excluded" else None
+
+
+def _flag(value: Any) -> bool | None:
+    if value in (None, ""):
+        return None
+    found = {"true": True, "false": False}.get(str(value).lower())
+    if found is None:
+        raise Invalid("reserved is true or false")
+    return found
+
+
+def _moment(value: Any) -> datetime | None:
+    """A moment with its zone, as our exports write it."""
+    if value in (None, ""):
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+        if moment.tzinfo is None:
+            raise Invalid("created_at needs a time zone, as 2026-01-31T12:00:00+00:00")
+        return moment.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        raise Invalid("created_at is a moment, as 2026-01-31T12:00:00+00:00") from None
 
 
 def _priority(value: Any) -> int | None:
