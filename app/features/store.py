@@ -130,10 +130,10 @@ def gather(shards: Sequence[StoredShard], ids: Indices) -> tuple[Booleans, Block
     items = np.unique(ids[:, 0]) if len(ids) else np.empty(0, dtype=np.int64)
     for number, shard in enumerate(shards):
         held = shard.ids()
-        for row in np.flatnonzero(np.isin(held[:, 0], items)):
-            place = wanted.get((int(held[row, 0]), int(held[row, 1]), int(held[row, 2])))
-            if place is not None:
-                where[place] = (number, int(row))
+        rows = np.flatnonzero(np.isin(held[:, 0], items))
+        for row, identity in zip(rows.tolist(), held[rows].tolist(), strict=True):
+            if (place := wanted.get(tuple(identity))) is not None:
+                where[place] = (number, row)
     found = np.zeros(len(ids), dtype=np.bool_)
     found[list(where)] = True
     return found, _collect(shards, [where[place] for place in sorted(where)])

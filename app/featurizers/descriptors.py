@@ -32,7 +32,8 @@ class DescriptorState:
 class Descriptors:
     """Histograms of oriented gradients on a 32 x 32 grey copy, a 12 x 12 thumbnail and a colour histogram, by PCA.
 
-    Costs about a millisecond an image, nearly all of it decoding. Knows shape and colour, not meaning: an encoder
+    About 1,700 small images a second on one core; large ones cost their decoding. Logistic regression on 100, 300 and
+    8,000 images of mnist gets 82.3, 92.9 and 97.6 %. Knows shape and colour, not meaning: an encoder
     is better for photographs.
 
     Source: Dalal, Triggs. Histograms of Oriented Gradients for Human Detection. CVPR 2005.
