@@ -5,6 +5,7 @@ cross-fitted as they are in a project; accuracy is measured on rows that no run 
 """
 
 import csv
+import itertools
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -14,17 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from app.core.arrays import Floats, Indices
+from app.core.arrays import Booleans, Indices
 from app.core.block import Block, Rows
+from app.evaluation.curves import label_ratio, labels_to, paired
 from app.evaluation.metrics import hits
 from app.featurizers import choose_featurizer
-from app.learners import CannotFit, Model, make_learner
+from app.learners import Model, make_learner
 from app.loop.executors import LocalExecutor
-from app.loop.propose import Labelled, Plan, propose
+from app.loop.propose import Labelled, Plan, Proposal, propose
 from app.loop.serving import audit_reserved, draw, slot_kind
 
 ROUND_SIZE = 20
-BOOTSTRAP = 2_000
+RESULTS = 2  # raised whenever the same run would end otherwise, so that old files are not read as new ones
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Run:
 
     def labels_to(self, target: float) -> int | None:
         """The first number of labels at which the accuracy is reached; None when it never is."""
-        return next((n for n, a in zip(self.labels, self.accuracy, strict=True) if a >= target), None)
+        return labels_to(self.labels, self.accuracy, target)
 
 
 @dataclass(frozen=True)
@@ -110,42 +112,37 @@ def simulate(
     audit_order = sorted(np.flatnonzero(reserved), key=lambda row: draw(seed, keys[row]))
     answered: list[int] = []
     audit: list[int] = []
-    queue: list[int] = []
     served = 0
     labels = min(labels, len(keys))
     with LocalExecutor(1) as executor:
-        number = 0
-        while len(answered) < labels:
-            number += 1
-            queue = _round(
-                dataset,
-                strategy,
-                seed,
-                number,
-                answered,
-                audit,
-                reserved,
-                round_size,
-                executor,
-                run,
-                learner,
-                parameters,
+        for number in itertools.count(1):
+            plan = Plan(
+                classes=tuple(range(len(dataset.classes))),
+                multiple=False,
+                modality=dataset.modality,
+                strategy=strategy,
+                strategy_parameters=parameters or {},
+                learner=learner,
+                size=round_size,  # every prefix of the server's longer order is this one
+                seed=int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint32)[0]),
             )
-            for _ in range(min(round_size, labels - len(answered))):
+            proposal = _round(dataset, plan, answered, audit, reserved, executor)
+            if proposal.fallback:
+                run.fallbacks.append(f"round {number}: {proposal.fallback}")
+            if answered:
+                run.labels.append(len(answered))
+                run.accuracy.append(_accuracy(dataset, proposal.model, answered))
+            queue = [int(row) for row in proposal.ids[:, 0]]
+            if len(answered) >= labels or not (queue or audit_order):
+                break
+            for _ in range(min(round_size, labels - len(answered), len(queue) + len(audit_order))):
                 kind = slot_kind(seed, served, len(audit), share)
                 served += 1
                 if (kind == "audit" or not queue) and audit_order:
-                    row = int(audit_order.pop(0))
-                    audit.append(row)
-                elif queue:
-                    row = queue.pop(0)
+                    audit.append(int(audit_order.pop(0)))
+                    answered.append(audit[-1])
                 else:
-                    break
-                answered.append(row)
-            run.labels.append(len(answered))
-            run.accuracy.append(_accuracy(dataset, answered, seed, learner))
-            if not queue and not audit_order:
-                break
+                    answered.append(queue.pop(0))
     run.order, run.audit_labels = answered, len(audit)
     run.seconds = round(time.monotonic() - begun, 2)
     return run
@@ -153,36 +150,17 @@ def simulate(
 
 def _round(
     dataset: Dataset,
-    strategy: str,
-    seed: int,
-    number: int,
+    plan: Plan,
     answered: list[int],
     audit: list[int],
-    reserved: Any,
-    round_size: int,
+    reserved: Booleans,
     executor: LocalExecutor,
-    run: Run,
-    learner: str,
-    parameters: dict[str, Any] | None,
-) -> list[int]:
-    """Propose as the server does; the order of rows to ask."""
+) -> Proposal:
+    """Propose as the server does, from the rows that are neither answered nor reserved."""
     closed = reserved.copy()
     closed[answered] = True
     shard = _Open(dataset.pool, np.flatnonzero(~closed))
-    plan = Plan(
-        classes=tuple(range(len(dataset.classes))),
-        multiple=False,
-        modality=dataset.modality,
-        strategy=strategy,
-        strategy_parameters=parameters or {},
-        learner=learner,
-        size=round_size,  # every prefix of the server's longer order is this one
-        seed=int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint32)[0]),
-    )
-    proposal = propose(_labelled(dataset, answered, audit), [shard], plan, executor, lambda _step, _fraction: None)
-    if proposal.fallback:
-        run.fallbacks.append(f"round {number}: {proposal.fallback}")
-    return [int(row) for row in proposal.ids[:, 0]]
+    return propose(_labelled(dataset, answered, audit), [shard], plan, executor, lambda _step, _fraction: None)
 
 
 def _labelled(dataset: Dataset, answered: list[int], audit: Sequence[int]) -> Labelled:
@@ -193,15 +171,12 @@ def _labelled(dataset: Dataset, answered: list[int], audit: Sequence[int]) -> La
     return Labelled(ids, dataset.pool.take(rows), targets, np.ones(rows.size), np.isin(rows, audit))
 
 
-def _accuracy(dataset: Dataset, answered: list[int], seed: int, learner: str) -> float:
-    """Accuracy on the held-out rows of the model that these labels give; before two classes the majority's."""
-    labelled = _labelled(dataset, answered, [])
-    try:
-        model = fit(labelled, learner, seed)
-    except CannotFit:
-        guess = int(np.bincount(dataset.labels[np.array(answered, dtype=np.int64)]).argmax()) if answered else 0
-        return float((dataset.test_labels == guess).mean())
-    return score(model, dataset)
+def _accuracy(dataset: Dataset, model: Model | None, answered: list[int]) -> float:
+    """Accuracy of the round's model on the held-out rows; before two classes that of the most frequent label."""
+    if model is not None:
+        return score(model, dataset)
+    guess = int(np.bincount(dataset.labels[np.array(answered, dtype=np.int64)]).argmax())
+    return float((dataset.test_labels == guess).mean())
 
 
 def fit(labelled: Labelled, learner: str, seed: int) -> Model:
@@ -236,7 +211,7 @@ def simulate_all(
     runs = []
     for seed in seeds:
         for strategy in strategies:
-            file = output / f"{dataset.name}-{strategy}-{labels}-{seed}.json"
+            file = output / f"{dataset.name}-{strategy}-{labels}-{seed}-v{RESULTS}.json"
             if file.exists():
                 runs.append(Run(**json.loads(file.read_text())))
             else:
@@ -308,17 +283,20 @@ def paired_difference(runs: Sequence[Run], strategy: str, baseline: str = "rando
     """Mean difference of the curves' mean accuracy over paired seeds, with a bootstrap 95 % interval."""
     mine = {run.seed: run.mean_accuracy for run in runs if run.strategy == strategy}
     other = {run.seed: run.mean_accuracy for run in runs if run.strategy == baseline}
-    differences = np.array([mine[seed] - other[seed] for seed in sorted(mine.keys() & other.keys())])
-    if differences.size == 0:
-        return {"mean": float("nan"), "low": float("nan"), "high": float("nan"), "seeds": 0}
-    draws = np.random.default_rng(0).choice(differences, (BOOTSTRAP, differences.size)).mean(axis=1)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return {"mean": float(differences.mean()), "low": float(low), "high": float(high), "seeds": differences.size}
+    seeds = sorted(mine.keys() & other.keys())
+    return paired([mine[seed] for seed in seeds], [other[seed] for seed in seeds])
+
+
+def ratio_to(runs: Sequence[Run], strategy: str, target: float, budget: int) -> dict[str, float | int] | None:
+    """Labels to an accuracy as a share of what random needs, with a bootstrap 95 % interval over the seeds."""
+    mine = [run.labels_to(target) for run in runs if run.strategy == strategy]
+    other = [run.labels_to(target) for run in runs if run.strategy == "random"]
+    return label_ratio(mine, other, budget)
 
 
 def median_labels(runs: Sequence[Run], strategy: str, target: float) -> float | None:
     """The median labels to an accuracy over the seeds; None where half of them never reach it."""
-    found: list[Floats | float] = [run.labels_to(target) or np.inf for run in runs if run.strategy == strategy]
+    found = [run.labels_to(target) or np.inf for run in runs if run.strategy == strategy]
     middle = float(np.median(np.array(found, dtype=float))) if found else np.inf
     return None if np.isinf(middle) else middle
 

@@ -1,0 +1,118 @@
+"""Metrics, intervals and learning curves against figures known from elsewhere."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import confusion_matrix, f1_score
+
+from app.evaluation.curves import band, label_ratio, labels_to, paired, penalty_matrix
+from app.evaluation.intervals import answers_for_half_width, in_words, share
+from app.evaluation.metrics import calibration, hits, report
+
+
+def answers(rows: int = 300, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, classes, rows)
+    probabilities = rng.dirichlet(np.ones(classes), rows)
+    probabilities[np.arange(rows), truth] += 0.5
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    return probabilities.astype(np.float32), np.eye(classes, dtype=np.float32)[truth]
+
+
+def test_wilsons_interval_is_the_one_of_the_tables() -> None:
+    found = share(9, 10)
+
+    assert found is not None
+    assert (found.value, found.n) == (0.9, 10)
+    assert found.low == pytest.approx(0.5958, abs=1e-4)
+    assert found.high == pytest.approx(0.9821, abs=1e-4)
+    assert share(0, 0) is None
+
+
+def test_the_interval_holds_the_truth_in_about_95_of_100_projects() -> None:
+    rng = np.random.default_rng(1)
+    inside = 0
+    for successes in rng.binomial(60, 0.85, 2_000):
+        found = share(float(successes), 60)
+        inside += found is not None and found.low <= 0.85 <= found.high
+
+    assert 0.93 <= inside / 2_000 <= 0.98
+
+
+def test_a_report_agrees_with_scikit_learn() -> None:
+    probabilities, targets = answers()
+
+    found = report(probabilities, targets, (7, 8, 9, 11), False, seed=0)
+
+    truth, predicted = targets.argmax(axis=1), probabilities.argmax(axis=1)
+    assert found["accuracy"]["value"] == pytest.approx((truth == predicted).mean(), abs=1e-4)
+    assert found["macro_f1"]["value"] == pytest.approx(f1_score(truth, predicted, average="macro"), abs=1e-4)
+    assert found["macro_f1"]["low"] < found["macro_f1"]["value"] < found["macro_f1"]["high"]
+    assert found["confusion"] == confusion_matrix(truth, predicted).tolist()
+    assert [each["class_id"] for each in found["classes"]] == [7, 8, 9, 11]
+
+
+def test_probabilities_that_keep_their_word_have_no_calibration_error() -> None:
+    probabilities = np.repeat(np.array([[0.75, 0.25]], dtype=np.float32), 400, axis=0)
+    right = (np.arange(400) % 4 != 0).astype(np.float32)
+
+    assert calibration(probabilities, right)["error"] == pytest.approx(0, abs=1e-6)
+    assert calibration(probabilities, np.zeros(400, dtype=np.float32))["error"] == pytest.approx(0.75)
+
+
+def test_where_several_classes_may_hold_a_row_is_right_when_every_class_is() -> None:
+    probabilities = np.array([[0.9, 0.8, 0.1], [0.9, 0.2, 0.1]], dtype=np.float32)
+    targets = np.array([[1, 1, 0], [1, 1, 0]], dtype=np.float32)
+
+    assert hits(probabilities, targets, True).tolist() == [1, 0]
+
+
+def test_a_wide_band_is_said_in_words_with_what_would_help() -> None:
+    wide, narrow = share(8, 10), share(900, 1_000)
+    assert wide is not None
+    assert narrow is not None
+
+    assert "more audit answers" in in_words(wide.to_json())
+    assert in_words(narrow.to_json()).startswith("90 %")
+    assert "cannot tell" in in_words(None)
+    assert answers_for_half_width(0.9, 0.02) == 865
+
+
+def test_labels_to_a_target_is_the_first_time_that_it_is_reached() -> None:
+    assert labels_to([20, 40, 60], [0.5, 0.8, 0.7], 0.8) == 40
+    assert labels_to([20, 40, 60], [0.5, 0.8, 0.7], 0.9) is None
+
+
+def test_a_ratio_counts_runs_that_never_arrive_and_says_how_many() -> None:
+    found = label_ratio([100, 120, 80], [200, None, 240], budget=600)
+
+    assert found is not None
+    assert found["value"] == pytest.approx(100 / 240)
+    assert found["low"] <= found["value"] <= found["high"]
+    assert (found["censored"], found["censored_baseline"]) == (0, 1)
+    assert label_ratio([None, None, 80], [200, 200, 200], budget=600) is None
+
+
+def test_a_paired_difference_sees_what_an_unpaired_one_would_not() -> None:
+    mine, other = [0.91, 0.71, 0.51], [0.90, 0.70, 0.50]
+
+    found = paired(mine, other)
+
+    assert found["mean"] == pytest.approx(0.01)
+    assert found["low"] == pytest.approx(0.01)
+    assert found["seeds"] == 3
+    assert paired([], [])["seeds"] == 0
+
+
+def test_a_strategy_that_always_wins_wins_in_the_matrix() -> None:
+    rng = np.random.default_rng(0)
+    base = rng.normal(0.7, 0.02, 10)
+    results = {"a": {"good": list(base + 0.05 + rng.normal(0, 0.01, 10)), "bad": list(base)}}
+
+    assert penalty_matrix(results, ["good", "bad"]) == [[0.0, 1.0], [0.0, 0.0]]
+
+
+def test_a_band_is_the_range_of_the_curves() -> None:
+    mean, low, high = band([[0.5, 0.7], [0.7, 0.9]])
+
+    assert mean.tolist() == pytest.approx([0.6, 0.8])
+    assert (low.tolist(), high.tolist()) == ([0.5, 0.7], [0.7, 0.9])
