@@ -1,0 +1,181 @@
+"""The demo's project, its reset and its race, and the pages that show it, on both databases."""
+
+import time
+
+from sklearn.datasets import load_digits
+from sqlalchemy import func, select
+
+from app.db import Annotation, Item, Project, Round
+from app.services import accounts, demo
+from tests.conftest import Api, Speaker
+
+DIGITS = load_digits().target
+
+
+def prepared(api: Api) -> tuple[int, Speaker]:
+    """The demo with its first order made, and an admin who speaks to it."""
+    project_id, _ = demo.ensure_demo(api.db, api.settings)
+    api.worker().run_waiting()
+    return project_id, api.as_("boss")
+
+
+def label(speaker: Speaker, project_id: int, count: int) -> None:
+    """Answer items as the people who wrote them would."""
+    for lease in speaker.post(f"/projects/{project_id}/leases", json={"count": count}).json()["leases"]:
+        digit = str(DIGITS[int(lease["item"]["key"].removeprefix("digit-"))])
+        body = {"lease": lease["id"], "label": {"class": digit}, "seconds_spent": 1.5}
+        assert speaker.post("/annotations", json=body).status_code == 201
+
+
+def work(api: Api, project_id: int, rounds: int) -> None:
+    """Let the worker run until so many rounds are done; it pauses between two as long as the first one took."""
+    until = time.monotonic() + 60
+    done = select(func.count()).where(Round.project_id == project_id, Round.state == "done")
+    while time.monotonic() < until:
+        api.worker().run_waiting()
+        with api.db.read() as session:
+            if session.execute(done).scalar_one() >= rounds:
+                return
+        time.sleep(0.05)
+    raise AssertionError(f"there are no {rounds} rounds after a minute")
+
+
+def page(api: Api, speaker: Speaker, method: str, path: str, body: dict[str, int] | None = None) -> tuple[int, str]:
+    """Ask for a page of the site, or press one of its buttons."""
+    answer = api.client.request(method, path, headers=speaker.headers, json=body, follow_redirects=False)
+    return answer.status_code, answer.text
+
+
+def test_the_demo_is_made_once_with_300_judged_digits(api: Api) -> None:
+    first = demo.ensure_demo(api.db, api.settings)
+
+    assert demo.ensure_demo(api.db, api.settings) == first
+
+    with api.db.read() as session:
+        splits = dict(session.execute(select(Item.split, func.count()).group_by(Item.split)).all())
+        known = session.execute(select(Annotation.label, Item.key).join(Item, Item.id == Annotation.item_id)).all()
+        assert session.execute(select(func.count()).select_from(Project)).scalar_one() == 1
+    assert splits == {"audit": 300, "pool": 1_497}
+    assert len(known) == 300
+    for stored, key in known:
+        assert stored == {"label": {"class_id": int(DIGITS[int(key.removeprefix("digit-"))]) + 1}}
+
+
+def test_a_digit_is_served_as_a_picture_of_8_pixels_with_a_reason_in_words(api: Api) -> None:
+    project_id, boss = prepared(api)
+
+    lease = boss.post(f"/projects/{project_id}/leases", json={"count": 1}).json()["leases"][0]
+
+    image = lease["item"]["image"]
+    assert (image["width"], image["height"]) == (8, 8)
+    picture = api.client.get(image["url"], headers=boss.headers)
+    assert picture.headers["content-type"] == "image/png"
+    assert picture.content.startswith(b"\x89PNG")
+    assert lease["reason"]["words"] == "unlike anything labelled so far"
+
+
+def test_ten_answers_give_a_true_accuracy_and_ten_piles(api: Api) -> None:
+    project_id, boss = prepared(api)
+    label(boss, project_id, 10)
+
+    work(api, project_id, 2)
+
+    found = boss.get(f"/projects/{project_id}/overview").json()
+    point = found["curve"][-1]
+    assert (point["labels"], point["stratum"]) == (10, "imported")
+    assert point["accuracy"]["n"] == 300
+    assert point["accuracy"]["low"] < point["accuracy"]["value"] < point["accuracy"]["high"]
+    assert found["words"]["goal"].startswith("10 labels")
+    wall = boss.get(f"/projects/{project_id}/wall", params={"count": 200}).json()
+    assert sum(len(pile["items"]) for pile in wall["piles"]) == 200
+
+
+def test_a_reset_erases_answers_and_rounds_but_not_the_test_set(api: Api) -> None:
+    project_id, boss = prepared(api)
+    label(boss, project_id, 10)
+    work(api, project_id, 2)
+
+    status, _ = page(api, boss, "POST", f"/projects/{project_id}/demo/reset")
+    work(api, project_id, 1)
+
+    assert status == 204
+    found = boss.get(f"/projects/{project_id}/overview").json()
+    assert found["status"]["items"]["answered"] == 0
+    assert [each["number"] for each in found["rounds"]] == [1]
+    with api.db.read() as session:
+        assert session.execute(select(func.count()).select_from(Annotation)).scalar_one() == 300
+
+
+def test_only_the_demo_can_be_reset_and_raced(api: Api) -> None:
+    boss = api.as_("boss")
+    own = boss.project()
+    boss.push(own["id"], [{"text": "a"}, {"text": "b"}])
+
+    for button in ("reset", "race"):
+        status, text = page(api, boss, "POST", f"/projects/{own['id']}/demo/{button}")
+        assert (status, "in the demo only" in text) == (409, True)
+    assert boss.get(f"/projects/{own['id']}/status").json()["items"]["total"] == 2
+
+
+def test_the_race_parts_two_curves_and_stores_no_answer(api: Api) -> None:
+    project_id, boss = prepared(api)
+    rounds = boss.get(f"/projects/{project_id}/rounds").json()["items"]
+    with api.db.write() as session:
+        person = accounts.by_token(session, boss.headers["Authorization"].split()[1], api.db.now())
+        assert person is not None
+        job = demo.start_race(session, person, project_id, 40)
+        assert demo.start_race(session, person, project_id, 40) == job
+
+    api.worker().run_waiting()
+
+    with api.db.read() as session:
+        race = demo.last_race(session, person, project_id)
+        assert session.execute(select(func.count()).select_from(Annotation)).scalar_one() == 300
+        assert session.execute(select(func.count()).select_from(Round)).scalar_one() == len(rounds)
+    assert race["state"] == "done"
+    chosen, random = race["points"]["chosen"], race["points"]["random"]
+    assert [each["labels"] for each in chosen] == [each["labels"] for each in random] == [10, 20, 30, 40]
+    assert chosen[-1]["accuracy"]["low"] > random[-1]["accuracy"]["high"]
+
+
+def test_the_race_waits_for_the_pictures(api: Api) -> None:
+    project_id, _ = demo.ensure_demo(api.db, api.settings)
+
+    status, text = page(api, api.as_("boss"), "POST", f"/projects/{project_id}/demo/race")
+
+    assert (status, "still being read" in text) == (409, True)
+
+
+def test_the_cards_show_progress_and_the_course_of_the_accuracy(api: Api) -> None:
+    project_id, boss = prepared(api)
+    for rounds in (2, 3):
+        label(boss, project_id, 10)
+        work(api, project_id, rounds)
+
+    status, text = page(api, boss, "GET", "/projects")
+
+    assert status == 200
+    assert "20 of 1,497 labelled" in text
+    assert "% right" in text
+    assert "Continue" in text
+
+
+def test_a_parquet_file_is_shown_and_a_broken_one_is_refused(api: Api) -> None:
+    boss = api.as_("boss")
+    headers = boss.headers | {"Content-Type": "application/vnd.apache.parquet"}
+
+    broken = api.client.post("/projects/new/parquet", content=b"PAR1 and nothing", headers=headers)
+
+    assert broken.status_code == 422
+    assert "not a Parquet file" in broken.json()["detail"]
+
+
+def test_pages_send_strangers_to_the_sign_in_page_and_hide_projects_from_others(api: Api) -> None:
+    project_id, _ = demo.ensure_demo(api.db, api.settings)
+    bea = api.as_("bea")
+
+    for section in ("overview", "watch", "people", "export", "settings"):
+        path = f"/projects/{project_id}/{section}"
+        stranger = api.client.get(path, headers={"Accept": "text/html"}, follow_redirects=False)
+        assert (stranger.status_code, stranger.headers["location"]) == (303, f"/sign-in?next={path}")
+        assert page(api, bea, "GET", path)[0] == 404
