@@ -77,14 +77,15 @@ def items_of_folders(
                 if fold(name) not in known:
                     projects.new_class(session, project, {"name": name})
             question = tasks.driving(tasks.questions(session, project))
-            rows = [session.get_one(Media, each["id"]) for each in stored[start : start + BATCH]]
+            # Two names of the same bytes are one stored file and two items.
+            rows = [(each["name"], session.get_one(Media, each["id"])) for each in stored[start : start + BATCH]]
             reader = Reader("image", question, settings, {}, lambda given: given)
             prepared = [
                 reader.prepare(
                     start + number,
-                    {"key": row.name, "image": media.payload(row), "label": _folder(row.name) or None},
+                    {"key": name, "image": media.payload(row), "label": _folder(name) or None},
                 )
-                for number, row in enumerate(rows, start=1)
+                for number, (name, row) in enumerate(rows, start=1)
             ]
             storing.store(session, project, prepared, replace=False, moment=moment)
     with db.read() as session:

@@ -1,7 +1,6 @@
 """Exports: a snapshot of one moment, spooled at the database's speed, then streamed from the file."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -9,16 +8,30 @@ from uuid import uuid4
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
-from app.core.errors import Invalid
+from app.core.errors import Forbidden, Invalid, Unavailable
 from app.core.settings import Settings
 from app.db import Annotation, Database, Item, Project, Round, User
 from app.formats import FORMATS, write_csv
+from app.modalities import MODALITIES
 from app.services import tasks
 from app.services.access import Person, project_for
 from app.task_types import TASK_TYPES
 
 FETCHED = 1_000
 VIEWS = ("annotations", "items")
+COLUMNS = {  # before and behind the item's content
+    "annotations": (
+        ("id", "item", "key"),
+        (
+            "label", "annotator", "seconds_spent", "round", "kind", "origin", "version", "counted", "late",
+            "probability", "split", "reserved", "metadata", "created_at",
+        ),
+    ),
+    "items": (
+        ("key",),
+        ("label", "labels", "votes", "agreement", "disputed", "split", "reserved", "state", "priority", "metadata"),
+    ),
+}  # fmt: skip
 SUFFIX = {"jsonl": "jsonl", "csv": "csv", "parquet": "parquet", "json": "json"}
 
 
@@ -27,11 +40,12 @@ def write(
 ) -> tuple[Path, str, str]:
     """Write an export to a private file; the path, the media type and the file's name for people.
 
-    `extra` adds answers that are not counted. Memory is bounded by the rows of a fetch; the items view also
-    holds one item's answers.
+    `extra` adds answers that are not counted or were given to earlier content. Memory is bounded by the rows of a
+    fetch. What tells where an open item will be served (`kind`, membership of the audit set) is for managers.
 
     Raises:
         Invalid: no such format or view.
+        Unavailable: the disk is full.
     """
     person.need("read")
     if kind not in FORMATS:
@@ -45,22 +59,34 @@ def write(
         with db.read() as session:
             _one_moment(session)
             project = project_for(session, person, ref, "reviewer")
-            rows = annotation_rows(session, project, extra) if view == "annotations" else item_rows(session, project)
+            whole = _is_manager(session, person, ref)
+            if view == "annotations":
+                rows = annotation_rows(session, project, extra, whole=whole)
+            else:
+                rows = item_rows(session, project, whole=whole)
             with path.open("wb") as file:
                 path.chmod(0o600)
                 if kind == "csv":
-                    write_csv(rows, file, raw=raw)
+                    write_csv(rows, file, raw=raw, columns=columns(project, view))
                 else:
                     FORMATS[kind].write(rows, file)
             name = f"{project.slug}-{view}.{SUFFIX[kind]}"
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise Unavailable(f"the server's disk has no room for the export: {error.strerror}") from None
     except BaseException:
-        with suppress(OSError):
-            path.unlink()
+        path.unlink(missing_ok=True)
         raise
     return path, FORMATS[kind].media_type, name
 
 
-def annotation_rows(session: Session, project: Project, extra: bool) -> Iterator[dict[str, Any]]:
+def columns(project: Project, view: str) -> list[str]:
+    """The columns of a view in their order, for formats that write them first."""
+    start, end = COLUMNS[view]
+    return [*start, MODALITIES[project.modality].field, *end]
+
+
+def annotation_rows(session: Session, project: Project, extra: bool, *, whole: bool = True) -> Iterator[dict[str, Any]]:
     """One row a current answer, in the order they were given, with where it came from."""
     questions = tasks.questions(session, project)
     newer = aliased(Annotation)
@@ -78,6 +104,8 @@ def annotation_rows(session: Session, project: Project, extra: bool) -> Iterator
         .order_by(Annotation.id)
         .execution_options(yield_per=FETCHED)
     )
+    if not extra:
+        statement = statement.where(Annotation.item_revision == Item.revision)
     for answer, key, payload, meta, split, reserved, user, number in session.execute(statement):
         if not (answer.counted or answer.decisive or extra):
             continue
@@ -90,19 +118,20 @@ def annotation_rows(session: Session, project: Project, extra: bool) -> Iterator
             "annotator": user or answer.annotator_name,
             "seconds_spent": answer.seconds_spent,
             "round": number,
-            "kind": answer.kind,
+            "kind": answer.kind if whole else None,
             "origin": answer.origin,
             "version": answer.version,
             "counted": answer.counted,
             "late": answer.late,
             "probability": answer.probability,
             "split": "audit" if split == "audit" or reserved else "train",
+            "reserved": reserved,
             "metadata": meta,
             "created_at": answer.created_at.isoformat(),
         }
 
 
-def item_rows(session: Session, project: Project) -> Iterator[dict[str, Any]]:
+def item_rows(session: Session, project: Project, *, whole: bool = True) -> Iterator[dict[str, Any]]:
     """One row an item: its label by the rules of disagreement, votes and agreement; null labels for open items."""
     questions = tasks.questions(session, project)
     question = tasks.driving(questions)
@@ -124,7 +153,10 @@ def item_rows(session: Session, project: Project) -> Iterator[dict[str, Any]]:
         answers = _answers(session, [item.id for item in found])
         for item in found:
             mine = answers.get(item.id, [])
-            yield _item_row(item, mine, questions, question)
+            row = _item_row(item, mine, questions, question)
+            if not whole and item.reserved and not item.done:
+                row |= {"split": "train", "reserved": False}
+            yield row
         session.expunge_all()
 
 
@@ -157,6 +189,7 @@ def _item_row(
         "agreement": agreement,
         "disputed": disputed,
         "split": "audit" if item.split == "audit" or item.reserved else "train",
+        "reserved": item.reserved,  # an import keeps it in the audit share instead of the client's own test set
         "state": item.state,
         "priority": item.priority,
         "metadata": item.meta,
@@ -206,6 +239,14 @@ def _answers(session: Session, item_ids: list[int]) -> dict[int, list[tuple[Anno
         if answer.counted or answer.decisive:
             found.setdefault(answer.item_id, []).append((answer, name))
     return found
+
+
+def _is_manager(session: Session, person: Person, ref: int | str) -> bool:
+    try:
+        project_for(session, person, ref, "manager")
+    except Forbidden:
+        return False
+    return True
 
 
 def _one_moment(session: Session) -> None:
