@@ -1,6 +1,7 @@
 """The web process: REST and pages over one database."""
 
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from app.core.settings import Settings
 from app.db import Database
 from app.db.migrate import current, migrate, newest
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -45,6 +47,7 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
         title="Labelwise", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
     )
     app.state.settings, app.state.db = settings, db
+    app.state.requests = Counter()  # answered requests by method and status, for /metrics
     app.state.secret_key = secret_key(
         settings.secret_key.get_secret_value() if settings.secret_key else None, settings.data
     )
@@ -72,4 +75,8 @@ async def _with_headers(request: Request, call_next: Callable[[Request], Awaitab
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["X-Request-Id"] = request.state.request_id
+    if request.url.path.startswith("/api/"):
+        response.headers.setdefault("Cache-Control", "no-store")
+    method = request.method if request.method in METHODS else "OTHER"
+    request.app.state.requests[method, response.status_code] += 1
     return response

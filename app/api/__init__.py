@@ -17,4 +17,4 @@ def routers() -> list[APIRouter]:
     guarded.include_router(items.streams)
     open_to_all = APIRouter(prefix=PREFIX)
     open_to_all.include_router(session.public)
-    return [guarded, open_to_all, health.public]
+    return [guarded, open_to_all, health.public, health.unlisted]

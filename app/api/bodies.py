@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
+from app.api.keyed import answer_once
 from app.core.errors import Invalid, TooLarge, WrongType
 from app.core.text import read_json
 
@@ -42,6 +43,7 @@ class StrictRoute(APIRoute):
         flat = self.dependant
         takes_body = self.body_field is not None
         known = {field.alias for field in _all_query(flat)}
+        keyed = self.status_code == 201 and takes_body and not _reads_key(flat) and not self.path.endswith("/tokens")
 
         async def strict(request: Request) -> Response:
             if unknown := sorted(set(request.query_params) - known):
@@ -52,6 +54,8 @@ class StrictRoute(APIRoute):
             if takes_body and request.method in BODY_METHODS:
                 await _check_json_body(checked)
             try:
+                if keyed and "idempotency-key" in request.headers:
+                    return await answer_once(checked, handler)
                 return await handler(checked)
             except RequestValidationError as error:
                 raise refusal(error) from None
@@ -74,6 +78,13 @@ async def _check_json_body(request: StrictRequest) -> None:
     if kind != "application/json" and not kind.endswith("+json"):
         raise WrongType("send the body as application/json")
     await request.json()
+
+
+def _reads_key(dependant: Any) -> bool:
+    """Whether the route looks at the key itself."""
+    return any(field.alias == "idempotency-key" for field in dependant.header_params) or any(
+        _reads_key(each) for each in dependant.dependencies
+    )
 
 
 def _all_query(dependant: Any) -> list[Any]:

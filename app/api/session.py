@@ -17,7 +17,7 @@ from app.api.deps import (
     check_same_site,
     cookie_of,
 )
-from app.core.errors import Forbidden, NotSignedIn
+from app.core.errors import Forbidden
 from app.core.settings import Settings
 from app.services import accounts
 from app.services.accounts import SignedIn
@@ -25,7 +25,7 @@ from app.services.accounts import SignedIn
 router = APIRouter(tags=["accounts"], route_class=StrictRoute)
 public = APIRouter(tags=["accounts"], route_class=StrictRoute)
 
-LOOPBACK = {"127.0.0.1", "localhost", "[::1]", "testserver"}
+LOOPBACK = {"127.0.0.1", "localhost", "::1", "testserver"}
 Password = Annotated[str, Field(max_length=100_000, repr=False)]
 
 
@@ -70,14 +70,10 @@ def sign_in(body: Credentials, request: Request, response: Response, config: Con
     """Sign in with name and password."""
     check_same_site(request)
     check_transport(request, config)
-    with db.write() as session:
-        address = request.client.host if request.client else ""
-        signed_in = accounts.sign_in(session, config, body.name, body.password, address)
-        shown = _shown(signed_in) if signed_in else None
-    if signed_in is None or shown is None:
-        raise NotSignedIn("name or password is wrong")
+    address = request.client.host if request.client else ""
+    signed_in = accounts.sign_in(db, config, body.name, body.password, address)
     set_cookie(request, response, signed_in)
-    return shown
+    return _shown(signed_in)
 
 
 @router.get("/session", response_model=SessionOut)
@@ -158,11 +154,10 @@ def set_cookie(request: Request, response: Response, signed_in: SignedIn) -> Non
 
 def check_transport(request: Request, config: Settings) -> None:
     """Raise Forbidden for a password over plain http from another machine, unless a setting allows it."""
-    host = request.headers.get("host", "").rsplit(":", 1)[0]
+    host = request.url.hostname or ""
     if request.url.scheme != "https" and host not in LOOPBACK and not config.insecure_http:
         raise Forbidden("signing in over plain http is allowed on this machine only: use https, or --insecure-http")
 
 
 def _shown(signed_in: SignedIn) -> SessionOut:
-    user = {"id": signed_in.user.id, "name": signed_in.user.name, "admin": signed_in.user.admin}
-    return SessionOut(user=user, csrf_token=signed_in.csrf_token, expires_at=signed_in.expires_at)
+    return SessionOut(user=signed_in.user, csrf_token=signed_in.csrf_token, expires_at=signed_in.expires_at)

@@ -1,15 +1,16 @@
 """Users and tokens."""
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Db
+from app.api.pages import Cursor, Limit, seal, unseal
 from app.core.text import INT64_MAX
-from app.services import accounts
+from app.services import accounts, people
 from app.services.access import project_for
 
 router = APIRouter(tags=["accounts"], route_class=StrictRoute)
@@ -89,6 +90,23 @@ class TokensOut(BaseModel):
     items: list[TokenOut]
 
 
+class PersonOut(BaseModel):
+    """All that is stored about a person."""
+
+    user: UserOut
+    projects: list[dict[str, Any]]
+    tokens: list[dict[str, Any]]
+    answers: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+
+
+class AuditOut(BaseModel):
+    """Lines of the audit log, newest first."""
+
+    items: list[dict[str, Any]]
+    next: str | None
+
+
 @router.get("/users", response_model=UsersOut)
 def list_users(person: Caller, db: Db) -> UsersOut:
     """Everybody with an account (admins)."""
@@ -109,6 +127,30 @@ def change_user(user: Number, body: UserChange, person: Caller, db: Db) -> UserO
     """Switch a person off or on, or make an admin (admins)."""
     with db.write() as session:
         return UserOut.model_validate(accounts.change_user(session, person, user, body.active, body.admin))
+
+
+@router.delete("/users/{user}", status_code=204)
+def erase_user(user: Number, person: Caller, db: Db) -> None:
+    """Erase a person; the answers stay under a pseudonym (admins)."""
+    with db.write() as session:
+        people.erase(session, person, user)
+
+
+@router.get("/users/{user}/export", response_model=PersonOut)
+def export_user(user: Number, person: Caller, db: Db) -> PersonOut:
+    """Everything that is stored about a person, for that person and for admins."""
+    with db.read() as session:
+        return PersonOut(**people.export(session, person, user))
+
+
+@router.get("/audit-log", response_model=AuditOut)
+def show_audit_log(request: Request, person: Caller, db: Db, limit: Limit = 50, cursor: Cursor = None) -> AuditOut:
+    """Who did what, newest first (admins)."""
+    before = None if cursor is None else int(unseal(request, person, cursor))
+    with db.read() as session:
+        lines = people.audit_log(session, person, before, limit + 1)
+    more = seal(request, person, str(lines[limit - 1]["id"])) if len(lines) > limit else None
+    return AuditOut(items=lines[:limit], next=more)
 
 
 @router.get("/tokens", response_model=TokensOut)

@@ -14,8 +14,9 @@ from app.core.errors import Conflict, Forbidden, Invalid, NotFound, NotSignedIn,
 from app.core.secrets import hashed, new_secret, same
 from app.core.settings import Settings
 from app.core.text import check_text, fold
-from app.db import BrowserSession, Member, OneTimeLink, SignInFailure, Token, User, WriteSession
+from app.db import BrowserSession, Database, Member, OneTimeLink, Project, SignInFailure, Token, User, WriteSession
 from app.db.session import now
+from app.services import audit
 from app.services.access import Person, project_for
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -32,7 +33,7 @@ class SignedIn:
 
     secret: str
     csrf_token: str
-    user: User
+    user: dict[str, Any]
     expires_at: datetime
 
 
@@ -66,31 +67,48 @@ def create_user(session: WriteSession, name: str, password: str, *, admin: bool 
     )
     session.add(user)
     session.flush()
+    audit.record(session, "user.created", user.id, admin=admin)
     return user
 
 
-def sign_in(session: WriteSession, settings: Settings, name: str, password: str, address: str) -> SignedIn | None:
-    """Open a browser session; None for a wrong name or password, which is counted.
+def sign_in(db: Database, settings: Settings, name: str, password: str, address: str) -> SignedIn:
+    """Open a browser session.
 
-    The caller commits in both cases, so that a failure is on record, and then raises NotSignedIn.
+    The attempt is counted in a commit of its own before the password is looked at, so that many guesses at once
+    cannot pass the limit, and the slow hash runs while no transaction is open.
 
     Raises:
+        NotSignedIn: name or password is wrong, or the person was switched off.
         TooManyRequests: ten failures in the last minute for this account and address.
     """
-    moment = now(session)
     subject = hashed(f"{fold(name)}\n{address}")
+    with db.write() as session:
+        _count_attempt(session, settings, subject)
+        found = session.execute(select(User.id, User.password_hash).where(User.folded_name == fold(name))).first()
+    right = _verify(found.password_hash if found and found.password_hash else NOBODY, password)
+    with db.write() as session:
+        user = session.get(User, found.id) if found else None
+        if user is not None and right and user.active:
+            session.execute(delete(SignInFailure).where(SignInFailure.subject == subject))
+            audit.record(session, "session.opened", user.id)
+            return _open(session, settings, user)
+        if user is not None:
+            audit.record(session, "session.refused", user.id)
+    raise NotSignedIn("name or password is wrong")
+
+
+def _count_attempt(session: WriteSession, settings: Settings, subject: str) -> None:
+    """Count this attempt as a failure until it proves right."""
+    if session.get_bind().dialect.name == "postgresql":  # attempts at once are counted one after the other
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtext(subject))))
+    moment = now(session)
+    session.execute(delete(SignInFailure).where(SignInFailure.at < moment - timedelta(hours=1)))
     recent = select(func.count()).where(
         SignInFailure.subject == subject, SignInFailure.at > moment - timedelta(minutes=1)
     )
     if session.execute(recent).scalar_one() >= settings.sign_in_failures_per_minute:
         raise TooManyRequests("too many failed sign-ins: wait a minute")
-    user = session.execute(select(User).where(User.folded_name == fold(name))).scalar_one_or_none()
-    right = _verify(user.password_hash if user and user.password_hash else NOBODY, password)
-    if user is None or not right or not user.active:
-        session.execute(delete(SignInFailure).where(SignInFailure.at < moment - timedelta(hours=1)))
-        session.add(SignInFailure(subject=subject, at=moment))
-        return None
-    return _open(session, settings, user)
+    session.add(SignInFailure(subject=subject, at=moment))
 
 
 def by_cookie(session: Session, secret: str, moment: datetime) -> tuple[Person, BrowserSession] | None:
@@ -130,6 +148,7 @@ def change_password(session: WriteSession, person: Person, old: str, new: str, k
         raise NotSignedIn("the old password is wrong")
     _check_password(user.name, new)
     user.password_hash = HASHER.hash(new)
+    audit.record(session, "password.changed", person.id)
     others = delete(BrowserSession).where(BrowserSession.user_id == person.id)
     session.execute(others.where(BrowserSession.secret_hash != hashed(keep)) if keep else others)
 
@@ -146,15 +165,23 @@ def change_user(session: WriteSession, person: Person, user_id: int, active: boo
     user = session.get(User, user_id)
     if user is None:
         raise NotFound("there is no such user")
-    loses = user.admin and user.active and (active is False or admin is False)
-    others = select(func.count()).where(User.admin, User.active, User.id != user_id)
-    if loses and session.execute(others).scalar_one() == 0:
-        raise Conflict("the last admin cannot be removed")
+    if active is False or admin is False:
+        keep_an_admin(session, user)
     user.active = user.active if active is None else active
     user.admin = user.admin if admin is None else admin
     if not user.active:
         session.execute(delete(BrowserSession).where(BrowserSession.user_id == user_id))
+    audit.record(session, "user.changed", person.id, user=user_id, active=user.active, admin=user.admin)
     return user
+
+
+def keep_an_admin(session: WriteSession, user: User) -> None:
+    """Raise Conflict when nobody else is an active admin; two removals at once wait for each other."""
+    if not (user.admin and user.active):
+        return
+    admins = select(User.id).where(User.admin, User.active).order_by(User.id).with_for_update()
+    if set(session.execute(admins).scalars()) <= {user.id}:
+        raise Conflict("the last admin cannot be removed")
 
 
 def create_token(
@@ -181,6 +208,7 @@ def create_token(
     )
     session.add(token)
     session.flush()
+    audit.record(session, "token.created", user_id, project_id=project_id, token=token.id, scopes=token.scopes)
     return token, secret
 
 
@@ -195,6 +223,7 @@ def delete_token(session: WriteSession, person: Person, token_id: int) -> None:
     if token is None or (token.user_id != person.id and not person.admin):
         raise NotFound("there is no such token")
     session.delete(token)
+    audit.record(session, "token.deleted", person.id, token=token_id)
 
 
 def invite(session: WriteSession, person: Person, project_ref: int | str, role: str, uses: int, hours: float) -> str:
@@ -202,6 +231,7 @@ def invite(session: WriteSession, person: Person, project_ref: int | str, role: 
     project = project_for(session, person, project_ref, "manager")
     if role not in ROLES:
         raise Invalid(f"role is one of {', '.join(ROLES)}", fields={"role": role})
+    audit.record(session, "member.invited", person.id, project_id=project.id, role=role, uses=uses)
     return _link(session, "invitation", hours=hours, project_id=project.id, role=role, uses=uses, by=person.id)
 
 
@@ -222,10 +252,12 @@ def accept_invitation(
     """Join a project: as the signed-in person, or with a new account; the session (if new) and the project's id."""
     link = _use(session, code, "invitation")
     assert link.project_id is not None
+    if session.get_one(Project, link.project_id).deleted_at is not None:
+        raise NotFound("this link is not valid any more: the project was deleted")
     signed_in = None
     if person is None:
         signed_in = _open(session, settings, create_user(session, name, password))
-    user_id = signed_in.user.id if signed_in else person.id if person else 0
+    user_id = signed_in.user["id"] if signed_in else person.id if person else 0
     if session.get(Member, (link.project_id, user_id)) is None:
         session.add(
             Member(project_id=link.project_id, user_id=user_id, role=link.role or "annotator", created_at=now(session))
@@ -282,7 +314,7 @@ def _open(session: WriteSession, settings: Settings, user: User) -> SignedIn:
         BrowserSession(secret_hash=hashed(secret), user_id=user.id, csrf_token=csrf, created_at=moment, expires_at=ends)
     )
     session.flush()
-    return SignedIn(secret, csrf, user, ends)
+    return SignedIn(secret, csrf, {"id": user.id, "name": user.name, "admin": user.admin}, ends)
 
 
 def _check_password(name: str, password: str) -> None:

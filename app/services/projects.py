@@ -19,12 +19,14 @@ from app.db.session import now
 from app.featurizers import FEATURIZERS, make_featurizer
 from app.learners import LEARNERS, make_learner
 from app.modalities import MODALITIES
+from app.services import audit
 from app.services.access import Person, project_for
 from app.strategies import AUTO, make_strategy
 from app.task_types import class_spec, parse_task
 
 STATES = ("open", "paused", "closed", "archived")
 UNDO_DAYS = 7
+MAY_BE_EMPTY = ("goal", "round_size")
 MOST_CLASSES = 1_000
 
 
@@ -40,9 +42,7 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
     if given["modality"] not in MODALITIES:
         names = ", ".join(MODALITIES)
         raise Invalid(f"modality is one of {names}", fields={"modality": given["modality"][:50]})
-    name = check_text(given["name"].strip(), what="name", limit=200)
-    if not name:
-        raise Invalid("name is empty", fields={"name": "must not be empty"})
+    name = _checked_name(given["name"])
     task, classes = parse_task(given["task"])
     settings = {
         key: check_plugin(key, given.get(key) or {"name": AUTO}, given["modality"])
@@ -66,6 +66,7 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
     session.add(Member(project_id=project.id, user_id=person.id, role="manager", created_at=moment))
     for number, spec in enumerate(classes, start=1):
         session.add(ProjectClass(project_id=project.id, number=number, position=number, aliases=[], **spec))
+    audit.record(session, "project.created", person.id, project_id=project.id)
     session.flush()
     return project
 
@@ -90,19 +91,30 @@ def change(
     """Change settings. Raises VersionMismatch when somebody changed them in the meantime."""
     person.need("manage")
     project = project_for(session, person, ref, "manager")
+    session.refresh(project, with_for_update=True)  # two changes of one version at once: the second one is refused
     if version is not None and project.version != version:
         raise VersionMismatch(f"the newest version is {project.version}")
-    if changes.get("state", "open") not in STATES:
-        raise Invalid(f"state is one of {', '.join(STATES)}", fields={"state": "unknown"})
-    for key in ("strategy", "learner", "featurizer"):
-        if key in changes:
-            changes[key] = check_plugin(key, changes[key], project.modality)
+    _check_changes(changes, project.modality)
     if "guidelines" in changes and changes["guidelines"] != project.guidelines:
         project.guidelines_version += 1
     for key, value in changes.items():
         setattr(project, key, value)
+    audit.record(session, "project.changed", person.id, project_id=project.id, fields=sorted(changes))
     _touch(session, project)
     return project
+
+
+def _check_changes(changes: dict[str, Any], modality: str) -> None:
+    """Replace each setting by its checked form; raise Invalid for the first that is not allowed."""
+    if empty := sorted(key for key, value in changes.items() if value is None and key not in MAY_BE_EMPTY):
+        raise Invalid(f"{empty[0]} is not null", fields=dict.fromkeys(empty, "not null"))
+    if "name" in changes:
+        changes["name"] = _checked_name(changes["name"])
+    if changes.get("state", "open") not in STATES:
+        raise Invalid(f"state is one of {', '.join(STATES)}", fields={"state": "unknown"})
+    for key in ("strategy", "learner", "featurizer"):
+        if key in changes:
+            changes[key] = check_plugin(key, changes[key], modality)
 
 
 def delete(session: WriteSession, person: Person, ref: int | str) -> None:
@@ -110,6 +122,7 @@ def delete(session: WriteSession, person: Person, ref: int | str) -> None:
     person.need("manage")
     project = project_for(session, person, ref, "manager")
     project.deleted_at = now(session)
+    audit.record(session, "project.deleted", person.id, project_id=project.id)
 
 
 def restore(session: WriteSession, person: Person, project_id: int) -> Project:
@@ -124,12 +137,13 @@ def restore(session: WriteSession, person: Person, project_id: int) -> Project:
     if moment - project.deleted_at > timedelta(days=UNDO_DAYS):
         raise NotFound("it was deleted more than seven days ago")
     project.deleted_at = None
+    audit.record(session, "project.restored", person.id, project_id=project.id)
     return project
 
 
 def role_in(session: Session, person: Person, project: Project) -> str:
     """The person's role in a project that the person may see."""
-    member = session.get(Member, (project.id, person.id))
+    member = None if person.admin else session.get(Member, (project.id, person.id))
     return member.role if member else "manager"
 
 
@@ -156,6 +170,7 @@ def set_member(session: WriteSession, person: Person, ref: int | str, user: int 
     if found is None:
         raise NotFound("there is no such user: invite by link instead")
     member = session.get(Member, (project.id, found.id))
+    audit.record(session, "member.set", person.id, project_id=project.id, user=found.id, role=role)
     if member is None:
         session.add(Member(project_id=project.id, user_id=found.id, role=role, created_at=now(session)))
         return True
@@ -174,6 +189,7 @@ def remove_member(session: WriteSession, person: Person, ref: int | str, user_id
         raise NotFound("this person is not a member")
     _keep_a_manager(session, member)
     session.delete(member)
+    audit.record(session, "member.removed", person.id, project_id=project.id, user=user_id)
 
 
 def add_class(session: WriteSession, person: Person, ref: int | str, given: dict[str, Any]) -> ProjectClass:
@@ -208,6 +224,8 @@ def change_class(
     person.need("manage")
     project = project_for(session, person, ref, "manager")
     row = _class(session, project, number)
+    if "name" in changes and not (changes["name"] or "").strip():
+        raise Invalid("a class name is empty", fields={"name": "must not be empty"})
     if (name := changes.pop("name", None)) is not None and fold(name) != row.folded_name:
         other = session.execute(
             select(ProjectClass.number).where(
@@ -222,10 +240,28 @@ def change_class(
         row.folded_name = fold(name)
     if name is not None:
         row.name = check_text(name.strip(), what="name", limit=200)
-    for key, value in changes.items():
+    for key, value in _checked_look(session, row, changes).items():
         setattr(row, key, value)
     _touch(session, project)
     return row
+
+
+def _checked_look(session: Session, row: ProjectClass, changes: dict[str, Any]) -> dict[str, Any]:
+    """Colour, key, description and retirement as they may be stored; a key that is null is taken away."""
+    if empty := sorted(key for key, value in changes.items() if value is None and key != "hotkey"):
+        raise Invalid(f"{empty[0]} is not null", fields=dict.fromkeys(empty, "not null"))
+    look = {key: value for key, value in changes.items() if key in ("color", "hotkey", "description")}
+    spec = class_spec({"name": row.name, **look}, row.number - 1)
+    key = changes.get("hotkey")
+    same_key = select(ProjectClass.number).where(
+        ProjectClass.project_id == row.project_id,
+        ProjectClass.hotkey == key,
+        ProjectClass.number != row.number,
+        ~ProjectClass.retired,
+    )
+    if key is not None and session.execute(same_key).first():
+        raise Conflict(f"another class has the key {key!r}", fields={"hotkey": "taken"})
+    return {name: value if name in ("retired", "hotkey") else spec[name] for name, value in changes.items()}
 
 
 def delete_class(session: WriteSession, person: Person, ref: int | str, number: int) -> None:
@@ -240,6 +276,7 @@ def delete_class(session: WriteSession, person: Person, ref: int | str, number: 
     if used:
         raise Conflict(f"{used:,} labels use the class {row.name!r}: retire it instead", labels=used)
     session.delete(row)
+    audit.record(session, "class.deleted", person.id, project_id=project.id, number=number)
     _touch(session, project)
 
 
@@ -267,6 +304,13 @@ def plugin_names() -> dict[str, list[str]]:
     return {"learner": [AUTO, *LEARNERS], "featurizer": [AUTO, *FEATURIZERS]}
 
 
+def _checked_name(given: str) -> str:
+    name = check_text(given.strip(), what="name", limit=200)
+    if not name:
+        raise Invalid("name is empty", fields={"name": "must not be empty"})
+    return name
+
+
 def _class(session: Session, project: Project, number: int) -> ProjectClass:
     row = session.get(ProjectClass, (project.id, number))
     if row is None:
@@ -285,10 +329,8 @@ def _numbers(label: dict[str, Any]) -> set[int]:
 def _keep_a_manager(session: Session, member: Member) -> None:
     if member.role != "manager":
         return
-    others = select(func.count()).where(
-        Member.project_id == member.project_id, Member.role == "manager", Member.user_id != member.user_id
-    )
-    if session.execute(others).scalar_one() == 0:
+    managers = select(Member.user_id).where(Member.project_id == member.project_id, Member.role == "manager")
+    if set(session.execute(managers.order_by(Member.user_id).with_for_update()).scalars()) <= {member.user_id}:
         raise Conflict("the last manager of a project cannot be removed")
 
 

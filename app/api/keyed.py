@@ -1,0 +1,39 @@
+"""Creating twice with one Idempotency-Key creates once: the second request gets the first one's answer."""
+
+from collections.abc import Callable, Coroutine
+from hashlib import sha256
+from typing import Any
+
+from fastapi import Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from app.api.deps import idempotency_key, optional_person
+from app.db import Database
+from app.services import idempotency
+from app.services.idempotency import Keyed
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+async def answer_once(request: Request, handler: Handler) -> Response:
+    """Run the handler, or answer as the first request with the same key was answered.
+
+    A request of nobody is left to the handler, which refuses it or has a one-time code that guards it.
+    """
+    db: Database = request.app.state.db
+    key = idempotency_key(request.headers["idempotency-key"])
+    person = await run_in_threadpool(optional_person, request, db)
+    if person is None:
+        return await handler(request)
+    where = sha256(f"{request.method} {request.url.path}?{request.url.query}".encode()).hexdigest()
+    keyed = Keyed(person.id, where, str(key), sha256(await request.body()).hexdigest())
+    stored = await run_in_threadpool(idempotency.claim, db, keyed)
+    if stored is not None:
+        return Response(stored[1], status_code=stored[0], media_type="application/json")
+    try:
+        response = await handler(request)
+    except BaseException:
+        await run_in_threadpool(idempotency.give_back, db, keyed)
+        raise
+    await run_in_threadpool(idempotency.keep, db, keyed, response.status_code, bytes(response.body).decode())
+    return response
