@@ -69,7 +69,7 @@ def erase(session: WriteSession, person: Person, user_id: int) -> None:
 def audit_log(session: Session, person: Person, before: int | None, limit: int) -> list[dict[str, Any]]:
     """Lines of the audit log older than the id `before`, newest first, for admins."""
     need_admin(person)
-    names: dict[int, str] = dict(session.execute(select(User.id, User.name)).tuples().all())
+    names = {row.id: row.name for row in session.execute(select(User.id, User.name))}
     return [
         {
             "id": event.id,
