@@ -252,7 +252,7 @@ def _checked_look(session: Session, row: ProjectClass, changes: dict[str, Any]) 
         raise Invalid(f"{empty[0]} is not null", fields=dict.fromkeys(empty, "not null"))
     look = {key: value for key, value in changes.items() if key in ("color", "hotkey", "description")}
     spec = class_spec({"name": row.name, **look}, row.number - 1)
-    key = changes.get("hotkey")
+    key = changes.get("hotkey") or None
     same_key = select(ProjectClass.number).where(
         ProjectClass.project_id == row.project_id,
         ProjectClass.hotkey == key,
@@ -261,7 +261,8 @@ def _checked_look(session: Session, row: ProjectClass, changes: dict[str, Any]) 
     )
     if key is not None and session.execute(same_key).first():
         raise Conflict(f"another class has the key {key!r}", fields={"hotkey": "taken"})
-    return {name: value if name in ("retired", "hotkey") else spec[name] for name, value in changes.items()}
+    checked = {name: spec[name] if name in look else value for name, value in changes.items()}
+    return {**checked, "hotkey": key} if "hotkey" in changes else checked
 
 
 def delete_class(session: WriteSession, person: Person, ref: int | str, number: int) -> None:
