@@ -1,6 +1,8 @@
 """Learners: from labelled feature rows to calibrated probabilities."""
 
+import math
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from app.core.block import Block
@@ -20,22 +22,37 @@ def make_learner(name: str, parameters: Mapping[str, Any], block: Block, classes
     """The learner by name.
 
     `auto` is closed-form ridge up to 1,000 labelled rows (milliseconds, and as accurate), logistic regression
-    beyond, and ridge again where logistic regression would take longer than people wait.
+    beyond, and ridge again where logistic regression would take longer than people wait; parameters go to
+    whichever has them.
 
     Raises:
-        Invalid: no such learner, or a parameter that it does not have.
+        Invalid: no such learner, a parameter that it does not have, or a value that it cannot take.
     """
     if name == "auto":
         rows = len(block)
         width = rows if block.sparse is not None else min(rows, int(block.dense.shape[1]))
         name = "logistic" if rows > FEW_LABELS and rows * width * classes <= AFFORDABLE else "ridge"
+        own = {field.name for field in fields(LEARNERS[name])}
+        parameters = {key: value for key, value in parameters.items() if key in own}
     if name not in LEARNERS:
         raise Invalid(f"there is no learner {name!r}; there are auto, {', '.join(LEARNERS)}")
-    try:
-        learner: Learner = LEARNERS[name](**parameters)
-    except TypeError as error:
-        raise Invalid(f"learner {name}: {error}") from None
+    known = {field.name: field for field in fields(LEARNERS[name])}
+    for parameter, value in parameters.items():
+        if parameter not in known:
+            raise Invalid(f"learner {name} has no parameter {parameter!r}")
+        _check(name, parameter, value, isinstance(known[parameter].default, bool))
+    learner: Learner = LEARNERS[name](**parameters)
     return learner
+
+
+def _check(name: str, parameter: str, value: Any, switch: bool) -> None:
+    if switch:
+        if not isinstance(value, bool):
+            raise Invalid(f"learner {name}: {parameter} is true or false")
+    elif isinstance(value, bool) or not isinstance(value, int | float):
+        raise Invalid(f"learner {name}: {parameter} is a number")
+    elif not math.isfinite(value) or value < 0 or (value == 0 and parameter == "strength"):
+        raise Invalid(f"learner {name}: {parameter} is finite and above nought")
 
 
 __all__ = ["LEARNERS", "CannotFit", "Learner", "LinearModel", "Model", "load_model", "make_learner"]

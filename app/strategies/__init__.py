@@ -1,5 +1,6 @@
 """Query strategies over a pool, by name."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -30,6 +31,8 @@ def make_strategy(name: str, parameters: Mapping[str, Any]) -> PoolStrategy:
             raise Invalid(f"strategy {name} has no parameter {parameter!r}")
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise Invalid(f"strategy {name}: {parameter} is a number")
+        if not math.isfinite(value) or value < 0:
+            raise Invalid(f"strategy {name}: {parameter} is finite and not below nought")
     strategy: PoolStrategy = kind(**parameters)
     return strategy
 

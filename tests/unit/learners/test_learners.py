@@ -84,3 +84,22 @@ def test_a_model_file_with_code_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match="pickle"):
         load_model(tmp_path / "evil.npz")
+
+
+def test_ridge_takes_the_penalty_that_leaving_one_out_prefers() -> None:
+    """The closed form is compared with fitting again without each row."""
+    from app.learners import ridge
+
+    block, targets = blobs(False, rows=24)
+    noisy = Block((block.dense + 0.5 * np.random.default_rng(1).normal(size=block.dense.shape)).astype(np.float32))
+    x, weights = noisy.dense.astype(np.float64), np.ones(24)
+    errors = []
+    for penalty in ridge.PENALTIES:
+        total = 0.0
+        for row in range(24):
+            kept = np.arange(24) != row
+            w, b = ridge._solve(x[kept], targets[kept], weights[kept], penalty)
+            total += float((((x[row] @ w + b) / ridge.SCALE - targets[row]) ** 2).sum())
+        errors.append(total)
+
+    assert ridge._best_penalty(x, targets, weights) == ridge.PENALTIES[int(np.argmin(errors))]

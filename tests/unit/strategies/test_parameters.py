@@ -1,0 +1,62 @@
+"""Parameters are checked when they are set, not when a round fails."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.core.block import Block
+from app.core.errors import Invalid
+from app.learners import make_learner
+from app.strategies import POOL_STRATEGIES, make_strategy
+
+BLOCK = Block(np.eye(3, dtype=np.float32))
+
+
+@pytest.mark.parametrize("name", POOL_STRATEGIES)
+def test_every_strategy_can_be_made_by_name_and_explains_itself(name: str) -> None:
+    strategy = make_strategy(name, {})
+
+    assert strategy.name == name
+    assert len((type(strategy).__doc__ or "").splitlines()[0]) > 20
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "said"),
+    [
+        ("nonsense", {}, "there is no strategy"),
+        ("margin", {"own": 1.0}, "has no parameter"),
+        ("uherding", {"own": "much"}, "is a number"),
+        ("uherding", {"own": True}, "is a number"),
+        ("uherding", {"own": math.nan}, "finite"),
+        ("uherding", {"own": -1}, "not below nought"),
+    ],
+)
+def test_a_strategys_bad_parameters_are_refused_by_name(name: str, parameters: dict[str, Any], said: str) -> None:
+    with pytest.raises(Invalid, match=said):
+        make_strategy(name, parameters)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "said"),
+    [
+        ("nonsense", {}, "there is no learner"),
+        ("ridge", {"strength": 1.0}, "has no parameter"),
+        ("ridge", {"penalty": "low"}, "is a number"),
+        ("ridge", {"penalty": -0.1}, "above nought"),
+        ("logistic", {"strength": 0.0}, "above nought"),
+        ("logistic", {"strength": math.inf}, "finite"),
+        ("logistic", {"balanced": 1}, "true or false"),
+    ],
+)
+def test_a_learners_bad_parameters_are_refused_by_name(name: str, parameters: dict[str, Any], said: str) -> None:
+    with pytest.raises(Invalid, match=said):
+        make_learner(name, parameters, BLOCK, 3)
+
+
+def test_auto_gives_each_learner_the_parameters_that_it_has() -> None:
+    many = Block(np.zeros((1_001, 3), dtype=np.float32))
+
+    assert make_learner("auto", {"penalty": 0.5}, BLOCK, 3).name == "ridge"
+    assert make_learner("auto", {"penalty": 0.5}, many, 3).name == "logistic"
