@@ -7,27 +7,43 @@ from datetime import datetime
 from pathlib import Path as FilePath
 from typing import Annotated, Any, BinaryIO, Literal
 
-from fastapi import APIRouter, Header, Path, Query, Request, Response, UploadFile
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.types import Message, Receive
 
 from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.loop import look_at_job
 from app.api.payloads import item_view
-from app.core.errors import AppError, BadSyntax, Invalid, Unavailable, VersionRequired
+from app.core.errors import AppError, BadSyntax, Invalid, TooLarge, Unavailable, VersionRequired
+from app.core.settings import Settings
 from app.core.text import INT64_MAX, check_json
-from app.db import Item, Project
+from app.db import Database, Item, Project
 from app.formats import by_content_type, write_csv
 from app.modalities.image import thumbnail
 from app.services import applying, archives, exports, ingestion, items, media
-from app.services.access import project_for
+from app.services.access import Person, project_for
 
 router = APIRouter(tags=["items"], route_class=StrictRoute)
 streams = APIRouter(tags=["items"])  # bodies of any size: read piece by piece, not by the strict JSON route
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
+FILES_AT_ONCE = 1000
+FILES_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["files"],
+                "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+            }
+        }
+    },
+}
 SYNC_BYTES = 16 * 1024 * 1024
 
 
@@ -171,17 +187,31 @@ def delete_item(item: Number, person: Caller, db: Db, erase: bool = False) -> No
         items.remove(session, person, item, erase=erase)
 
 
-@streams.post("/projects/{project}/media", status_code=201, response_model=MediaOut)
-def upload_media(
+@streams.post(
+    "/projects/{project}/media", status_code=201, response_model=MediaOut, openapi_extra={"requestBody": FILES_BODY}
+)
+async def upload_media(
     project: str,
-    files: list[UploadFile],
+    request: Request,
     person: Caller,
     config: Config,
     db: Db,
     labels: Annotated[Literal["folders"] | None, Query()] = None,
 ) -> MediaOut:
     """Upload images, or a ZIP of them; `labels=folders` also makes labelled items of a ZIP's folders."""
-    person.need("import")
+    await run_in_threadpool(ingestion.check_may_import, db, person, project)
+    # The form is read here, not by a parameter: a parameter would take the bytes before it is known who sends them.
+    bounded = Request(request.scope, _bounded(request, config.import_body_bytes))
+    async with bounded.form(max_files=FILES_AT_ONCE) as form:
+        files = [each for each in form.getlist("files") if isinstance(each, UploadFile)]
+        if not files:
+            raise Invalid("send the files in the multipart field `files`", fields={"files": "missing"})
+        return await run_in_threadpool(_take_in, db, config, person, project, files, labels == "folders")
+
+
+def _take_in(
+    db: Database, config: Settings, person: Person, project: str, files: list[UploadFile], folders: bool
+) -> MediaOut:
     with db.read() as session:
         project_id = project_for(session, person, project, "manager").id
     stored: list[dict[str, Any]] = []
@@ -201,7 +231,7 @@ def upload_media(
                     )
             except AppError as error:
                 rejected.append({"name": inner[:200], "error": str(error)})
-    if stored and labels == "folders":
+    if stored and folders:
         archives.items_of_folders(db, config, person, project, stored)
     return MediaOut(media=stored, rejected=rejected[:1000])
 
@@ -259,6 +289,21 @@ def rejected_rows(job: Number, person: Caller, db: Db) -> Response:
     rows = ingestion.rejected_rows(db, job)
     write_csv(iter(rows), out, raw=False, columns=("line", "key", "error"))
     return Response(out.getvalue(), media_type="text/csv")
+
+
+def _bounded(request: Request, limit: int) -> Receive:
+    """The request's own stream, which ends with a refusal behind so many bytes."""
+    size = 0
+
+    async def receive() -> Message:
+        nonlocal size
+        message = await request.receive()
+        size += len(message.get("body", b""))
+        if size > limit:
+            raise TooLarge(f"the body has more than {limit:,} bytes")
+        return message
+
+    return receive
 
 
 async def _receive(request: Request, config: Any, file: BinaryIO) -> None:

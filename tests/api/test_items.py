@@ -1,14 +1,17 @@
 """Items: labels that are kept, imports that go on where they stopped, exports that bring the same project."""
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from sqlalchemy import func, select
 
 from app.core.settings import Settings
@@ -156,6 +159,32 @@ def test_a_body_is_not_read_before_the_right_to_send_it_is_known(api: Api, boss:
     )
 
     assert refused.status_code == 404
+
+
+def test_files_of_a_stranger_and_forms_without_files_are_refused(api: Api, boss: Speaker) -> None:
+    project = boss.project(modality="image")["id"]
+    path, files = f"/projects/{project}/media", [("files", ("x.png", b"x"))]
+
+    assert api.client.post(f"/api/v1{path}", files=files).status_code == 401
+    assert api.as_("stranger").post(path, files=files).status_code == 404
+    assert boss.post(path, files=[("other", ("x.png", b"x"))]).status_code == 422
+    assert boss.post(path, json={}).status_code == 422
+
+
+def test_two_names_of_the_same_picture_are_two_items(boss: Speaker) -> None:
+    project = boss.project(["red", "blue"], modality="image")["id"]
+    out, archive = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(out, "PNG")
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("red/one.png", out.getvalue())
+        file.writestr("blue/one.png", out.getvalue())
+
+    boss.post(
+        f"/projects/{project}/media", files=[("files", ("a.zip", archive.getvalue()))], params={"labels": "folders"}
+    )
+
+    found = [(row["key"], row["label"]["class"]) for row in lines(boss, project, view="items")]
+    assert found == [("red/one.png", "red"), ("blue/one.png", "blue")]
 
 
 IMPORTER = """
