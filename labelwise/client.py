@@ -74,6 +74,10 @@ class Client:
         headers = {"Authorization": f"Bearer {token}"}
         self._http = httpx.Client(base_url=f"{url.rstrip('/')}/api/v1", headers=headers, timeout=timeout_seconds)
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
     def project(self, ref: str | int, create: Mapping[str, Any] | None = None) -> "Project":
         """The project by slug or id; with `create` it is made where there is none."""
         try:
@@ -176,7 +180,9 @@ class Project:
     def _push_file(self, path: Path, params: dict[str, Any], progress: Callable[[int], Any] | None) -> "Report":
         kind = TYPES.get(path.suffix.lower())
         if kind is None:
-            raise LabelwiseError(0, "WrongType", f"{path.name}: push {', '.join(TYPES)} files, or an iterable of dicts")
+            raise LabelwiseError(
+                0, "WrongType", f"{path.name}: push files of type {', '.join(TYPES)}, or an iterable of dicts"
+            )
         large = path.stat().st_size > LARGE_BYTES
         if large:
             params = params | {"async": True}

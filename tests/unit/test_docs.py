@@ -1,16 +1,15 @@
 """What there is, is documented."""
 
+import re
 from pathlib import Path
 
 import pytest
-from fastapi.routing import APIRoute
 
-from app.api import annotations, items, leases, loop, projects, session, users
-from app.cli.parser import parser
 from app.core.settings import PREFIX, Settings
 from app.featurizers import FEATURIZERS
 from app.learners import LEARNERS
 from app.strategies import POOL_STRATEGIES
+from docs import tables
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -24,19 +23,33 @@ def test_every_setting_is_documented(name: str) -> None:
     assert f"`{PREFIX}{name.upper()}`" in text("settings.md")
 
 
-def test_every_route_is_documented() -> None:
-    routers = [each.router for each in (annotations, items, leases, loop, projects, session, users)]
-    routers += [session.public, items.streams]
-    paths = {route.path for router in routers for route in router.routes if isinstance(route, APIRoute)}
+def test_every_route_is_documented_with_its_method() -> None:
+    known = list(tables.routes())
 
-    assert len(paths) > 30
-    assert sorted(path for path in paths if path not in text("rest.md")) == []
+    assert len(known) > 50
+    assert [f"{method} {path}" for method, path, _ in known if f"`{method} {path}`" not in text("rest.md")] == []
 
 
-def test_every_command_is_documented() -> None:
-    commands = next(action for action in parser()._actions if action.choices).choices
+def test_every_command_and_option_is_documented_with_its_variable() -> None:
+    page = text("cli.md")
+    wanted = []
+    for words, made in tables.commands():
+        wanted.append(f"### {words}\n")
+        wanted += [f"`{name}`" for action in made._actions for name in action.option_strings[-1:] if name != "--help"]
+        lacking = [action for action in made._actions if action.option_strings and "LABELWISE_" not in str(action.help)]
+        assert [action.dest for action in lacking] == ["help"]
 
-    assert sorted(name for name in commands or () if name not in text("cli.md")) == []
+    assert len(wanted) > 40
+    assert sorted(part for part in wanted if part not in page) == []
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    root = DOCS.parent
+    pages = [*DOCS.glob("*.md"), root / "README.md", root / "ARCHITECTURE.md"]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\((?!http)([^)#]+)", page.read_text())]
+
+    assert len(links) > 10
+    assert [f"{page.name}: {link}" for page, link in links if not (page.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize("name", [*POOL_STRATEGIES, *LEARNERS, *FEATURIZERS])

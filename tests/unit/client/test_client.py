@@ -1,0 +1,224 @@
+"""The client against the real application, over real HTTP."""
+
+import json
+import re
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pandas
+import pytest
+import uvicorn
+from PIL import Image
+
+from app.core.settings import Settings
+from app.db import Database
+from app.main import create_app
+from app.services import accounts
+from app.worker import WorkerProcess
+from labelwise import Client, LabelwiseError, Project, client
+from tests import databases
+
+PETS = {"modality": "text", "task": {"type": "classification", "classes": ["cat", "dog"]}}
+
+
+@dataclass
+class Site:
+    """A running service and a client with every right on it."""
+
+    url: str
+    client: Client
+    worker: WorkerProcess
+
+
+@pytest.fixture
+def site(settings: Settings) -> Iterator[Site]:
+    settings.data.mkdir()
+    shutil.copy(databases.sqlite_template(), settings.data / "labelwise.db")
+    db = Database(settings.url)
+    with db.write() as session:
+        ada = accounts.create_user(session, "ada", "correct horse battery", admin=True)
+        _, token = accounts.create_token(session, ada.id, "test", accounts.SCOPES)
+    server = uvicorn.Server(uvicorn.Config(create_app(settings, db), host="127.0.0.1", port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    with closing(Client(url, token)) as made:
+        yield Site(url, made, WorkerProcess(settings, db))
+    server.should_exit = True
+    thread.join(timeout=20)
+    db.dispose()
+
+
+@pytest.fixture
+def pets(site: Site) -> Project:
+    return site.client.project("pets", create=PETS)
+
+
+def test_a_project_is_made_once_and_found_again(site: Site, pets: Project) -> None:
+    again = site.client.project("pets", create=PETS)
+
+    assert again.id == pets.id
+    assert [each.id for each in site.client.projects()] == [pets.id]
+    with pytest.raises(LabelwiseError, match="404"):
+        site.client.project("birds")
+
+
+def test_rows_are_pushed_in_several_requests_and_rejected_ones_keep_their_place(
+    pets: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "ROWS_AT_ONCE", 10)
+    rows: list[dict[str, Any]] = [{"key": str(number), "text": f"pet {number}"} for number in range(25)]
+    rows[17] = {"key": "bad", "text": ""}
+
+    report = pets.push(rows)
+
+    assert (report.created, report.rejected_count) == (24, 1)
+    assert [(row["line"], row["key"]) for row in report.rejected] == [(18, "bad")]
+    assert pets.push(iter(rows)).unchanged == 24
+
+
+def test_with_abort_one_bad_row_stores_none(pets: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "ROWS_AT_ONCE", 1)
+
+    with pytest.raises(LabelwiseError):
+        pets.push([{"text": "good"}, {"text": ""}], on_error="abort")
+
+    assert pets.status()["items"]["total"] == 0
+
+
+def test_a_frame_is_pushed_and_comes_back_as_one(pets: Project) -> None:
+    frame = pandas.DataFrame({"body": ["meow", "woof", "purr"], "tag": ["cat", "dog", None], "n": [1.0, 2.0, None]})
+
+    report = pets.push(frame, text="body", label="tag", map="metadata:*")
+
+    assert (report.created, report.rejected) == (3, [])
+    back = pets.labels(view="items").to_pandas()
+    assert set(back["text"]) == {"meow", "woof", "purr"}
+
+
+def test_a_large_file_is_applied_by_the_worker_while_the_client_waits(
+    site: Site, pets: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "LARGE_BYTES", 100)
+    file = tmp_path / "pets.csv"
+    file.write_text("text\n" + "\n".join(f"pet {number}" for number in range(50)))
+    sent: list[int] = []
+    working = threading.Event()
+
+    def work() -> None:
+        while not working.is_set():
+            site.worker.run_one()
+            time.sleep(0.01)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        report = pets.push(file, progress=sent.append)
+    finally:
+        working.set()
+        thread.join()
+
+    assert report.created == 50
+    assert sum(sent) == file.stat().st_size
+
+
+def test_items_are_leased_answered_skipped_and_exported(pets: Project) -> None:
+    pets.push([{"key": str(number), "text": f"pet {number}"} for number in range(10)])
+    first, second = pets.lease(2)
+
+    stored = first.submit("cat", seconds_spent=1.5)
+    second.skip("blurred")
+
+    assert stored["label"] == {"class": "cat"}
+    assert stored["key"] == first.item["key"]
+    assert [row["label"] for row in pets.labels(view="annotations")] == [{"class": "cat"}]
+    assert pets.status()["annotations"] == 1
+    with pytest.raises(LabelwiseError, match="409"):
+        first.submit("dog")
+
+
+def test_images_become_items_and_a_file_that_is_none_is_named(site: Site, tmp_path: Path) -> None:
+    task = {"type": "classification", "classes": ["red"]}
+    project = site.client.project("colours", create={"modality": "image", "task": task})
+    (tmp_path / "red").mkdir()
+    for number in range(2):
+        Image.new("RGB", (8, 8), (255, number, 0)).save(tmp_path / "red" / f"{number}.png")
+    (tmp_path / "red" / "2.png").write_text("no picture")
+
+    report = project.push_files(f"{tmp_path}/red/*.png", key=lambda path: f"my-{path.stem}", labels=True)
+
+    assert report.created == 2
+    assert [(row["line"], row["key"]) for row in report.rejected] == [(3, "my-2")]
+    assert {row["key"] for row in project.labels(view="items")} == {"my-0", "my-1"}
+
+
+def test_a_started_round_can_be_waited_for(site: Site, pets: Project) -> None:
+    pets.push([{"text": f"{word} {n}", "label": word} for word in ("cat", "dog") for n in range(30)])
+    pets.push([{"text": f"{word} {n} more"} for word in ("cat", "dog") for n in range(30)])
+    site.worker.run_waiting()
+
+    job = pets.start_round()
+    site.worker.run_waiting()
+
+    assert job.wait(30)["state"] == "done"
+    assert pets.rounds()[0]["state"] in ("published", "done")
+
+
+def test_busy_answers_are_repeated_with_the_same_idempotency_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str | None] = []
+
+    class Busy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            seen.append(self.headers["Idempotency-Key"])
+            self.send_response(503 if len(seen) < 3 else 201)
+            body = json.dumps({"id": 1}).encode()
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    monkeypatch.setattr(client, "FIRST_WAIT_SECONDS", 0.001)
+    with HTTPServer(("127.0.0.1", 0), Busy) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        with closing(Client(f"http://127.0.0.1:{server.server_port}", "token")) as made:
+            answer = made.call("POST", "/projects", json={})
+        server.shutdown()
+        thread.join()
+
+    assert answer == {"id": 1}
+    assert len(seen) == 3
+    assert len(set(seen)) == 1
+    assert re.fullmatch(r"[0-9a-f-]{36}", seen[0] or "")
+
+
+def test_errors_name_what_to_do(monkeypatch: pytest.MonkeyPatch, pets: Project, site: Site, tmp_path: Path) -> None:
+    monkeypatch.setattr(client, "FIRST_WAIT_SECONDS", 0.001)
+    monkeypatch.delenv("LABELWISE_TOKEN", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = taken.getsockname()[1]
+
+    with pytest.raises(LabelwiseError, match="labelwise token create"):
+        Client(site.url)
+    with closing(Client(f"http://127.0.0.1:{nobody}", "token")) as lost, pytest.raises(LabelwiseError, match="running"):
+        lost.projects()
+    with closing(Client(site.url, "wrong")) as wrong, pytest.raises(LabelwiseError) as refused:
+        wrong.projects()
+    assert refused.value.status == 401
+    with pytest.raises(LabelwiseError, match="push files"):
+        pets.push(tmp_path / "pets.docx")
+    with pytest.raises(LabelwiseError, match="no file matches"):
+        pets.push_files(f"{tmp_path}/*.gif")
