@@ -12,13 +12,14 @@ import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 from sklearn.datasets import load_digits
 
 IMAGES = Path(__file__).resolve().parent / "images"
 ANSWERS = 60
 START_SECONDS = 120.0
 ROUND_MS = 400_000  # for a busy machine; an idle one needs seconds
+WINDOW: ViewportSize = {"width": 1280, "height": 800}
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 
@@ -41,6 +42,7 @@ def link(log: Path) -> str:
     """The address that the demo printed."""
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
+        # The link is printed before the service listens.
         if (found := re.search(r"http\S+/enter/\S+", log.read_text())) and "listens" in log.read_text():
             return found.group()
         time.sleep(0.2)
@@ -53,7 +55,7 @@ def take(address: str) -> None:
     site = address.split("/enter/")[0]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page = browser.new_page(viewport=WINDOW)
         page.goto(address)
         demo = f"{site}/projects/handwritten-digits"
         page.goto(f"{demo}/overview")
@@ -66,8 +68,10 @@ def take(address: str) -> None:
         page.screenshot(path=IMAGES / "annotate.png")
         page.goto(f"{demo}/overview")
         expect(page.locator(".curve").first).to_be_visible(timeout=ROUND_MS)
-        page.wait_for_timeout(2_000)
-        page.screenshot(path=IMAGES / "overview.png", full_page=True)
+        page.set_viewport_size({"width": 1280, "height": 1520})  # what is below the fold is loaded late
+        page.wait_for_function("[...document.images].every(each => each.complete && each.naturalWidth)")
+        page.screenshot(path=IMAGES / "overview.png")
+        page.set_viewport_size(WINDOW)
         page.goto(f"{site}/projects/new")
         page.screenshot(path=IMAGES / "new-project.png")
         page.goto(f"{demo}/watch")
