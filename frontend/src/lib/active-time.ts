@@ -26,6 +26,11 @@ export class ActiveTime {
     return Math.round((this.total + Math.max(0, running)) / 100) / 10;
   }
 
+  /** Whether somebody touched the page in the last `milliseconds`. */
+  inUse(milliseconds: number): boolean {
+    return !document.hidden && performance.now() - this.lastInput < milliseconds;
+  }
+
   private input(): void {
     const now = performance.now();
     if (this.since !== null && now - this.lastInput > IDLE_MS) this.pause();

@@ -13,7 +13,7 @@ export type Choice =
 
 export interface Answers {
   classes: ClassView[];
-  multiple: boolean;
+  several: boolean; // chosen first, submitted afterwards
   chosen: ReadonlySet<number>;
   suggested: string[];
   probability: number | null;
@@ -35,7 +35,7 @@ export function answerButtons(answers: Answers): TemplateResult {
       ${shown.map(({ each, key }) => button(answers, each, key))}
       ${shown.length === 0 ? html`<span class="quiet">No class has this in its name.</span>` : nothing}
     </div>
-    ${answers.multiple ? html`<button type="button" class="submit" ?disabled=${!answers.chosen.size} @click=${() => answers.onChoice({ kind: "submit" })}>Submit <kbd>Enter</kbd></button>` : nothing}`;
+    ${answers.several ? html`<button type="button" class="submit" ?disabled=${!answers.chosen.size} @click=${() => answers.onChoice({ kind: "submit" })}>Submit <kbd>Enter</kbd></button>` : nothing}`;
 }
 
 function filterField(answers: Answers): TemplateResult {
@@ -46,9 +46,14 @@ function filterField(answers: Answers): TemplateResult {
 
 function button(answers: Answers, each: ClassView, key: string): TemplateResult {
   const suggested = answers.suggested.includes(each.name);
-  const pressed = answers.multiple ? String(answers.chosen.has(each.id)) : undefined;
+  const pressed = answers.several ? String(answers.chosen.has(each.id)) : undefined;
+  const chosen = (event: MouseEvent) => {
+    // After a click of the mouse the keys go to the page again: Space must not answer the next item by this button.
+    if (event.detail > 0) (event.currentTarget as HTMLElement).blur();
+    answers.onChoice({ kind: "id", id: each.id });
+  };
   return html`<button type="button" class=${suggested ? "class-button suggested" : "class-button"} aria-pressed=${ifDefined(pressed)}
-    title=${each.description || each.name} @click=${() => answers.onChoice({ kind: "id", id: each.id })}>
+    title=${each.description || each.name} @click=${chosen}>
     ${swatch(each.color)}<span class="long">${each.name}</span>
     ${suggested && answers.probability !== null ? html`<small class="share">${Math.round(100 * answers.probability)} %</small>` : nothing}
     ${key ? html`<kbd>${key}</kbd>` : nothing}</button>`;

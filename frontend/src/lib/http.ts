@@ -65,6 +65,19 @@ const isJson = (response: Response): boolean => (response.headers.get("content-t
 export const csrfToken = (): string =>
   document.querySelector<HTMLMetaElement>('meta[name="csrf-token"]')?.content ?? "";
 
+/** After a refusal for an old token: take the session's token of now. Who is signed in, and whether it was another token. */
+export async function renewToken(): Promise<{ person: number | null; renewed: boolean }> {
+  try {
+    const session = await call<{ user: { id: number }; csrf_token: string }>("GET", "/session");
+    const meta = document.querySelector<HTMLMetaElement>('meta[name="csrf-token"]');
+    const renewed = session.csrf_token !== csrfToken();
+    if (meta) meta.content = session.csrf_token;
+    return { person: session.user.id, renewed };
+  } catch {
+    return { person: null, renewed: false };
+  }
+}
+
 /** The data that the page's route wrote into the page. */
 export function pageData<T>(id = "config"): T {
   return JSON.parse(document.getElementById(id)?.textContent ?? "{}") as T;

@@ -1,8 +1,7 @@
 // The item on the card: a text, a picture or a row of a table.
+import "./image-stage";
 import { html, type TemplateResult } from "lit";
 import type { ItemView, Picture } from "./serving";
-
-const SMALL = 128; // pixels: smaller pictures are drawn pixelated, not blurred
 
 export function itemView(item: ItemView): TemplateResult {
   if (item.image) return picture(item.image);
@@ -11,9 +10,7 @@ export function itemView(item: ItemView): TemplateResult {
 }
 
 function picture(image: Picture): TemplateResult {
-  const small = Math.max(image.width ?? 0, image.height ?? 0) < SMALL;
-  return html`<img class=${small ? "item-image pixelated" : "item-image"} src=${image.url} alt=${image.name ?? "The item"}
-    @error=${(event: Event) => (event.target as HTMLElement).replaceWith("This picture cannot be shown.")}>`;
+  return html`<image-stage src=${image.url} label=${image.name ?? "The item"} width=${image.width ?? 0} height=${image.height ?? 0}></image-stage>`;
 }
 
 function table(row: Record<string, unknown>): TemplateResult {
@@ -22,4 +19,7 @@ function table(row: Record<string, unknown>): TemplateResult {
   </tbody></table></div>`;
 }
 
-const cell = (value: unknown): string => (value === null || value === "" ? "–" : String(value));
+function cell(value: unknown): string {
+  if (value === null || value === "") return "–";
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
+}

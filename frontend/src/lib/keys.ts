@@ -1,7 +1,8 @@
 // From a key press to what it means on the annotate page.
 export type Meaning =
   | { kind: "class"; index: number }
-  | { kind: "submit" | "skip" | "undo" | "accept" | "reject" | "flag" | "guidelines" | "help" | "filter" };
+  | { kind: "submit" | "skip" | "undo" | "accept" | "reject" | "flag" | "guidelines" | "help" | "filter" }
+  | { kind: "zoom in" | "zoom out" | "fit" | "left" | "right" };
 
 const LETTERS: Record<string, Meaning["kind"]> = {
   a: "accept",
@@ -12,6 +13,12 @@ const LETTERS: Record<string, Meaning["kind"]> = {
   u: "undo",
   "?": "help",
   "/": "filter",
+  "+": "zoom in",
+  "=": "zoom in",
+  "-": "zoom out",
+  "0": "fit", // where no class has it
+  arrowleft: "left",
+  arrowright: "right",
 };
 
 const SHIFT = "⇧";

@@ -1,6 +1,6 @@
 // Answers on their way: written to IndexedDB first, sent in order, kept until the server has them.
-import { createStore, del, entries, set, type UseStore } from "idb-keyval";
-import { Refusal, send } from "./http";
+import { createStore, del, entries, get, set, type UseStore } from "idb-keyval";
+import { Refusal, renewToken, send } from "./http";
 
 export interface Letter {
   order: number;
@@ -12,124 +12,211 @@ export interface Letter {
   what: string; // for people: what was answered
 }
 
-export interface Refused {
-  letter: Letter;
-  reason: string;
+/** What the page does when something happens to a letter. */
+export interface Events {
+  changed: () => void;
+  refused: (letter: Letter, reason: string) => void;
+  delivered: (letter: Letter, answer: unknown) => void;
+  takenElsewhere: (lease: number) => void; // another tab of the same person answered it
+  signIn: () => void;
+}
+
+interface News {
+  owner: string;
+  lease?: number | undefined;
+  sent?: string;
 }
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 30_000;
 
-/** One sender loop over a durable queue. Listens to nothing but the network; the page draws what `changed` says. */
+/** The lease that a letter answers or skips; undefined for other letters. */
+export function leaseOf(letter: { path: string; body: unknown }): number | undefined {
+  const inPath = /^\/leases\/(\d+)\//.exec(letter.path)?.[1];
+  return (letter.body as { lease?: number } | null)?.lease ?? (inPath ? Number(inPath) : undefined);
+}
+
+/** One sender loop over a queue that lives in memory and, letter for letter, on disk. */
 export class Outbox {
-  waiting = -1; // unknown until IndexedDB was read
   offline = false;
-  private readonly store: UseStore;
-  private busy = false;
-  private again = false;
+  stranger = false; // somebody else is signed in by now: nothing is sent in his name
+  readonly ready: Promise<void>;
+  private readonly store: UseStore = createStore("labelwise", "outbox");
+  private readonly channel = new BroadcastChannel("labelwise outbox");
+  private readonly tried = new Set<string>();
+  private readonly unkept = new Set<string>(); // where the disk is closed to us, memory must do
+  private letters: Letter[] = []; // oldest first
+  private loaded = false;
+  private running: Promise<void> | null = null;
   private last = 0;
   private wait = FIRST_WAIT;
-  private readonly sent = new Set<string>();
+  private timer = 0;
 
   constructor(
     private readonly owner: string,
-    private readonly changed: () => void,
-    private readonly refused: (refused: Refused) => void,
-    private readonly delivered: (letter: Letter, answer: unknown) => void,
-    private readonly signIn: () => void,
+    private readonly person: number,
+    private readonly events: Events,
   ) {
-    this.store = createStore("labelwise", "outbox");
     addEventListener("online", () => void this.flush());
-    void this.count().then(() => this.flush());
-  }
-
-  /** Keep a letter; resolves when it is on disk. It counts as waiting from the first moment on. */
-  async put(letter: Omit<Letter, "order" | "owner">): Promise<void> {
-    this.last = Math.max(this.last + 1, Date.now());
-    const kept: Letter = { ...letter, order: this.last, owner: this.owner };
-    this.waiting = Math.max(0, this.waiting) + 1;
-    this.changed();
-    await set(`${this.owner} ${String(kept.order).padStart(16, "0")}`, kept, this.store);
+    this.channel.onmessage = ({ data }: MessageEvent<News>) => this.heard(data);
+    this.ready = this.load();
     void this.flush();
   }
 
-  /** Take an unsent letter back; false when it is on its way or has arrived. */
+  /** How many letters the server does not have yet; -1 before the disk was read. */
+  get waiting(): number {
+    return this.loaded ? this.letters.length : -1;
+  }
+
+  /** The leases that waiting letters answer: they must not be shown again. */
+  leases(): number[] {
+    return this.letters.map(leaseOf).filter((lease) => lease !== undefined);
+  }
+
+  /** Keep a letter, on disk before it is sent. It counts as waiting from the first moment on. */
+  put(letter: Omit<Letter, "order" | "owner">): void {
+    this.last = Math.max(this.last + 1, Date.now());
+    const kept: Letter = { ...letter, order: this.last, owner: this.owner };
+    this.letters.push(kept);
+    this.tell({ owner: this.owner, lease: leaseOf(kept) });
+    this.events.changed();
+    void this.keep(kept).then(() => this.flush());
+  }
+
+  /** Take a letter back that surely never left; false when it may have arrived. */
   async cancel(key: string): Promise<boolean> {
-    if (this.sent.has(key)) return false;
-    for (const [place, letter] of await this.mine()) {
-      if (letter.key === key && !this.sent.has(key)) {
-        await del(place, this.store);
-        this.waiting -= 1;
-        this.changed();
-        return true;
-      }
-    }
-    return false;
-  }
-
-  /** Send what waits, oldest first, until nothing is left or the network says no. */
-  async flush(): Promise<void> {
-    this.again = true;
-    if (this.busy) return;
-    this.busy = true;
-    try {
-      while (this.again) {
-        this.again = false;
-        for (const [place, letter] of await this.mine()) {
-          if (!(await this.deliver(place, letter))) return;
-          this.again = true;
-        }
-      }
-    } finally {
-      this.busy = false;
-    }
-  }
-
-  private async deliver(place: string, letter: Letter): Promise<boolean> {
-    this.sent.add(letter.key);
-    try {
-      const headers = { "Idempotency-Key": letter.key };
-      const answer = await send(letter.method, `/api/v1${letter.path}`, { body: letter.body, headers });
-      this.delivered(letter, answer.value);
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      if (error.status === 401) {
-        this.sent.delete(letter.key);
-        this.signIn();
-        return false;
-      }
-      if (error.status === 0 || error.status >= 500 || error.status === 429) {
-        this.sent.delete(letter.key);
-        this.later();
-        return false;
-      }
-      this.refused({ letter, reason: error.message });
-    }
-    await del(place, this.store);
-    this.waiting -= 1;
-    this.offline = false;
-    this.wait = FIRST_WAIT;
-    this.changed();
+    const letter = this.letters.find((each) => each.key === key);
+    if (!letter || this.tried.has(key)) return false;
+    await this.remove(letter);
     return true;
   }
 
-  private later(): void {
+  /** Whether the letter still waits here. */
+  has(key: string): boolean {
+    return this.letters.some((each) => each.key === key);
+  }
+
+  /** Send what waits, oldest first; resolves when nothing is left or the network says no. */
+  flush(): Promise<void> {
+    this.running ??= this.run();
+    return this.running;
+  }
+
+  private async run(): Promise<void> {
+    try {
+      await this.ready;
+      for (let letter = this.letters[0]; letter; letter = this.letters[0]) {
+        if (!(await this.deliver(letter))) return;
+      }
+    } finally {
+      this.running = null;
+    }
+  }
+
+  private async deliver(letter: Letter): Promise<boolean> {
+    if (!(await this.stillKept(letter))) return true; // another tab sent it or took it back
+    if (this.letters[0] !== letter) return true;
+    this.tried.add(letter.key);
+    try {
+      const headers = { "Idempotency-Key": letter.key };
+      const answer = await send(letter.method, `/api/v1${letter.path}`, { body: letter.body, headers });
+      await this.remove(letter);
+      this.events.delivered(letter, answer.value);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      const next = await this.afterwards(error);
+      if (next !== "refused") return next === "again";
+      await this.remove(letter);
+      this.events.refused(letter, error.message);
+    }
+    this.offline = this.stranger = false;
+    this.wait = FIRST_WAIT;
+    this.events.changed();
+    return true;
+  }
+
+  /** What a refusal means: send it again now, later, or never. */
+  private async afterwards({ status }: Refusal): Promise<"again" | "later" | "refused"> {
+    if (status === 0 && !navigator.onLine) this.tried.clear(); // it surely never left
+    if (status === 0 || status >= 500 || status === 429 || status === 408) return this.later();
+    if (status === 401) {
+      this.events.signIn();
+      return "later";
+    }
+    if (status !== 403) return "refused";
+    const { person, renewed } = await renewToken();
+    this.stranger = person !== null && person !== this.person;
+    if (person === null || this.stranger) return this.later();
+    return renewed ? "again" : "refused";
+  }
+
+  private later(): "later" {
     this.offline = true;
-    this.changed();
-    setTimeout(() => void this.flush(), this.wait);
+    this.events.changed();
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(() => void this.flush(), this.wait);
     this.wait = Math.min(LONGEST_WAIT, this.wait * 2);
+    return "later";
   }
 
-  private async mine(): Promise<[string, Letter][]> {
-    const all = (await entries<string, Letter>(this.store)).filter(([place]) => place.startsWith(`${this.owner} `));
-    return all.sort(([a], [b]) => (a < b ? -1 : 1));
+  private place(letter: Letter): string {
+    return `${this.owner} ${String(letter.order).padStart(16, "0")} ${letter.key}`;
   }
 
-  private async count(): Promise<void> {
-    const before = Math.max(0, this.waiting);
-    const stored = await this.mine();
-    this.waiting = Math.max(before, stored.length);
-    this.last = Math.max(this.last, ...stored.map(([, letter]) => letter.order));
-    this.changed();
+  private async keep(letter: Letter): Promise<void> {
+    try {
+      await set(this.place(letter), letter, this.store);
+    } catch {
+      this.unkept.add(letter.key);
+    }
+  }
+
+  private async stillKept(letter: Letter): Promise<boolean> {
+    if (this.unkept.has(letter.key)) return true;
+    try {
+      if ((await get(this.place(letter), this.store)) !== undefined || this.unkept.has(letter.key)) return true;
+    } catch {
+      return true;
+    }
+    this.letters = this.letters.filter((each) => each !== letter);
+    this.events.changed();
+    return false;
+  }
+
+  private async remove(letter: Letter): Promise<void> {
+    this.letters = this.letters.filter((each) => each !== letter);
+    this.tell({ owner: this.owner, sent: letter.key });
+    this.events.changed();
+    await del(this.place(letter), this.store).catch(() => undefined);
+  }
+
+  private async load(): Promise<void> {
+    await null; // the page is put together first, also where the disk refuses at once
+    try {
+      const all = await entries<string, Letter>(this.store);
+      const known = new Set(this.letters.map((each) => each.key));
+      const stored = all
+        .map(([, letter]) => letter)
+        .filter((each) => each.owner === this.owner && !known.has(each.key));
+      this.letters = [...stored, ...this.letters].sort((a, b) => a.order - b.order);
+      this.last = Math.max(this.last, ...this.letters.map((each) => each.order));
+    } catch {
+      // a browser that keeps nothing on disk: this page's memory must do
+    }
+    this.loaded = true;
+    this.events.changed();
+  }
+
+  private tell(news: News): void {
+    this.channel.postMessage(news);
+  }
+
+  private heard(news: News): void {
+    if (news.owner !== this.owner) return;
+    if (news.lease !== undefined) this.events.takenElsewhere(news.lease);
+    if (news.sent) {
+      this.letters = this.letters.filter((each) => each.key !== news.sent);
+      this.events.changed();
+    }
   }
 }

@@ -1,5 +1,5 @@
 // What the server hands out, and the items in hand: the next ones are here before they are needed.
-import { call } from "./http";
+import { call, Refusal } from "./http";
 
 export interface ClassView {
   id: number;
@@ -38,6 +38,9 @@ export interface LabelView {
   classes?: string[];
 }
 
+/** The class names of a label. */
+export const names = (label: LabelView): string[] => label.classes ?? (label.class ? [label.class] : []);
+
 export interface Served {
   state: "serving" | "preparing" | "exhausted" | "paused" | "closed";
   retry_after_seconds: number | null;
@@ -49,6 +52,7 @@ export interface Served {
 const IN_HAND = 10;
 const REFILL_AT = 6;
 const RENEW_MS = 240_000;
+const IN_USE_MS = 600_000; // whoever touched nothing for so long lets his items go to others
 
 /** The leases in hand. `changed` is called when there is something new to draw. */
 export class Hand {
@@ -56,20 +60,29 @@ export class Hand {
   state: Served["state"] | "loading" | "unreachable" = "loading";
   words: string | null = null;
   round: number | null = null;
-  private asking = false;
+  private asking: Promise<void> | null = null;
   private timer = 0;
   private readonly done = new Set<number>();
+  private readonly pictures = new Map<number, HTMLImageElement>(); // kept, so that they stay decoded
 
   constructor(
     private readonly project: number,
     private readonly changed: () => void,
+    private readonly inUse: (milliseconds: number) => boolean,
   ) {
     setInterval(() => void this.renew(), RENEW_MS);
+    document.addEventListener("visibilitychange", () => void this.renew());
   }
 
   /** The lease whose item is on screen. */
   get current(): LeaseView | undefined {
     return this.leases[0];
+  }
+
+  /** Begin, leaving out what was answered but has not arrived yet. */
+  start(answered: number[]): void {
+    for (const lease of answered) this.done.add(lease);
+    void this.refill();
   }
 
   /** Take the current lease out of the hand. */
@@ -87,29 +100,21 @@ export class Hand {
     this.changed();
   }
 
-  /** Ask for more; the answer begins with what is in hand, so a reload shows the same items. */
-  async refill(): Promise<void> {
-    if (this.asking) return;
-    this.asking = true;
-    clearTimeout(this.timer);
-    try {
-      const body = { count: Math.min(50, IN_HAND + this.done.size) };
-      const served = await call<Served>("POST", `/projects/${this.project}/leases`, { body });
-      const known = new Set(this.leases.map((each) => each.id));
-      const fresh = served.leases.filter((each) => !known.has(each.id) && !this.done.has(each.id));
-      this.leases.push(...fresh.slice(0, IN_HAND - this.leases.length + 5));
-      for (const each of fresh) void decode(each.item);
-      this.state = served.state;
-      this.words = served.words;
-      this.round = served.round ?? this.round;
-      if (!this.leases.length) this.again(served.retry_after_seconds ?? (served.state === "serving" ? 0.3 : 5));
-    } catch {
-      if (!this.leases.length) this.state = "unreachable";
-      this.again(3);
-    } finally {
-      this.asking = false;
-      this.changed();
-    }
+  /** Fetch a lease of one's own again and put it on top. */
+  async reopen(id: number): Promise<void> {
+    await this.asking;
+    this.done.delete(id);
+    await this.refill();
+    const found = this.leases.find((each) => each.id === id);
+    if (found) this.putBack(found);
+  }
+
+  /** Another tab answered it: it goes out of this hand. */
+  drop(id: number): void {
+    this.done.add(id);
+    this.leases = this.leases.filter((each) => each.id !== id);
+    if (this.leases.length < REFILL_AT) void this.refill();
+    this.changed();
   }
 
   /** The server has this answer: its lease no longer counts among those in hand there. */
@@ -117,29 +122,65 @@ export class Hand {
     this.done.delete(lease);
   }
 
+  /** Ask for more; the answer begins with what is in hand, so a reload shows the same items. */
+  refill(): Promise<void> {
+    this.asking ??= this.ask().finally(() => {
+      this.asking = null;
+      this.changed();
+    });
+    return this.asking;
+  }
+
+  private async ask(): Promise<void> {
+    clearTimeout(this.timer);
+    try {
+      const body = { count: Math.min(50, IN_HAND + this.done.size) };
+      const served = await call<Served>("POST", `/projects/${this.project}/leases`, { body });
+      this.take(served);
+      if (!this.leases.length) this.again(served.retry_after_seconds ?? (served.state === "serving" ? 0.5 : 5));
+    } catch {
+      if (!this.leases.length) this.state = "unreachable";
+      this.again(3);
+    }
+  }
+
+  private take(served: Served): void {
+    const known = new Set(this.leases.map((each) => each.id));
+    const fresh = served.leases.filter((each) => !known.has(each.id) && !this.done.has(each.id));
+    const taken = fresh.slice(0, IN_HAND - this.leases.length + 5);
+    this.leases.push(...taken);
+    for (const each of taken) void this.decode(each);
+    const held = new Set(this.leases.map((each) => each.id));
+    for (const id of this.pictures.keys()) if (!held.has(id)) this.pictures.delete(id);
+    this.state = served.state;
+    this.words = served.words;
+    this.round = served.round ?? this.round;
+  }
+
   private again(seconds: number): void {
+    clearTimeout(this.timer);
     this.timer = window.setTimeout(() => void this.refill(), Math.min(30, seconds) * 1000);
   }
 
   private async renew(): Promise<void> {
-    if (document.hidden) return;
-    for (const each of this.leases) {
+    if (!this.inUse(IN_USE_MS)) return;
+    for (const each of [...this.leases]) {
       try {
         await call("POST", `/leases/${each.id}/renew`);
-      } catch {
-        return; // a late answer is kept all the same
+      } catch (error) {
+        if (!(error instanceof Refusal) || error.status === 0 || error.status === 401) return;
+        // It ended meanwhile. The item on screen stays: a late answer is kept all the same.
+        if (each !== this.current) this.leases = this.leases.filter((other) => other !== each);
       }
     }
+    if (this.leases.length < REFILL_AT) void this.refill();
   }
-}
 
-async function decode(item: ItemView): Promise<void> {
-  if (!item.image) return;
-  const image = new Image();
-  image.src = item.image.url;
-  try {
-    await image.decode();
-  } catch {
-    // the viewer shows that the picture cannot be read
+  private async decode({ id, item }: LeaseView): Promise<void> {
+    if (!item.image) return;
+    const picture = new Image();
+    picture.src = item.image.url;
+    this.pictures.set(id, picture);
+    await picture.decode().catch(() => undefined); // the viewer says when a picture cannot be read
   }
 }

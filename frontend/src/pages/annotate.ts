@@ -1,13 +1,19 @@
 // The annotate page: the next item is on screen before its predecessor's answer is sent.
 import { html, nothing, render, type TemplateResult } from "lit";
+import { keyed } from "lit/directives/keyed.js";
 import { ActiveTime } from "../lib/active-time";
 import { answerButtons, type Choice } from "../lib/answer-buttons";
+import { brief, type Given, History } from "../lib/history";
 import { call, message, newId, pageData } from "../lib/http";
+import type { ImageStage } from "../lib/image-stage";
 import { itemView } from "../lib/item-view";
-import { classKeys, meaning } from "../lib/keys";
-import { Outbox } from "../lib/outbox";
-import { type ClassView, Hand, type LabelView, type LeaseView } from "../lib/serving";
+import { classKeys, type Meaning, meaning } from "../lib/keys";
+import { type Letter, leaseOf, Outbox } from "../lib/outbox";
+import { progressBar } from "../lib/progress-bar";
+import { type Habits, habits, recall, remember } from "../lib/remembered";
+import { type ClassView, Hand, type LabelView, type LeaseView, names } from "../lib/serving";
 import { helpDialog, sidePanel, waiting } from "../lib/side-panel";
+import { type Panel, toolbar } from "../lib/tools";
 
 interface Config {
   project: { id: number; slug: string; name: string; modality: string; multiple: boolean; state: string };
@@ -17,49 +23,49 @@ interface Config {
   goal: { labels?: number | null; accuracy?: number | null } | null;
 }
 
-export interface Given {
-  key: string;
-  lease: LeaseView;
-  words: string;
-  skipped: boolean;
-}
-
-export interface Progress {
+interface Progress {
   mine: { today: number; seconds_median: number | null };
-  project: { answered: number; open: number; total: number };
+  project: { answered: number };
+  recent: { key: string; lease: number | null; label: LabelView }[];
 }
 
-const UNDO_DEPTH = 50;
 const PROGRESS_MS = 20_000;
 
 class AnnotatePage {
   private readonly config = pageData<Config>();
   private readonly root = document.getElementById("annotate") as HTMLElement;
-  private readonly hand = new Hand(this.config.project.id, () => this.draw());
   private readonly time = new ActiveTime();
+  private readonly keys = classKeys(this.config.classes);
   private readonly owner = `${this.config.person.id}/${this.config.project.id}`;
-  private readonly outbox = new Outbox(
-    this.owner,
+  private readonly history = new History(`labelwise given ${this.owner}`);
+  private readonly hand = new Hand(
+    this.config.project.id,
     () => this.draw(),
-    (refused) => this.notices.push(`Not stored: ${refused.letter.what}. ${refused.reason}`),
-    (letter, answer) => this.delivered(letter.path, letter.body, answer),
-    () => location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`),
+    (milliseconds) => this.time.inUse(milliseconds),
   );
-  private given: Given[] = this.remembered();
+  private readonly outbox = new Outbox(this.owner, this.config.person.id, {
+    changed: () => this.draw(),
+    refused: (letter, reason) => this.refused(letter, reason),
+    delivered: (letter, answer) => this.delivered(letter, answer),
+    takenElsewhere: (lease) => this.hand.drop(lease),
+    signIn: () => location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`),
+  });
+  private readonly habits = habits();
   private chosen = new Set<number>();
+  private rejected = 0; // the lease whose suggestion was rejected
   private filter = "";
-  private panel: "none" | "guidelines" | "why" | "history" = "none";
+  private panel: Panel = "none";
   private helping = false;
   private flagging = false;
   private shown = 0;
-  private answered = 0;
-  private notices: string[] = [];
+  private answered = 0; // since the progress was read
+  private notices = recall<string[]>(`notices ${this.owner}`, []);
+  private guidelinesSeen = recall(`guidelines ${this.config.project.id}`, 0);
   private progress: Progress | null = null;
-  private keysOn = localStorage.getItem("labelwise keys") !== "off";
 
   constructor() {
     document.addEventListener("keydown", (event) => this.onKey(event));
-    void this.hand.refill();
+    void this.outbox.ready.then(() => this.hand.start(this.outbox.leases()));
     void this.loadProgress();
     setInterval(() => void this.loadProgress(), PROGRESS_MS);
     this.draw();
@@ -71,71 +77,79 @@ class AnnotatePage {
       this.shown = lease.id;
       this.chosen = new Set();
       this.filter = "";
+      this.flagging = false;
       this.time.restart();
     }
     render(this.view(lease), this.root);
   }
 
   private view(lease: LeaseView | undefined): TemplateResult {
-    const side = this.panel === "none" ? nothing : sidePanel(this.panel, lease, this.given, (at) => void this.undo(at));
+    const side =
+      this.panel === "none" ? nothing : sidePanel(this.panel, lease, this.history.given, (at) => void this.undo(at));
+    const card = this.habits.beside ? "card-column beside" : "card-column";
     return html`${this.bar()} ${this.notes()}
       <div class=${this.panel === "none" ? "desk" : "desk with-panel"}>
-        <section class="card-column">
-          ${
-            lease
-              ? html`<article class="item-card" aria-label="Item">${itemView(lease.item)}</article>
-                <p class="reason">${lease.reason?.words ?? html`&nbsp;`}</p>${this.answers(lease)}`
-              : waiting(this.hand.state, this.hand.words)
-          }
-        </section>
+        <section class=${card}>${lease ? this.card(lease) : waiting(this.hand.state, this.hand.words)}</section>
         ${side}
       </div>
-      ${this.tools(lease)} ${
+      ${toolbar({
+        panel: this.panel,
+        undoable: this.history.given.length > 0,
+        item: lease !== undefined,
+        flagging: this.flagging,
+        newGuidelines: this.config.guidelines_version > this.guidelinesSeen,
+        act: (kind) => this.act({ kind } as Meaning),
+        sendFlag: (note) => this.sendFlag(note),
+      })}
+      ${
         this.helping
           ? helpDialog(
-              () => this.toggleHelp(),
-              this.keysOn,
-              () => this.toggleKeys(),
+              () => this.toggleHelp(false),
+              this.habits,
+              (habit) => this.change(habit),
             )
           : nothing
       }`;
   }
 
-  private bar(): TemplateResult {
-    const p = this.progress;
-    const mine = (p?.mine.today ?? 0) + this.answered;
-    const all = p
-      ? `${(p.project.answered + this.answered).toLocaleString()} of ${p.project.total.toLocaleString()} answered`
-      : "";
-    return html`<div class="annotate-bar">
-      <span>Today ${mine}</span><span class="wide">${all}</span>
-      ${this.hand.round ? html`<span class="wide">Round ${this.hand.round}</span>` : nothing}
-      <span role="status" class=${this.outbox.offline ? "saved late" : "saved"}>${this.saved()}</span>
-    </div>`;
+  private card(lease: LeaseView): TemplateResult {
+    // Keyed by lease: nothing of the last item, its scrolling or its picture, stays on screen.
+    return html`${keyed(lease.id, html`<article class="item-card" aria-label="Item" tabindex="0">${itemView(lease.item)}</article>`)}
+      <div class="answers"><p class="reason">${lease.reason?.words ?? html`&nbsp;`}</p>${this.answers(lease)}</div>`;
   }
 
-  private saved(): string {
-    const waiting = this.outbox.waiting;
-    if (waiting < 0) return "";
-    if (this.outbox.offline) return `Offline: ${waiting} kept here`;
-    return waiting === 0 ? "Saved" : `${waiting} waiting`;
+  private bar(): TemplateResult {
+    const standing = {
+      today: (this.progress?.mine.today ?? 0) + this.answered,
+      labels: this.progress && this.progress.project.answered + this.answered,
+      goal: this.config.goal?.labels ?? null,
+      round: this.hand.round,
+    };
+    return progressBar(standing, this.outbox);
   }
 
   private notes(): TemplateResult | typeof nothing {
     if (!this.notices.length) return nothing;
     const dismiss = (place: number) => () => {
       this.notices.splice(place, 1);
-      this.draw();
+      this.notice();
     };
     return html`<ul class="notices" role="alert">${this.notices.map((text, place) => html`<li>${text} <button type="button" class="link" @click=${dismiss(place)}>Dismiss</button></li>`)}</ul>`;
+  }
+
+  /** Tell the person something that stays until dismissed, over reloads. */
+  private notice(...texts: string[]): void {
+    this.notices.push(...texts);
+    remember(`notices ${this.owner}`, this.notices);
+    this.draw();
   }
 
   private answers(lease: LeaseView): TemplateResult {
     return answerButtons({
       classes: this.config.classes,
-      multiple: this.config.project.multiple,
+      several: !this.direct,
       chosen: this.chosen,
-      suggested: suggestedNames(lease),
+      suggested: this.suggested(lease),
       probability: lease.suggestion?.probability ?? null,
       filter: this.filter,
       onFilter: (text) => {
@@ -146,63 +160,42 @@ class AnnotatePage {
     });
   }
 
-  private tools(lease: LeaseView | undefined): TemplateResult {
-    const toggle = (panel: "guidelines" | "why" | "history") => () => this.togglePanel(panel);
-    return html`<div class="tools" role="toolbar" aria-label="Tools">
-      <button type="button" class="quiet-button" ?disabled=${!this.given.length} @click=${() => void this.undo()}>Undo <kbd>Z</kbd></button>
-      <button type="button" class="quiet-button" ?disabled=${!lease} @click=${() => this.skip()}>Skip <kbd>Space</kbd></button>
-      <button type="button" class="quiet-button" ?disabled=${!lease} @click=${() => this.toggleFlag()}>Flag <kbd>F</kbd></button>
-      <button type="button" class="quiet-button" aria-expanded=${this.panel === "guidelines"} @click=${toggle("guidelines")}>Guidelines <kbd>H</kbd></button>
-      <button type="button" class="quiet-button" aria-expanded=${this.panel === "why"} @click=${toggle("why")}>Why this item</button>
-      <button type="button" class="quiet-button" aria-expanded=${this.panel === "history"} @click=${toggle("history")}>Last answers</button>
-      <button type="button" class="quiet-button" @click=${() => this.toggleHelp()}>Keys <kbd>?</kbd></button>
-      ${this.flagging && lease ? this.flagForm(lease) : nothing}
-    </div>`;
+  /** Whether one choice is the whole answer. */
+  private get direct(): boolean {
+    return !this.config.project.multiple && this.habits.instant;
   }
 
-  private flagForm(lease: LeaseView): TemplateResult {
-    const send = (event: SubmitEvent) => {
-      event.preventDefault();
-      const note = String(new FormData(event.target as HTMLFormElement).get("note") ?? "").trim();
-      if (!note) return;
-      this.flagging = false;
-      void this.outbox.put({
-        key: newId(),
-        method: "POST",
-        path: `/items/${lease.item.id}/flags`,
-        body: { note },
-        what: "a flag",
-      });
-      this.draw();
-    };
-    return html`<form class="flag-form" @submit=${send}><label>What should the manager know?
-      <input name="note" maxlength="2000" autocomplete="off"></label><button>Send the flag</button></form>`;
+  private suggested(lease: LeaseView): string[] {
+    const label = lease.suggestion?.label;
+    return label && this.rejected !== lease.id ? names(label) : [];
   }
 
   private onKey(event: KeyboardEvent): void {
-    if (event.key === "Escape") {
-      this.helping = this.flagging = false;
-      this.panel = "none";
-      this.draw();
-      return;
-    }
-    if (event.key === "Enter" && (event.target as HTMLElement).matches(".class-filter")) {
+    const target = event.target as HTMLElement;
+    if (event.repeat && target.matches("#annotate button")) event.preventDefault(); // a held key answers once
+    if (this.helping) return; // the dialog has its own keys
+    if (event.key === "Escape") this.close();
+    else if (event.key === "Enter" && target.matches(".class-filter")) {
       event.preventDefault();
-      this.onChoice({ kind: "first" });
-      return;
+      if (!event.repeat && !event.isComposing) this.onChoice({ kind: "first" });
+    } else if (this.habits.keys || event.ctrlKey || event.metaKey) {
+      const meant = meaning(event, this.keys);
+      if (!meant) return;
+      event.preventDefault();
+      this.act(meant);
     }
-    const meant = this.keysOn || event.ctrlKey || event.metaKey ? meaning(event, classKeys(this.config.classes)) : null;
-    if (!meant || this.helping) {
-      if (meant?.kind === "help") this.toggleHelp();
-      return;
-    }
-    event.preventDefault();
-    if (meant.kind === "class") this.onChoice({ kind: "index", index: meant.index });
-    else this.act(meant.kind);
   }
 
-  private act(kind: string): void {
-    const acts: Record<string, () => void> = {
+  private close(): void {
+    this.flagging = false;
+    this.panel = "none";
+    this.draw();
+  }
+
+  private act(meant: Meaning | { kind: "why" | "history" }): void {
+    const stage = this.root.querySelector<ImageStage>("image-stage");
+    const acts: Record<(Meaning | { kind: "why" | "history" })["kind"], () => void> = {
+      class: () => this.onChoice({ kind: "index", index: "index" in meant ? meant.index : -1 }),
       submit: () => this.submit(),
       skip: () => this.skip(),
       undo: () => void this.undo(),
@@ -210,10 +203,24 @@ class AnnotatePage {
       reject: () => this.reject(),
       flag: () => this.toggleFlag(),
       guidelines: () => this.togglePanel("guidelines"),
-      help: () => this.toggleHelp(),
+      why: () => this.togglePanel("why"),
+      history: () => this.togglePanel("history"),
+      help: () => this.toggleHelp(true),
       filter: () => this.root.querySelector<HTMLInputElement>(".class-filter")?.focus(),
+      "zoom in": () => stage?.zoom(1),
+      "zoom out": () => stage?.zoom(-1),
+      fit: () => stage?.fit(),
+      left: () => this.move(-1),
+      right: () => this.move(1),
     };
-    acts[kind]?.();
+    acts[meant.kind]();
+  }
+
+  /** Move the focus among the answers. */
+  private move(step: number): void {
+    const buttons = [...this.root.querySelectorAll<HTMLButtonElement>(".class-button")];
+    const now = buttons.indexOf(document.activeElement as HTMLButtonElement);
+    buttons[now < 0 ? (step > 0 ? 0 : buttons.length - 1) : (now + step + buttons.length) % buttons.length]?.focus();
   }
 
   private onChoice(choice: Choice): void {
@@ -223,137 +230,145 @@ class AnnotatePage {
     }
     const id = this.resolve(choice);
     if (id === undefined || !this.hand.current) return;
-    if (!this.config.project.multiple) {
+    if (this.direct) {
       this.answer([id]);
       return;
     }
-    if (!this.chosen.delete(id)) this.chosen.add(id);
+    const taken = this.chosen.delete(id);
+    if (!this.config.project.multiple) this.chosen.clear();
+    if (!taken) this.chosen.add(id);
+    this.filter = "";
     this.draw();
   }
 
-  private resolve(choice: Choice): number | undefined {
+  private resolve(choice: Exclude<Choice, { kind: "submit" }>): number | undefined {
     if (choice.kind === "id") return choice.id;
-    if (choice.kind === "first") {
-      const wanted = this.filter.trim().toLowerCase();
-      return wanted ? this.config.classes.find((each) => each.name.toLowerCase().includes(wanted))?.id : undefined;
-    }
     if (choice.kind === "index") return this.config.classes[choice.index]?.id;
-    return undefined;
+    const wanted = this.filter.trim().toLowerCase();
+    return wanted ? this.config.classes.find((each) => each.name.toLowerCase().includes(wanted))?.id : undefined;
   }
 
   private submit(): void {
-    if (this.config.project.multiple && this.hand.current && this.chosen.size) this.answer([...this.chosen]);
+    if (this.hand.current && this.chosen.size) this.answer([...this.chosen].sort((a, b) => a - b));
   }
 
   private accept(): void {
     const lease = this.hand.current;
-    const names = lease ? suggestedNames(lease) : [];
-    const ids = this.config.classes.filter((each) => names.includes(each.name)).map((each) => each.id);
+    const suggested = lease ? this.suggested(lease) : [];
+    const ids = this.config.classes.filter((each) => suggested.includes(each.name)).map((each) => each.id);
     if (ids.length) this.answer(ids);
   }
 
   private reject(): void {
     const lease = this.hand.current;
-    const others = this.config.classes.filter((each) => lease && !suggestedNames(lease).includes(each.name));
-    if (lease?.suggestion && this.config.classes.length === 2 && others[0]) this.answer([others[0].id]);
+    if (!lease?.suggestion) return;
+    const others = this.config.classes.filter((each) => !this.suggested(lease).includes(each.name));
+    if (this.config.classes.length === 2 && others.length === 1 && others[0] && this.direct) {
+      this.answer([others[0].id]);
+      return;
+    }
+    this.rejected = lease.id;
+    this.draw();
   }
 
   private answer(ids: number[]): void {
-    const seconds = this.time.seconds();
-    const lease = this.hand.next();
-    if (!lease) return;
     const label = this.config.project.multiple ? { class_ids: ids } : { class_id: ids[0] };
     const words = this.config.classes
       .filter((each) => ids.includes(each.id))
       .map((each) => each.name)
       .join(", ");
-    const key = newId();
+    const seconds_spent = Math.min(86_400, this.time.seconds());
     this.answered += 1;
-    this.remember({ key, lease, words, skipped: false });
-    this.draw(); // the next item is on screen before anything is sent
-    const body = { lease: lease.id, label, seconds_spent: Math.min(86_400, seconds) };
-    void this.outbox.put({ key, method: "POST", path: "/annotations", body, what: words });
+    this.handIn(words, (lease) => ({ path: "/annotations", body: { lease, label, seconds_spent } }));
   }
 
   private skip(): void {
+    this.handIn("skipped", (lease) => ({ path: `/leases/${lease}/skip`, body: { reason: null } }));
+  }
+
+  private handIn(words: string, letter: (lease: number) => { path: string; body: unknown }): void {
     const lease = this.hand.next();
     if (!lease) return;
-    const key = newId();
-    this.remember({ key, lease, words: "skipped", skipped: true });
-    this.draw();
-    void this.outbox.put({
-      key,
-      method: "POST",
-      path: `/leases/${lease.id}/skip`,
-      body: { reason: null },
-      what: "a skip",
-    });
+    const given = { key: newId(), lease: lease.id, brief: brief(lease), words, skipped: words === "skipped" };
+    this.draw(); // the next item is on screen before anything is sent
+    this.outbox.put({ key: given.key, method: "POST", ...letter(lease.id), what: `“${words}” for “${given.brief}”` });
+    this.history.add({ ...given, shown: lease });
   }
 
-  private async undo(place = this.given.length - 1): Promise<void> {
-    const [last] = this.given.splice(place, 1);
+  private sendFlag(note: string): void {
+    const lease = this.hand.current;
+    if (!lease) return;
+    this.flagging = false;
+    const path = `/items/${lease.item.id}/flags`;
+    this.outbox.put({ key: newId(), method: "POST", path, body: { note }, what: `the flag “${note}”` });
+  }
+
+  private async undo(place = this.history.given.length - 1): Promise<void> {
+    const last = this.history.take(place);
     if (!last) return;
-    this.keep();
     if (!last.skipped) this.answered -= 1;
+    try {
+      await this.takeBack(last);
+    } catch (error) {
+      this.history.restore(place, last);
+      if (!last.skipped) this.answered += 1;
+      this.notice(`Could not take the answer back: ${message(error)}`);
+    }
+    this.draw();
+  }
+
+  private async takeBack(last: Given): Promise<void> {
     if (await this.outbox.cancel(last.key)) {
-      this.hand.putBack(last.lease);
+      if (last.shown) this.hand.putBack(last.shown);
+      else await this.hand.reopen(last.lease);
       return;
     }
-    try {
-      await this.outbox.flush();
-      const fresh = await call<LeaseView | null>("DELETE", `/leases/${last.lease.id}/annotation`);
-      if (fresh) this.hand.putBack(fresh);
-      else this.notices.push("Taken back; a colleague holds the item now.");
-    } catch (error) {
-      this.given.splice(place, 0, last);
-      this.notices.push(`Could not take the answer back: ${message(error)}`);
-    }
-    this.draw();
+    await this.outbox.flush();
+    if (this.outbox.has(last.key)) throw new Error("it may have arrived already; try again once the server answers.");
+    const fresh = await call<LeaseView | null>("DELETE", `/leases/${last.lease}/annotation`);
+    if (fresh) this.hand.putBack(fresh);
+    else this.notice("Taken back; a colleague holds the item now.");
   }
 
-  private delivered(path: string, body: unknown, answer: unknown): void {
-    const lease = (body as { lease?: number } | null)?.lease ?? Number(path.split("/")[2]);
-    this.hand.settled(lease);
+  private refused(letter: Letter, reason: string): void {
+    const lease = leaseOf(letter);
+    if (lease !== undefined) this.hand.settled(lease);
+    if (this.history.given.some((each) => each.key === letter.key && !each.skipped)) this.answered -= 1;
+    this.history.forget(letter.key);
+    this.notice(`Not stored: ${letter.what}. ${reason}`);
+  }
+
+  private delivered(letter: Letter, answer: unknown): void {
+    const lease = leaseOf(letter);
+    if (lease !== undefined) this.hand.settled(lease);
     const stored = answer as { counted?: boolean; key?: string } | null;
     if (stored?.counted === false)
-      this.notices.push(`${stored.key}: answered by a colleague meanwhile; yours is kept as extra.`);
+      this.notice(`${stored.key}: answered by a colleague meanwhile; yours is kept as extra.`);
   }
 
-  private remember(given: Given): void {
-    this.given = [...this.given, given].slice(-UNDO_DEPTH);
-    this.keep();
-  }
-
-  private keep(): void {
-    sessionStorage.setItem(`labelwise given ${this.owner}`, JSON.stringify(this.given));
-  }
-
-  private remembered(): Given[] {
-    try {
-      return JSON.parse(sessionStorage.getItem(`labelwise given ${this.owner}`) ?? "[]") as Given[];
-    } catch {
-      return [];
-    }
-  }
-
-  private togglePanel(panel: "guidelines" | "why" | "history"): void {
+  private togglePanel(panel: Exclude<Panel, "none">): void {
     this.panel = this.panel === panel ? "none" : panel;
+    if (panel === "guidelines") {
+      this.guidelinesSeen = this.config.guidelines_version;
+      remember(`guidelines ${this.config.project.id}`, this.guidelinesSeen);
+    }
     this.draw();
   }
 
-  private toggleHelp(): void {
-    this.helping = !this.helping;
+  private toggleHelp(open: boolean): void {
+    this.helping = open;
     this.draw();
+    if (open) this.root.querySelector<HTMLDialogElement>("dialog.help")?.showModal();
   }
 
-  private toggleKeys(): void {
-    this.keysOn = !this.keysOn;
-    localStorage.setItem("labelwise keys", this.keysOn ? "on" : "off");
+  private change(habit: keyof Habits): void {
+    this.habits[habit] = !this.habits[habit];
+    remember("habits", this.habits);
     this.draw();
   }
 
   private toggleFlag(): void {
-    this.flagging = !this.flagging;
+    this.flagging = !this.flagging && this.hand.current !== undefined;
     this.draw();
     if (this.flagging) this.root.querySelector<HTMLInputElement>(".flag-form input")?.focus();
   }
@@ -363,6 +378,7 @@ class AnnotatePage {
     try {
       const found = await call<Progress>("GET", `/projects/${this.config.project.id}/progress`);
       if (this.outbox.waiting <= 0) {
+        if (!this.progress && !this.history.given.length) this.recall(found);
         this.progress = found;
         this.answered = 0;
       }
@@ -371,11 +387,14 @@ class AnnotatePage {
       // the bar keeps what it knew
     }
   }
-}
 
-function suggestedNames(lease: LeaseView): string[] {
-  const label: LabelView | undefined = lease.suggestion?.label;
-  return label?.classes ?? (label?.class ? [label.class] : []);
+  /** In a new tab the history begins with what the server knows of the last answers. */
+  private recall({ recent }: Progress): void {
+    for (const { key, lease, label } of [...recent].reverse()) {
+      const words = names(label).join(", ");
+      if (lease) this.history.add({ key: newId(), lease, brief: key, words, skipped: false });
+    }
+  }
 }
 
 new AnnotatePage();
