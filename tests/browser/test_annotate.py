@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.db import Annotation
-from app.services import accounts, items, projects
+from app.services import accounts, projects, storing
 from app.services.access import Person
 from app.services.rows import Reader
 from app.services.tasks import driving, questions
@@ -31,7 +31,7 @@ def make_project(site: Site, count: int = 40, classes: tuple[str, ...] = ("good"
             reader.prepare(n, {"key": f"k{n}", "text": f"film number {n} was {('fine', 'dull')[n % 2]}"})
             for n in range(count)
         ]
-        items.store(session, project, rows, replace=False, moment=project.created_at)
+        storing.store(session, project, rows, replace=False, moment=project.created_at)
         return project.id
 
 
