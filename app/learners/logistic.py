@@ -11,10 +11,11 @@ from app.core.arrays import Doubles, Floats
 from app.core.block import Block
 from app.learners.calibration import cross_fitted_temperature
 from app.learners.errors import check_fit
-from app.learners.linear import LinearModel, row_space
+from app.learners.linear import LinearModel, row_space, touched_columns
 
 MAX_ITERATIONS = 100
 TOLERANCE = 1e-4  # of the gradient, for each hundred rows
+ROW_SPACE_ROWS = 1_000  # of sparse features; with more the fit is done on their columns
 PROGRESS = 1e-7  # relative gain of the loss below which the search ends
 
 
@@ -23,7 +24,8 @@ class Logistic:
     """Minimises sum_i w_i H(y_i, softmax(W x_i + b)) + |W|^2 / (2 C) by L-BFGS; y_i may be class shares.
 
     `strength` is C; `balanced` weights each class by the inverse of its share; `calibrate` fits the temperature
-    by cross-validation. Costs O(iterations n r c), r <= min(n, columns), and three more fits for the temperature.
+    by cross-validation. Costs O(iterations n r c), r <= min(n, columns), or O(iterations nnz c) for more than 1,000
+    sparse rows, and three more fits for the temperature.
 
     Source: Hastie, Tibshirani, Friedman. The Elements of Statistical Learning, 4.4, 2009. Temperature: Guo,
     Pleiss, Sun, Weinberger. On Calibration of Modern Neural Networks. ICML 2017.
@@ -48,7 +50,8 @@ class Logistic:
         """Fit targets (n, c); raises CannotFit where fewer than two classes are there."""
         check_fit(targets, multiple)
         weights = self._weighted(targets, weights)
-        coordinates, space = row_space(block)
+        many = block.sparse is not None and len(block) > ROW_SPACE_ROWS
+        coordinates, space = touched_columns(block) if many else row_space(block)
         start = self._start(warm, block, coordinates, targets.shape[1]) if space.back is None else None
         w, b = self._solve(coordinates, targets, weights, multiple, start)
         model = space.model(block, w, b, multiple)
@@ -68,7 +71,7 @@ class Logistic:
         factor = weights.sum() / (targets.shape[1] * share)
         return np.asarray(weights * (targets @ factor), dtype=np.float64)
 
-    def _start(self, warm: Any, block: Block, coordinates: Doubles, classes: int) -> Doubles | None:
+    def _start(self, warm: Any, block: Block, coordinates: Any, classes: int) -> Doubles | None:
         fits = (
             isinstance(warm, LinearModel)
             and block.sparse is None
@@ -78,7 +81,7 @@ class Logistic:
         return np.vstack([warm.weights, warm.bias]).astype(np.float64) if fits else None
 
     def _solve(
-        self, x: Doubles, targets: Floats, weights: Doubles, multiple: bool, start: Doubles | None
+        self, x: Any, targets: Floats, weights: Doubles, multiple: bool, start: Doubles | None
     ) -> tuple[Doubles, Doubles]:
         rows, width = x.shape
         classes = targets.shape[1]

@@ -103,3 +103,16 @@ def test_ridge_takes_the_penalty_that_leaving_one_out_prefers() -> None:
         errors.append(total)
 
     assert ridge._best_penalty(x, targets, weights) == ridge.PENALTIES[int(np.argmin(errors))]
+
+
+def test_many_sparse_rows_are_fitted_on_their_columns_to_the_same_model() -> None:
+    from app.learners import logistic
+
+    block, targets = blobs(True, rows=logistic.ROW_SPACE_ROWS + 200)
+    learner = make_learner("logistic", {"calibrate": False}, block, 3)
+    ones = np.ones(len(block))
+
+    sparse = learner.fit(block, targets, ones, multiple=False, seed=0)
+    dense = learner.fit(Block(block.dense), targets, ones, multiple=False, seed=0)
+
+    assert sparse.probabilities(block) == pytest.approx(dense.probabilities(Block(block.dense)), abs=0.01)
