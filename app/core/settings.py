@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     web_processes: int = Field(1, ge=1, le=64)
     worker: bool = True  # `serve` starts and watches one worker
     insecure_http: bool = False  # allow sign-in over plain http on other addresses than loopback
-    open_docs: bool = False  # show /metrics, the OpenAPI file and its page without sign-in
+    open_docs: bool = False  # show /metrics and the OpenAPI file without sign-in
     trusted_proxies: str = ""  # addresses whose X-Forwarded-* headers are believed, comma-separated
     allow_fetch_from: str = ""  # HOST[:PORT] names that item addresses may point to besides public ones
     lease_seconds: int = Field(900, gt=0)  # how long one annotator keeps an item
