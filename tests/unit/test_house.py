@@ -41,3 +41,12 @@ def test_the_lock_file_names_no_registry() -> None:
     lock = (ROOT / "frontend" / "package-lock.json").read_text()
 
     assert '"resolved"' not in lock
+
+
+def test_no_tracked_file_names_a_registry_or_a_folder_of_one_machine() -> None:
+    here = Path(__file__).resolve()
+    text = {".md", ".json", ".toml", ".yml", ".sh", ".txt", "", *CODE}
+    machine = re.compile(r"npmjs\.(org|com)|pythonhosted|pypi\.org|/work/|/root/")
+    found = [path for path in tracked() if path.suffix in text and path != here and machine.search(path.read_text())]
+
+    assert found == []
