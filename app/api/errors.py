@@ -36,7 +36,7 @@ def answer(request: Request, status: int, error: str, detail: str, **more: Any) 
 def install(app: FastAPI) -> None:
     """Set one handler for each family of errors."""
     app.add_exception_handler(AppError, _refused)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(IntegrityError, _conflict)
     app.add_exception_handler(OperationalError, _operational)
@@ -56,7 +56,8 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
     return answer(request, refused.status, type(refused).__name__, str(refused), **more)
 
 
-def _http(request: Request, error: Exception) -> JSONResponse:
+def http(request: Request, error: Exception) -> JSONResponse:
+    """What the framework itself refuses: an unknown path, a method that a path does not take."""
     refused = cast(HTTPException, error)
     name = NAMES.get(refused.status_code, "HttpError")
     return answer(request, refused.status_code, name, str(refused.detail))

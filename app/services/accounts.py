@@ -24,6 +24,7 @@ SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 256
 SCOPES = ("read", "label", "import", "manage")
 SETUP_HOURS = 24
 ROLES = ("annotator", "reviewer", "manager")
+ENDED_LINK = "this link is not valid any more: ask for a new one"
 NOBODY = HASHER.hash("nobody has this password")  # so that unknown names take as long as wrong passwords
 
 
@@ -291,6 +292,13 @@ def _link(session: WriteSession, kind: str, *, hours: float, uses: int = 1, by: 
     return code
 
 
+def check_link(session: Session, code: str, kind: str, moment: datetime) -> None:
+    """Raise NotFound for a link of that kind (`setup`, `invitation`) that cannot be used now; nothing is used up."""
+    found = select(OneTimeLink.id).where(OneTimeLink.code_hash == hashed(code), OneTimeLink.kind == kind)
+    if session.execute(found.where(OneTimeLink.uses_left > 0, OneTimeLink.expires_at > moment)).first() is None:
+        raise NotFound(ENDED_LINK)
+
+
 def _use(session: WriteSession, code: str, kind: str) -> OneTimeLink:
     """Take one use of a link; two requests at once cannot share the last one."""
     link = session.execute(
@@ -301,7 +309,7 @@ def _use(session: WriteSession, code: str, kind: str) -> OneTimeLink:
         .returning(OneTimeLink)
     ).scalar_one_or_none()
     if link is None:
-        raise NotFound("this link is not valid any more: ask for a new one")
+        raise NotFound(ENDED_LINK)
     return link
 
 

@@ -12,7 +12,7 @@ from app.services import projects
 from app.services.access import Person
 
 POINTS = 30  # rounds that a sparkline shows
-TASKS = {False: "one class an item", True: "any number of classes"}
+TASKS = {False: "one class each", True: "any number of classes"}
 MODALITIES = {"text": "Text", "image": "Images", "table": "Table"}
 
 

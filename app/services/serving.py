@@ -297,7 +297,9 @@ def _preparing(session: WriteSession, project: Project, order: _Order, moment: d
 def _nothing_left(session: WriteSession, project: Project, moment: datetime) -> Served:
     soonest = session.execute(leases.NEXT_END, {"project": project.id}).scalar_one_or_none()
     if soonest is None:
-        return Served(project, "exhausted", words="every item that you may answer is answered")
+        some = session.execute(select(Item.id).where(Item.project_id == project.id).limit(1)).first()
+        said = "every item that you may answer is answered" if some else "there are no items yet: a manager adds them"
+        return Served(project, "exhausted", words=said)
     wait = max(1.0, (soonest - moment).total_seconds())
     return Served(project, "exhausted", retry_after_seconds=wait, words="colleagues hold the last items")
 

@@ -1,10 +1,14 @@
 """Pages: a route picks a template and its data."""
 
-from fastapi import FastAPI, Response
-from fastapi.staticfiles import StaticFiles
+from typing import cast
 
+from fastapi import FastAPI, Request, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from app.api import errors
 from app.web import annotate, demo, door, entry, exports, overview, people, projects, settings
-from app.web.pages import STATIC
+from app.web.pages import STATIC, error_page
 
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -22,4 +26,14 @@ def install(app: FastAPI) -> None:
     """Add the pages and the static files."""
     for each in (door, annotate, projects, overview, people, exports, settings, demo, entry):
         app.include_router(each.router)
+    app.add_exception_handler(HTTPException, _lost)
     app.mount("/static", HashedFiles(directory=STATIC, check_dir=False), name="static")
+
+
+def _lost(request: Request, error: Exception) -> Response:
+    """An address that leads nowhere: a page for a browser, the error of REST for everybody else."""
+    status = cast(HTTPException, error).status_code
+    asks_page = request.method == "GET" and "text/html" in request.headers.get("accept", "")
+    if status == 404 and asks_page and not request.url.path.startswith("/api/"):
+        return error_page(request, status, "there is no such page")
+    return errors.http(request, error)

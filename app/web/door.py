@@ -31,8 +31,10 @@ def sign_in(
 
 
 @router.get("/setup/{code}")
-def set_up(code: str, request: Request) -> Response:
+def set_up(code: str, request: Request, db: Db) -> Response:
     """The first admin's name and password."""
+    with db.read() as session:
+        accounts.check_link(session, code, "setup", db.now())
     config = {"path": f"/setup/{code}", "next": "/projects"}
     words = "This makes the first account, which may do everything. Invite others by link afterwards."
     data: dict[str, Any] = {"heading": "Welcome to Labelwise", "words": words, "button": "Make the account"}
@@ -40,8 +42,10 @@ def set_up(code: str, request: Request) -> Response:
 
 
 @router.get("/invitations/{code}")
-def invitation(code: str, request: Request, person: MaybeCaller) -> Response:
+def invitation(code: str, request: Request, person: MaybeCaller, db: Db) -> Response:
     """Join a project."""
+    with db.read() as session:
+        accounts.check_link(session, code, "invitation", db.now())
     config = {"path": f"/invitations/{code}/accept", "next": "/"}
     if person is not None:
         words = f"You are signed in as {person.name}: join with this account."

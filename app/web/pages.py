@@ -8,11 +8,13 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader
 from sqlalchemy.orm import Session
 
+from app.api.bodies import refusal
 from app.api.deps import MaybeCaller, person_of
 from app.core.errors import AppError, NotSignedIn
 from app.db import Project
@@ -141,14 +143,20 @@ class PageRoute(APIRoute):
                     raise
                 back = quote(request.url.path, safe="/")
                 return RedirectResponse(f"/sign-in?next={back}", status_code=303)
-            except AppError as error:
+            except (AppError, RequestValidationError) as error:
                 if not wants_page:
                     raise
-                heading = HEADINGS.get(error.status, "This did not work")
-                detail = str(error)[:1].upper() + str(error)[1:]
-                return page(request, "error.html", None, status=error.status, heading=heading, detail=f"{detail}.")
+                refused = refusal(error) if isinstance(error, RequestValidationError) else error
+                return error_page(request, refused.status, str(refused))
 
         return shown
+
+
+def error_page(request: Request, status: int, detail: str) -> HTMLResponse:
+    """A refusal as a page: what is wrong, and the way on."""
+    heading = HEADINGS.get(status, "This did not work")
+    detail = f"{detail[:1].upper()}{detail[1:]}."
+    return page(request, "error.html", None, status=status, heading=heading, detail=detail)
 
 
 def visitor(person: MaybeCaller) -> Person:

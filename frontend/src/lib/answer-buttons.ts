@@ -23,6 +23,14 @@ export interface Answers {
 }
 
 const TYPED_FROM = 11; // classes from which a field to type in appears
+const FEW = 3;
+const SHORT = 4; // characters of a name
+
+/** How wide the buttons are: by the names alone, so that they stay in their places from item to item. */
+function room(classes: ClassView[]): string {
+  if (classes.length <= FEW) return "few";
+  return classes.every(({ name }) => [...name].length <= SHORT) ? "short" : "";
+}
 
 export function answerButtons(answers: Answers): TemplateResult {
   const keys = classKeys(answers.classes);
@@ -31,7 +39,7 @@ export function answerButtons(answers: Answers): TemplateResult {
     .map((each, index) => ({ each, key: keys[index] ?? "" }))
     .filter(({ each }) => !wanted || each.name.toLowerCase().includes(wanted));
   return html`${answers.classes.length >= TYPED_FROM ? filterField(answers) : nothing}
-    <div class="answer-buttons" role="group" aria-label="Answer">
+    <div class="answer-buttons ${room(answers.classes)}" role="group" aria-label="Answer">
       ${shown.map(({ each, key }) => button(answers, each, key))}
       ${shown.length === 0 ? html`<span class="quiet">No class has this in its name.</span>` : nothing}
     </div>
@@ -40,7 +48,7 @@ export function answerButtons(answers: Answers): TemplateResult {
 
 function filterField(answers: Answers): TemplateResult {
   return html`<label class="filter"><span class="hidden-label">Type to find a class</span>
-    <input class="class-filter" type="search" placeholder="Type / to find a class, Enter takes the first" autocomplete="off"
+    <input class="class-filter" type="search" placeholder="Find a class (press /)" autocomplete="off"
       .value=${answers.filter} @input=${(event: Event) => answers.onFilter((event.target as HTMLInputElement).value)}></label>`;
 }
 
@@ -54,7 +62,7 @@ function button(answers: Answers, each: ClassView, key: string): TemplateResult 
   };
   return html`<button type="button" class=${suggested ? "class-button suggested" : "class-button"} aria-pressed=${ifDefined(pressed)}
     title=${each.description || each.name} @click=${chosen}>
-    ${swatch(each.color)}<span class="long">${each.name}</span>
+    ${swatch(each.color)}<span class="long few-lines" dir="auto">${each.name}</span>
     ${suggested && answers.probability !== null ? html`<small class="share">${Math.round(100 * answers.probability)} %</small>` : nothing}
     ${key ? html`<kbd>${key}</kbd>` : nothing}</button>`;
 }

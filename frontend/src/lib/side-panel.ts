@@ -23,11 +23,13 @@ export function sidePanel(
     ${last.length ? html`<ol class="last">${last.map(({ each, place }) => html`<li><button type="button" class="link long" @click=${() => goBack(place)}>${each.brief}</button> <strong>${each.words}</strong></li>`)}</ol>` : html`<p class="quiet">Your answers appear here; choose one to go back to it.</p>`}</aside>`;
 }
 
-function guidelines(): TemplateResult | Node {
-  const written = document.querySelector<HTMLTemplateElement>("#guidelines");
-  const content = written?.content.cloneNode(true) as DocumentFragment | undefined;
-  return content?.textContent?.trim()
-    ? content
+const written = (): DocumentFragment | undefined => document.querySelector<HTMLTemplateElement>("#guidelines")?.content;
+
+export const hasGuidelines = (): boolean => Boolean(written()?.textContent?.trim());
+
+function guidelines(): TemplateResult | Node | undefined {
+  return hasGuidelines()
+    ? written()?.cloneNode(true)
     : html`<p class="quiet">No guidelines were written for this project.</p>`;
 }
 
@@ -47,15 +49,15 @@ const STATES: Record<string, string> = {
   loading: "Fetching the first items.",
   serving: "Fetching the next items.",
   preparing: "The model is preparing the first items.",
-  exhausted: "All items are answered.",
-  paused: "The project is paused.",
-  closed: "The project is closed.",
+  paused: "The project is paused. Its manager opens it again.",
+  closed: "The project is closed: no more answers are taken.",
   unreachable: "The server cannot be reached. Your answers are kept here; trying again.",
 };
 
 export function waiting(state: string, words: string | null): TemplateResult {
   const busy = state === "loading" || state === "serving" || state === "preparing";
-  return html`<div class="waiting" aria-busy=${busy}><p>${STATES[state] ?? state}</p>${words ? html`<p class="quiet">${sentence(words)}</p>` : nothing}</div>`;
+  const more = busy && words ? html`<p class="quiet">${sentence(words)}</p>` : nothing;
+  return html`<div class="waiting" aria-busy=${busy}><p>${STATES[state] ?? sentence(words ?? state)}</p>${more}</div>`;
 }
 
 const KEYS: [string, string][] = [

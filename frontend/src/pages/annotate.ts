@@ -12,7 +12,7 @@ import { type Letter, leaseOf, Outbox } from "../lib/outbox";
 import { progressBar } from "../lib/progress-bar";
 import { type Habits, habits, recall, remember } from "../lib/remembered";
 import { type ClassView, Hand, type LabelView, type LeaseView, names } from "../lib/serving";
-import { helpDialog, sidePanel, waiting } from "../lib/side-panel";
+import { hasGuidelines, helpDialog, sidePanel, waiting } from "../lib/side-panel";
 import { type Panel, toolbar } from "../lib/tools";
 
 interface Config {
@@ -97,7 +97,7 @@ class AnnotatePage {
         undoable: this.history.given.length > 0,
         item: lease !== undefined,
         flagging: this.flagging,
-        newGuidelines: this.config.guidelines_version > this.guidelinesSeen,
+        newGuidelines: hasGuidelines() && this.config.guidelines_version > this.guidelinesSeen,
         act: (kind) => this.act({ kind } as Meaning),
         sendFlag: (note) => this.sendFlag(note),
       })}

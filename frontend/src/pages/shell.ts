@@ -1,6 +1,9 @@
 // What every signed-in page has: signing out, and a menu that closes when the focus or a click goes elsewhere.
 import { call, message } from "../lib/http";
 
+// On a narrow window the row of sections scrolls: the open one is in sight.
+document.querySelector(".sections [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 const menu = document.querySelector<HTMLDetailsElement>("details.menu");
 
 document.getElementById("sign-out")?.addEventListener("click", async (event) => {
