@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Depends
 
-from app.api import annotations, health, items, leases, loop, projects, session, users
+from app.api import annotations, exports, health, items, leases, loop, media, projects, session, users
 from app.api.bodies import StrictRoute
 from app.api.deps import person_of
 
@@ -12,9 +12,10 @@ PREFIX = "/api/v1"
 def routers() -> list[APIRouter]:
     """Every router; all but the few public ones let nobody in without a token or a session."""
     guarded = APIRouter(prefix=PREFIX, dependencies=[Depends(person_of)], route_class=StrictRoute)
-    for each in (session, users, projects, leases, annotations, loop, items):
+    for each in (session, users, projects, leases, annotations, loop, items, media, exports):
         guarded.include_router(each.router)
-    guarded.include_router(items.streams)
+    for each in (items, media):
+        guarded.include_router(each.streams)
     open_to_all = APIRouter(prefix=PREFIX)
     open_to_all.include_router(session.public)
     return [guarded, open_to_all, health.public, health.unlisted]

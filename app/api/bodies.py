@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
+from app.api.filters import filter_of
 from app.api.keyed import answer_once
 from app.core.errors import Invalid, TooLarge, WrongType
 from app.core.text import read_json
@@ -43,13 +44,13 @@ class StrictRoute(APIRoute):
         flat = self.dependant
         takes_body = self.body_field is not None
         known = {field.alias for field in _all_query(flat)}
+        filtered = any(each.call is filter_of for each in flat.dependencies)
         keyed = self.status_code == 201 and takes_body and not _reads_key(flat) and not self.path.endswith("/tokens")
 
         async def strict(request: Request) -> Response:
-            if unknown := sorted(set(request.query_params) - known):
-                raise Invalid(
-                    f"unknown query parameter {unknown[0][:100]!r}", fields=dict.fromkeys(unknown[:10], "unknown")
-                )
+            request.state.own_parameters = known
+            if not filtered:
+                _check_names(request, known)
             checked = StrictRequest(request.scope, request.receive)
             if takes_body and request.method in BODY_METHODS:
                 await _check_json_body(checked)
@@ -68,6 +69,11 @@ def refusal(error: RequestValidationError) -> Invalid:
     fields = {".".join(str(part) for part in each["loc"][1:]) or "body": str(each["msg"]) for each in error.errors()}
     where, what = next(iter(fields.items()), ("body", "invalid"))
     return Invalid(f"{where[:100]}: {what}", fields={name[:100]: text for name, text in list(fields.items())[:20]})
+
+
+def _check_names(request: Request, known: set[str]) -> None:
+    if unknown := sorted(set(request.query_params) - known):
+        raise Invalid(f"unknown query parameter {unknown[0][:100]!r}", fields=dict.fromkeys(unknown[:10], "unknown"))
 
 
 async def _check_json_body(request: StrictRequest) -> None:

@@ -1,49 +1,30 @@
-"""Items over REST: pushed in one streamed request of any size, listed, changed, deleted; files; exports."""
+"""Items over REST: pushed in one streamed request of any size, listed, changed, deleted."""
 
 import io
-import zipfile
-from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path as FilePath
 from typing import Annotated, Any, BinaryIO, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
-from starlette.types import Message, Receive
 
 from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Config, Db
+from app.api.filters import DESCRIBED, Filtering
 from app.api.loop import look_at_job
+from app.api.pages import Cursor, Limit, seal, unseal
 from app.api.payloads import item_view
-from app.core.errors import AppError, BadSyntax, Invalid, TooLarge, Unavailable, VersionRequired
-from app.core.settings import Settings
+from app.core.errors import BadSyntax, Unavailable, VersionRequired
 from app.core.text import INT64_MAX, check_json
-from app.db import Database, Item, Project
+from app.db import Item, Project
 from app.formats import by_content_type, write_csv
-from app.modalities.image import thumbnail
-from app.services import applying, archives, exports, ingestion, items, media
-from app.services.access import Person, project_for
+from app.services import applying, filters, ingestion, items, listing
+from app.services.listing import Opinion
 
 router = APIRouter(tags=["items"], route_class=StrictRoute)
 streams = APIRouter(tags=["items"])  # bodies of any size: read piece by piece, not by the strict JSON route
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
-FILES_AT_ONCE = 1000
-FILES_BODY = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": ["files"],
-                "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
-            }
-        }
-    },
-}
 SYNC_BYTES = 16 * 1024 * 1024
 
 
@@ -55,6 +36,17 @@ class ImportOut(BaseModel):
     unchanged: int
     rejected_count: int
     rejected: list[dict[str, Any]]
+
+
+class PredictedOut(BaseModel):
+    """What the current round thinks of an item; `score` is null outside the round's order."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    label: dict[str, Any]
+    probability: float
+    round: int
+    score: float | None
 
 
 class ItemOut(BaseModel):
@@ -72,6 +64,8 @@ class ItemOut(BaseModel):
     answered: bool
     revision: int
     created_at: datetime
+    updated_at: datetime
+    predicted: PredictedOut | None
 
 
 class ItemsOut(BaseModel):
@@ -90,13 +84,6 @@ class ItemChange(BaseModel):
     split: Literal["pool", "audit"] | None = None
     state: Literal["open", "excluded"] | None = None
     priority: int | None = Field(None, ge=-(10**9), le=10**9)
-
-
-class MediaOut(BaseModel):
-    """Stored files, and those that were refused with the reason."""
-
-    media: list[dict[str, Any]]
-    rejected: list[dict[str, Any]]
 
 
 @streams.post("/projects/{project}/items", response_model=None)
@@ -127,37 +114,31 @@ async def push_items(
     return vars(report)
 
 
-@router.get("/projects/{project}/items", response_model=ItemsOut)
+@router.get("/projects/{project}/items", response_model=ItemsOut, openapi_extra=DESCRIBED)
 def list_items(
     project: str,
+    request: Request,
     person: Caller,
     db: Db,
-    key: Annotated[list[str] | None, Query(max_length=200)] = None,
-    status: str | None = None,
-    state: Annotated[str | None, Query(max_length=20)] = None,
-    split: Annotated[str | None, Query(max_length=20)] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: str | None = None,
+    wanted: Filtering,
+    sort: Annotated[str, Query(max_length=40)] = "created",
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> ItemsOut:
-    """Items in the order they came (reviewers and managers)."""
-    person.need("read")
-    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 18):
-        raise Invalid("cursor is not one of this list", fields={"cursor": "unknown"})
-    given = {"status": status, "state": state, "split": split}
-    filters = {name: value for name, value in given.items() if value is not None}
+    """Items by filter and order (reviewers and managers)."""
+    place = None if cursor is None else unseal(request, person, cursor)
     with db.read() as session:
-        rows = items.listed(session, person, project, limit, int(cursor or 0), key or [], filters)
-        shown = [_item(session, row) for row in rows]
-    return ItemsOut(items=shown, next=str(rows[-1].id) if len(rows) == limit else None)
+        found = listing.page(session, person, project, wanted, sort, limit, place)
+        shown = [_item(found.project, row, found.opinions.get(row.id)) for row in found.items]
+    return ItemsOut(items=shown, next=found.next and seal(request, person, found.next))
 
 
 @router.get("/items/{item}", response_model=ItemOut)
 def show_item(item: Number, person: Caller, db: Db, response: Response) -> ItemOut:
     """One item (reviewers and managers)."""
     with db.read() as session:
-        row, _ = items.one(session, person, item)
-        response.headers["ETag"] = f'"{items.etag(row)}"'
-        return _item(session, row)
+        row, project = items.one(session, person, item)
+        return _shown(session, row, project, response)
 
 
 @router.patch("/items/{item}", response_model=ItemOut)
@@ -175,9 +156,8 @@ def change_item(
     changes = body.model_dump(exclude_unset=True, exclude_none=True)
     check_json(changes, what="body")
     with db.write() as session:
-        row = items.change(session, person, item, changes, if_match.strip().strip('"'))
-        response.headers["ETag"] = f'"{items.etag(row)}"'
-        return _item(session, row)
+        row, project = items.change(session, person, item, changes, if_match.strip().strip('"'))
+        return _shown(session, row, project, response)
 
 
 @router.delete("/items/{item}", status_code=204)
@@ -185,100 +165,6 @@ def delete_item(item: Number, person: Caller, db: Db, erase: bool = False) -> No
     """Delete an item; with `erase` its content goes too (managers)."""
     with db.write() as session:
         items.remove(session, person, item, erase=erase)
-
-
-@streams.post(
-    "/projects/{project}/media", status_code=201, response_model=MediaOut, openapi_extra={"requestBody": FILES_BODY}
-)
-async def upload_media(
-    project: str,
-    request: Request,
-    person: Caller,
-    config: Config,
-    db: Db,
-    labels: Annotated[Literal["folders"] | None, Query()] = None,
-) -> MediaOut:
-    """Upload images, or a ZIP of them; `labels=folders` also makes labelled items of a ZIP's folders."""
-    await run_in_threadpool(ingestion.check_may_import, db, person, project)
-    # The form is read here, not by a parameter: a parameter would take the bytes before it is known who sends them.
-    bounded = Request(request.scope, _bounded(request, config.import_body_bytes))
-    async with bounded.form(max_files=FILES_AT_ONCE) as form:
-        files = [each for each in form.getlist("files") if isinstance(each, UploadFile)]
-        if not files:
-            raise Invalid("send the files in the multipart field `files`", fields={"files": "missing"})
-        return await run_in_threadpool(_take_in, db, config, person, project, files, labels == "folders")
-
-
-def _take_in(
-    db: Database, config: Settings, person: Person, project: str, files: list[UploadFile], folders: bool
-) -> MediaOut:
-    with db.read() as session:
-        project_id = project_for(session, person, project, "manager").id
-    stored: list[dict[str, Any]] = []
-    rejected: list[dict[str, Any]] = []
-    for each in files:
-        name = (each.filename or "file").replace("\\", "/").rsplit("/", 1)[-1][:200] or "file"
-        for inner, source in _opened(each.file, name, config):
-            if isinstance(source, str):
-                rejected.append({"name": inner[:200], "error": source})
-                continue
-            try:
-                kept = media.store(config, project_id, source)
-                with db.write() as session:
-                    row = media.record(session, project_id, inner, kept)
-                    stored.append(
-                        {"id": row.id, "name": inner, "sha256": row.sha256, "type": row.type, "size": row.size}
-                    )
-            except AppError as error:
-                rejected.append({"name": inner[:200], "error": str(error)})
-    if stored and folders:
-        archives.items_of_folders(db, config, person, project, stored)
-    return MediaOut(media=stored, rejected=rejected[:1000])
-
-
-@router.get("/media/{media_id}", response_model=None)
-def show_media(media_id: Number, person: Caller, config: Config, db: Db) -> FileResponse:
-    """A stored file, with ranges; it can run nothing in a browser."""
-    with db.read() as session:
-        row, path = media.readable(session, config, person, media_id)
-        headers = {
-            "Content-Security-Policy": "sandbox; default-src 'none'",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Cache-Control": "private, max-age=31536000, immutable",
-            "ETag": f'"{row.sha256}"',
-        }
-        return FileResponse(path, media_type=row.type, headers=headers)
-
-
-@router.get("/media/{media_id}/thumbnail", response_model=None)
-def show_thumbnail(
-    media_id: Number, person: Caller, config: Config, db: Db, side: Annotated[int, Query(ge=16, le=1024)] = 256
-) -> Response:
-    """A PNG of at most `side` pixels a side."""
-    with db.read() as session:
-        _, path = media.readable(session, config, person, media_id)
-    headers = {"Cache-Control": "private, max-age=31536000, immutable"}
-    return Response(thumbnail(path, side), media_type="image/png", headers=headers)
-
-
-@router.get("/projects/{project}/export", response_model=None)
-def export(
-    project: str,
-    person: Caller,
-    config: Config,
-    db: Db,
-    format: Annotated[str, Query(max_length=20)] = "jsonl",
-    view: Annotated[str, Query(max_length=20)] = "annotations",
-    raw: bool = False,
-    extra: bool = False,
-) -> StreamingResponse:
-    """A snapshot of one moment (reviewers and managers); `extra` adds answers that are not counted."""
-    path, kind, name = exports.write(db, config, person, project, kind=format, view=view, raw=raw, extra=extra)
-    headers = {
-        "Content-Disposition": f'attachment; filename="{name}"',
-        "Content-Length": str(path.stat().st_size),
-    }
-    return StreamingResponse(_pieces(path), media_type=kind, headers=headers)
 
 
 @router.get("/jobs/{job}/rejected.csv", response_model=None)
@@ -289,21 +175,6 @@ def rejected_rows(job: Number, person: Caller, db: Db) -> Response:
     rows = ingestion.rejected_rows(db, job)
     write_csv(iter(rows), out, raw=False, columns=("line", "key", "error"))
     return Response(out.getvalue(), media_type="text/csv")
-
-
-def _bounded(request: Request, limit: int) -> Receive:
-    """The request's own stream, which ends with a refusal behind so many bytes."""
-    size = 0
-
-    async def receive() -> Message:
-        nonlocal size
-        message = await request.receive()
-        size += len(message.get("body", b""))
-        if size > limit:
-            raise TooLarge(f"the body has more than {limit:,} bytes")
-        return message
-
-    return receive
 
 
 async def _receive(request: Request, config: Any, file: BinaryIO) -> None:
@@ -326,25 +197,13 @@ async def _receive(request: Request, config: Any, file: BinaryIO) -> None:
         raise Unavailable(f"the server's disk is full: nothing was stored ({error.strerror})") from None
 
 
-def _opened(file: BinaryIO, name: str, config: Any) -> Iterator[tuple[str, BinaryIO | str]]:
-    if not zipfile.is_zipfile(file):
-        file.seek(0)
-        yield name, file
-        return
-    yield from archives.entries(file, config)
+def _shown(session: Session, row: Item, project: Project, response: Response) -> ItemOut:
+    response.headers["ETag"] = f'"{items.etag(row)}"'
+    current = filters.current_round(session, project)
+    return _item(project, row, listing.opinions(session, project, current, [row.id]).get(row.id))
 
 
-def _pieces(path: FilePath) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(1 << 16):
-                yield piece
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _item(session: Session, row: Item) -> ItemOut:
-    project = session.get_one(Project, row.project_id)
+def _item(project: Project, row: Item, opinion: Opinion | None) -> ItemOut:
     return ItemOut(
         id=row.id,
         key=row.key,
@@ -356,5 +215,7 @@ def _item(session: Session, row: Item) -> ItemOut:
         answered=row.done,
         revision=row.revision,
         created_at=row.created_at,
+        updated_at=row.updated_at,
+        predicted=opinion,
         **item_view(project.modality, row.payload),
     )

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.payloads import item_view
+from app.core import filters
 from app.core.text import INT64_MAX
 from app.services import annotations, serving, tasks
 from app.services.serving import Served, ServedLease
@@ -18,12 +19,13 @@ LeaseId = Annotated[int, Path(gt=0, le=INT64_MAX)]
 
 
 class LeasesIn(BaseModel):
-    """How many items; with `hold_hours` up to 200 for work without a connection."""
+    """How many items; with `hold_hours` up to 200 for work without a connection, with `filter` of an own slice."""
 
     model_config = ConfigDict(extra="forbid")
 
     count: int = Field(5, ge=1, le=200)
     hold_hours: float | None = Field(None, gt=0, le=48)
+    filter: str = Field("", max_length=filters.MAX_CHARACTERS, examples=["metadata.source=web&q=football"])
 
 
 class LeaseOut(BaseModel):
@@ -65,8 +67,9 @@ class RenewedOut(BaseModel):
 def take_leases(project: str, body: LeasesIn, person: Caller, config: Config, db: Db) -> LeasesOut:
     """Take items: the caller's own live leases first, then the next ones of the order."""
     person.need("label")
+    wanted = filters.parse(body.filter)
     with db.write() as session:
-        served = serving.lease(session, config, person, project, body.count, body.hold_hours)
+        served = serving.lease(session, config, person, project, body.count, body.hold_hours, wanted)
         manager = annotations.may_review(session, person, served.project.id, least="manager")
         questions = tasks.questions(session, served.project) if served.leases else ()
         return LeasesOut(

@@ -5,14 +5,15 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
 from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Db
+from app.api.pages import Cursor, Limit, seal, unseal
 from app.api.payloads import item_view
-from app.core.errors import Invalid, NotFound
+from app.core.errors import NotFound
 from app.core.text import INT64_MAX, write_json
 from app.db import Database, Job
 from app.services import jobs, overview, rounds, status
@@ -107,19 +108,14 @@ def show_wall(project: str, person: Caller, db: Db, count: Annotated[int, Query(
 
 @router.get("/projects/{project}/rounds", response_model=RoundsOut)
 def list_rounds(
-    project: str,
-    person: Caller,
-    db: Db,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: str | None = None,
+    project: str, request: Request, person: Caller, db: Db, limit: Limit = 50, cursor: Cursor = None
 ) -> RoundsOut:
     """Rounds, newest first."""
-    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 18):
-        raise Invalid("cursor is not one of this list", fields={"cursor": "unknown"})
+    before = None if cursor is None else int(unseal(request, person, cursor))
     with db.read() as session:
-        rows = rounds.listed(session, person, project, limit, int(cursor) if cursor else None)
-        after = str(rows[-1].number) if len(rows) == limit else None
-        return RoundsOut(items=[overview.summary(row) for row in rows], next=after)
+        rows = rounds.listed(session, person, project, limit + 1, before)
+        more = seal(request, person, str(rows[limit - 1].number)) if len(rows) > limit else None
+        return RoundsOut(items=[overview.summary(row) for row in rows[:limit]], next=more)
 
 
 @router.get("/projects/{project}/rounds/{number}", response_model=AnyOut)

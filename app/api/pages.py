@@ -14,7 +14,7 @@ from app.services.access import Person
 
 SIGNATURE_BYTES = 16
 Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[str | None, Query(max_length=500)]
+Cursor = Annotated[str | None, Query(max_length=2_000)]
 
 
 def seal(request: Request, person: Person, place: str) -> str:

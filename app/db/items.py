@@ -37,6 +37,7 @@ class Item(Base):
             sqlite_where=text("priority > 0 AND state = 'open' AND NOT done"),
             postgresql_where=text("priority > 0 AND state = 'open' AND NOT done"),
         ),
+        Index("ix_items_created", "project_id", "id"),  # pages, exports and the featurizer's pass walk it
         Index("ix_items_counts", "project_id", "state", "split", "done", "reserved"),
         NEVER_REUSE_IDS,
     )

@@ -1,21 +1,24 @@
 """Exports: a snapshot of one moment, spooled at the database's speed, then streamed from the file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, aliased
 
 from app.core.errors import Forbidden, Invalid, Unavailable
+from app.core.filters import Filter
 from app.core.settings import Settings
 from app.db import Annotation, Database, Item, Project, Round, User
 from app.formats import FORMATS, write_csv
 from app.modalities import MODALITIES
-from app.services import tasks
+from app.services import filters, tasks
 from app.services.access import Person, project_for
 from app.task_types import TASK_TYPES
+
+Conditions = Sequence[ColumnElement[bool]]
 
 FETCHED = 1_000
 VIEWS = ("annotations", "items")
@@ -36,7 +39,16 @@ SUFFIX = {"jsonl": "jsonl", "csv": "csv", "parquet": "parquet", "json": "json"}
 
 
 def write(
-    db: Database, settings: Settings, person: Person, ref: int | str, *, kind: str, view: str, raw: bool, extra: bool
+    db: Database,
+    settings: Settings,
+    person: Person,
+    ref: int | str,
+    wanted: Filter,
+    *,
+    kind: str,
+    view: str,
+    raw: bool,
+    extra: bool,
 ) -> tuple[Path, str, str]:
     """Write an export to a private file; the path, the media type and the file's name for people.
 
@@ -60,10 +72,11 @@ def write(
             _one_moment(session)
             project = project_for(session, person, ref, "reviewer")
             whole = _is_manager(session, person, ref)
+            which = filters.conditions(session, project, wanted)
             if view == "annotations":
-                rows = annotation_rows(session, project, extra, whole=whole)
+                rows = annotation_rows(session, project, extra, which, whole=whole)
             else:
-                rows = item_rows(session, project, whole=whole)
+                rows = item_rows(session, project, which, whole=whole)
             with path.open("wb") as file:
                 path.chmod(0o600)
                 if kind == "csv":
@@ -86,8 +99,10 @@ def columns(project: Project, view: str) -> list[str]:
     return [*start, MODALITIES[project.modality].field, *end]
 
 
-def annotation_rows(session: Session, project: Project, extra: bool, *, whole: bool = True) -> Iterator[dict[str, Any]]:
-    """One row a current answer, in the order they were given, with where it came from."""
+def annotation_rows(
+    session: Session, project: Project, extra: bool, which: Conditions = (), *, whole: bool = True
+) -> Iterator[dict[str, Any]]:
+    """One row a current answer of the items that fit, in the order they were given, with where it came from."""
     questions = tasks.questions(session, project)
     newer = aliased(Annotation)
     statement = (
@@ -95,7 +110,7 @@ def annotation_rows(session: Session, project: Project, extra: bool, *, whole: b
         .join(Item, Item.id == Annotation.item_id)
         .outerjoin(User, User.id == Annotation.annotator_id)
         .outerjoin(Round, Round.id == Annotation.round_id)
-        .where(Annotation.project_id == project.id, ~Annotation.retracted, Item.state != "deleted")
+        .where(Annotation.project_id == project.id, ~Annotation.retracted, Item.state != "deleted", *which)
         .where(
             ~select(newer.id)
             .where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version)
@@ -131,7 +146,9 @@ def annotation_rows(session: Session, project: Project, extra: bool, *, whole: b
         }
 
 
-def item_rows(session: Session, project: Project, *, whole: bool = True) -> Iterator[dict[str, Any]]:
+def item_rows(
+    session: Session, project: Project, which: Conditions = (), *, whole: bool = True
+) -> Iterator[dict[str, Any]]:
     """One row an item: its label by the rules of disagreement, votes and agreement; null labels for open items."""
     questions = tasks.questions(session, project)
     question = tasks.driving(questions)
@@ -140,7 +157,7 @@ def item_rows(session: Session, project: Project, *, whole: bool = True) -> Iter
         found = (
             session.execute(
                 select(Item)
-                .where(Item.project_id == project.id, Item.state != "deleted", Item.id > last_id)
+                .where(Item.project_id == project.id, Item.state != "deleted", Item.id > last_id, *which)
                 .order_by(Item.id)
                 .limit(FETCHED)
             )

@@ -1,12 +1,11 @@
-"""Items: listed, looked at, changed, deleted; `storing` brings them in."""
+"""Items: looked at, changed, deleted; `storing` brings them in, `listing` gives pages of them."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
-from app.core.errors import Invalid, NotFound, VersionMismatch
+from app.core.errors import NotFound, VersionMismatch
 from app.core.text import INT64_MAX
 from app.db import ClientFeature, Item, Project, WriteSession
 from app.db.session import now
@@ -21,26 +20,9 @@ def one(session: Session, person: Person, item_id: int) -> tuple[Item, Project]:
     return item, project_for(session, person, item.project_id, "reviewer")
 
 
-def listed(
-    session: Session, person: Person, ref: int | str, limit: int, after: int, keys: list[str], filters: dict[str, str]
-) -> Sequence[Item]:
-    """Items in the order of their ids, for reviewers and managers; by keys where some are given."""
-    project = project_for(session, person, ref, "reviewer")
-    statement = select(Item).where(Item.project_id == project.id, Item.state != "deleted", Item.id > after)
-    if keys:
-        statement = statement.where(Item.key.in_(keys))
-    if "state" in filters:
-        statement = statement.where(Item.state == filters["state"])
-    if "split" in filters:
-        statement = statement.where(Item.split == filters["split"])
-    if "status" in filters:
-        if filters["status"] not in ("open", "answered"):
-            raise Invalid("status is open or answered", fields={"status": filters["status"][:50]})
-        statement = statement.where(Item.done == (filters["status"] == "answered"))
-    return session.execute(statement.order_by(Item.id).limit(limit)).scalars().all()
-
-
-def change(session: WriteSession, person: Person, item_id: int, changes: dict[str, Any], version: str) -> Item:
+def change(
+    session: WriteSession, person: Person, item_id: int, changes: dict[str, Any], version: str
+) -> tuple[Item, Project]:
     """Change metadata, split, state or priority. Raises VersionMismatch when it was changed in the meantime."""
     person.need("manage")
     item, project = one(session, person, item_id)
@@ -53,7 +35,7 @@ def change(session: WriteSession, person: Person, item_id: int, changes: dict[st
         item.reserved = False
     item.updated_at = now(session)
     session.flush()
-    return item
+    return item, project
 
 
 def remove(session: WriteSession, person: Person, item_id: int, *, erase: bool) -> None:

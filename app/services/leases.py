@@ -5,15 +5,17 @@ for word; each costs a walk of as many index rows as it returns, whatever the po
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Row, TextualSelect, bindparam, insert, select, text, update
+from sqlalchemy import Row, Select, bindparam, insert, null, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from app.core.errors import Conflict, NotFound
 from app.core.text import INT64_MAX
-from app.db import Item, Lease, WriteSession
+from app.db import Item, Lease, QueueEntry, WriteSession
 from app.db.base import Json
 from app.services.access import Person
 
@@ -27,40 +29,43 @@ MAY_BE_GIVEN = f"""
     AND (SELECT count(*) FROM leases AS held WHERE held.item_id = items.id AND held.unit = 0
          AND held.state IN ('live', 'answered')) < :overlap
 """
-ITEM_COLUMNS = "items.id, items.key, items.payload, items.revision, items.fingerprint"
+ITEM_COLUMNS = ("id", "key", "payload", "revision", "fingerprint")
+OPEN = "items.state = 'open' AND NOT items.done AND items.split = 'pool'"
 
 
-def _candidates(sql: str) -> TextualSelect:
-    statement = text(sql)
-    if ":reserved" in sql:
-        statement = statement.bindparams(bindparam("reserved", type_=Item.reserved.type))
-    return statement.columns(payload=Json, probabilities=Json)
+@dataclass(frozen=True)
+class Source:
+    """Items in the order in which they may be given, with their place in a round's order where that is the source."""
+
+    where: str
+    order: str
+    queue: bool = False
+
+    @cached_property
+    def statement(self) -> Select[Any]:
+        """All of them; parameters: project, annotator, overlap, limit, and those of the source."""
+        items, queue = Item.__table__, QueueEntry.__table__
+        place = [queue.c[name] if self.queue else null().label(name) for name in ("rank", "score", "probabilities")]
+        origin = queue.join(items, items.c.id == queue.c.item_id) if self.queue else items
+        where = text(f"{self.where} AND {MAY_BE_GIVEN}")
+        if ":reserved" in self.where:
+            where = where.bindparams(bindparam("reserved", type_=Item.reserved.type))
+        chosen = select(*(items.c[name] for name in ITEM_COLUMNS), *place).select_from(origin).where(where)
+        return chosen.order_by(text(self.order)).limit(bindparam("limit"))
 
 
 # Items that a manager put first, best first.
-FIRST = _candidates(f"""
-    SELECT {ITEM_COLUMNS}, NULL AS rank, NULL AS score, NULL AS probabilities FROM items
-    WHERE items.project_id = :project AND items.priority > 0 AND items.state = 'open' AND NOT items.done
-    AND items.split = 'pool' AND NOT items.reserved AND {MAY_BE_GIVEN}
-    ORDER BY items.priority DESC, items.draw LIMIT :limit
-""")
-
+FIRST = Source(
+    "items.project_id = :project AND items.priority > 0 AND items.state = 'open' AND NOT items.done"
+    " AND items.split = 'pool' AND NOT items.reserved",
+    "items.priority DESC, items.draw",
+)
 # The order that the current round published.
-QUEUE = _candidates(f"""
-    SELECT {ITEM_COLUMNS}, queue.rank, queue.score, queue.probabilities
-    FROM queue JOIN items ON items.id = queue.item_id
-    WHERE queue.round_id = :round AND NOT queue.done
-    AND items.state = 'open' AND NOT items.done AND NOT items.reserved AND items.split = 'pool' AND {MAY_BE_GIVEN}
-    ORDER BY queue.rank LIMIT :limit
-""")
-
+QUEUE = Source(
+    f"queue.round_id = :round AND NOT queue.done AND {OPEN} AND NOT items.reserved", "queue.rank", queue=True
+)
 # The audit order (reserved) or the seeded random order (not reserved).
-DRAWN = _candidates(f"""
-    SELECT {ITEM_COLUMNS}, NULL AS rank, NULL AS score, NULL AS probabilities FROM items
-    WHERE items.project_id = :project AND items.reserved = :reserved
-    AND items.state = 'open' AND NOT items.done AND items.split = 'pool' AND {MAY_BE_GIVEN}
-    ORDER BY items.draw LIMIT :limit
-""")
+DRAWN = Source(f"items.project_id = :project AND items.reserved = :reserved AND {OPEN}", "items.draw")
 
 EXPIRE = text("""
     UPDATE leases SET state = 'expired'

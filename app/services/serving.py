@@ -1,29 +1,26 @@
-"""Giving out items: a person's own leases first, then what the audit share and the round's order say.
-
-Audit membership is a property of the item and the kind of each slot a keyed draw, so the shares are exact
-whatever the strategy took, and a replay with the same seed serves the same items.
-"""
+"""Giving out items: a person's own leases first, then what `picking` says; and what is done with a lease."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, func, select, text, update
 
 from app.core.errors import Invalid
+from app.core.filters import Filter
 from app.core.settings import Settings
-from app.db import Annotation, Item, Job, Lease, Project, Round, Serving, Worker, WriteSession
+from app.db import Item, Job, Lease, Project, Round, Serving, Worker, WriteSession
 from app.db.session import now
 from app.loop.propose import words
-from app.loop.serving import AUDIT_WARM_UP, is_blind, slot_kind
-from app.services import leases, rounds, tasks
+from app.loop.serving import is_blind
+from app.services import filters, leases, picking, rounds, tasks
 from app.services.access import Person, project_for
+from app.services.picking import Order, Pick, Take
 
 MAX_COUNT = 50
 MAX_HELD = 200
 MAX_HOURS = 48
-LOOK_AHEAD = 4  # candidates fetched for each lease wanted, so that near-identical ones can be passed over
 PREPARING_SECONDS = 120  # how long people are asked to wait for a first order before random items are served
 WORKER_SILENCE_SECONDS = 30
 
@@ -55,18 +52,6 @@ class Served:
     words: str | None = None
 
 
-@dataclass
-class _Order:
-    """What is needed to describe a pick: the round whose order it comes from and its classes' names."""
-
-    round_id: int | None = None
-    number: int | None = None
-    strategy: str = "random"
-    fallback: str | None = None
-    class_ids: Sequence[int] = ()
-    names: dict[int, str] = field(default_factory=dict)
-
-
 def lease(
     session: WriteSession,
     settings: Settings,
@@ -74,19 +59,25 @@ def lease(
     project_ref: int | str,
     count: int,
     hold_hours: float | None = None,
+    wanted: Filter | None = None,
 ) -> Served:
     """Give the person up to `count` items: the own live leases first (a reload gives the same), then new ones.
 
-    Cost: O(count) index rows, whatever the pool's size.
+    A filter cuts an own slice out of the order. A slice brings no audit items: those of one slice alone would no
+    longer be a uniform sample of the pool.
+
+    Cost: O(count) index rows, whatever the pool's size; with a filter a walk as far as the slice is thin.
 
     Raises:
-        Invalid: the count is out of 1 to 50, or 200 with `hold_hours`.
+        Invalid: the count is out of 1 to 50, or 200 with `hold_hours`; a filter names an unknown class.
+        Forbidden: an annotator's filter asks for more than the items' own content.
     """
     if not 1 <= count <= (MAX_HELD if hold_hours else MAX_COUNT):
         raise Invalid("count is 1 to 50, or up to 200 together with hold_hours", fields={"count": count})
     if hold_hours is not None and not 0 < hold_hours <= MAX_HOURS:
         raise Invalid(f"hold_hours is more than 0 and at most {MAX_HOURS}", fields={"hold_hours": hold_hours})
-    project = project_for(session, person, project_ref)
+    content_only = wanted is None or filters.about_content_only(wanted)
+    project = project_for(session, person, project_ref, "annotator" if content_only else "reviewer")
     leases.one_at_a_time(session, project.id)
     moment = now(session)
     leases.expire(session, project.id, moment)
@@ -97,106 +88,27 @@ def lease(
         return Served(project, state, leases=held, words=f"the project is {project.state}")
     serving = session.execute(select(Serving).where(Serving.project_id == project.id).with_for_update()).scalar_one()
     order = _order(session, project.id, serving.round_id)
-    picks: list[_Pick] = []
+    picks: list[Pick] = []
     if len(held) < count:
         wait = _preparing(session, project, order, moment) if not held else None
         if wait is not None:
             return wait
-        picks = _pick(session, project, person, serving, order, count - len(held), {row.fingerprint for row in mine})
+        take = Take(session, project, person, order, count - len(held), {row.fingerprint for row in mine})
+        picks = picking.pick(take, serving) if not wanted else picking.slice_(take, wanted)
     until = leases.end(moment, settings.lease_seconds, hold_hours)
     given = _give(session, project, person, order, picks, moment, until, hold_hours)
     rounds.request_if_due(session, project, moment)
     if held or given:
         return Served(project, "serving", order.number, [*held, *given])
-    return _nothing_left(session, project, moment)
-
-
-@dataclass(frozen=True)
-class _Pick:
-    row: Row[Any]
-    kind: str
-    slot: int
-
-
-def _pick(
-    session: WriteSession,
-    project: Project,
-    person: Person,
-    serving: Serving,
-    order: _Order,
-    count: int,
-    fingerprints: set[str],
-) -> list[_Pick]:
-    kinds = _kinds(session, project, serving.slots_served, count)
-    values = {"project": project.id, "annotator": person.id, "overlap": project.overlap, "round": order.round_id}
-
-    def rows(source: Any, **more: Any) -> list[Row[Any]]:
-        return list(session.execute(source, {**values, "limit": LOOK_AHEAD * count, **more}).all())
-
-    audit = rows(leases.DRAWN, reserved=True) if "audit" in kinds else []
-    query = rows(leases.FIRST)
-    if order.round_id is not None:
-        query += rows(leases.QUEUE)
-    picked = _merge(kinds, audit, query, fingerprints)
-    if len(picked) < count:  # the order ran dry: the seeded random order, then audit items beyond their share
-        known = {row.id for row, _ in picked}
-        rest = [(row, "random") for row in rows(leases.DRAWN, reserved=False) if row.id not in known]
-        rest += [(row, "audit") for row in rows(leases.DRAWN, reserved=True) if row.id not in known]
-        picked += _distinct(rest, fingerprints)[: count - len(picked)]
-        known = {row.id for row, _ in picked}
-        left = [(row, kind) for row, kind in rest if row.id not in known]
-        picked += left[: count - len(picked)]  # near-identical ones, only where nothing else is left
-    slots = leases.free_slots(session, [row.id for row, _ in picked], project.overlap)
-    serving.slots_served += len(slots)
-    session.flush()
-    return [_Pick(row, kind, slots[row.id]) for row, kind in picked if row.id in slots]
-
-
-def _kinds(session: WriteSession, project: Project, served: int, count: int) -> list[str]:
-    answered = session.execute(
-        select(func.count()).select_from(
-            select(Annotation.id)
-            .where(Annotation.project_id == project.id, text("annotations.kind = 'audit'"), Annotation.version == 1)
-            .limit(AUDIT_WARM_UP)
-            .subquery()
-        )
-    ).scalar_one()
-    return [slot_kind(project.seed, served + i, answered, project.audit_share) for i in range(count)]
-
-
-def _merge(
-    kinds: Sequence[str], audit: list[Row[Any]], query: list[Row[Any]], fingerprints: set[str]
-) -> list[tuple[Row[Any], str]]:
-    """Fill each drawn kind from its own order, passing over what is near-identical to something held already."""
-    sources = {
-        "audit": iter(_distinct([(row, "audit") for row in audit], set())),
-        "query": iter(_distinct([(row, "query") for row in query], set())),
-    }
-    picked: list[tuple[Row[Any], str]] = []
-    for kind in kinds:
-        for candidate in sources[kind]:
-            if candidate[0].fingerprint not in fingerprints:
-                fingerprints.add(candidate[0].fingerprint)
-                picked.append(candidate)
-                break
-    return picked
-
-
-def _distinct(rows: list[tuple[Row[Any], str]], fingerprints: set[str]) -> list[tuple[Row[Any], str]]:
-    kept = []
-    for row, kind in rows:
-        if row.fingerprint not in fingerprints:
-            fingerprints.add(row.fingerprint)
-            kept.append((row, kind))
-    return kept
+    return _nothing_left(session, project, moment) if not wanted else _nothing_left_of_slice(project)
 
 
 def _give(
     session: WriteSession,
     project: Project,
     person: Person,
-    order: _Order,
-    picks: Sequence[_Pick],
+    order: Order,
+    picks: Sequence[Pick],
     moment: datetime,
     until: datetime,
     hold_hours: float | None,
@@ -235,7 +147,7 @@ def _give(
     ]  # fmt: skip
 
 
-def _suggestion(project: Project, order: _Order, row: Row[Any]) -> dict[str, Any] | None:
+def _suggestion(project: Project, order: Order, row: Row[Any]) -> dict[str, Any] | None:
     """The model's most probable class (or every class above one half) as a stored label, with its probability."""
     if not row.probabilities:
         return None
@@ -246,7 +158,7 @@ def _suggestion(project: Project, order: _Order, row: Row[Any]) -> dict[str, Any
     return {"label": {"class_id": ranked[0][1]}, "probability": round(ranked[0][0], 4)}
 
 
-def _reason(order: _Order, pick: _Pick) -> dict[str, Any]:
+def _reason(order: Order, pick: Pick) -> dict[str, Any]:
     if pick.kind == "random":
         why = order.fallback or "the round's order is used up"
         return {"strategy": "random", "score": None, "rank": None, "words": f"random: {why}"}
@@ -263,17 +175,17 @@ def _multiple(project: Project) -> bool:
     return bool(project.task["questions"][0].get("options", {}).get("multiple"))
 
 
-def _order(session: WriteSession, project_id: int, round_id: int | None) -> _Order:
+def _order(session: WriteSession, project_id: int, round_id: int | None) -> Order:
     if round_id is None:
-        return _Order(fallback="no round has been published yet")
+        return Order(fallback="no round has been published yet")
     columns = (Round.number, Round.strategy, Round.fallback, Round.class_ids)
     row = session.execute(select(*columns).where(Round.id == round_id)).one()
     names = {each.number: each.name for each in tasks.classes_of(session, project_id)}
     strategy = str(row.strategy.get("ran") or row.strategy.get("name") or "auto")
-    return _Order(round_id, row.number, strategy, row.fallback, row.class_ids, names)
+    return Order(round_id, row.number, strategy, row.fallback, row.class_ids, names)
 
 
-def _preparing(session: WriteSession, project: Project, order: _Order, moment: datetime) -> Served | None:
+def _preparing(session: WriteSession, project: Project, order: Order, moment: datetime) -> Served | None:
     """Ask people to wait while the very first order is being made, but never for long and never in vain."""
     if order.round_id is not None:
         return None
@@ -302,6 +214,10 @@ def _nothing_left(session: WriteSession, project: Project, moment: datetime) -> 
         return Served(project, "exhausted", words=said)
     wait = max(1.0, (soonest - moment).total_seconds())
     return Served(project, "exhausted", retry_after_seconds=wait, words="colleagues hold the last items")
+
+
+def _nothing_left_of_slice(project: Project) -> Served:
+    return Served(project, "exhausted", words="no item that fits the filter is left for you")
 
 
 def _of_row(row: Row[Any]) -> ServedLease:

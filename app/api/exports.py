@@ -1,0 +1,45 @@
+"""Exports over REST."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from app.api.bodies import StrictRoute
+from app.api.deps import Caller, Config, Db
+from app.api.filters import DESCRIBED, Filtering
+from app.services import exports
+
+router = APIRouter(tags=["items"], route_class=StrictRoute)
+
+
+@router.get("/projects/{project}/export", response_model=None, openapi_extra=DESCRIBED)
+def export(
+    project: str,
+    person: Caller,
+    config: Config,
+    db: Db,
+    wanted: Filtering,
+    format: Annotated[str, Query(max_length=20)] = "jsonl",
+    view: Annotated[str, Query(max_length=20)] = "annotations",
+    raw: bool = False,
+    extra: bool = False,
+) -> StreamingResponse:
+    """A snapshot of one moment, of items by filter (reviewers and managers); `extra` adds answers not counted."""
+    path, kind, name = exports.write(db, config, person, project, wanted, kind=format, view=view, raw=raw, extra=extra)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Length": str(path.stat().st_size),
+    }
+    return StreamingResponse(_pieces(path), media_type=kind, headers=headers)
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(1 << 16):
+                yield piece
+    finally:
+        path.unlink(missing_ok=True)

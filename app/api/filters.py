@@ -1,0 +1,52 @@
+"""The filter of a list, read from its address: its fields are the parameters that the route itself does not name."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from app.core import filters
+from app.core.filters import Filter
+
+
+def filter_of(request: Request) -> Filter:
+    """What the address asks for; the strict route has noted which parameters are the route's own."""
+    return filters.parse(request.url.query, but=request.state.own_parameters)
+
+
+Filtering = Annotated[Filter, Depends(filter_of)]
+
+WORDS = {
+    "status": "What became of the item; several mean any of them",
+    "state": "The stored state",
+    "split": "The pool, or the client's own test set",
+    "key": "Items of these keys",
+    "q": "Words that all occur in the key or the content",
+    "class": "Items with an answer that counts and names this class",
+    "predicted.class": "Items that the current round takes for this class",
+    "predicted.probability": "Comparison, as `predicted.probability:<0.6`: how sure the current round is",
+    "metadata.<name>": "Equal to this; numbers are compared too, as `metadata.year:>=1990`",
+}
+
+
+def _choices(name: str) -> dict[str, Any]:
+    return {"enum": list(filters.CHOICES[name])} if name in filters.CHOICES else {}
+
+
+DESCRIBED: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "description": words,
+            "schema": {
+                "type": "array",
+                "items": {
+                    "type": "string",
+                    **({"enum": list(filters.CHOICES[name])} if name in filters.CHOICES else {}),
+                },
+            },
+        }
+        for name, words in WORDS.items()
+    ]
+}

@@ -1,0 +1,143 @@
+"""Files of items over REST: uploaded, shown, shrunk."""
+
+import zipfile
+from collections.abc import Iterator
+from typing import Annotated, Any, BinaryIO, Literal
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import FileResponse
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+from starlette.types import Message, Receive
+
+from app.api.bodies import StrictRoute
+from app.api.deps import Caller, Config, Db
+from app.core.errors import AppError, Invalid, TooLarge
+from app.core.settings import Settings
+from app.core.text import INT64_MAX
+from app.db import Database
+from app.modalities.image import thumbnail
+from app.services import archives, ingestion, media
+from app.services.access import Person, project_for
+
+router = APIRouter(tags=["items"], route_class=StrictRoute)
+streams = APIRouter(tags=["items"])  # bodies of any size: read piece by piece, not by the strict JSON route
+Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
+FILES_AT_ONCE = 1000
+FILES_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["files"],
+                "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}}},
+            }
+        }
+    },
+}
+
+
+class MediaOut(BaseModel):
+    """Stored files, and those that were refused with the reason."""
+
+    media: list[dict[str, Any]]
+    rejected: list[dict[str, Any]]
+
+
+@streams.post(
+    "/projects/{project}/media", status_code=201, response_model=MediaOut, openapi_extra={"requestBody": FILES_BODY}
+)
+async def upload_media(
+    project: str,
+    request: Request,
+    person: Caller,
+    config: Config,
+    db: Db,
+    labels: Annotated[Literal["folders"] | None, Query()] = None,
+) -> MediaOut:
+    """Upload images, or a ZIP of them; `labels=folders` also makes labelled items of a ZIP's folders."""
+    await run_in_threadpool(ingestion.check_may_import, db, person, project)
+    # The form is read here, not by a parameter: a parameter would take the bytes before it is known who sends them.
+    bounded = Request(request.scope, _bounded(request, config.import_body_bytes))
+    async with bounded.form(max_files=FILES_AT_ONCE) as form:
+        files = [each for each in form.getlist("files") if isinstance(each, UploadFile)]
+        if not files:
+            raise Invalid("send the files in the multipart field `files`", fields={"files": "missing"})
+        return await run_in_threadpool(_take_in, db, config, person, project, files, labels == "folders")
+
+
+def _take_in(
+    db: Database, config: Settings, person: Person, project: str, files: list[UploadFile], folders: bool
+) -> MediaOut:
+    with db.read() as session:
+        project_id = project_for(session, person, project, "manager").id
+    stored: list[dict[str, Any]] = []
+    rejected: list[dict[str, Any]] = []
+    for each in files:
+        name = (each.filename or "file").replace("\\", "/").rsplit("/", 1)[-1][:200] or "file"
+        for inner, source in _opened(each.file, name, config):
+            if isinstance(source, str):
+                rejected.append({"name": inner[:200], "error": source})
+                continue
+            try:
+                kept = media.store(config, project_id, source)
+                with db.write() as session:
+                    row = media.record(session, project_id, inner, kept)
+                    stored.append(
+                        {"id": row.id, "name": inner, "sha256": row.sha256, "type": row.type, "size": row.size}
+                    )
+            except AppError as error:
+                rejected.append({"name": inner[:200], "error": str(error)})
+    if stored and folders:
+        archives.items_of_folders(db, config, person, project, stored)
+    return MediaOut(media=stored, rejected=rejected[:1000])
+
+
+@router.get("/media/{media_id}", response_model=None)
+def show_media(media_id: Number, person: Caller, config: Config, db: Db) -> FileResponse:
+    """A stored file, with ranges; it can run nothing in a browser."""
+    with db.read() as session:
+        row, path = media.readable(session, config, person, media_id)
+        headers = {
+            "Content-Security-Policy": "sandbox; default-src 'none'",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Cache-Control": "private, max-age=31536000, immutable",
+            "ETag": f'"{row.sha256}"',
+        }
+        return FileResponse(path, media_type=row.type, headers=headers)
+
+
+@router.get("/media/{media_id}/thumbnail", response_model=None)
+def show_thumbnail(
+    media_id: Number, person: Caller, config: Config, db: Db, side: Annotated[int, Query(ge=16, le=1024)] = 256
+) -> Response:
+    """A PNG of at most `side` pixels a side."""
+    with db.read() as session:
+        _, path = media.readable(session, config, person, media_id)
+    headers = {"Cache-Control": "private, max-age=31536000, immutable"}
+    return Response(thumbnail(path, side), media_type="image/png", headers=headers)
+
+
+def _bounded(request: Request, limit: int) -> Receive:
+    """The request's own stream, which ends with a refusal behind so many bytes."""
+    size = 0
+
+    async def receive() -> Message:
+        nonlocal size
+        message = await request.receive()
+        size += len(message.get("body", b""))
+        if size > limit:
+            raise TooLarge(f"the body has more than {limit:,} bytes")
+        return message
+
+    return receive
+
+
+def _opened(file: BinaryIO, name: str, config: Any) -> Iterator[tuple[str, BinaryIO | str]]:
+    if not zipfile.is_zipfile(file):
+        file.seek(0)
+        yield name, file
+        return
+    yield from archives.entries(file, config)
