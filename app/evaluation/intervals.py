@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Z95 = 1.959964
+WIDE = 0.2  # a band wider than this is said in words, never as one number
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,10 @@ def answers_for_half_width(p: float, half_width: float) -> int:
     return math.ceil(Z95**2 * p * (1 - p) / half_width**2)
 
 
-def in_words(estimate: dict[str, Any] | None) -> str:
+def in_words(estimate: dict[str, Any], judges: str = "audit answers") -> str:
     """An accuracy as a person reads it: a number while the band is narrow, a range and what would help otherwise."""
-    if estimate is None:
-        return "cannot tell yet: no audit answers"
     low, high, n = estimate["low"], estimate["high"], estimate["n"]
-    if high - low <= 0.2:
-        return f"{100 * estimate['value']:.0f} % (between {100 * low:.0f} and {100 * high:.0f} %, {n} audit answers)"
-    more = max(1, answers_for_half_width(estimate["value"], 0.1) - n)
-    return f"between {100 * low:.0f} and {100 * high:.0f} %: {more} more audit answers for plus or minus 10"
+    if high - low <= WIDE:
+        return f"{100 * estimate['value']:.0f} % (between {100 * low:.0f} and {100 * high:.0f} %, {n} {judges})"
+    more = max(1, answers_for_half_width(estimate["value"], WIDE / 2) - n)
+    return f"Between {100 * low:.0f} and {100 * high:.0f} %: {more} more {judges} for plus or minus 10"

@@ -21,20 +21,25 @@ FEWEST_AUDIT = 5
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics by stratum. `accuracy` is the client's own test set's where there is one, else the audit share's."""
+    """Metrics by stratum. `accuracy` is the client's own test set's where there is one, else the audit share's.
+
+    `balance` holds the classes' shares among the audit answers, or in the test set while those are few.
+    """
 
     imported: dict[str, Any] | None = None
     audit: dict[str, Any] | None = None
     twin: dict[str, Any] | None = None
     balance: list[dict[str, Any]] = field(default_factory=list)
+    balance_of: str = "audit"
     reason: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The headline's metrics on top, then each stratum."""
         headline = self.imported or self.audit or {"accuracy": None}
         stratum = "imported" if self.imported else "audit" if self.audit else None
-        parts = {"imported": self.imported, "audit": self.audit, "twin": self.twin, "balance": self.balance}
-        return {**headline, "stratum": stratum, "reason": self.reason, **parts}
+        parts = {"imported": self.imported, "audit": self.audit, "twin": self.twin}
+        balance = {"balance": self.balance, "balance_of": self.balance_of}
+        return {**headline, "stratum": stratum, "reason": self.reason, **parts, **balance}
 
 
 def evaluate(labelled: Labelled, heldout: Labelled | None, plan: Plan, model: Model, progress: Progress) -> Evaluation:
@@ -46,17 +51,24 @@ def evaluate(labelled: Labelled, heldout: Labelled | None, plan: Plan, model: Mo
     progress("evaluate", 0.9)
     if rows.size < FEWEST_AUDIT:
         reason = f"{rows.size} audit answers so far" if imported is None else None
-        return Evaluation(imported=imported, reason=reason)
+        tested = _shares(heldout.targets, plan) if heldout is not None and len(heldout) else []
+        return Evaluation(imported=imported, reason=reason, balance=tested, balance_of="imported")
     folds = np.array_split(np.random.default_rng(plan.seed).permutation(rows), FOLDS)
     everything = np.arange(len(labelled))
     held, probabilities = _cross_fit(labelled, folds, plan, everything)
     audit = report(probabilities, labelled.targets[held], plan.classes, plan.multiple, plan.seed) if held.size else None
-    balance = [
-        {"class_id": number, **each.to_json()}
-        for i, number in enumerate(plan.classes)
-        if (each := share(float(labelled.targets[rows, i].sum()), int(rows.size))) is not None
-    ]
+    balance = _shares(labelled.targets[rows], plan)
     return Evaluation(imported, audit, _twin(labelled, heldout, folds, plan), balance)
+
+
+def _shares(targets: Floats, plan: Plan) -> list[dict[str, Any]]:
+    """The share of each class among judged rows, targets (n, c), with its band."""
+    found = [share(float(targets[:, i].sum()), len(targets)) for i in range(len(plan.classes))]
+    return [
+        {"class_id": number, **each.to_json()}
+        for number, each in zip(plan.classes, found, strict=True)
+        if each is not None
+    ]
 
 
 def _cross_fit(labelled: Labelled, folds: list[Indices], plan: Plan, allowed: Indices) -> tuple[Indices, Floats]:

@@ -165,6 +165,17 @@ def last_race(session: Session, person: Person, project_ref: int | str) -> dict[
     return {"state": job.state, "ready": ready, "labels": labels, "points": points, "reason": job.reason}
 
 
+def random_arm(session: Session, project_id: int) -> dict[int, dict[str, Any] | None]:
+    """Accuracy by number of labels of the newest finished race's random annotator."""
+    points = session.execute(
+        select(Job.result["points"]["random"])
+        .where(Job.project_id == project_id, Job.kind == "simulate", Job.state == "done")
+        .order_by(Job.id.desc())
+        .limit(1)
+    ).scalar()
+    return {each["labels"]: each["accuracy"] for each in points or ()}
+
+
 def run(running: Running) -> Done | More:
     """Work one slice of the race; the points so far are its progress.
 

@@ -6,42 +6,90 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from app.db import Annotation, Item, Prediction, Project, Round, Serving
 from app.evaluation.intervals import in_words
-from app.services import annotations, status, tasks
+from app.loop.evaluate import FEWEST_AUDIT
+from app.services import annotations, demo, status, tasks
 from app.services.access import Person, project_for
 from app.services.labels import label_set
 
 CURVE_ROUNDS = 500
+ROUNDS_SHOWN = 50
+SHOWN_METRICS = ("accuracy", "macro_f1", "stratum", "reason")  # confusion and calibration are each round's own
 WALL_MOST = 400
 
 
 def overview(session: Session, person: Person, project_ref: int | str, moment: datetime) -> dict[str, Any]:
     """Curve, balance, pace and rounds of a project, for reviewers and managers."""
     project = project_for(session, person, project_ref, "reviewer")
-    rows = (
-        session.execute(
-            select(Round).where(Round.project_id == project.id).order_by(Round.number.desc()).limit(CURVE_ROUNDS)
-        )
-        .scalars()
-        .all()
-    )
+    rows = session.execute(
+        select(Round)
+        .options(defer(Round.labels))
+        .where(Round.project_id == project.id)
+        .order_by(Round.number.desc())
+        .limit(ROUNDS_SHOWN)
+    ).scalars()
     state = status.of_project(session, project, moment)
-    evaluated = [row for row in reversed(rows) if row.metrics]
+    points = curve(session, project.id)
+    last = status.last_evaluated(session, project.id)
     return {
         "status": state,
-        "curve": [_point(row) for row in evaluated],
-        "balance": _balance(session, project, evaluated[-1] if evaluated else None),
+        "curve": points,
+        "random": random_curve(session, project, points),
+        "balance": _balance(session, project, last),
+        "balance_of": ((last.metrics or {}) if last else {}).get("balance_of", "audit"),
         "pace": pace(session, project, None, moment),
-        "rounds": [summary(row) for row in rows[:50]],
+        "rounds": [_brief(row) for row in rows],
         "words": {
-            "accuracy": in_words(state["audit"]["accuracy"]),
+            "accuracy": accuracy_words(project, state, points),
             "goal": goal_words(project, state),
             "loop": state["advice"]["text"],
         },
     }
+
+
+def curve(session: Session, project_id: int) -> list[dict[str, Any]]:
+    """The newest rounds that could be judged, oldest first: labels, accuracy with its band, the passive twin."""
+    parts = {name: Round.metrics[name] for name in ("accuracy", "stratum", "twin")}
+    rows = session.execute(
+        select(Round.number, Round.labels_count, *(part.label(name) for name, part in parts.items()))
+        .where(Round.project_id == project_id, Round.state == "done", Round.metrics.is_not(None))
+        .order_by(Round.number.desc())
+        .limit(CURVE_ROUNDS)
+    ).all()
+    return [
+        {"round": row.number, "labels": row.labels_count, "accuracy": row.accuracy} | _judged(row)
+        for row in reversed(rows)
+        if row.accuracy
+    ]
+
+
+def random_curve(session: Session, project: Project, points: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """The same learner taught by random answers alone: by the project's own audit answers, round by round, or in
+    the demo by its simulated random annotator; None where nobody answered at random.
+    """
+    found = {each["twin"]["labels"]: each["twin"]["random"] for each in points if each["twin"]}
+    name = "random answers alone"
+    if not found and project.demo:
+        found, name = demo.random_arm(session, project.id), "a random annotator, simulated"
+    known = [{"labels": labels, "accuracy": accuracy} for labels, accuracy in sorted(found.items()) if accuracy]
+    return {"name": name, "points": known} if known else None
+
+
+def accuracy_words(project: Project, state: dict[str, Any], points: list[dict[str, Any]]) -> str:
+    """How good the model is, or why nobody can tell and what to do about it."""
+    accuracy, answers = state["audit"]["accuracy"], state["audit"]["answers"]
+    own = bool(state["items"]["test"])
+    if accuracy is not None:
+        of_own = bool(points) and points[-1]["stratum"] == "imported"
+        return in_words(accuracy, "rows in the test set" if of_own else "audit answers")
+    if own or answers >= FEWEST_AUDIT:
+        return "Cannot tell yet: the curve begins with the first round that has labels of two classes."
+    if project.audit_share == 0:
+        return "Nothing judges the model: the audit share is 0. Set one, or import rows with a label and split audit."
+    return f"Cannot tell yet: {answers} of the {FEWEST_AUDIT} audit answers that the curve begins with."
 
 
 def summary(row: Round) -> dict[str, Any]:
@@ -159,19 +207,20 @@ def wall(session: Session, person: Person, project_ref: int | str, count: int) -
     }
 
 
-def _point(row: Round) -> dict[str, Any]:
-    metrics = row.metrics or {}
-    return {
-        "round": row.number,
-        "labels": row.labels_count,
-        "accuracy": metrics.get("accuracy"),
-        "stratum": metrics.get("stratum"),
-        "twin": metrics.get("twin"),
-    }
+def _judged(row: Any) -> dict[str, Any]:
+    """Stratum and twin of a point; a twin without a random arm tells nothing."""
+    twin = row.twin if row.twin and row.twin.get("random") else None
+    return {"stratum": row.stratum, "twin": twin}
+
+
+def _brief(row: Round) -> dict[str, Any]:
+    """A row of the overview's table of rounds."""
+    metrics = row.metrics and {name: row.metrics.get(name) for name in SHOWN_METRICS}
+    return summary(row) | {"metrics": metrics}
 
 
 def _balance(session: Session, project: Project, last: Round | None) -> list[dict[str, Any]]:
-    """Classes in the labels, and in the pool as the audit answers tell it."""
+    """Classes in the labels, and in the pool as the audit answers (or the client's own test set) tell it."""
     question = tasks.driving(tasks.questions(session, project))
     classes = tasks.classes_of(session, project.id, retired=False)
     labelled = label_set(session, project.id, question, [each.number for each in classes])

@@ -16,16 +16,16 @@ export interface Balance {
 }
 
 /** One row a class, most labels first; the band of the pool's share is drawn as a thin line over its bar. */
-export function balanceTable(rows: Balance[]): TemplateResult {
+export function balanceTable(rows: Balance[], of: "audit" | "imported"): TemplateResult {
   const largest = Math.max(0.01, ...rows.flatMap((row) => [row.label_share, row.pool?.high ?? 0]));
   const estimated = rows.some((row) => row.pool);
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Class balance, table">
+  return html`<div class="scroll high" tabindex="0" role="region" aria-label="Class balance, table">
     <table class="balance">
       <thead>
         <tr>
           <th scope="col">Class</th>
           <th scope="col">In your labels</th>
-          ${estimated ? html`<th scope="col">In the pool, estimated</th>` : nothing}
+          ${estimated ? html`<th scope="col">${of === "imported" ? "In your test set" : "In the pool, estimated"}</th>` : nothing}
         </tr>
       </thead>
       <tbody>

@@ -36,8 +36,9 @@ export interface CurveOptions {
   xMax?: number;
 }
 
-const MARGIN = { top: 16, right: 16, bottom: 40, left: 48 };
+const MARGIN = { top: 28, right: 16, bottom: 40, left: 48 };
 const LABEL_GAP = 16;
+const LETTER = 7; // pixels of a letter of a name, about
 
 export const percent = (share: number, digits = 0): string => `${(100 * share).toFixed(digits)} %`;
 export const count = (n: number): string => n.toLocaleString("en-GB");
@@ -130,13 +131,12 @@ function endLabels(series: Series[], { x, y, width }: Axes): TemplateResult[] {
   return ends.map(({ each, end }, place) => {
     // The best curve is named above its end, the others below theirs.
     const wanted = y(end.y) + (place === 0 && ends.length > 1 ? -10 : 20);
-    const at = Math.max(wanted, above + LABEL_GAP, MARGIN.top);
+    const at = Math.max(wanted, above + LABEL_GAP, MARGIN.top - 10);
     above = at;
-    const right = Math.min(x(end.x) + 4, width - 4);
     const words = isWide(end.low, end.high) ? each.name : `${each.name} ${percent(end.y)}`;
-    const anchor = x(end.x) < width / 3 ? "start" : "end";
-    return svg`<text class="name ${each.style}" aria-hidden="true" x=${anchor === "end" ? right : x(end.x)} y=${at}
-      text-anchor=${anchor}>${words}</text>` as TemplateResult;
+    // It ends where its curve ends, unless it would then begin left of the chart.
+    const right = Math.min(Math.max(x(end.x) + 4, MARGIN.left + LETTER * words.length), width - 4);
+    return svg`<text class="name ${each.style}" aria-hidden="true" x=${right} y=${at} text-anchor="end">${words}</text>` as TemplateResult;
   });
 }
 

@@ -1,6 +1,6 @@
 // What the overview's REST answer holds, and how its numbers are said.
 import type { Balance, ClassRef } from "./balance";
-import { count, type Estimate, type Point, percent, type Series } from "./charts";
+import { count, type Estimate, isWide, type Point, percent, type Series } from "./charts";
 
 export interface Status {
   state: string;
@@ -63,8 +63,9 @@ export interface RoundRow {
 export interface Overview {
   status: Status;
   curve: CurvePoint[];
-  random?: { labels: number; accuracy: Estimate | null }[] | null;
+  random: { name: string; points: { labels: number; accuracy: Estimate }[] } | null;
   balance: Balance[];
+  balance_of: "audit" | "imported";
   pace: { today: number; last_7_days: { day: string; answers: number }[]; seconds_median: number | null };
   rounds: RoundRow[];
   words: { accuracy: string; goal: string; loop: string };
@@ -84,14 +85,19 @@ export interface Wall {
   piles: { class: ClassRef; items: WallItem[] }[];
 }
 
+const REACH = 20; // labels
+
 /** The curves of a project: its own, and beside it random's, where one is known. */
 export function curves(overview: Overview): Series[] {
   const own: Point[] = overview.curve.flatMap((each) => (each.accuracy ? [place(each.labels, each.accuracy)] : []));
-  const random: Point[] = (overview.random ?? []).flatMap((each) =>
-    each.accuracy ? [place(each.labels, each.accuracy)] : [],
-  );
   const series: Series[] = [{ name: "this project", style: "chosen", points: own }];
-  if (random.length > 0) series.push({ name: "random", style: "random", points: random });
+  const random = overview.random;
+  // A race of 200 labels beside ten answers would press the project's own curve into a corner.
+  const reach = 2 * (own.at(-1)?.x ?? 0) + REACH;
+  const points = (random?.points ?? [])
+    .map((each) => place(each.labels, each.accuracy))
+    .filter((point) => point.x <= reach);
+  if (random && points.length > 0) series.push({ name: random.name, style: "twin", points });
   return series;
 }
 
@@ -107,9 +113,11 @@ export function twinWords(overview: Overview): string | null {
   const twin = overview.curve.at(-1)?.twin;
   if (!twin?.random || !twin.chosen) return null;
   const { random, chosen } = twin;
+  const wide = isWide(random.low, random.high) || isWide(chosen.low, chosen.high);
   const said = `${count(twin.labels)} chosen labels give ${percent(chosen.value)}, as many random ones ${percent(random.value)}`;
   if (chosen.low > random.high) return `Choosing is ahead of chance: ${said}.`;
   if (random.low > chosen.high) return `Chance is ahead of choosing: ${said}.`;
+  if (wide) return "Whether choosing is ahead of chance cannot be told yet: their bands are still wide.";
   return `Whether choosing is ahead of chance cannot be told yet: ${said}, and their bands overlap.`;
 }
 

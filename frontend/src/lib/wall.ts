@@ -25,7 +25,7 @@ export function wall(given: Wall): TemplateResult {
         (pile) => pile.class.id,
         (pile) => html`<section class="pile" aria-label="Predicted ${pile.class.name}">
         <h3>${swatch(pile.class.color)} <span class="long">${pile.class.name}</span> <small>${count(pile.items.length)}</small></h3>
-        <ul>${repeat(
+        <ul tabindex=${pictures ? nothing : "0"} aria-label=${pictures ? nothing : `Items of ${pile.class.name}`}>${repeat(
           [...pile.items].sort((one, other) => other.probability - one.probability),
           (item) => item.id,
           shown,

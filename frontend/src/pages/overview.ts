@@ -116,6 +116,7 @@ function progress({ status, words }: Overview): TemplateResult {
 function learning(all: Overview): TemplateResult {
   const series = curves(all);
   const last = [...all.curve].reverse().find((each) => each.accuracy)?.accuracy ?? null;
+  if (!last) return beginning(all);
   const judged =
     all.curve.at(-1)?.stratum === "imported" ? "your own test set" : "the audit share, a random part of the answers";
   const width = Math.max(280, Math.min(720, root.clientWidth - 48));
@@ -123,17 +124,19 @@ function learning(all: Overview): TemplateResult {
   const twin = twinWords(all);
   return html`<section class="card wide" aria-labelledby="learning">
     <h2 id="learning">Is it learning?</h2>
-    <p class="figure">${last && !isWide(last.low, last.high) ? html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${count(last.n)} answers</small>` : html`<span class="said">${accuracyWords(all)}</span>`}</p>
-    ${(series[0]?.points.length ?? 0) > 1 || (last && !isWide(last.low, last.high)) ? curveChart(series, options) : nothing}
+    <p class="figure">${isWide(last.low, last.high) ? html`<span class="said">${all.words.accuracy}</span>` : html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${count(last.n)} answers</small>`}</p>
+    ${curveChart(series, options)}
     <p class="quiet">Accuracy on ${judged}; the band holds the truth 95 times in 100.</p>
     ${twin ? html`<p>${twin}</p>` : nothing}</section>`;
 }
 
-function accuracyWords({ status, words }: Overview): string {
-  const own = status.items.test > 0 && !status.audit.accuracy;
-  return own
-    ? "Cannot tell yet: the curve begins with the first round that has labels of two classes."
-    : words.accuracy;
+/** Before the first point: why there is none, and the way to it. */
+function beginning({ words, status }: Overview): TemplateResult {
+  return html`<section class="card wide beginning" aria-labelledby="learning">
+    <h2 id="learning">Is it learning?</h2>
+    <p class="figure"><span class="said">${words.accuracy}</span></p>
+    <p class="quiet">Here the accuracy will be drawn, round by round, with the band that holds the truth 95 times in 100.</p>
+    ${status.state === "open" && status.items.open ? html`<p><a class="button" href="/projects/${project.slug}/annotate">Label</a></p>` : nothing}</section>`;
 }
 
 function loop(status: Status): TemplateResult {
@@ -170,7 +173,7 @@ async function startRound(): Promise<void> {
 function balance(all: Overview): TemplateResult {
   return html`<section class="card" aria-labelledby="balance">
     <h2 id="balance">Class balance</h2>
-    ${all.balance.some((each) => each.labels > 0) ? balanceTable(all.balance) : html`<p class="quiet">Shown once there are labels.</p>`}</section>`;
+    ${all.balance.some((each) => each.labels > 0) ? balanceTable(all.balance, all.balance_of) : html`<p class="quiet">Shown once there are labels.</p>`}</section>`;
 }
 
 function pace({ pace: given }: Overview): TemplateResult {

@@ -63,6 +63,17 @@ def test_the_twin_compares_as_many_random_labels_as_chosen_ones() -> None:
     assert twin["random"]["n"] == twin["chosen"]["n"] == 300
 
 
+def test_class_balance_is_that_of_the_test_set_while_audit_answers_are_few() -> None:
+    heldout = rows(300, 11)
+
+    found = judged(rows(60, 10, audit=2), heldout)
+
+    assert found.to_json()["balance_of"] == "imported"
+    assert {each["n"] for each in found.balance} == {300}
+    assert np.allclose([each["value"] for each in found.balance], heldout.targets.mean(axis=0), atol=1e-3)
+    assert judged(rows(60, 10, audit=2), None).balance == []
+
+
 def test_class_balance_is_that_of_the_audit_answers_alone() -> None:
     labelled = rows(300, 9, audit=80)
 

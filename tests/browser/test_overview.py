@@ -1,0 +1,93 @@
+"""What the overview draws: curves with bands, words where a band is wide, names that stay inside the chart."""
+
+import copy
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Error, Page, Route, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.test_annotate import make_project
+
+
+def estimate(value: float, half: float = 0.04, n: int = 80) -> dict[str, Any]:
+    return {"value": value, "low": max(0.0, value - half), "high": min(1.0, value + half), "n": n}
+
+
+def point(number: int, labels: int, accuracy: dict[str, Any], random: dict[str, Any]) -> dict[str, Any]:
+    twin = {"labels": labels // 2, "random": random, "chosen": accuracy}
+    return {"round": number, "labels": labels, "accuracy": accuracy, "stratum": "audit", "twin": twin}
+
+
+CURVE = [point(n, 40 * n, estimate(0.6 + 0.08 * n), estimate(0.5 + 0.06 * n)) for n in range(1, 5)]
+RANDOM = [{"labels": each["twin"]["labels"], "accuracy": each["twin"]["random"]} for each in CURVE]
+
+
+def open_overview(visit: Visit, change: dict[str, Any]) -> Page:
+    """The overview of a project of texts, its answer changed on the way to the page."""
+    project = make_project(visit.site, count=6, classes=("good", "ب" * 200, "bad"))
+
+    def changed(route: Route) -> None:
+        try:
+            answer = route.fetch()
+        except Error:  # the site has gone down after the test
+            return
+        body = answer.json()
+        for name, value in copy.deepcopy(change).items():
+            body[name] = {**body[name], **value} if isinstance(body.get(name), dict) else value
+        route.fulfill(response=answer, json=body)
+
+    visit.page.route("**/overview", lambda route: changed(route) if "/api/" in route.request.url else route.continue_())
+    visit.page.goto(visit.site.link(1, project))
+    return visit.open(f"/projects/{project}/overview")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_random_answers_alone_are_a_quiet_line_named_at_its_end(visit: Visit, width: int) -> None:
+    visit.page.set_viewport_size({"width": width, "height": 844})
+    page = open_overview(visit, {"curve": CURVE, "random": {"name": "random answers alone", "points": RANDOM}})
+
+    chart = page.get_by_role("img", name=re.compile("this project ends at 92.0 %.*random answers alone ends at 74.0 %"))
+    expect(chart).to_be_visible()
+    expect(chart.locator(".curve.twin circle")).to_have_count(4)
+    expect(chart.locator("path.band.twin")).to_have_attribute("d", re.compile("^M"))
+    frame = chart.bounding_box()
+    for name in chart.locator("text.name").all():
+        box = name.bounding_box()
+        assert frame is not None
+        assert box is not None
+        assert box["x"] >= frame["x"]
+        assert box["x"] + box["width"] <= frame["x"] + frame["width"]
+    expect(page.get_by_text("Choosing is ahead of chance: 80 chosen labels give 92 %")).to_be_visible()
+    assert not visit.overflows()
+    assert visit.findings() == []
+
+
+def test_a_race_far_ahead_of_the_project_does_not_press_its_curve_into_a_corner(visit: Visit) -> None:
+    long = [{"labels": labels, "accuracy": estimate(0.8)} for labels in range(10, 2_010, 10)]
+    page = open_overview(visit, {"curve": CURVE[:1], "random": {"name": "random", "points": long}})
+
+    page.get_by_text("The values as a table").click()
+
+    rows = page.get_by_role("region", name=re.compile("Values of: Learning curve")).get_by_role("rowheader")
+    expect(rows.last).to_have_text("100")
+
+
+def test_a_band_wider_than_twenty_points_is_words_and_no_number(visit: Visit) -> None:
+    wide = point(1, 12, estimate(0.73, 0.2, 9), estimate(0.53, 0.3, 9))
+    words = {"accuracy": "Between 53 and 93 %: 66 more audit answers for plus or minus 10"}
+    page = open_overview(visit, {"curve": [wide], "words": words, "random": None})
+
+    expect(page.get_by_text(words["accuracy"])).to_be_visible()
+    expect(page.locator("text.name")).to_have_text("this project")
+    expect(page.get_by_text("their bands are still wide")).to_be_visible()
+    assert page.get_by_text("73 %").count() == 0
+
+
+def test_without_any_point_the_page_says_why_and_leads_to_the_first_answer(visit: Visit) -> None:
+    page = open_overview(visit, {})
+
+    expect(page.get_by_text("Cannot tell yet: 0 of the 5 audit answers that the curve begins with.")).to_be_visible()
+    page.get_by_role("region", name="Is it learning?").get_by_role("link", name="Label").click()
+    expect(page.get_by_role("article", name="Item")).to_be_visible()
