@@ -28,11 +28,14 @@ class ClientVectors:
         return next((len(vector) for vector in payloads if vector is not None), 1)
 
     def transform(self, payloads: Sequence[Any], state: int) -> Block:
-        """Dense (n, width); an item without a vector, or with one of another width, gives a row of zeros."""
+        """Dense (n, width); no vector gives a row of zeros, one of another width, which no push takes, ValueError."""
         rows = np.zeros((len(payloads), state), dtype=np.float32)
         for row, vector in enumerate(payloads):
-            if vector is not None and len(vector) == state:
-                rows[row] = vector
+            if vector is None:
+                continue
+            if len(vector) != state:
+                raise ValueError(f"a vector has {len(vector)} numbers instead of {state}")
+            rows[row] = vector
         return Block(unit_rows(rows))
 
     def save(self, state: int, path: Path) -> None:

@@ -14,11 +14,11 @@ from sqlalchemy.orm import Session
 
 from app.core.block import Block
 from app.core.settings import Settings
-from app.db import ClientFeature, FeatureSet, FeatureShard, Item, PendingFeature, Project, WriteSession
+from app.db import FeatureSet, FeatureShard, Item, PendingFeature, Project, WriteSession
 from app.db.session import now
 from app.features import append
 from app.featurizers import choose_featurizer, make_featurizer, needs_refit
-from app.services import media, rounds
+from app.services import media, rounds, vectors
 from app.services.jobs import Done, More, Running
 from app.services.pool import feature_folder
 
@@ -66,20 +66,18 @@ def _working_set(session: Session, project_id: int) -> FeatureSet | None:
 def _fit(running: Running, project: Project) -> FeatureSet | None:
     with running.db.read() as session:
         sample = _sample(session, project.id)
-        own = session.execute(
-            select(func.count())
-            .select_from(ClientFeature)
-            .join(Item, Item.id == ClientFeature.item_id)
-            .where(Item.project_id == project.id)
-        ).scalar_one()
-    if not sample:
+        width = vectors.width_of(session, project.id)
+    wanted = dict(project.featurizer)
+    if wanted.get("name", "auto") == "auto" and width is not None:
+        wanted = {"name": "client"}
+    if not sample or (wanted["name"] == "client" and width is None):
         return None
     running.report({"step": "fit", "fraction": 0.0})
-    wanted = dict(project.featurizer)
-    if wanted.get("name", "auto") == "auto" and own:
-        wanted = {"name": "client"}
-    content = payloads(running.settings, project.modality, sample)
     featurizer, sentence = choose_featurizer(project.modality, wanted)
+    if featurizer.name == "client":
+        content: list[Any] = [np.zeros(width or 1, dtype=np.float32)]
+    else:
+        content = payloads(running.settings, project.modality, sample)
     state = featurizer.fit(content)
     number = int(time.time_ns() // 1_000_000)
     version = f"{featurizer.name}-{number}"
@@ -117,7 +115,7 @@ def _content() -> Any:
 def _chunk(
     running: Running, project: Project, chosen: FeatureSet, cursor: dict[str, Any]
 ) -> tuple[int, dict[str, Any]]:
-    """Vectors for the next items, pending ones last; how many rows were written."""
+    """Vectors for the next items, pending ones last; how many items were looked at."""
     begun = time.monotonic()
     with running.db.read() as session:
         rows = session.execute(
@@ -130,47 +128,44 @@ def _chunk(
             select(func.count()).where(Item.project_id == project.id, Item.state != "deleted")
         ).scalar_one()
         pending = [] if rows else _pending(session, project.id, cursor["chunk"])
-    todo = rows or pending
-    if not todo:
+    seen = rows or pending
+    if not seen:
         return 0, cursor
-    vectors = _vectors(running, project, chosen, todo)
-    ids = np.array([(row.id, 0, row.revision) for row in todo], dtype=np.int64)
-    folder = feature_folder(running.settings, project.id, chosen.version)
-    info = append(folder, ids, vectors)
+    todo, block = _vectors(running, project, chosen, seen)
+    info = None
+    if todo:
+        ids = np.array([(row.id, 0, row.revision) for row in todo], dtype=np.int64)
+        info = append(feature_folder(running.settings, project.id, chosen.version), ids, block)
     took = max(time.monotonic() - begun, 0.001)
     chunk = int(min(LARGEST_CHUNK, max(FIRST_CHUNK, cursor["chunk"] * min(4.0, 0.7 / took))))
     cursor = {"chunk": chunk, "added": cursor["added"] + len(todo)}
     with running.db.write() as session:
         progress = {"step": "features", "done": cursor["added"], "total": total}
         running.checkpoint(session, cursor, progress)
-        _record(session, chosen, info)
+        if info is not None:
+            _record(session, chosen, info)
         if rows:
             chosen.featurized_to = rows[-1].id
             session.execute(
                 update(FeatureSet).where(FeatureSet.id == chosen.id).values(featurized_to=chosen.featurized_to)
             )
-        session.execute(delete(PendingFeature).where(PendingFeature.item_id.in_([row.id for row in todo])))
-    return len(todo), cursor
+        session.execute(delete(PendingFeature).where(PendingFeature.item_id.in_([row.id for row in seen])))
+    return len(seen), cursor
 
 
-def _vectors(running: Running, project: Project, chosen: FeatureSet, rows: Sequence[Row[Any]]) -> Block:
+def _vectors(
+    running: Running, project: Project, chosen: FeatureSet, rows: Sequence[Row[Any]]
+) -> tuple[Sequence[Row[Any]], Block]:
+    """The rows that get a vector, and the vectors: of the clients' own, only the items that were pushed with one."""
     featurizer = make_featurizer(chosen.name, _options(project))
     folder = feature_folder(running.settings, project.id, chosen.version)
     state = featurizer.load(folder / "state")
-    if chosen.name == "client":
-        return featurizer.transform(_own_vectors(running, rows), state)
-    return featurizer.transform(payloads(running.settings, project.modality, rows), state)
-
-
-def _own_vectors(running: Running, rows: Sequence[Row[Any]]) -> list[Any]:
+    if chosen.name != "client":
+        return rows, featurizer.transform(payloads(running.settings, project.modality, rows), state)
     with running.db.read() as session:
-        found = session.execute(
-            select(ClientFeature.item_id, ClientFeature.vector).where(
-                ClientFeature.item_id.in_([row.id for row in rows])
-            )
-        ).all()
-    vectors = {item_id: np.frombuffer(vector, dtype="<f4") for item_id, vector in found}
-    return [vectors.get(row.id) for row in rows]
+        own = vectors.of_items(session, [row.id for row in rows])
+    rows = [row for row in rows if row.id in own]
+    return rows, featurizer.transform([own[row.id] for row in rows], state)
 
 
 def _options(project: Project) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from app.core.settings import Settings
 from app.db import Database, Project, RejectedRow
 from app.db.session import now
 from app.formats import FORMATS, Format, ReadRow
-from app.services import jobs, storing
+from app.services import jobs, storing, vectors
 from app.services.access import Person, project_for
 from app.services.applying import (
     BATCH_ROWS,
@@ -248,6 +248,8 @@ def _look_at(db: Database, settings: Settings, project_id: int, rows: Iterator[R
         seen.execute("CREATE TABLE seen (key TEXT PRIMARY KEY, hash TEXT, line INTEGER) WITHOUT ROWID")
         seen.execute("BEGIN")
         batch: list[PreparedRow] = []
+        with db.read() as session:
+            width = vectors.width_of(session, project_id)
         for row in rows:
             if row.fields is None:
                 report.reject(row.line, None, row.error or "broken")
@@ -255,9 +257,14 @@ def _look_at(db: Database, settings: Settings, project_id: int, rows: Iterator[R
             try:
                 if options.create_classes and (names := new_classes(reader, row.fields, options)):
                     reader = pretending(reader, names)
-                batch.append(reader.prepare(row.line, row.fields))
+                prepared = reader.prepare(row.line, row.fields)
             except AppError as error:
                 report.reject(row.line, row.fields.get("key"), refused(error))
+                continue
+            others, width = vectors.other_widths([prepared], width)
+            for line, key, reason in others:
+                report.reject(line, key, reason)
+            batch += [] if others else [prepared]
             if len(batch) >= BATCH_ROWS:
                 _look_at_batch(db, project_id, batch, seen, options, report)
                 batch = []

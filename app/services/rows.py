@@ -275,13 +275,14 @@ def _priority(value: Any) -> int | None:
 
 
 def _features(value: Any) -> bytes | None:
-    if value is None:
+    if value is None or value == "":
         return None
     if not isinstance(value, list) or not 0 < len(value) <= 4096:
         raise Invalid("features is a list of 1 to 4,096 numbers")
     if any(isinstance(each, bool) or not isinstance(each, int | float) for each in value):
         raise Invalid("features holds something that is not a number")
-    vector = np.asarray(value, dtype="<f4")
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+        vector = np.asarray(value, dtype="<f4")
     if not np.isfinite(vector).all():
         raise Invalid("features holds a number that is not finite as 32-bit float")
     return vector.tobytes()

@@ -8,12 +8,12 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Row, func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.core.text import write_json
-from app.db import Annotation, ClientFeature, Item, PendingFeature, Project, WriteSession
+from app.db import Annotation, Item, Project, WriteSession
 from app.loop.serving import audit_reserved, draw
+from app.services import vectors
 from app.services.rows import ImportedLabel, PreparedRow
 
 COLUMNS = "project_id, key, payload, content_hash, fingerprint, metadata, split, reserved, draw, state, priority"
@@ -60,7 +60,9 @@ def store(
     content of an answered item is refused, or with `replace` becomes a new revision. A row whose only news is a
     label counts as updated. O(rows) statements' work, in the caller's transaction.
     """
-    outcome = Outcome()
+    outcome = Outcome(refused=vectors.refused(session, project.id, batch))
+    bad = {line for line, _, _ in outcome.refused}
+    batch = [row for row in batch if row.line not in bad]
     known = _known(session, project.id, [row.key for row in batch])
     fresh: dict[str, PreparedRow] = {}
     later: list[PreparedRow] = []
@@ -84,7 +86,7 @@ def store(
             outcome.refused.append((row.line, row.key, reason))
         else:
             kept.append(row)
-    _features(session, project.id, kept, known, changed)
+    vectors.keep(session, project.id, kept, known, changed, {row.key for row in fresh.values() if row.line in changed})
     _labels(session, project, kept, known, changed, moment)
     news = sum(row.line in changed for row in later)
     outcome.updated += news
@@ -200,7 +202,7 @@ def _change(
         if not replace and _has_answers(session, found.id):
             return HAS_ANSWERS
         values = _new_content(row, found.revision)
-        _pending(session, project.id, [found.id])
+        vectors.put_in_line(session, project.id, [found.id])
     values |= _settings(project, row, found)
     if values:
         session.execute(update(Item).where(Item.id == found.id).values(updated_at=moment, **values))
@@ -231,27 +233,6 @@ def _new_content(row: PreparedRow, revision: int) -> dict[str, Any]:
         "revision": revision + 1,
         "done": False,
     }
-
-
-def _features(
-    session: WriteSession, project_id: int, rows: Iterable[PreparedRow], known: dict[str, Row[Any]], changed: set[int]
-) -> None:
-    """Keep the clients' own vectors; an item whose vector changed is put in line for the feature store."""
-    wanted = {known[row.key].id: row for row in rows if row.features is not None}
-    if not wanted:
-        return
-    stored = select(ClientFeature.item_id, ClientFeature.vector).where(ClientFeature.item_id.in_(wanted))
-    before: dict[int, bytes] = dict(session.execute(stored).all())
-    fresh = [{"item_id": item_id, "vector": row.features} for item_id, row in wanted.items() if item_id not in before]
-    if fresh:
-        session.execute(insert(ClientFeature), fresh)
-    replaced = [item_id for item_id, row in wanted.items() if item_id in before and before[item_id] != row.features]
-    for item_id in replaced:
-        session.execute(
-            update(ClientFeature).where(ClientFeature.item_id == item_id).values(vector=wanted[item_id].features)
-        )
-        changed.add(wanted[item_id].line)
-    _pending(session, project_id, replaced)
 
 
 def _labels(
@@ -355,14 +336,6 @@ def _close(session: WriteSession, project: Project, item_ids: list[int]) -> None
         .values(done=True)
         .execution_options(synchronize_session=False)
     )
-
-
-def _pending(session: WriteSession, project_id: int, item_ids: list[int]) -> None:
-    if not item_ids:
-        return
-    insert_for = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    values = [{"item_id": item_id, "project_id": project_id} for item_id in item_ids]
-    session.execute(insert_for(PendingFeature).values(values).on_conflict_do_nothing())
 
 
 def _has_answers(session: Session, item_id: int) -> bool:
