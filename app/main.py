@@ -2,10 +2,12 @@
 
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import api, web
 from app.api import errors
@@ -52,7 +54,7 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
         settings.secret_key.get_secret_value() if settings.secret_key else None, settings.data
     )
     errors.install(app)
-    app.middleware("http")(_with_headers)
+    app.add_middleware(Headers)
     for router in api.routers():
         app.include_router(router)
     web.install(app)
@@ -69,14 +71,30 @@ def _prepare(settings: Settings) -> None:
     migrate(settings.url)
 
 
-async def _with_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    request.state.request_id = uuid4().hex[:16]
-    response = await call_next(request)
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers["X-Request-Id"] = request.state.request_id
-    if request.url.path.startswith("/api/"):
-        response.headers.setdefault("Cache-Control", "no-store")
-    method = request.method if request.method in METHODS else "OTHER"
-    request.app.state.requests[method, response.status_code] += 1
-    return response
+class Headers:
+    """Gives every answer its request id and the headers that protect browsers, and counts it for /metrics."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = uuid4().hex[:16]
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers["X-Request-Id"] = request_id
+                if scope["path"].startswith("/api/"):
+                    headers.setdefault("Cache-Control", "no-store")
+                method = scope["method"] if scope["method"] in METHODS else "OTHER"
+                scope["app"].state.requests[method, message["status"]] += 1
+            await send(message)
+
+        await self._app(scope, receive, with_headers)

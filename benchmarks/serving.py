@@ -107,16 +107,18 @@ async def load(url: str, project: int, tokens: list[str], seconds: float) -> dic
 
 def measure(name: str, database_url: str | None, folder: Path, options: argparse.Namespace, items: int) -> None:
     """Start a server, load it, print one row."""
+    folder.mkdir(parents=True)
     settings = Settings(data=folder, _env_file=None)
     url = database_url or settings.url
     migrate(url)
     db = Database(url)
     project, tokens = prepare(db, items, options.clients)
-    environment = {**os.environ, "LABELWISE_DATA": str(folder), "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "labelwise", "serve", "--no-worker", "--port", str(options.port)]
+    command += ["--data", str(folder), "--web-processes", str(options.web_processes)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     if database_url:
         environment["LABELWISE_DATABASE_URL"] = database_url
-    command = [sys.executable, "-m", "uvicorn", "app.main:create_app", "--factory", "--port", str(options.port)]
-    process = subprocess.Popen([*command, "--log-level", "warning"], cwd=ROOT, env=environment)
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     address = f"http://127.0.0.1:{options.port}"
     try:
         for _ in range(200):
@@ -151,6 +153,7 @@ def main() -> None:
     given.add_argument("--seconds", type=float, default=15)
     given.add_argument("--items", default="10000,1000000")
     given.add_argument("--port", type=int, default=8199)
+    given.add_argument("--web-processes", type=int, default=1)
     given.add_argument("--no-postgresql", action="store_true")
     options = given.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="labelwise-bench-"))

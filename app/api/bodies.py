@@ -31,8 +31,8 @@ class StrictRequest(Request):
         return self._body
 
     async def json(self) -> Any:
-        body = await self.body()
-        self._json = read_json(body)
+        if not hasattr(self, "_json"):
+            self._json = read_json(await self.body())
         return self._json
 
 

@@ -16,14 +16,16 @@ SECURE_COOKIE = "__Host-labelwise"
 PLAIN_COOKIE = "labelwise"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
+# What needs no waiting is `async`, so that it does not cost a thread's turn in every request.
 
-def database(request: Request) -> Database:
+
+async def database(request: Request) -> Database:
     """The process's database."""
     found: Database = request.app.state.db
     return found
 
 
-def settings(request: Request) -> Settings:
+async def settings(request: Request) -> Settings:
     """The process's settings."""
     found: Settings = request.app.state.settings
     return found
@@ -43,7 +45,7 @@ def cookie_of(request: Request) -> str | None:
     return None
 
 
-def optional_person(request: Request, db: Db) -> Person | None:
+async def optional_person(request: Request, db: Db) -> Person | None:
     """Who asks: a token's owner, else the cookie's; None for nobody.
 
     A request with a bearer token ignores cookies. An unsafe request with a cookie must carry the page's CSRF
@@ -52,24 +54,22 @@ def optional_person(request: Request, db: Db) -> Person | None:
     header = request.headers.get("authorization")
     if header is not None:
         kind, _, secret = header.partition(" ")
-        with db.read() as session:
-            person = accounts.by_token(session, secret.strip(), db.now()) if kind.lower() == "bearer" else None
+        person = None
+        if kind.lower() == "bearer":
+            person = await db.look_up(lambda session: accounts.by_token(session, secret.strip(), db.now()))
         if person is None:
             raise NotSignedIn("this token is not valid")
         return person
-    secret_cookie = cookie_of(request)
-    if secret_cookie is None:
+    cookie = cookie_of(request)
+    found = await db.look_up(lambda session: accounts.by_cookie(session, cookie, db.now())) if cookie else None
+    if found is None:
         return None
-    with db.read() as session:
-        found = accounts.by_cookie(session, secret_cookie, db.now())
-        if found is None:
-            return None
-        person, browser = found
-        if request.method not in SAFE_METHODS:
-            check_same_site(request)
-            if not same(request.headers.get("x-csrf-token", ""), browser.csrf_token):
-                raise Forbidden("the X-CSRF-Token header is missing or old: reload the page")
-        request.state.csrf_token = browser.csrf_token
+    person, csrf_token = found
+    if request.method not in SAFE_METHODS:
+        check_same_site(request)
+        if not same(request.headers.get("x-csrf-token", ""), csrf_token):
+            raise Forbidden("the X-CSRF-Token header is missing or old: reload the page")
+    request.state.csrf_token = csrf_token
     return person
 
 
@@ -82,14 +82,14 @@ def check_same_site(request: Request) -> None:
         raise Forbidden("this request came from another site")
 
 
-def person_of(person: Annotated[Person | None, Depends(optional_person)]) -> Person:
+async def person_of(person: Annotated[Person | None, Depends(optional_person)]) -> Person:
     """Who asks; nobody gets in without a token or a session."""
     if person is None:
         raise NotSignedIn("sign in, or send a token as `Authorization: Bearer ...`")
     return person
 
 
-def idempotency_key(idempotency_key: Annotated[str | None, Header()] = None) -> UUID | None:
+async def idempotency_key(idempotency_key: Annotated[str | None, Header()] = None) -> UUID | None:
     """The client's key of this request; raises Invalid when it is not a UUID."""
     if idempotency_key is None:
         return None

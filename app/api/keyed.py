@@ -21,8 +21,8 @@ async def answer_once(request: Request, handler: Handler) -> Response:
     A request of nobody is left to the handler, which refuses it or has a one-time code that guards it.
     """
     db: Database = request.app.state.db
-    key = idempotency_key(request.headers["idempotency-key"])
-    person = await run_in_threadpool(optional_person, request, db)
+    key = await idempotency_key(request.headers["idempotency-key"])
+    person = await optional_person(request, db)
     if person is None:
         return await handler(request)
     where = sha256(f"{request.method} {request.url.path}?{request.url.query}".encode()).hexdigest()

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.bodies import StrictRoute
@@ -11,6 +11,7 @@ from app.api.deps import Caller, Config, Db
 from app.api.payloads import item_view
 from app.core import filters
 from app.core.text import INT64_MAX
+from app.db import WriteSession
 from app.services import annotations, serving, tasks
 from app.services.serving import Served, ServedLease
 
@@ -64,37 +65,40 @@ class RenewedOut(BaseModel):
 
 
 @router.post("/projects/{project}/leases", response_model=LeasesOut)
-def take_leases(project: str, body: LeasesIn, person: Caller, config: Config, db: Db) -> LeasesOut:
+async def take_leases(project: str, body: LeasesIn, person: Caller, config: Config, db: Db) -> Response:
     """Take items: the caller's own live leases first, then the next ones of the order."""
     person.need("label")
     wanted = filters.parse(body.filter)
-    with db.write() as session:
+
+    def give(session: WriteSession) -> str:
         served = serving.lease(session, config, person, project, body.count, body.hold_hours, wanted)
         manager = annotations.may_review(session, person, served.project.id, least="manager")
         questions = tasks.questions(session, served.project) if served.leases else ()
-        return LeasesOut(
+        shown = LeasesOut(
             state=served.state,
             retry_after_seconds=served.retry_after_seconds,
             round=served.round,
             words=served.words,
             leases=[_shown(served, lease, questions, manager) for lease in served.leases],
         )
+        return shown.model_dump_json()
+
+    return Response(await db.store(give), media_type="application/json")
 
 
 @router.post("/leases/{lease}/renew", response_model=RenewedOut)
-def renew_lease(lease: LeaseId, person: Caller, config: Config, db: Db) -> RenewedOut:
+async def renew_lease(lease: LeaseId, person: Caller, config: Config, db: Db) -> RenewedOut:
     """Keep an item for another term."""
     person.need("label")
-    with db.write() as session:
-        return RenewedOut(id=lease, expires_at=serving.renew(session, config, lease, person))
+    until = await db.store(lambda session: serving.renew(session, config, lease, person))
+    return RenewedOut(id=lease, expires_at=until)
 
 
 @router.delete("/leases/{lease}", status_code=204)
-def release_lease(lease: LeaseId, person: Caller, db: Db) -> None:
+async def release_lease(lease: LeaseId, person: Caller, db: Db) -> None:
     """Give an item back to the queue."""
     person.need("label")
-    with db.write() as session:
-        serving.release(session, lease, person)
+    await db.store(lambda session: serving.release(session, lease, person))
 
 
 @router.delete("/projects/{project}/leases", status_code=204)
@@ -106,11 +110,10 @@ def release_leases(project: str, person: Caller, db: Db) -> None:
 
 
 @router.post("/leases/{lease}/skip", status_code=204)
-def skip_lease(lease: LeaseId, body: SkipIn, person: Caller, db: Db) -> None:
+async def skip_lease(lease: LeaseId, body: SkipIn, person: Caller, db: Db) -> None:
     """Leave an item to somebody else."""
     person.need("label")
-    with db.write() as session:
-        serving.skip(session, lease, person, body.reason)
+    await db.store(lambda session: serving.skip(session, lease, person, body.reason))
 
 
 @router.delete("/leases/{lease}/annotation", response_model=LeaseOut | None)

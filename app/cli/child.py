@@ -1,6 +1,7 @@
 """A web process under the parent's watch: it serves the parent's socket and ends when the parent does."""
 
 import contextlib
+import gc
 import os
 import socket
 import threading
@@ -31,6 +32,9 @@ def main(listening: int) -> None:
         proxy_headers=bool(proxies),
         forwarded_allow_ips=proxies,
     )
+    config.load()
+    gc.collect()
+    gc.freeze()  # what was loaded stays: walking it again and again stopped every request for 130 ms
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=listening)])
 
 

@@ -8,8 +8,9 @@ from app.db.jobs import Job, RejectedRow, Worker
 from app.db.leases import Flag, Lease
 from app.db.projects import Member, Project, ProjectClass, Serving
 from app.db.rounds import Prediction, QueueEntry, Round
-from app.db.session import Database, ReadSession, WriteSession
+from app.db.session import Database, ReadSession
 from app.db.users import BrowserSession, OneTimeLink, SignInFailure, Token, User
+from app.db.writer import WriteSession
 
 __all__ = [
     "Annotation",

@@ -4,10 +4,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import NEVER_REUSE_IDS, Base
+
+AUDITED = text("kind = 'audit' AND version = 1")
 
 
 class Annotation(Base):
@@ -23,6 +25,7 @@ class Annotation(Base):
         UniqueConstraint("project_id", "request_id"),
         CheckConstraint("origin IN ('human', 'import', 'program', 'synthetic')", name="origin"),
         Index("ix_annotations_feed", "project_id", "id"),
+        Index("ix_annotations_audited", "project_id", sqlite_where=AUDITED, postgresql_where=AUDITED),
         Index("ix_annotations_annotator", "project_id", "annotator_id", "id"),
         NEVER_REUSE_IDS,
     )

@@ -1,21 +1,23 @@
-"""The database: two kinds of sessions, and the group commit that shares one sync among many answers."""
+"""The database: two kinds of sessions, and how requests wait for them."""
 
-import threading
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from app.core.clock import Clock, monotonic_clock
 from app.core.text import write_json
+from app.db.writer import Result, Writer, WriteSession
 
 SQLITE_PRAGMAS = (
     "journal_mode=wal",
@@ -26,93 +28,13 @@ SQLITE_PRAGMAS = (
     "cache_size=-8192",
     "temp_store=memory",
 )
-BATCH_WRITES = 64  # one commit carries at most so many requests
-BATCH_SECONDS = 0.02  # and is not put off for longer
+CLOCK = text("SELECT clock_timestamp()")
+CLOCK_SECONDS = 5.0  # how long PostgreSQL's clock is followed before it is read again
+IDLE_SECONDS = 5.0  # a PostgreSQL connection that rested longer is tried before it is used
 
 
 class ReadSession(Session):
     """Reads only; on SQLite every select is its own snapshot."""
-
-
-class WriteSession(Session):
-    """One transaction that is committed before its caller goes on."""
-
-
-class _Batch:
-    """The requests that share one commit."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self.writes = 0
-        self.started = time.monotonic()
-        self.committed = threading.Event()
-        self.error: BaseException | None = None
-
-
-class GroupCommit:
-    """Lets waiting writers share one SQLite transaction, so that one sync to disk serves them all.
-
-    Each writer works alone inside its own savepoint; the last one in line commits and wakes the others. A
-    writer goes on only after the commit that carries its rows, and hears of it when that commit failed.
-    """
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._turn = threading.Lock()
-        self._count = threading.Lock()
-        self._waiting = 0
-        self._batch: _Batch | None = None
-
-    @contextmanager
-    def write(self) -> Iterator[WriteSession]:
-        with self._count:
-            self._waiting += 1
-        self._turn.acquire()
-        with self._count:
-            self._waiting -= 1
-        batch = None
-        try:
-            batch = self._join()
-            with WriteSession(bind=batch.connection, join_transaction_mode="create_savepoint") as session:
-                yield session
-                session.commit()
-        finally:
-            try:
-                if batch is not None:
-                    self._finish_if_last(batch)
-            finally:
-                self._turn.release()
-        batch.committed.wait()
-        if batch.error is not None:
-            raise batch.error
-
-    def _join(self) -> _Batch:
-        if self._batch is None:
-            connection = self._engine.connect()
-            try:
-                connection.begin()
-            except BaseException:
-                connection.close()
-                raise
-            self._batch = _Batch(connection)
-        self._batch.writes += 1
-        return self._batch
-
-    def _finish_if_last(self, batch: _Batch) -> None:
-        with self._count:
-            alone = self._waiting == 0
-        old = time.monotonic() - batch.started > BATCH_SECONDS
-        if not (alone or old or batch.writes >= BATCH_WRITES):
-            return
-        self._batch = None
-        try:
-            batch.connection.commit()
-        except BaseException as error:
-            batch.error = error
-            batch.connection.rollback()
-        finally:
-            batch.connection.close()
-            batch.committed.set()
 
 
 class Database:
@@ -126,47 +48,82 @@ class Database:
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self._clock = clock or monotonic_clock()
         self._fixed_clock = clock
+        self._clock_reading = (-math.inf, datetime.min.replace(tzinfo=UTC))  # PostgreSQL's, and when it was read
+        self._questions: dict[int, Any] = {}  # what services remember of projects; see app/services/tasks
         if self.is_sqlite:
             if self.url.database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.reading = _sqlite_engine(url, write=False)
             self.writing = _sqlite_engine(url, write=True)
-            self._group: GroupCommit | None = GroupCommit(self.writing)
+            self._writer: Writer | None = Writer(self.writing, self._dress)
         else:
-            self.reading = self.writing = create_engine(
-                url, pool_size=pool_size, max_overflow=5, pool_timeout=10, pool_pre_ping=True, **_json()
-            )
-            self._group = None
+            self.reading = self.writing = _postgresql_engine(url, pool_size)
+            self._writer = None
 
     @contextmanager
     def read(self) -> Iterator[ReadSession]:
         """A session for reading."""
         with ReadSession(bind=self.reading) as session:
+            self._dress(session)
             yield session
 
     @contextmanager
     def write(self) -> Iterator[WriteSession]:
         """A transaction: committed when the block ends, before the caller goes on; rolled back on any error."""
-        if self._group is not None:
-            with self._group.write() as session:
-                session.info["now"] = self._clock
+        if self._writer is not None:
+            with self._writer.alone() as session:
                 yield session
             return
         with WriteSession(bind=self.writing) as session, session.begin():
-            if self._fixed_clock is not None:
-                session.info["now"] = self._fixed_clock
+            self._dress(session)
             yield session
 
+    async def look_up(self, work: Callable[[ReadSession], Result]) -> Result:
+        """What `work` reads by an index: on SQLite in place, as a thread's turn costs more than the read does."""
+        return self._reading(work) if self.is_sqlite else await anyio.to_thread.run_sync(self._reading, work)
+
+    async def store(self, work: Callable[[WriteSession], Result]) -> Result:
+        """What `work` returned, once its transaction is committed; on SQLite requests at once share a commit.
+
+        An error of `work` undoes what it wrote and is raised here.
+        """
+        if self._writer is not None:
+            return await self._writer.together(work)
+        return await anyio.to_thread.run_sync(self._writing, work)
+
+    def _reading(self, work: Callable[[ReadSession], Result]) -> Result:
+        with self.read() as session:
+            return work(session)
+
+    def _writing(self, work: Callable[[WriteSession], Result]) -> Result:
+        with self.write() as session:
+            return work(session)
+
+    def _dress(self, session: Session) -> None:
+        """Give a session its clock (PostgreSQL has its own) and what is remembered of projects."""
+        session.info["questions"] = self._questions
+        if self.is_sqlite or self._fixed_clock is not None:
+            session.info["now"] = self._clock
+
     def now(self) -> datetime:
-        """The time that leases and jobs are judged by."""
+        """The time that sign-ins and tokens are judged by, and pages show.
+
+        PostgreSQL's clock is read every few seconds and followed in between; leases and jobs ask it each time.
+        """
         if self.is_sqlite or self._fixed_clock is not None:
             return self._clock()
-        with self.reading.connect() as connection:
-            moment: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
-            return moment.astimezone(UTC)
+        read_at, moment = self._clock_reading
+        since = time.monotonic() - read_at
+        if since > CLOCK_SECONDS:
+            with self.reading.connect() as connection:
+                moment = connection.execute(CLOCK).scalar_one().astimezone(UTC)
+            self._clock_reading, since = (time.monotonic(), moment), 0.0
+        return moment + timedelta(seconds=since)
 
     def dispose(self) -> None:
-        """Close every connection."""
+        """Close every connection, after the writes that wait already."""
+        if self._writer is not None:
+            self._writer.stop()
         self.reading.dispose()
         self.writing.dispose()
 
@@ -176,7 +133,7 @@ def now(session: WriteSession) -> datetime:
     clock: Callable[[], datetime] | None = session.info.get("now")
     if clock is not None:
         return clock()
-    moment: datetime = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+    moment: datetime = session.connection().execute(CLOCK).scalar_one()
     return moment.astimezone(UTC)
 
 
@@ -194,6 +151,25 @@ def is_full(error: OperationalError) -> bool:
 
 def _json() -> dict[str, Any]:
     return {"json_serializer": write_json, "json_deserializer": orjson.loads}
+
+
+def _postgresql_engine(url: str, pool_size: int) -> Engine:
+    """Connections that rested are tried first, so that a restart of the server costs no request; busy ones are not."""
+    engine = create_engine(url, pool_size=pool_size, max_overflow=5, pool_timeout=10, pool_recycle=3600, **_json())
+
+    @event.listens_for(engine, "checkin")
+    def _rests(_connection: Any, record: Any) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _try_a_rested_one(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("rests_since", math.inf) > IDLE_SECONDS:
+            try:
+                engine.dialect.do_ping(connection)
+            except Exception as error:
+                raise DisconnectionError from error  # the pool opens another one
+
+    return engine
 
 
 def _sqlite_engine(url: str, *, write: bool) -> Engine:

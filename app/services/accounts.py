@@ -7,7 +7,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound, NotSignedIn, TooManyRequests
@@ -112,28 +112,40 @@ def _count_attempt(session: WriteSession, settings: Settings, subject: str) -> N
     session.add(SignInFailure(subject=subject, at=moment))
 
 
-def by_cookie(session: Session, secret: str, moment: datetime) -> tuple[Person, BrowserSession] | None:
-    """Who holds a cookie, if its session lives and the person is active."""
-    row = session.execute(
-        select(BrowserSession, User)
-        .join(User, User.id == BrowserSession.user_id)
-        .where(BrowserSession.secret_hash == hashed(secret))
-    ).first()
-    if row is None or row.BrowserSession.expires_at <= moment or not row.User.active:
+BY_COOKIE = (
+    text("""
+    SELECT sessions.csrf_token, sessions.expires_at, users.id, users.name, users.admin
+    FROM sessions JOIN users ON users.id = sessions.user_id
+    WHERE sessions.secret_hash = :secret AND users.active = :yes
+""")
+    .bindparams(bindparam("yes", type_=User.active.type))
+    .columns(expires_at=BrowserSession.expires_at.type, admin=User.admin.type)
+)
+
+
+def by_cookie(session: Session, secret: str, moment: datetime) -> tuple[Person, str] | None:
+    """Who holds a cookie and the CSRF token of its pages, if its session lives and the person is active."""
+    row = session.connection().execute(BY_COOKIE, {"secret": hashed(secret), "yes": True}).first()
+    if row is None or row.expires_at <= moment:
         return None
-    return Person(row.User.id, row.User.name, row.User.admin), row.BrowserSession
+    return Person(row.id, row.name, row.admin), row.csrf_token
+
+
+BY_TOKEN = text("""
+    SELECT tokens.scopes, tokens.project_id, tokens.expires_at, users.id, users.name, users.admin
+    FROM tokens JOIN users ON users.id = tokens.user_id
+    WHERE tokens.secret_hash = :secret AND users.active = :yes
+""").bindparams(bindparam("yes", type_=User.active.type)).columns(
+    scopes=Token.scopes.type, expires_at=Token.expires_at.type, admin=User.admin.type
+)  # fmt: skip
 
 
 def by_token(session: Session, secret: str, moment: datetime) -> Person | None:
     """Who holds a token, if it lives and the person is active."""
-    row = session.execute(
-        select(Token.scopes, Token.project_id, Token.expires_at, User.id, User.name, User.admin, User.active)
-        .join(User, User.id == Token.user_id)
-        .where(Token.secret_hash == hashed(secret))
-    ).first()
-    if row is None or not row.active or (row.expires_at is not None and row.expires_at <= moment):
+    row = session.connection().execute(BY_TOKEN, {"secret": hashed(secret), "yes": True}).first()
+    if row is None or (row.expires_at is not None and row.expires_at <= moment):
         return None
-    admin = bool(row.admin) and row.project_id is None
+    admin = row.admin and row.project_id is None
     return Person(row.id, row.name, admin, frozenset(row.scopes), row.project_id)
 
 

@@ -218,4 +218,4 @@ def wake_the_loop(db: Database, project_id: int) -> None:
                 .where(Job.due_at > moment)
                 .values(due_at=moment)
             )
-        rounds.request_if_due(session, project, moment)
+        rounds.request_if_due(session, project.id, project.state, project.round_size, moment)

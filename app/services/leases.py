@@ -21,11 +21,11 @@ from app.services.access import Person
 
 SKIPS_UNTIL_A_LOOK = 3  # after so many people skipped an item, a manager should look at it
 
+# Counts, not NOT EXISTS: PostgreSQL turned that into a walk over all leases of the annotator for every item.
 MAY_BE_GIVEN = f"""
     items.skips < {SKIPS_UNTIL_A_LOOK}
-    AND NOT EXISTS (
-        SELECT 1 FROM leases AS mine WHERE mine.item_id = items.id AND mine.unit = 0
-        AND mine.annotator_id = :annotator AND mine.state IN ('live', 'answered', 'skipped'))
+    AND (SELECT count(*) FROM leases AS mine WHERE mine.item_id = items.id AND mine.unit = 0
+         AND mine.annotator_id = :annotator AND mine.state IN ('live', 'answered', 'skipped')) = 0
     AND (SELECT count(*) FROM leases AS held WHERE held.item_id = items.id AND held.unit = 0
          AND held.state IN ('live', 'answered')) < :overlap
 """
@@ -81,26 +81,35 @@ LIVE_OF = text("""
     ORDER BY leases.id LIMIT :limit
 """).columns(suggestion=Json, reason=Json, payload=Json, expires_at=Lease.expires_at.type, blind=Lease.blind.type)
 
+GIVE = insert(Lease.__table__).returning(Lease.__table__.c.id, sort_by_parameter_order=True)  # type: ignore[arg-type]  # a Table, always
+
+ONE_AT_A_TIME = text("SELECT 1 FROM serving WHERE project_id = :project FOR UPDATE")
+
+MOVE = text("UPDATE leases SET state = :after WHERE id = :lease AND state = :before")
+
 NEXT_END = text("""
     SELECT min(expires_at) AS soonest FROM leases WHERE project_id = :project AND state = 'live'
 """).columns(soonest=Lease.expires_at.type)
 
 
 def one_at_a_time(session: WriteSession, project_id: int) -> None:
-    """Let one transaction at a time give out items of a project; SQLite's write lock does so by itself."""
+    """Let one transaction at a time give out items of a project, and no round publish meanwhile.
+
+    SQLite's write lock does so by itself.
+    """
     if session.get_bind().dialect.name == "postgresql":
-        session.execute(text("SELECT pg_advisory_xact_lock(8201, :project)"), {"project": project_id % 2**31})
+        session.connection().execute(ONE_AT_A_TIME, {"project": project_id})
 
 
 def expire(session: WriteSession, project_id: int, now: datetime) -> None:
     """Write the end of every lease whose moment has come; its slot is free from here on."""
-    session.execute(EXPIRE, {"project": project_id, "now": now})
+    session.connection().execute(EXPIRE, {"project": project_id, "now": now})
 
 
 def live_of(session: WriteSession, annotator_id: int, project_id: int, limit: int) -> list[Row[Any]]:
     """The annotator's own live leases with their items, oldest first."""
     values = {"annotator": annotator_id, "project": project_id, "limit": limit}
-    return list(session.execute(LIVE_OF, values).all())
+    return list(session.connection().execute(LIVE_OF, values).all())
 
 
 def free_slots(session: WriteSession, item_ids: Iterable[int], overlap: int) -> dict[int, int]:
@@ -127,8 +136,7 @@ def give(session: WriteSession, rows: Sequence[dict[str, Any]]) -> list[int]:
     """Insert live leases; their ids in the order given."""
     if not rows:
         return []
-    result = session.execute(insert(Lease).returning(Lease.id, sort_by_parameter_order=True), rows)
-    return list(result.scalars())
+    return list(session.connection().execute(GIVE, rows).scalars())
 
 
 def settle(session: WriteSession, lease_id: int, state: str) -> bool:
@@ -143,10 +151,8 @@ def settle(session: WriteSession, lease_id: int, state: str) -> bool:
 
 
 def _move(session: WriteSession, lease_id: int, before: str, after: str) -> bool:
-    changed = session.execute(
-        update(Lease).where(Lease.id == lease_id, Lease.state == before).values(state=after).returning(Lease.id)
-    ).scalar_one_or_none()
-    return changed is not None
+    values = {"lease": lease_id, "before": before, "after": after}
+    return bool(session.connection().execute(MOVE, values).rowcount)
 
 
 def again(session: WriteSession, lease: Lease, now: datetime, until: datetime) -> Lease | None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, defer
 from app.db import Annotation, Item, Prediction, Project, Round, Serving
 from app.evaluation.intervals import in_words
 from app.loop.evaluate import FEWEST_AUDIT
-from app.services import annotations, demo, status, tasks
+from app.services import answers, demo, status, tasks
 from app.services.access import Person, project_for
 from app.services.labels import label_set
 
@@ -111,7 +111,7 @@ def summary(row: Round) -> dict[str, Any]:
 def progress(session: Session, person: Person, project_ref: int | str, moment: datetime) -> dict[str, Any]:
     """One's own pace and last answers, and the project's progress, for the annotate page."""
     project = project_for(session, person, project_ref)
-    recent = annotations.recent(session, person, project.id)
+    recent = answers.recent(session, person, project.id)
     counts = status.item_counts(session, project.id)
     return {
         "mine": pace(session, project, person.id, moment),

@@ -5,25 +5,28 @@ the strategy took, and a replay with the same seed serves the same items.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select, text
+from sqlalchemy import ColumnElement, Row, text
 
 from app.core.filters import Filter
-from app.db import Annotation, Project, Serving, WriteSession
+from app.db import Lease, Project, Round, WriteSession
 from app.loop.serving import AUDIT_WARM_UP, slot_kind
-from app.services import filters, leases
+from app.services import filters, leases, tasks
 from app.services.access import Person
 from app.services.leases import Source
 
 LOOK_AHEAD = 4  # candidates fetched for each lease wanted, so that near-identical ones can be passed over
 
 
-@dataclass
+@dataclass(frozen=True)
 class Order:
-    """What is needed to describe a pick: the round whose order it comes from and its classes' names."""
+    """What picking goes by: the slots and audit answers so far, the round whose order it is, its classes' names."""
 
+    slots_served: int
+    audited: int
+    has_first: bool
     round_id: int | None = None
     number: int | None = None
     strategy: str = "random"
@@ -56,7 +59,8 @@ class Take:
         """Candidates of a source, best first."""
         values = {"project": self.project.id, "annotator": self.person.id, "overlap": self.project.overlap}
         values |= {"limit": LOOK_AHEAD * self.count, **more}
-        return list(self.session.execute(source.statement.where(*fitting), values).all())
+        statement = source.statement.where(*fitting) if fitting else source.statement
+        return list(self.session.connection().execute(statement, values).all())
 
     def picks(self, picked: list[tuple[Row[Any], str]]) -> list[Pick]:
         """Each with its free slot; those whose slots are all held are left out."""
@@ -64,21 +68,51 @@ class Take:
         return [Pick(row, kind, slots[row.id]) for row, kind in picked if row.id in slots]
 
 
-def pick(take: Take, serving: Serving) -> list[Pick]:
+# The standing of a project's queue; audit answers are counted as far as it matters.
+ORDER = text("""
+    SELECT serving.slots_served, serving.round_id, rounds.number, rounds.strategy, rounds.fallback, rounds.class_ids,
+           (SELECT count(*) FROM (SELECT 1 FROM annotations WHERE project_id = :project AND kind = 'audit'
+            AND version = 1 LIMIT :warm_up) AS audits) AS audited,
+           EXISTS (SELECT 1 FROM items WHERE items.project_id = :project AND items.priority > 0
+            AND items.state = 'open' AND NOT items.done) AS has_first
+    FROM serving LEFT JOIN rounds ON rounds.id = serving.round_id WHERE serving.project_id = :project
+""").columns(strategy=Round.strategy.type, class_ids=Round.class_ids.type, has_first=Lease.blind.type)
+SLOTS = text("UPDATE serving SET slots_served = slots_served + :slots WHERE project_id = :project")
+
+
+def order_of(session: WriteSession, project: Project) -> Order:
+    """The order that is served now, and how far it is served."""
+    row = session.connection().execute(ORDER, {"project": project.id, "warm_up": AUDIT_WARM_UP}).one()
+    order = Order(row.slots_served, row.audited, row.has_first)
+    if row.round_id is None:
+        return replace(order, fallback="no round has been published yet")
+    names = {each.id: each.name for each in tasks.driving(tasks.questions(session, project)).classes}
+    return replace(
+        order,
+        round_id=row.round_id,
+        number=row.number,
+        strategy=str(row.strategy.get("ran") or row.strategy.get("name") or "auto"),
+        fallback=row.fallback,
+        class_ids=row.class_ids,
+        names=names,
+    )
+
+
+def pick(take: Take) -> list[Pick]:
     """The next items by audit share and order; counts the slots that are given."""
-    kinds = _kinds(take.session, take.project, serving.slots_served, take.count)
+    served, order, project = take.order.slots_served, take.order, take.project
+    kinds = [slot_kind(project.seed, served + i, order.audited, project.audit_share) for i in range(take.count)]
     audit = take.rows(leases.DRAWN, reserved=True) if "audit" in kinds else []
-    query = take.rows(leases.FIRST)
-    if take.order.round_id is not None:
-        query += take.rows(leases.QUEUE, round=take.order.round_id)
+    query = take.rows(leases.FIRST) if order.has_first else []
+    if order.round_id is not None:
+        query += take.rows(leases.QUEUE, round=order.round_id)
     picked = _merge(kinds, audit, query, take.fingerprints)
     if len(picked) < take.count:  # the order ran dry: the seeded random order, then audit items beyond their share
         rest = [(row, "random") for row in take.rows(leases.DRAWN, reserved=False)]
         rest += [(row, "audit") for row in take.rows(leases.DRAWN, reserved=True)]
         picked = _filled_up(picked, rest, take)
     picks = take.picks(picked)
-    serving.slots_served += len(picks)
-    take.session.flush()
+    take.session.connection().execute(SLOTS, {"project": project.id, "slots": len(picks)})
     return picks
 
 
@@ -104,18 +138,6 @@ def _filled_up(
     known = {row.id for row, _ in picked}
     left = [(row, kind) for row, kind in rest if row.id not in known]
     return [*picked, *left[: take.count - len(picked)]]  # near-identical ones, only where nothing else is left
-
-
-def _kinds(session: WriteSession, project: Project, served: int, count: int) -> list[str]:
-    answered = session.execute(
-        select(func.count()).select_from(
-            select(Annotation.id)
-            .where(Annotation.project_id == project.id, text("annotations.kind = 'audit'"), Annotation.version == 1)
-            .limit(AUDIT_WARM_UP)
-            .subquery()
-        )
-    ).scalar_one()
-    return [slot_kind(project.seed, served + i, answered, project.audit_share) for i in range(count)]
 
 
 def _merge(

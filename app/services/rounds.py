@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Row, bindparam, func, select, text
 from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, NotFound
-from app.db import Annotation, FeatureSet, Job, Lease, Project, QueueEntry, Round, Serving, WriteSession
+from app.core.text import INT64_MAX
+from app.db import FeatureSet, Job, Lease, Project, Round, WriteSession
 from app.db.session import now
 from app.loop.serving import queue_length
 from app.services import jobs
@@ -21,19 +22,38 @@ PAUSE_AFTER_FAILURE_SECONDS = 10.0
 LONGEST_PAUSE_SECONDS = 300.0
 
 
-def request_if_due(session: WriteSession, project: Project, moment: datetime) -> int | None:
+# What decides whether a round is due: a few index rows (the partial indexes' conditions stand here word for word).
+STANDING = text("""
+    SELECT serving.round_id, serving.snapshot_annotation_id, rounds.queue_length,
+           (SELECT count(*) FROM jobs WHERE jobs.project_id = :project AND jobs.kind = 'round'
+            AND jobs.kind IN ('round', 'featurize') AND jobs.state = 'waiting') AS waiting,
+           (SELECT count(*) FROM feature_sets WHERE feature_sets.project_id = :project
+            AND feature_sets.active = :yes) AS featured,
+           (SELECT count(*) FROM leases WHERE leases.project_id = :project AND leases.state = 'live') AS live,
+           (SELECT count(DISTINCT leases.annotator_id) FROM leases WHERE leases.project_id = :project
+            AND leases.state = 'live' AND leases.served_at >= :since) AS active
+    FROM serving LEFT JOIN rounds ON rounds.id = serving.round_id
+    WHERE serving.project_id = :project
+""").bindparams(bindparam("since", type_=Lease.served_at.type), bindparam("yes", type_=FeatureSet.active.type))
+
+
+def request_if_due(
+    session: WriteSession, project_id: int, state: str, size: int | None, moment: datetime
+) -> int | None:
     """Ask for a round in this transaction when one is due; the job's id when it was asked for.
 
-    Due are: the first order, once items have features; `round_size` new answers; less than a quarter of the
-    order left while the pool has more. At most one round waits, and the pause between two rounds is at least
-    as long as the last one took. Cost: O(round size), whatever the pool's size.
+    `state` and `size` are the project's own (`size` None: automatic). Due are: the first order, once items have
+    features; `size` new answers; less than a quarter of the order left while the pool has more. At most one round
+    waits, and the pause between two rounds is at least as long as the last one took.
+    Cost: O(size + live leases), whatever the pool's size.
     """
-    serving = session.execute(
-        select(Serving.round_id, Serving.snapshot_annotation_id).where(Serving.project_id == project.id)
-    ).one()
-    if project.state != "open" or not _due(session, project, serving.round_id, serving.snapshot_annotation_id, moment):
+    if state != "open":
         return None
-    return jobs.enqueue(session, "round", project.id, delay_seconds=_pause(session, project.id, moment))
+    values = {"project": project_id, "yes": True, "since": moment - timedelta(minutes=ACTIVE_MINUTES)}
+    standing = session.connection().execute(STANDING, values).one()
+    if standing.waiting or not _due(session, project_id, standing, size):
+        return None
+    return jobs.enqueue(session, "round", project_id, delay_seconds=_pause(session, project_id, moment))
 
 
 def request(session: WriteSession, person: Person, project_ref: int | str) -> int:
@@ -71,16 +91,25 @@ def live_leases(session: Session, project_id: int) -> int:
     ).scalar_one()
 
 
-def left_in_queue(session: Session, round_id: int, limit: int | None = None) -> int:
+LEFT = text("""
+    SELECT count(*) FROM (SELECT 1 FROM queue WHERE round_id = :round AND NOT done LIMIT :limit) AS places
+""")
+
+
+def left_in_queue(session: Session, round_id: int, limit: int = INT64_MAX) -> int:
     """How many places of a round's order are still to be answered, counted up to `limit`."""
-    rows = select(QueueEntry.rank).where(QueueEntry.round_id == round_id, text("NOT queue.done")).limit(limit)
-    return session.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
+    return session.connection().execute(LEFT, {"round": round_id, "limit": limit}).scalar_one()  # type: ignore[no-any-return]  # text is untyped
 
 
-def new_answers(session: Session, project_id: int, after: int, limit: int | None = None) -> int:
+NEW_ANSWERS = text("""
+    SELECT count(*) FROM (SELECT 1 FROM annotations WHERE project_id = :project AND id > :after LIMIT :limit) AS fresh
+""")
+
+
+def new_answers(session: Session, project_id: int, after: int, limit: int) -> int:
     """Answers, changes and retractions stored after annotation `after`, counted up to `limit`."""
-    rows = select(Annotation.id).where(Annotation.project_id == project_id, Annotation.id > after).limit(limit)
-    return session.execute(select(func.count()).select_from(rows.subquery())).scalar_one()
+    values = {"project": project_id, "after": after, "limit": limit}
+    return session.connection().execute(NEW_ANSWERS, values).scalar_one()  # type: ignore[no-any-return]  # text is untyped
 
 
 def listed(session: Session, person: Person, project_ref: int | str, limit: int, before: int | None) -> Sequence[Round]:
@@ -103,18 +132,16 @@ def one(session: Session, person: Person, project_ref: int | str, number: int) -
     return found
 
 
-def _due(session: Session, project: Project, round_id: int | None, seen: int, moment: datetime) -> bool:
-    if round_id is None:
-        return _features(session, project.id) is not None
-    size = round_size(session, project, moment)
-    fresh = new_answers(session, project.id, seen, size)
-    if fresh >= size:
+def _due(session: WriteSession, project_id: int, standing: Row[Any], size: int | None) -> bool:
+    if standing.round_id is None:
+        return bool(standing.featured)
+    size = size or max(SMALLEST_ROUND, LABELS_PER_ANNOTATOR * standing.active)
+    if new_answers(session, project_id, standing.snapshot_annotation_id, size) >= size:
         return True
-    published = session.execute(select(Round.queue_length).where(Round.id == round_id)).scalar_one()
-    wanted = queue_length(size, live_leases(session, project.id))
-    if published < min(wanted, queue_length(size, 0)):
+    if int(standing.queue_length) < min(queue_length(size, standing.live), queue_length(size, 0)):
         return False  # the whole pool is in the order already
-    return left_in_queue(session, round_id, published // 4 + 1) <= published // 4
+    quarter = int(standing.queue_length) // 4
+    return left_in_queue(session, standing.round_id, quarter + 1) <= quarter
 
 
 def _features(session: Session, project_id: int) -> int | None:

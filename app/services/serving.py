@@ -10,11 +10,11 @@ from sqlalchemy import Row, func, select, text, update
 from app.core.errors import Invalid
 from app.core.filters import Filter
 from app.core.settings import Settings
-from app.db import Item, Job, Lease, Project, Round, Serving, Worker, WriteSession
+from app.db import Item, Job, Lease, Project, Worker, WriteSession
 from app.db.session import now
 from app.loop.propose import words
 from app.loop.serving import is_blind
-from app.services import filters, leases, picking, rounds, tasks
+from app.services import filters, leases, picking, rounds
 from app.services.access import Person, project_for
 from app.services.picking import Order, Pick, Take
 
@@ -78,26 +78,25 @@ def lease(
         raise Invalid(f"hold_hours is more than 0 and at most {MAX_HOURS}", fields={"hold_hours": hold_hours})
     content_only = wanted is None or filters.about_content_only(wanted)
     project = project_for(session, person, project_ref, "annotator" if content_only else "reviewer")
-    leases.one_at_a_time(session, project.id)
     moment = now(session)
+    rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
+    leases.one_at_a_time(session, project.id)
     leases.expire(session, project.id, moment)
     mine = leases.live_of(session, person.id, project.id, count)
     held = [_of_row(row) for row in mine]
     if project.state != "open":
         state = "paused" if project.state == "paused" else "closed"
         return Served(project, state, leases=held, words=f"the project is {project.state}")
-    serving = session.execute(select(Serving).where(Serving.project_id == project.id).with_for_update()).scalar_one()
-    order = _order(session, project.id, serving.round_id)
+    order = picking.order_of(session, project)
     picks: list[Pick] = []
     if len(held) < count:
         wait = _preparing(session, project, order, moment) if not held else None
         if wait is not None:
             return wait
         take = Take(session, project, person, order, count - len(held), {row.fingerprint for row in mine})
-        picks = picking.pick(take, serving) if not wanted else picking.slice_(take, wanted)
+        picks = picking.pick(take) if not wanted else picking.slice_(take, wanted)
     until = leases.end(moment, settings.lease_seconds, hold_hours)
     given = _give(session, project, person, order, picks, moment, until, hold_hours)
-    rounds.request_if_due(session, project, moment)
     if held or given:
         return Served(project, "serving", order.number, [*held, *given])
     return _nothing_left(session, project, moment) if not wanted else _nothing_left_of_slice(project)
@@ -173,16 +172,6 @@ def _reason(order: Order, pick: Pick) -> dict[str, Any]:
 
 def _multiple(project: Project) -> bool:
     return bool(project.task["questions"][0].get("options", {}).get("multiple"))
-
-
-def _order(session: WriteSession, project_id: int, round_id: int | None) -> Order:
-    if round_id is None:
-        return Order(fallback="no round has been published yet")
-    columns = (Round.number, Round.strategy, Round.fallback, Round.class_ids)
-    row = session.execute(select(*columns).where(Round.id == round_id)).one()
-    names = {each.number: each.name for each in tasks.classes_of(session, project_id)}
-    strategy = str(row.strategy.get("ran") or row.strategy.get("name") or "auto")
-    return Order(round_id, row.number, strategy, row.fallback, row.class_ids, names)
 
 
 def _preparing(session: WriteSession, project: Project, order: Order, moment: datetime) -> Served | None:

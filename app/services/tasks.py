@@ -1,6 +1,7 @@
 """A project's questions, and labels between the API's form and the stored one."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
@@ -21,13 +22,24 @@ def classes_of(session: Session, project_id: int, *, retired: bool = True) -> Se
 
 
 def questions(session: Session, project: Project) -> tuple[Question, ...]:
-    """The questions of a project with their classes; one select."""
-    cached: tuple[Question, ...] | None = session.info.get(("questions", project.id, project.version))
-    if cached is None:
-        classes = classes_of(session, project.id)
-        cached = tuple(_question(spec, classes) for spec in project.task["questions"])
-        session.info[("questions", project.id, project.version)] = cached
-    return cached
+    """The questions of a project with their classes."""
+    return questions_at(session, project.id, project.version, project.updated_at)
+
+
+def questions_at(session: Session, project_id: int, version: int, updated_at: datetime) -> tuple[Question, ...]:
+    """The questions of a project as of one change of it.
+
+    Every change of settings or classes moves both version and moment, so what is remembered is never old, and a
+    change that was rolled back is never found again.
+    """
+    remembered: dict[int, tuple[tuple[int, datetime], tuple[Question, ...]]] = session.info["questions"]
+    found = remembered.get(project_id)
+    if found is None or found[0] != (version, updated_at):
+        project = session.get_one(Project, project_id)
+        classes = classes_of(session, project_id)
+        found = (version, updated_at), tuple(_question(spec, classes) for spec in project.task["questions"])
+        remembered[project_id] = found
+    return found[1]
 
 
 def driving(asked: Sequence[Question]) -> Question:

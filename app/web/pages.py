@@ -159,9 +159,9 @@ def error_page(request: Request, status: int, detail: str) -> HTMLResponse:
     return page(request, "error.html", None, status=status, heading=heading, detail=detail)
 
 
-def visitor(person: MaybeCaller) -> Person:
+async def visitor(person: MaybeCaller) -> Person:
     """Who looks at a page; NotSignedIn leads to the sign-in page."""
-    return person_of(person)
+    return await person_of(person)
 
 
 Visitor = Annotated[Person, Depends(visitor)]

@@ -15,7 +15,7 @@ DIGITS = load_digits().target
 def prepared(api: Api) -> tuple[int, Speaker]:
     """The demo with its first order made, and an admin who speaks to it."""
     project_id, _ = demo.ensure_demo(api.db, api.settings)
-    api.worker().run_waiting()
+    api.run_jobs()
     return project_id, api.as_("boss")
 
 
@@ -32,7 +32,7 @@ def work(api: Api, project_id: int, rounds: int) -> None:
     until = time.monotonic() + 60
     done = select(func.count()).where(Round.project_id == project_id, Round.state == "done")
     while time.monotonic() < until:
-        api.worker().run_waiting()
+        api.run_jobs()
         with api.db.read() as session:
             if session.execute(done).scalar_one() >= rounds:
                 return
@@ -126,7 +126,7 @@ def test_the_race_parts_two_curves_and_stores_no_answer(api: Api) -> None:
         job = demo.start_race(session, person, project_id, 40)
         assert demo.start_race(session, person, project_id, 40) == job
 
-    api.worker().run_waiting()
+    api.run_jobs()
 
     with api.db.read() as session:
         race = demo.last_race(session, person, project_id)

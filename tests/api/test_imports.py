@@ -203,7 +203,7 @@ def test_imported_labels_start_the_loop_without_a_human_answer(api: Api, boss: S
         row["label"] = ("cat", "dog")[number % 2]
     boss.push(project, rows)
 
-    api.worker().run_waiting()
+    api.run_jobs()
 
     newest = boss.get(f"/projects/{project}/rounds").json()["items"][0]
     assert (newest["strategy"], newest["labels"]) == ("uherding", 60)
@@ -219,7 +219,7 @@ def test_an_asynchronous_import_is_a_job(api: Api, boss: Speaker, project: int) 
     assert answer.status_code == 202
     job = answer.json()["job"]["id"]
 
-    api.worker().run_waiting()
+    api.run_jobs()
 
     done = boss.get(f"/jobs/{job}").json()
     assert (done["state"], done["result"]["created"], done["result"]["rejected_count"]) == ("done", 1, 1)

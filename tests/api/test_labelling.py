@@ -199,7 +199,7 @@ def test_another_persons_lease_does_not_exist(api: Api) -> None:
 
 def test_the_audit_share_is_blind_and_held_back_from_the_order(api: Api) -> None:
     boss, project = ready(api, 200, audit_share=0.3, blind_share=0.0)
-    api.worker().run_waiting()
+    api.run_jobs()
     kinds = []
     for _ in range(40):
         lease = take(boss, project)[0]

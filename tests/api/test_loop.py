@@ -21,7 +21,7 @@ def test_pushed_items_are_labelled_learned_and_ranked_again(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.2, blind_share=0)["id"]
     assert boss.push(project, pets(300))["created"] == 300
-    api.worker().run_waiting()
+    api.run_jobs()
     status = boss.get(f"/projects/{project}/status").json()
     assert status["queue"]["round"] == 1
     before = boss.get(f"/projects/{project}/rounds/1").json()
@@ -33,7 +33,7 @@ def test_pushed_items_are_labelled_learned_and_ranked_again(api: Api) -> None:
         body = {"lease": lease["id"], "label": {"class": lease["item"]["key"][:3]}, "seconds_spent": 1.0}
         stored = boss.post("/annotations", json=body, headers={"Idempotency-Key": str(uuid4())})
         assert stored.status_code == 201, stored.text
-    api.worker().run_waiting()
+    api.run_jobs()
 
     status = boss.get(f"/projects/{project}/status").json()
     assert status["queue"]["round"] == 2

@@ -67,7 +67,7 @@ def test_a_worker_killed_in_any_step_leaves_a_whole_order_and_the_round_is_run_a
     boss = api.as_("boss")
     project = boss.project(audit_share=0.1)["id"]
     boss.push(project, pets(150))
-    api.worker().run_waiting()
+    api.run_jobs()
     answer_some(boss, project)
     url = api.db.url.render_as_string(hide_password=False)
     process = subprocess.Popen(
@@ -85,7 +85,7 @@ def test_a_worker_killed_in_any_step_leaves_a_whole_order_and_the_round_is_run_a
     assert served["state"] == "serving"
     with api.db.write() as session:  # the lease of the dead worker ends
         session.execute(text("UPDATE jobs SET lease_until = '2020-01-01 00:00:00' WHERE state = 'running'"))
-    api.worker().run_waiting()
+    api.run_jobs()
 
     with api.db.read() as session:
         rounds = session.execute(select(Round).order_by(Round.number)).scalars().all()
@@ -108,7 +108,7 @@ def test_a_worker_that_was_only_slow_cannot_overwrite_its_successor(api: Api) ->
     assert running is not None
     with api.db.write() as session:
         session.execute(text("UPDATE jobs SET lease_until = '2020-01-01 00:00:00' WHERE state = 'running'"))
-    api.worker().run_waiting()
+    api.run_jobs()
 
     with pytest.raises(jobs.JobLost):
         turn.run(running)
@@ -121,7 +121,7 @@ def test_a_learner_that_raises_is_told_and_people_go_on(api: Api, monkeypatch: p
     boss = api.as_("boss")
     project = boss.project()["id"]
     boss.push(project, pets(100))
-    api.worker().run_waiting()
+    api.run_jobs()
 
     def broken(*_args, **_more):
         raise ArithmeticError("the matrix is singular")
@@ -129,7 +129,7 @@ def test_a_learner_that_raises_is_told_and_people_go_on(api: Api, monkeypatch: p
     monkeypatch.setattr(turn, "propose", broken)
     answer_some(boss, project)
     for _ in range(5):
-        api.worker().run_waiting()
+        api.run_jobs()
         with api.db.write() as session:
             session.execute(text("UPDATE jobs SET lease_until = '2020-01-01 00:00:00' WHERE state = 'running'"))
 
@@ -141,7 +141,7 @@ def test_a_learner_that_raises_is_told_and_people_go_on(api: Api, monkeypatch: p
     assert boss.post(f"/projects/{project}/rounds").status_code in (202, 409)
     with api.db.write() as session:
         session.execute(text("UPDATE jobs SET due_at = '2020-01-01 00:00:00' WHERE state = 'waiting'"))
-    api.worker().run_waiting()
+    api.run_jobs()
     assert boss.get(f"/projects/{project}/status").json()["last_failure"] is None
 
 
@@ -152,7 +152,7 @@ def test_one_class_only_is_said_and_covered(api: Api) -> None:
     for row in rows[:20]:
         row["label"] = "cat"
     boss.push(project, rows)
-    api.worker().run_waiting()
+    api.run_jobs()
 
     status = boss.get(f"/projects/{project}/status").json()
 

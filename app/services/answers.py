@@ -1,0 +1,235 @@
+"""Rows of answers: what an answer to a lease is judged by, its storing, and how a stored one is shown.
+
+The statements that every answer passes through are made once, as text or over tables: building them anew cost
+three times what the database does with them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row, Select, bindparam, insert, select, text
+from sqlalchemy.orm import Session, aliased
+
+from app.core.errors import NotFound
+from app.core.text import INT64_MAX
+from app.db import Annotation, Item, Lease, Project, Round, User, WriteSession
+from app.services import tasks
+from app.services.access import Person
+
+
+@dataclass(frozen=True)
+class StoredAnnotation:
+    """One version of an answer as the API shows it; `label` is in the API's form with class names."""
+
+    id: int
+    item: int
+    key: str
+    label: dict[str, Any]
+    annotator: str | None
+    seconds_spent: float
+    origin: str
+    version: int
+    counted: bool
+    late: bool
+    round: int | None
+    kind: str | None
+    created_at: datetime
+    project_id: int
+    lease: int | None = None
+
+
+# A lease with its item, its project, its round, the person's role, and an earlier answer with the same request id.
+HELD = (
+    text("""
+    SELECT leases.id, leases.project_id, leases.item_id, leases.unit, leases.state, leases.kind, leases.blind,
+           leases.round_id, leases.task_version, leases.guidelines_version, leases.suggestion, leases.served_at,
+           leases.expires_at, items.key, items.state AS item_state, items.revision, projects.state AS project_state,
+           projects.overlap, projects.round_size, projects.version AS project_version,
+           projects.updated_at AS project_updated_at, rounds.number AS round_number, members.role,
+           (SELECT annotations.id FROM annotations WHERE annotations.project_id = leases.project_id
+            AND annotations.request_id = :request AND annotations.annotator_id = :annotator) AS earlier
+    FROM leases
+    JOIN items ON items.id = leases.item_id
+    JOIN projects ON projects.id = leases.project_id
+    LEFT JOIN rounds ON rounds.id = leases.round_id
+    LEFT JOIN members ON members.project_id = leases.project_id AND members.user_id = :annotator
+    WHERE leases.id = :lease AND leases.annotator_id = :annotator
+""")
+    .bindparams(bindparam("request", type_=Annotation.request_id.type))
+    .columns(
+        suggestion=Lease.suggestion.type,
+        blind=Lease.blind.type,
+        served_at=Lease.served_at.type,
+        expires_at=Lease.expires_at.type,
+        project_updated_at=Project.updated_at.type,
+    )
+)
+INSERT = insert(Annotation.__table__).returning(Annotation.__table__.c.id)  # type: ignore[arg-type]  # a Table, always
+ANSWERED = text("SELECT count(*) FROM leases WHERE item_id = :item AND unit = :unit AND state = 'answered'")
+ITEM_DONE = text("UPDATE items SET done = :done WHERE id = :item").bindparams(bindparam("done", type_=Item.done.type))
+PLACE_DONE = text("UPDATE queue SET done = :done WHERE item_id = :item").bindparams(
+    bindparam("done", type_=Item.done.type)
+)
+
+
+def held(session: WriteSession, lease_id: int, person: Person, request_id: UUID | None) -> Row[Any]:
+    """The caller's own lease with all that its answer is judged by; raises NotFound."""
+    row: Any = None
+    if lease_id <= INT64_MAX:
+        values = {"lease": lease_id, "annotator": person.id, "request": request_id}
+        row = session.connection().execute(HELD, values).first()
+    if row is None or (person.token_project is not None and person.token_project != row.project_id):
+        raise NotFound("there is no such lease, or it is another annotator's")
+    found: Row[Any] = row
+    return found
+
+
+def append(
+    session: WriteSession,
+    lease: Row[Any],
+    person: Person,
+    label: dict[str, Any],
+    request_id: UUID | None,
+    seconds_spent: float,
+    counted: bool,
+    moment: datetime,
+) -> StoredAnnotation:
+    """Store the first version of an answer to a lease. `label` is in the stored form."""
+    late = lease.state != "live" or lease.expires_at < moment
+    values = {
+        "project_id": lease.project_id,
+        "answer_id": uuid4(),
+        "version": 1,
+        "item_id": lease.item_id,
+        "item_revision": lease.revision,
+        "unit": lease.unit,
+        "task_version": lease.task_version,
+        "guidelines_version": lease.guidelines_version,
+        "annotator_id": person.id,
+        "lease_id": lease.id,
+        "request_id": request_id,
+        "origin": "human",
+        "kind": lease.kind,
+        "label": label,
+        "counted": counted,
+        "late": late,
+        "retracted": False,
+        "decisive": False,
+        "blind": lease.blind,
+        "round_id": lease.round_id,
+        "probability": (lease.suggestion or {}).get("probability"),
+        "seconds_spent": seconds_spent,
+        "seconds_elapsed": max(0.0, (moment - lease.served_at).total_seconds()),
+        "created_at": moment,
+    }
+    stored_id = session.connection().execute(INSERT, values).scalar_one()
+    asked = tasks.questions_at(session, lease.project_id, lease.project_version, lease.project_updated_at)
+    return StoredAnnotation(
+        id=stored_id,
+        item=lease.item_id,
+        key=lease.key,
+        label=tasks.show_label(label, asked),
+        annotator=person.name,
+        seconds_spent=seconds_spent,
+        origin="human",
+        version=1,
+        counted=counted,
+        late=late,
+        round=lease.round_number,
+        kind=lease.kind if person.admin or lease.role == "manager" else None,
+        created_at=moment,
+        project_id=lease.project_id,
+        lease=lease.id,
+    )
+
+
+def append_version(session: WriteSession, current: Annotation, person: Person, moment: datetime, **changes: Any) -> int:
+    """Store the next version of an answer with the given changes; its id."""
+    copied = {
+        column.key: getattr(current, column.key)
+        for column in Annotation.__mapper__.column_attrs
+        if column.key not in ("id", "request_id")
+    }
+    values = copied | {"version": current.version + 1, "annotator_id": person.id, "created_at": moment} | changes
+    return session.execute(insert(Annotation).values(**values).returning(Annotation.id)).scalar_one()
+
+
+def close_item_if_full(session: WriteSession, item_id: int, unit: int, overlap: int) -> None:
+    """Take an item out of every order once its overlap is answered."""
+    connection = session.connection()
+    if overlap > 1 and connection.execute(ANSWERED, {"item": item_id, "unit": unit}).scalar_one() < overlap:
+        return
+    set_done(session, item_id, done=True)
+
+
+def set_done(session: WriteSession, item_id: int, *, done: bool) -> None:
+    """Take an item out of every order, or put it back."""
+    for statement in (ITEM_DONE, PLACE_DONE):
+        session.connection().execute(statement, {"item": item_id, "done": done})
+
+
+def shown(session: Session, annotation_id: int) -> StoredAnnotation:
+    """One version of an answer, as the API shows it to a manager."""
+    return _of_row(session, session.execute(_select_shown().where(Annotation.id == annotation_id)).one())
+
+
+def of_lease(session: Session, lease_id: int, person: Person) -> tuple[StoredAnnotation, dict[str, Any]] | None:
+    """The person's current answer to a lease, and its label in the stored form."""
+    row = session.execute(
+        current(_select_shown()).where(Annotation.lease_id == lease_id, Annotation.annotator_id == person.id)
+    ).first()
+    return None if row is None else (_of_row(session, row), row.Annotation.label)
+
+
+def recent(session: Session, person: Person, project_id: int, limit: int = 10) -> Sequence[StoredAnnotation]:
+    """The person's newest current answers in a project, newest first."""
+    rows = session.execute(
+        current(_select_shown())
+        .where(Annotation.project_id == project_id, Annotation.annotator_id == person.id, ~Annotation.retracted)
+        .order_by(Annotation.id.desc())
+        .limit(limit)
+    ).all()
+    return [_of_row(session, row) for row in rows]
+
+
+def current(statement: Select[Any]) -> Select[Any]:
+    """Only the highest version of each answer."""
+    newer = aliased(Annotation)
+    return statement.where(
+        ~select(newer.id).where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version).exists()
+    )
+
+
+def _select_shown() -> Select[Any]:
+    statement = (
+        select(Annotation, Item.key, User.name.label("user_name"), Round.number.label("round_number"))
+        .join(Item, Item.id == Annotation.item_id)
+        .outerjoin(User, User.id == Annotation.annotator_id)
+        .outerjoin(Round, Round.id == Annotation.round_id)
+    )
+    return cast("Select[Any]", statement)
+
+
+def _of_row(session: Session, row: Row[Any]) -> StoredAnnotation:
+    stored: Annotation = row.Annotation
+    project = session.get_one(Project, stored.project_id)
+    return StoredAnnotation(
+        id=stored.id,
+        item=stored.item_id,
+        key=row.key,
+        label=tasks.show_label(stored.label, tasks.questions(session, project)),
+        annotator=row.user_name or stored.annotator_name,
+        seconds_spent=stored.seconds_spent,
+        origin=stored.origin,
+        version=stored.version,
+        counted=stored.counted,
+        late=stored.late,
+        round=row.round_number,
+        kind=stored.kind,
+        created_at=stored.created_at,
+        project_id=stored.project_id,
+        lease=stored.lease_id,
+    )
