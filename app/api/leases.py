@@ -13,6 +13,7 @@ from app.core import filters
 from app.core.text import INT64_MAX
 from app.db import WriteSession
 from app.services import annotations, serving, tasks
+from app.services import why as explain
 from app.services.serving import Served, ServedLease
 
 router = APIRouter(tags=["labelling"], route_class=StrictRoute)
@@ -57,6 +58,17 @@ class SkipIn(BaseModel):
     reason: str | None = Field(None, max_length=2000)
 
 
+class WhyOut(BaseModel):
+    """The most probable classes, and the nearest labelled items: one's own, or everybody's for reviewers.
+
+    Both lists are empty for an item that is served blind.
+    """
+
+    blind: bool
+    classes: list[dict[str, Any]]
+    neighbours: list[dict[str, Any]]
+
+
 class RenewedOut(BaseModel):
     """The lease's new end."""
 
@@ -84,6 +96,27 @@ async def take_leases(project: str, body: LeasesIn, person: Caller, config: Conf
         return shown.model_dump_json()
 
     return Response(await db.store(give), media_type="application/json")
+
+
+@router.get("/leases/{lease}/why", response_model=WhyOut)
+def explain_lease(lease: LeaseId, person: Caller, config: Config, db: Db) -> WhyOut:
+    """Why one's own item is asked: what the model thinks, and the labelled items most like it."""
+    with db.read() as session:
+        found = explain.why(session, config, person, lease)
+        questions = tasks.questions(session, found.project)
+        return WhyOut(
+            blind=found.blind,
+            classes=[{"class": name, "color": color, "probability": share} for name, color, share in found.classes],
+            neighbours=[
+                {
+                    "key": each.key,
+                    "label": tasks.show_label(each.label, questions),
+                    "similarity": each.similarity,
+                    **item_view(found.project.modality, each.payload),
+                }
+                for each in found.neighbours
+            ],
+        )
 
 
 @router.post("/leases/{lease}/renew", response_model=RenewedOut)

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, bindparam, insert, null, select, text, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, NotFound
 from app.core.text import INT64_MAX
@@ -180,7 +181,7 @@ def end(now: datetime, seconds: int, hold_hours: float | None) -> datetime:
     return now + (timedelta(hours=hold_hours) if hold_hours else timedelta(seconds=seconds))
 
 
-def mine(session: WriteSession, lease_id: int, person: Person) -> Lease:
+def mine(session: Session, lease_id: int, person: Person) -> Lease:
     """The lease, if it is this person's own; raises NotFound otherwise."""
     lease = session.get(Lease, lease_id) if lease_id <= INT64_MAX else None
     if lease is None or lease.annotator_id != person.id:

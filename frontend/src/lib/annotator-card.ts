@@ -1,7 +1,7 @@
 // A small picture of what an annotator will see: the item, the buttons with their keys and colours.
 import { html, nothing, type TemplateResult } from "lit";
-import { swatch } from "./balance";
 import type { ClassDraft } from "./class-editor";
+import { swatch } from "./figures";
 import type { Modality, Row } from "./rows";
 
 const BUTTONS_SHOWN = 20;

@@ -1,8 +1,8 @@
 // The classes as buttons with their keys; the suggestion is marked, never chosen beforehand.
 import { html, nothing, type TemplateResult } from "lit";
 import { ifDefined } from "lit/directives/if-defined.js";
-import { swatch } from "./balance";
-import { classKeys } from "./keys";
+import { swatch } from "./figures";
+import { keyName } from "./keys";
 import type { ClassView } from "./serving";
 
 export type Choice =
@@ -13,6 +13,7 @@ export type Choice =
 
 export interface Answers {
   classes: ClassView[];
+  keys: string[]; // of the classes, in their order
   several: boolean; // chosen first, submitted afterwards
   chosen: ReadonlySet<number>;
   suggested: string[];
@@ -33,10 +34,9 @@ function room(classes: ClassView[]): string {
 }
 
 export function answerButtons(answers: Answers): TemplateResult {
-  const keys = classKeys(answers.classes);
   const wanted = answers.filter.trim().toLowerCase();
   const shown = answers.classes
-    .map((each, index) => ({ each, key: keys[index] ?? "" }))
+    .map((each, index) => ({ each, key: answers.keys[index] ?? "" }))
     .filter(({ each }) => !wanted || each.name.toLowerCase().includes(wanted));
   return html`${answers.classes.length >= TYPED_FROM ? filterField(answers) : nothing}
     <div class="answer-buttons ${room(answers.classes)}" role="group" aria-label="Answer">
@@ -64,5 +64,5 @@ function button(answers: Answers, each: ClassView, key: string): TemplateResult 
     title=${each.description || each.name} @click=${chosen}>
     ${swatch(each.color)}<span class="long few-lines" dir="auto">${each.name}</span>
     ${suggested && answers.probability !== null ? html`<small class="share">${Math.round(100 * answers.probability)} %</small>` : nothing}
-    ${key ? html`<kbd>${key}</kbd>` : nothing}</button>`;
+    ${key ? html`<kbd>${keyName(key)}</kbd>` : nothing}</button>`;
 }

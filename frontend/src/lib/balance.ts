@@ -1,6 +1,6 @@
 // Class balance as two bars a class: its share of the labels, and of the pool as the audit answers estimate it.
-import { html, nothing, svg, type TemplateResult } from "lit";
-import { count, percent } from "./charts";
+import { html, nothing, type TemplateResult } from "lit";
+import { bar, count, percent, swatch } from "./figures";
 
 export interface ClassRef {
   id: number;
@@ -46,16 +46,3 @@ const between = (pool: { value: number; low: number; high: number }): string =>
   pool.high - pool.low > 0.2
     ? `${percent(pool.low)} to ${percent(pool.high)}`
     : `${percent(pool.value)} (${percent(pool.low)} to ${percent(pool.high)})`;
-
-/** A square in a class's colour; the colour is an attribute of the shape, which the strict style policy allows. */
-export const swatch = (color: string): TemplateResult =>
-  html`<svg class="swatch" viewBox="0 0 10 10" aria-hidden="true"><rect width="10" height="10" rx="2" fill=${color}></rect></svg>`;
-
-function bar(share: number, largest: number, color: string, band?: { low: number; high: number }): TemplateResult {
-  const at = (value: number): number => (100 * value) / largest;
-  return html`<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true">
-    <rect class="track" width="100" height="10"></rect>
-    <rect width=${at(share)} height="10" fill=${color}></rect>
-    ${band ? svg`<line class="band" x1=${at(band.low)} x2=${at(band.high)} y1="5" y2="5"></line>` : nothing}
-  </svg>`;
-}

@@ -4,6 +4,7 @@ import { extent, max } from "d3-array";
 import { type ScaleLinear, scaleLinear } from "d3-scale";
 import { area, line } from "d3-shape";
 import { html, nothing, svg, type TemplateResult } from "lit";
+import { count, isWide, percent } from "./figures";
 
 export interface Estimate {
   value: number;
@@ -39,12 +40,6 @@ export interface CurveOptions {
 const MARGIN = { top: 28, right: 16, bottom: 40, left: 48 };
 const LABEL_GAP = 16;
 const LETTER = 7; // pixels of a letter of a name, about
-
-export const percent = (share: number, digits = 0): string => `${(100 * share).toFixed(digits)} %`;
-export const count = (n: number): string => n.toLocaleString("en-GB");
-
-export const WIDE = 0.2; // a band wider than this is said in words, never as one number
-export const isWide = (low: number | undefined, high: number | undefined): boolean => (high ?? 0) - (low ?? 0) > WIDE;
 
 interface Axes {
   x: ScaleLinear<number, number>;
@@ -192,15 +187,15 @@ export function sparkline(values: number[], label: string): TemplateResult | typ
 /** Answers a day as columns, each with its number; the day is written under the first and the last. */
 export function dayColumns(days: { day: string; answers: number }[]): TemplateResult {
   const highest = Math.max(1, max(days, (each) => each.answers) ?? 1);
-  const y = scaleLinear([0, highest], [0, 64]);
+  const y = scaleLinear([0, highest], [0, 34]);
   const step = 100 / Math.max(1, days.length);
   const said = days.map((each) => `${each.day} ${count(each.answers)}`).join(", ");
-  return html`<svg class="days" viewBox="0 0 100 96" role="img" aria-label="Answers a day: ${said}">
+  return html`<svg class="days" viewBox="0 0 100 62" role="img" aria-label="Answers a day: ${said}">
     ${days.map(
-      (each, place) => svg`<rect x=${place * step + step * 0.15} width=${step * 0.7} y=${78 - y(each.answers)}
+      (each, place) => svg`<rect x=${place * step + step * 0.15} width=${step * 0.7} y=${46 - y(each.answers)}
         height=${Math.max(y(each.answers), 0.75)}></rect>
-        <text x=${place * step + step / 2} y=${74 - y(each.answers)} text-anchor="middle">${count(each.answers)}</text>
-        <text x=${place * step + step / 2} y="90" text-anchor="middle">${each.day.slice(8)}</text>`,
+        <text x=${place * step + step / 2} y=${42 - y(each.answers)} text-anchor="middle">${count(each.answers)}</text>
+        <text x=${place * step + step / 2} y="58" text-anchor="middle">${each.day.slice(8)}</text>`,
     )}
   </svg>`;
 }

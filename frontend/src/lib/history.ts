@@ -15,7 +15,10 @@ const KEPT_CHARACTERS = 20_000; // of one item: fifty of them fit into what a br
 const BRIEF = 60;
 
 /** An item in a few words. */
-export const brief = (lease: LeaseView): string => (lease.item.text ?? lease.item.key).slice(0, BRIEF);
+export function brief({ item }: LeaseView): string {
+  const letters = [...(item.text ?? item.key).slice(0, 4 * BRIEF)]; // whole characters, however long the text
+  return letters.length > BRIEF ? `${letters.slice(0, BRIEF).join("")} …` : letters.join("");
+}
 
 export class History {
   given: Given[] = [];

@@ -13,6 +13,15 @@ function picture(image: Picture): TemplateResult {
   return html`<image-stage src=${image.url} label=${image.name ?? "The item"} width=${image.width ?? 0} height=${image.height ?? 0}></image-stage>`;
 }
 
+const TINY = 64; // pixels: pictures up to this side are drawn as they are, in squares
+
+/** A small picture, for lists. */
+export function thumbnail(image: Picture, name: string): TemplateResult {
+  const tiny = Math.max(image.width ?? TINY + 1, image.height ?? 0) <= TINY;
+  const source = tiny ? image.url : `${image.url}/thumbnail?side=96`;
+  return html`<img class=${tiny ? "pixelated" : ""} src=${source} alt=${name} width="56" height="56">`;
+}
+
 function table(row: Record<string, unknown>): TemplateResult {
   return html`<div class="item-table"><table><tbody>
     ${Object.entries(row).map(([name, value]) => html`<tr><th scope="row">${name}</th><td dir="auto">${cell(value)}</td></tr>`)}

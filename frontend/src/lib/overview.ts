@@ -1,6 +1,7 @@
 // What the overview's REST answer holds, and how its numbers are said.
 import type { Balance, ClassRef } from "./balance";
-import { count, type Estimate, isWide, type Point, percent, type Series } from "./charts";
+import type { Estimate, Point, Series } from "./charts";
+import { count, isWide, percent } from "./figures";
 
 export interface Status {
   state: string;

@@ -1,28 +1,64 @@
 // The quiet line above the item: today, the goal, the round, and whether everything is saved.
 import { html, nothing, type TemplateResult } from "lit";
+import { call } from "./http";
 import type { Outbox } from "./outbox";
+import type { LabelView } from "./serving";
 
-export interface Standing {
-  today: number;
-  labels: number | null; // of the whole project; null before it is known
-  goal: number | null;
-  round: number | null;
+export interface Progress {
+  mine: { today: number; seconds_median: number | null };
+  project: { answered: number };
+  recent: { key: string; lease: number | null; label: LabelView }[];
 }
 
-export function progressBar(standing: Standing, outbox: Outbox): TemplateResult {
-  return html`<div class="annotate-bar">
-      <span>Today ${standing.today}</span><span class="wide">${towards(standing)}</span>
-      ${standing.round ? html`<span class="wide">Round ${standing.round}</span>` : nothing}
-      <span role="status" class=${outbox.offline ? "saved late" : "saved"}>${saved(outbox)}</span>
-    </div>`;
-}
+const READ_MS = 20_000;
 
-function towards({ labels, goal }: Standing): string {
-  if (labels === null) return "";
-  const counted = labels.toLocaleString("en");
-  return goal
-    ? `${counted} of ${goal.toLocaleString("en")} labels`
-    : `${counted} ${labels === 1 ? "label" : "labels"} in all`;
+export class ProgressBar {
+  answered = 0; // since the progress was read
+  private known: Progress | null = null;
+
+  /** `first` hears what the server knows of earlier answers; `changed` is called when there is something to draw. */
+  constructor(
+    private readonly project: number,
+    private readonly goal: number | null,
+    private readonly outbox: Outbox,
+    private readonly first: (progress: Progress) => void,
+    private readonly changed: () => void,
+  ) {
+    void this.read();
+    setInterval(() => void this.read(), READ_MS);
+  }
+
+  view(round: number | null): TemplateResult {
+    const today = (this.known?.mine.today ?? 0) + this.answered;
+    return html`<div class="annotate-bar">
+        <span>Today ${today}</span><span class="wide">${this.towards()}</span>
+        ${round ? html`<span class="wide">Round ${round}</span>` : nothing}
+        <span role="status" class=${this.outbox.offline ? "saved late" : "saved"}>${saved(this.outbox)}</span>
+      </div>`;
+  }
+
+  private towards(): string {
+    if (!this.known) return "";
+    const labels = this.known.project.answered + this.answered;
+    const said = labels.toLocaleString("en");
+    return this.goal
+      ? `${said} of ${this.goal.toLocaleString("en")} labels`
+      : `${said} ${labels === 1 ? "label" : "labels"} in all`;
+  }
+
+  private async read(): Promise<void> {
+    if (document.hidden) return;
+    try {
+      const found = await call<Progress>("GET", `/projects/${this.project}/progress`);
+      if (this.outbox.waiting > 0) return; // it lacks what waits here
+      if (!this.known) this.first(found);
+      this.known = found;
+      this.answered = 0;
+      this.changed();
+    } catch {
+      // the bar keeps what it knew
+    }
+  }
 }
 
 function saved({ waiting, offline, stranger }: Outbox): string {

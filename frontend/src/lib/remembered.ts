@@ -22,17 +22,20 @@ export interface Habits {
   keys: boolean; // single-key shortcuts
   instant: boolean; // a single choice is submitted at once
   beside: boolean; // answers at the right of the item
+  swipe: boolean; // a finger may swipe the card
 }
 
 export const HABITS: [keyof Habits, string][] = [
   ["keys", "Single-key shortcuts"],
   ["instant", "One choice submits at once"],
   ["beside", "Answers at the right of the item"],
+  ["swipe", "Swiping the item answers, on a touch screen"],
 ];
 
 export const habits = (): Habits => ({
   keys: true,
   instant: true,
   beside: false,
+  swipe: true,
   ...recall<Partial<Habits>>("habits", {}),
 });

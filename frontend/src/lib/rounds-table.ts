@@ -1,6 +1,7 @@
 // The rounds as a table: what each one learned from, how good its model was, how long it took.
 import { html, nothing, type TemplateResult } from "lit";
-import { count, type Estimate, isWide, percent } from "./charts";
+import type { Estimate } from "./charts";
+import { count, isWide, percent } from "./figures";
 import { ago, type RoundRow } from "./overview";
 
 const SHOWN = 20;

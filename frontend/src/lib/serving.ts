@@ -30,7 +30,7 @@ export interface LeaseView {
   expires_at: string;
   item: ItemView;
   suggestion: { label: LabelView; probability: number } | null;
-  reason: { strategy?: string; score?: number | null; words?: string } | null;
+  reason: { strategy?: string; score?: number | null; rank?: number | null; words?: string } | null;
 }
 
 export interface LabelView {

@@ -1,5 +1,6 @@
 // The row of tools under the answers, and the form of a flag.
 import { html, nothing, type TemplateResult } from "lit";
+import { type Keymap, keyName, keyOf } from "./keys";
 
 export type Panel = "none" | "guidelines" | "why" | "history";
 
@@ -9,27 +10,28 @@ export interface Tools {
   item: boolean; // whether one is on screen
   flagging: boolean;
   newGuidelines: boolean;
+  keymap: Keymap;
   act: (kind: "undo" | "skip" | "flag" | "help" | "guidelines" | "why" | "history") => void;
   sendFlag: (note: string) => void;
 }
 
 export function toolbar(tools: Tools): TemplateResult {
   return html`<div class="tools" role="toolbar" aria-label="Tools">
-      ${button(tools, "undo", "Undo", "Z", !tools.undoable)} ${button(tools, "skip", "Skip", "Space", !tools.item)}
-      ${button(tools, "flag", "Flag", "F", !tools.item)} ${panelButton(tools, "guidelines", "Guidelines", "H")}
-      ${panelButton(tools, "why", "Why this item", "")} ${panelButton(tools, "history", "Last answers", "")}
-      ${button(tools, "help", "Keys", "?", false)}
+      ${button(tools, "undo", "Undo", !tools.undoable)} ${button(tools, "skip", "Skip", !tools.item)}
+      ${button(tools, "flag", "Flag", !tools.item)} ${panelButton(tools, "guidelines", "Guidelines")}
+      ${panelButton(tools, "why", "Why this item")} ${panelButton(tools, "history", "Last answers")}
+      ${button(tools, "help", "Keys", false)}
     </div>${tools.flagging && tools.item ? flagForm(tools) : nothing}`;
 }
 
-function button(tools: Tools, kind: "undo" | "skip" | "flag" | "help", name: string, key: string, off: boolean) {
-  return html`<button type="button" class="quiet-button" ?disabled=${off} @click=${pressed(() => tools.act(kind))}>${name} <kbd>${key}</kbd></button>`;
+function button(tools: Tools, kind: "undo" | "skip" | "flag" | "help", name: string, off: boolean) {
+  return html`<button type="button" class="quiet-button" ?disabled=${off} @click=${pressed(() => tools.act(kind))}>${name} <kbd>${keyName(keyOf(kind, tools.keymap))}</kbd></button>`;
 }
 
-function panelButton(tools: Tools, panel: "guidelines" | "why" | "history", name: string, key: string) {
+function panelButton(tools: Tools, panel: "guidelines" | "why" | "history", name: string) {
   const changed = panel === "guidelines" && tools.newGuidelines;
   return html`<button type="button" class="quiet-button" aria-expanded=${tools.panel === panel} @click=${pressed(() => tools.act(panel))}>${name}
-    ${changed ? html`<span class="dot" role="img" aria-label="changed"></span>` : nothing}${key ? html`<kbd>${key}</kbd>` : nothing}</button>`;
+    ${changed ? html`<span class="dot" role="img" aria-label="changed"></span>` : nothing}<kbd>${keyName(keyOf(panel, tools.keymap))}</kbd></button>`;
 }
 
 // A click of the mouse leaves no focus behind: the next Space belongs to the page, not to this button.

@@ -2,8 +2,7 @@
 // by round; within a pile the surest come first, so the odd ones out gather at the end.
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
-import { swatch } from "./balance";
-import { count, percent } from "./charts";
+import { count, percent, swatch } from "./figures";
 import type { Wall, WallItem } from "./overview";
 
 const TEXT_SHOWN = 80;

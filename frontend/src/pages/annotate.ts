@@ -7,13 +7,17 @@ import { brief, type Given, History } from "../lib/history";
 import { call, message, newId, pageData } from "../lib/http";
 import type { ImageStage } from "../lib/image-stage";
 import { itemView } from "../lib/item-view";
-import { classKeys, type Meaning, meaning } from "../lib/keys";
+import { type Meaning, meaning } from "../lib/keys";
+import { KeysDialog } from "../lib/keys-dialog";
+import { Notices } from "../lib/notices";
 import { type Letter, leaseOf, Outbox } from "../lib/outbox";
-import { progressBar } from "../lib/progress-bar";
-import { type Habits, habits, recall, remember } from "../lib/remembered";
-import { type ClassView, Hand, type LabelView, type LeaseView, names } from "../lib/serving";
-import { hasGuidelines, helpDialog, sidePanel, waiting } from "../lib/side-panel";
+import { type Progress, ProgressBar } from "../lib/progress-bar";
+import { habits, recall, remember } from "../lib/remembered";
+import { type ClassView, Hand, type LeaseView, names } from "../lib/serving";
+import { hasGuidelines, sidePanel, waiting } from "../lib/side-panel";
+import { type Aim, type Side, swipes, swipeWords } from "../lib/swipe";
 import { type Panel, toolbar } from "../lib/tools";
+import { Why } from "../lib/why";
 
 interface Config {
   project: { id: number; slug: string; name: string; modality: string; multiple: boolean; state: string };
@@ -23,19 +27,10 @@ interface Config {
   goal: { labels?: number | null; accuracy?: number | null } | null;
 }
 
-interface Progress {
-  mine: { today: number; seconds_median: number | null };
-  project: { answered: number };
-  recent: { key: string; lease: number | null; label: LabelView }[];
-}
-
-const PROGRESS_MS = 20_000;
-
 class AnnotatePage {
   private readonly config = pageData<Config>();
   private readonly root = document.getElementById("annotate") as HTMLElement;
   private readonly time = new ActiveTime();
-  private readonly keys = classKeys(this.config.classes);
   private readonly owner = `${this.config.person.id}/${this.config.project.id}`;
   private readonly history = new History(`labelwise given ${this.owner}`);
   private readonly hand = new Hand(
@@ -51,23 +46,32 @@ class AnnotatePage {
     signIn: () => location.assign(`/sign-in?next=${encodeURIComponent(location.pathname)}`),
   });
   private readonly habits = habits();
+  private readonly progress = new ProgressBar(
+    this.config.project.id,
+    this.config.goal?.labels ?? null,
+    this.outbox,
+    (found) => this.recall(found),
+    () => this.draw(),
+  );
+  private readonly why = new Why(() => this.draw());
+  private readonly notices = new Notices(`notices ${this.owner}`, () => this.draw());
+  private readonly dialog = new KeysDialog(this.config.classes, this.config.project.id, this.habits, () => this.draw());
   private chosen = new Set<number>();
   private rejected = 0; // the lease whose suggestion was rejected
   private filter = "";
   private panel: Panel = "none";
-  private helping = false;
   private flagging = false;
   private shown = 0;
-  private answered = 0; // since the progress was read
-  private notices = recall<string[]>(`notices ${this.owner}`, []);
   private guidelinesSeen = recall(`guidelines ${this.config.project.id}`, 0);
-  private progress: Progress | null = null;
 
   constructor() {
     document.addEventListener("keydown", (event) => this.onKey(event));
+    swipes(
+      this.root,
+      () => this.habits.swipe,
+      (side) => this.swiped(side),
+    );
     void this.outbox.ready.then(() => this.hand.start(this.outbox.leases()));
-    void this.loadProgress();
-    setInterval(() => void this.loadProgress(), PROGRESS_MS);
     this.draw();
   }
 
@@ -84,10 +88,9 @@ class AnnotatePage {
   }
 
   private view(lease: LeaseView | undefined): TemplateResult {
-    const side =
-      this.panel === "none" ? nothing : sidePanel(this.panel, lease, this.history.given, (at) => void this.undo(at));
+    const side = this.panel === "none" ? nothing : this.side(this.panel, lease);
     const card = this.habits.beside ? "card-column beside" : "card-column";
-    return html`${this.bar()} ${this.notes()}
+    return html`${this.progress.view(this.hand.round)} ${this.notices.view()}
       <div class=${this.panel === "none" ? "desk" : "desk with-panel"}>
         <section class=${card}>${lease ? this.card(lease) : waiting(this.hand.state, this.hand.words)}</section>
         ${side}
@@ -98,55 +101,33 @@ class AnnotatePage {
         item: lease !== undefined,
         flagging: this.flagging,
         newGuidelines: hasGuidelines() && this.config.guidelines_version > this.guidelinesSeen,
-        act: (kind) => this.act({ kind } as Meaning),
+        keymap: this.dialog.keymap,
+        act: (kind) => this.act({ kind }),
         sendFlag: (note) => this.sendFlag(note),
       })}
-      ${
-        this.helping
-          ? helpDialog(
-              () => this.toggleHelp(false),
-              this.habits,
-              (habit) => this.change(habit),
-            )
-          : nothing
-      }`;
+      ${this.dialog.view()}`;
+  }
+
+  private side(panel: Exclude<Panel, "none">, lease: LeaseView | undefined): TemplateResult {
+    return sidePanel({
+      panel,
+      why: () => this.why.view(lease),
+      given: this.history.given,
+      goBack: (place) => void this.undo(place),
+      close: () => this.close(),
+    });
   }
 
   private card(lease: LeaseView): TemplateResult {
     // Keyed by lease: nothing of the last item, its scrolling or its picture, stays on screen.
     return html`${keyed(lease.id, html`<article class="item-card" aria-label="Item" tabindex="0">${itemView(lease.item)}</article>`)}
-      <div class="answers"><p class="reason">${lease.reason?.words ?? html`&nbsp;`}</p>${this.answers(lease)}</div>`;
-  }
-
-  private bar(): TemplateResult {
-    const standing = {
-      today: (this.progress?.mine.today ?? 0) + this.answered,
-      labels: this.progress && this.progress.project.answered + this.answered,
-      goal: this.config.goal?.labels ?? null,
-      round: this.hand.round,
-    };
-    return progressBar(standing, this.outbox);
-  }
-
-  private notes(): TemplateResult | typeof nothing {
-    if (!this.notices.length) return nothing;
-    const dismiss = (place: number) => () => {
-      this.notices.splice(place, 1);
-      this.notice();
-    };
-    return html`<ul class="notices" role="alert">${this.notices.map((text, place) => html`<li>${text} <button type="button" class="link" @click=${dismiss(place)}>Dismiss</button></li>`)}</ul>`;
-  }
-
-  /** Tell the person something that stays until dismissed, over reloads. */
-  private notice(...texts: string[]): void {
-    this.notices.push(...texts);
-    remember(`notices ${this.owner}`, this.notices);
-    this.draw();
+      <div class="answers"><p class="reason">${lease.reason?.words ?? html`&nbsp;`}</p>${this.habits.swipe ? swipeWords(this.aims(lease)) : nothing}${this.answers(lease)}</div>`;
   }
 
   private answers(lease: LeaseView): TemplateResult {
     return answerButtons({
       classes: this.config.classes,
+      keys: this.dialog.keys,
       several: !this.direct,
       chosen: this.chosen,
       suggested: this.suggested(lease),
@@ -173,13 +154,13 @@ class AnnotatePage {
   private onKey(event: KeyboardEvent): void {
     const target = event.target as HTMLElement;
     if (event.repeat && target.matches("#annotate button")) event.preventDefault(); // a held key answers once
-    if (this.helping) return; // the dialog has its own keys
+    if (this.root.querySelector("dialog[open]")) return; // it has its own keys
     if (event.key === "Escape") this.close();
     else if (event.key === "Enter" && target.matches(".class-filter")) {
       event.preventDefault();
       if (!event.repeat && !event.isComposing) this.onChoice({ kind: "first" });
     } else if (this.habits.keys || event.ctrlKey || event.metaKey) {
-      const meant = meaning(event, this.keys);
+      const meant = meaning(event, this.dialog.keys, this.dialog.keymap);
       if (!meant) return;
       event.preventDefault();
       this.act(meant);
@@ -192,9 +173,9 @@ class AnnotatePage {
     this.draw();
   }
 
-  private act(meant: Meaning | { kind: "why" | "history" }): void {
+  private act(meant: Meaning): void {
     const stage = this.root.querySelector<ImageStage>("image-stage");
-    const acts: Record<(Meaning | { kind: "why" | "history" })["kind"], () => void> = {
+    const acts: Record<Meaning["kind"], () => void> = {
       class: () => this.onChoice({ kind: "index", index: "index" in meant ? meant.index : -1 }),
       submit: () => this.submit(),
       skip: () => this.skip(),
@@ -205,7 +186,7 @@ class AnnotatePage {
       guidelines: () => this.togglePanel("guidelines"),
       why: () => this.togglePanel("why"),
       history: () => this.togglePanel("history"),
-      help: () => this.toggleHelp(true),
+      help: () => this.dialog.show(),
       filter: () => this.root.querySelector<HTMLInputElement>(".class-filter")?.focus(),
       "zoom in": () => stage?.zoom(1),
       "zoom out": () => stage?.zoom(-1),
@@ -278,18 +259,38 @@ class AnnotatePage {
       .map((each) => each.name)
       .join(", ");
     const seconds_spent = Math.min(86_400, this.time.seconds());
-    this.answered += 1;
+    this.progress.answered += 1;
     this.handIn(words, (lease) => ({ path: "/annotations", body: { lease, label, seconds_spent } }));
   }
 
   private skip(): void {
-    this.handIn("skipped", (lease) => ({ path: `/leases/${lease}/skip`, body: { reason: null } }));
+    this.handIn("skipped", (lease) => ({ path: `/leases/${lease}/skip`, body: { reason: null } }), true);
   }
 
-  private handIn(words: string, letter: (lease: number) => { path: string; body: unknown }): void {
+  /** Of two classes a swipe takes the one on its side; else it skips or accepts the suggestion. */
+  private aims(lease: LeaseView): Record<Side, Aim> {
+    const [left, right, more] = this.config.classes;
+    if (left && right && !more && this.direct)
+      return {
+        left: { words: left.name, act: () => this.answer([left.id]) },
+        right: { words: right.name, act: () => this.answer([right.id]) },
+      };
+    const suggested = this.suggested(lease).join(", ");
+    return {
+      left: { words: "skip", act: () => this.skip() },
+      right: { words: suggested, act: () => this.accept() },
+    };
+  }
+
+  private swiped(side: Side): void {
+    const lease = this.hand.current;
+    if (lease) this.aims(lease)[side].act();
+  }
+
+  private handIn(words: string, letter: (lease: number) => { path: string; body: unknown }, skipped = false): void {
     const lease = this.hand.next();
     if (!lease) return;
-    const given = { key: newId(), lease: lease.id, brief: brief(lease), words, skipped: words === "skipped" };
+    const given = { key: newId(), lease: lease.id, brief: brief(lease), words, skipped };
     this.draw(); // the next item is on screen before anything is sent
     this.outbox.put({ key: given.key, method: "POST", ...letter(lease.id), what: `“${words}” for “${given.brief}”` });
     this.history.add({ ...given, shown: lease });
@@ -306,13 +307,13 @@ class AnnotatePage {
   private async undo(place = this.history.given.length - 1): Promise<void> {
     const last = this.history.take(place);
     if (!last) return;
-    if (!last.skipped) this.answered -= 1;
+    if (!last.skipped) this.progress.answered -= 1;
     try {
       await this.takeBack(last);
     } catch (error) {
       this.history.restore(place, last);
-      if (!last.skipped) this.answered += 1;
-      this.notice(`Could not take the answer back: ${message(error)}`);
+      if (!last.skipped) this.progress.answered += 1;
+      this.notices.add(`Could not take the answer back: ${message(error)}`);
     }
     this.draw();
   }
@@ -327,15 +328,15 @@ class AnnotatePage {
     if (this.outbox.has(last.key)) throw new Error("it may have arrived already; try again once the server answers.");
     const fresh = await call<LeaseView | null>("DELETE", `/leases/${last.lease}/annotation`);
     if (fresh) this.hand.putBack(fresh);
-    else this.notice("Taken back; a colleague holds the item now.");
+    else this.notices.add("Taken back; a colleague holds the item now.");
   }
 
   private refused(letter: Letter, reason: string): void {
     const lease = leaseOf(letter);
     if (lease !== undefined) this.hand.settled(lease);
-    if (this.history.given.some((each) => each.key === letter.key && !each.skipped)) this.answered -= 1;
+    if (this.history.given.some((each) => each.key === letter.key && !each.skipped)) this.progress.answered -= 1;
     this.history.forget(letter.key);
-    this.notice(`Not stored: ${letter.what}. ${reason}`);
+    this.notices.add(`Not stored: ${letter.what}. ${reason}`);
   }
 
   private delivered(letter: Letter, answer: unknown): void {
@@ -343,7 +344,7 @@ class AnnotatePage {
     if (lease !== undefined) this.hand.settled(lease);
     const stored = answer as { counted?: boolean; key?: string } | null;
     if (stored?.counted === false)
-      this.notice(`${stored.key}: answered by a colleague meanwhile; yours is kept as extra.`);
+      this.notices.add(`${stored.key}: answered by a colleague meanwhile; yours is kept as extra.`);
   }
 
   private togglePanel(panel: Exclude<Panel, "none">): void {
@@ -355,41 +356,15 @@ class AnnotatePage {
     this.draw();
   }
 
-  private toggleHelp(open: boolean): void {
-    this.helping = open;
-    this.draw();
-    if (open) this.root.querySelector<HTMLDialogElement>("dialog.help")?.showModal();
-  }
-
-  private change(habit: keyof Habits): void {
-    this.habits[habit] = !this.habits[habit];
-    remember("habits", this.habits);
-    this.draw();
-  }
-
   private toggleFlag(): void {
     this.flagging = !this.flagging && this.hand.current !== undefined;
     this.draw();
     if (this.flagging) this.root.querySelector<HTMLInputElement>(".flag-form input")?.focus();
   }
 
-  private async loadProgress(): Promise<void> {
-    if (document.hidden) return;
-    try {
-      const found = await call<Progress>("GET", `/projects/${this.config.project.id}/progress`);
-      if (this.outbox.waiting <= 0) {
-        if (!this.progress && !this.history.given.length) this.recall(found);
-        this.progress = found;
-        this.answered = 0;
-      }
-      this.draw();
-    } catch {
-      // the bar keeps what it knew
-    }
-  }
-
   /** In a new tab the history begins with what the server knows of the last answers. */
   private recall({ recent }: Progress): void {
+    if (this.history.given.length) return;
     for (const { key, lease, label } of [...recent].reverse()) {
       const words = names(label).join(", ");
       if (lease) this.history.add({ key: newId(), lease, brief: key, words, skipped: false });

@@ -2,7 +2,8 @@
 // the status with a long wait, so that a new round shows within a second and an idle page costs two requests a minute.
 import { html, nothing, render, type TemplateResult } from "lit";
 import { balanceTable } from "../lib/balance";
-import { count, curveChart, dayColumns, isWide, percent } from "../lib/charts";
+import { curveChart, dayColumns } from "../lib/charts";
+import { count, isWide, percent } from "../lib/figures";
 import { call, message, pageData, Refusal } from "../lib/http";
 import { ago, curves, loopWords, type Overview, type Status, twinWords, type Wall } from "../lib/overview";
 import { roundsTable } from "../lib/rounds-table";

@@ -1,7 +1,8 @@
 // "Watch it learn": a simulated annotator who answers what the strategy asks, beside one who answers at random. Both
 // know every digit; their curves grow here while the worker runs them. Nothing of it is stored as answers.
 import { html, nothing, render, type TemplateResult } from "lit";
-import { count, curveChart, type Estimate, percent, type Series } from "../lib/charts";
+import { curveChart, type Estimate, type Series } from "../lib/charts";
+import { count, percent } from "../lib/figures";
 import { csrfToken, message, pageData, send } from "../lib/http";
 
 interface RacePoint {

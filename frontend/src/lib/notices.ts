@@ -1,0 +1,34 @@
+// What a person must have read: it stays until it is dismissed, over reloads.
+import { html, nothing, type TemplateResult } from "lit";
+import { recall, remember } from "./remembered";
+
+export class Notices {
+  private texts: string[];
+
+  constructor(
+    private readonly place: string,
+    private readonly changed: () => void,
+  ) {
+    this.texts = recall<string[]>(place, []);
+  }
+
+  add(text: string): void {
+    this.texts.push(text);
+    this.keep();
+  }
+
+  view(): TemplateResult | typeof nothing {
+    if (!this.texts.length) return nothing;
+    return html`<ul class="notices" role="alert">${this.texts.map((text, place) => html`<li class="long">${text} <button type="button" class="link" @click=${() => this.dismiss(place)}>Dismiss</button></li>`)}</ul>`;
+  }
+
+  private dismiss(place: number): void {
+    this.texts.splice(place, 1);
+    this.keep();
+  }
+
+  private keep(): void {
+    remember(this.place, this.texts);
+    this.changed();
+  }
+}
