@@ -14,7 +14,7 @@ def routers() -> list[APIRouter]:
     guarded = APIRouter(prefix=PREFIX, dependencies=[Depends(person_of)], route_class=StrictRoute)
     for each in (session, users, projects, leases, annotations, loop, items, media, exports):
         guarded.include_router(each.router)
-    for each in (items, media):
+    for each in (items, media, annotations):
         guarded.include_router(each.streams)
     open_to_all = APIRouter(prefix=PREFIX)
     open_to_all.include_router(session.public)

@@ -3,17 +3,23 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Response
+from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
 from app.api.bodies import StrictRoute
-from app.api.deps import Caller, Db, IdempotencyKey
+from app.api.deps import Caller, Config, Db, IdempotencyKey
+from app.api.keyed import work_once
+from app.api.spool import ImportOut, receive
 from app.core.errors import VersionMismatch, VersionRequired
 from app.core.text import INT64_MAX
-from app.services import annotations
+from app.formats import by_content_type
+from app.services import annotations, bulk, ingestion
 from app.services.answers import StoredAnnotation
 
 router = APIRouter(tags=["labelling"], route_class=StrictRoute)
+streams = APIRouter(tags=["labelling"])  # bodies of any size: read piece by piece, not by the strict JSON route
 AnnotationId = Annotated[int, Path(gt=0, le=INT64_MAX)]
 
 
@@ -84,6 +90,25 @@ async def submit_annotation(body: AnnotationIn, person: Caller, db: Db, key: Ide
         lambda session: annotations.submit(session, person, body.lease, body.label, key, body.seconds_spent)
     )
     return _shown(stored, 201)
+
+
+@streams.post("/projects/{project}/annotations", response_model=ImportOut)
+async def push_annotations(project: str, request: Request, person: Caller, config: Config, db: Db) -> Response:
+    """Store answers that were given elsewhere, as NDJSON, a JSON array, CSV or Parquet; no lease is needed (managers).
+
+    A row has `key`, `label`, `origin` (`human`, `import` or `program`), and may have `annotator`, `created_at` and
+    `seconds_spent`. The same rows again change nothing; with an Idempotency-Key they get the same answer.
+    """
+    kind = by_content_type(request.headers.get("content-type", ""))
+    await run_in_threadpool(ingestion.check_may_import, db, person, project)
+    with ingestion.spool(config) as (path, file):
+        digest = await receive(request, config, file)
+
+        async def work() -> Response:
+            report = await run_in_threadpool(bulk.store_file, db, config, person, project, path, kind)
+            return JSONResponse(vars(report))
+
+        return await work_once(request, person, digest, work)
 
 
 @router.put("/annotations/{annotation}", response_model=AnnotationOut)

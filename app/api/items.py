@@ -2,7 +2,7 @@
 
 import io
 from datetime import datetime
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,7 +15,8 @@ from app.api.filters import DESCRIBED, Filtering
 from app.api.loop import look_at_job
 from app.api.pages import Cursor, Limit, seal, unseal
 from app.api.payloads import item_view
-from app.core.errors import BadSyntax, Unavailable, VersionRequired
+from app.api.spool import receive
+from app.core.errors import VersionRequired
 from app.core.text import INT64_MAX, check_json
 from app.db import Item, Project
 from app.formats import by_content_type, write_csv
@@ -25,17 +26,6 @@ from app.services.listing import Opinion
 router = APIRouter(tags=["items"], route_class=StrictRoute)
 streams = APIRouter(tags=["items"])  # bodies of any size: read piece by piece, not by the strict JSON route
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
-SYNC_BYTES = 16 * 1024 * 1024
-
-
-class ImportOut(BaseModel):
-    """What became of the rows; at most a thousand rejected ones are listed."""
-
-    created: int
-    updated: int
-    unchanged: int
-    rejected_count: int
-    rejected: list[dict[str, Any]]
 
 
 class PredictedOut(BaseModel):
@@ -105,7 +95,7 @@ async def push_items(
     options = applying.Options.parse(map, create_classes, on_error, on_change)
     await run_in_threadpool(ingestion.check_may_import, db, person, project)
     with ingestion.spool(config) as (path, file):
-        await _receive(request, config, file)
+        await receive(request, config, file)
         if async_:
             job = await run_in_threadpool(ingestion.enqueue, db, config, person, project, path, kind, options)
             response.status_code = 202
@@ -175,26 +165,6 @@ def rejected_rows(job: Number, person: Caller, db: Db) -> Response:
     rows = ingestion.rejected_rows(db, job)
     write_csv(iter(rows), out, raw=False, columns=("line", "key", "error"))
     return Response(out.getvalue(), media_type="text/csv")
-
-
-async def _receive(request: Request, config: Any, file: BinaryIO) -> None:
-    """Write a body to its spool file, bounded; raises where the disk or the quota ends."""
-    size = checked = 0
-    async for piece in request.stream():
-        size += len(piece)
-        if size - checked > SYNC_BYTES or checked == 0:
-            ingestion.check_room(config, size)
-            checked = size
-        try:
-            file.write(piece)
-        except OSError as error:
-            raise Unavailable(f"the server's disk is full: nothing was stored ({error.strerror})") from None
-    if size == 0:
-        raise BadSyntax("the body is empty")
-    try:
-        file.flush()
-    except OSError as error:
-        raise Unavailable(f"the server's disk is full: nothing was stored ({error.strerror})") from None
 
 
 def _shown(session: Session, row: Item, project: Project, response: Response) -> ItemOut:

@@ -1,6 +1,6 @@
 """Creating twice with one Idempotency-Key creates once: the second request gets the first one's answer."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from hashlib import sha256
 from typing import Any
 
@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from app.api.deps import idempotency_key, optional_person
 from app.db import Database
 from app.services import idempotency
+from app.services.access import Person
 from app.services.idempotency import Keyed
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -21,17 +22,33 @@ async def answer_once(request: Request, handler: Handler) -> Response:
     A request of nobody is left to the handler, which refuses it or has a one-time code that guards it.
     """
     db: Database = request.app.state.db
-    key = await idempotency_key(request.headers["idempotency-key"])
+    await idempotency_key(request.headers["idempotency-key"])
     person = await optional_person(request, db)
     if person is None:
         return await handler(request)
+    return await work_once(request, person, sha256(await request.body()).hexdigest(), lambda: handler(request))
+
+
+async def work_once(
+    request: Request, person: Person, body_hash: str, work: Callable[[], Awaitable[Response]]
+) -> Response:
+    """Do the work of a keyed request whose body has this SHA-256, or answer as the first one was answered.
+
+    Raises:
+        Invalid: the key is no UUID, or was used with another body.
+        Conflict: the first request with this key has no answer yet.
+    """
+    db: Database = request.app.state.db
+    key = await idempotency_key(request.headers.get("idempotency-key"))
+    if key is None:
+        return await work()
     where = sha256(f"{request.method} {request.url.path}?{request.url.query}".encode()).hexdigest()
-    keyed = Keyed(person.id, where, str(key), sha256(await request.body()).hexdigest())
+    keyed = Keyed(person.id, where, str(key), body_hash)
     stored = await run_in_threadpool(idempotency.claim, db, keyed)
     if stored is not None:
         return Response(stored[1], status_code=stored[0], media_type="application/json")
     try:
-        response = await handler(request)
+        response = await work()
     except BaseException:
         await run_in_threadpool(idempotency.give_back, db, keyed)
         raise

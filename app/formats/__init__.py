@@ -18,7 +18,7 @@ def by_content_type(value: str) -> Format:
     for each in FORMATS.values():
         if plain == each.media_type or ALSO.get(plain) == each.name:
             return each
-    raise WrongType(f"send items as {', '.join(each.media_type for each in FORMATS.values())}")
+    raise WrongType(f"send rows as {', '.join(each.media_type for each in FORMATS.values())}")
 
 
 __all__ = ["FORMATS", "Format", "ReadRow", "by_content_type", "write_csv"]

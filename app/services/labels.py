@@ -20,7 +20,10 @@ from app.task_types.base import Question
 
 @dataclass
 class LabelledItem:
-    """One item with what its answers say about each class (shares that sum to one, or 0/1 means per class)."""
+    """One item with what its answers say about each class (shares that sum to one, or 0/1 means per class).
+
+    `audit`: it was served as a member of the audit share; `imported_test`: it is of the client's own test set.
+    """
 
     item_id: int
     unit: int
@@ -52,6 +55,7 @@ def label_set(session: Session, project_id: int, question: Question, class_ids: 
             Annotation.item_id,
             Annotation.unit,
             Annotation.label,
+            Annotation.kind,
             Annotation.decisive,
             Annotation.counted,
             Annotation.retracted,
@@ -95,4 +99,6 @@ def _combine(rows: list[Any], kind: Any, question: Question, class_ids: list[int
     first = rows[0]
     mean = np.asarray(shares, dtype=np.float32).mean(axis=0)
     test = first.split == "audit"
-    return LabelledItem(first.item_id, first.unit, first.revision, first.reserved, test, mean, used)
+    # What somebody chose to import is no uniform sample of the pool, although the audit draw fell on it too.
+    audit = first.reserved and any(row.kind == "audit" for row in rows)
+    return LabelledItem(first.item_id, first.unit, first.revision, audit, test, mean, used)

@@ -73,7 +73,7 @@ class Reader:
 
     def prepare(self, line: int, given: Mapping[str, Any]) -> PreparedRow:
         """Check one row. Raises a refusal whose sentence says what is wrong with it."""
-        fields = _unpacked(self._mapped(given))
+        fields = unpacked(self._mapped(given))
         kind = MODALITIES[self.modality]
         payload = self._payload(kind, fields)
         if not fields.keys() <= ALLOWED[self.modality]:
@@ -167,13 +167,14 @@ class Reader:
         if annotator is not None and not isinstance(annotator, str):
             raise Invalid("annotator is text")
         name = check_text(annotator, what="annotator", limit=200) if annotator else None
-        return ImportedLabel(name, self._stored(given["label"]), _moment(given.get("created_at")))
+        return ImportedLabel(name, stored_label(given["label"], self.question), moment_of(given.get("created_at")))
 
-    def _stored(self, label: Any) -> dict[str, Any]:
-        """A label in the API's form, or as a spreadsheet has it: the class's name alone."""
-        if not isinstance(label, dict):
-            label = _from_cell(label, bool(self.question.options.get("multiple")))
-        return {self.question.id: TASK_TYPES[self.question.type].check(label, self.question)}
+
+def stored_label(label: Any, question: Question) -> dict[str, Any]:
+    """The stored form of a label in the API's form, or as a spreadsheet has it: the class's name alone."""
+    if not isinstance(label, dict):
+        label = _from_cell(label, bool(question.options.get("multiple")))
+    return {question.id: TASK_TYPES[question.type].check(label, question)}
 
 
 def class_names(fields: Mapping[str, Any], mapping: Mapping[str, str]) -> list[str]:
@@ -209,7 +210,7 @@ def refused(error: AppError) -> str:
     return str(error)[:500]
 
 
-def _unpacked(fields: dict[str, Any]) -> dict[str, Any]:
+def unpacked(fields: dict[str, Any]) -> dict[str, Any]:
     """Nested values that a flat file holds as JSON text."""
     for name in NESTED:
         value = fields.get(name)
@@ -251,8 +252,8 @@ def _flag(value: Any) -> bool | None:
     return found
 
 
-def _moment(value: Any) -> datetime | None:
-    """A moment with its zone, as our exports write it."""
+def moment_of(value: Any) -> datetime | None:
+    """A moment with its zone, as our exports write it; None for nothing. Raises Invalid."""
     if value in (None, ""):
         return None
     try:

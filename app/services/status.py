@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.core.text import write_json
@@ -26,7 +26,7 @@ def of_project(session: Session, project: Project, moment: datetime) -> dict[str
     current = session.get(Round, serving.round_id) if serving.round_id else None
     job = rounds.waiting_or_running(session, project.id)
     items = item_counts(session, project.id)
-    annotations = answer_count(session, project.id)
+    stored = standing(session, project.id)
     worker = worker_state(session, moment)
     size = rounds.round_size(session, project, moment)
     fresh = rounds.new_answers(session, project.id, serving.snapshot_annotation_id, size)
@@ -36,8 +36,9 @@ def of_project(session: Session, project: Project, moment: datetime) -> dict[str
     return {
         "state": project.state,
         "items": items,
-        "annotations": annotations,
-        "audit": {"answers": audit_answers(session, project.id), "accuracy": headline(last)},
+        "annotations": stored["annotations"],
+        "answers": stored["answers"],
+        "audit": {"answers": stored["audit"], "accuracy": headline(last)},
         "queue": {
             "depth": rounds.left_in_queue(session, current.id) if current else 0,
             "round": current.number if current else None,
@@ -50,7 +51,7 @@ def of_project(session: Session, project: Project, moment: datetime) -> dict[str
         "strategy": current.sentence if current else None,
         "last_failure": failure,
         "goal": project.goal,
-        "advice": {"stop": False, "text": _advice(project, items, annotations, worker, features, failure, current)},
+        "advice": {"stop": False, "text": _advice(project, items, stored, worker, features, failure, current)},
     }
 
 
@@ -77,24 +78,22 @@ def item_counts(session: Session, project_id: int) -> dict[str, int]:
     return counts
 
 
-def answer_count(session: Session, project_id: int) -> int:
-    """Answers that stand: the newest version of each, retractions and uncounted ones left out."""
+def standing(session: Session, project_id: int) -> dict[str, int]:
+    """The answers that stand: `annotations` of every origin, `answers` that people gave here, `audit` ones of these.
+
+    The newest version of each counts; retractions and uncounted ones are left out. O(annotations).
+    """
     last = select(func.max(Annotation.id)).where(Annotation.project_id == project_id).group_by(Annotation.answer_id)
-    return session.execute(
-        select(func.count()).where(Annotation.id.in_(last), ~Annotation.retracted, Annotation.counted)
-    ).scalar_one()
-
-
-def audit_answers(session: Session, project_id: int) -> int:
-    """Counted first answers that the audit share brought."""
-    return session.execute(
-        select(func.count()).where(
-            Annotation.project_id == project_id,
-            text("annotations.kind = 'audit'"),
-            Annotation.version == 1,
-            Annotation.counted,
-        )
-    ).scalar_one()
+    rows = session.execute(
+        select(Annotation.origin, Annotation.kind, func.count())
+        .where(Annotation.id.in_(last), ~Annotation.retracted, Annotation.counted)
+        .group_by(Annotation.origin, Annotation.kind)
+    ).all()
+    return {
+        "annotations": sum(count for _, _, count in rows),
+        "answers": sum(count for origin, _, count in rows if origin == "human"),
+        "audit": sum(count for origin, kind, count in rows if origin == "human" and kind == "audit"),
+    }
 
 
 def worker_state(session: Session, moment: datetime) -> dict[str, Any]:
@@ -180,7 +179,7 @@ def _features(session: Session, project_id: int) -> dict[str, Any]:
 def _advice(
     project: Project,
     items: dict[str, int],
-    annotations: int,
+    stored: dict[str, int],
     worker: dict[str, Any],
     features: dict[str, Any],
     failure: dict[str, Any] | None,
@@ -198,6 +197,6 @@ def _advice(
         (current is None, "The first order is being made."),
         (items["open"] == 0, "Every item is answered."),
         (fallback is not None, f"Served at {fallback}: go on labelling."),
-        (annotations == 0, "Start labelling: the first items cover the pool."),
+        (stored["annotations"] == 0, "Start labelling: the first items cover the pool."),
     )
     return next((text for holds, text in sentences if holds), "Go on labelling: a new order follows after each batch.")

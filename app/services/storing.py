@@ -8,10 +8,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Row, func, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.core.text import write_json
-from app.db import Annotation, Item, Project, WriteSession
+from app.db import Annotation, Item, Project, QueueEntry, WriteSession
 from app.loop.serving import audit_reserved, draw
 from app.services import vectors
 from app.services.rows import ImportedLabel, PreparedRow
@@ -63,7 +63,7 @@ def store(
     outcome = Outcome(refused=vectors.refused(session, project.id, batch))
     bad = {line for line, _, _ in outcome.refused}
     batch = [row for row in batch if row.line not in bad]
-    known = _known(session, project.id, [row.key for row in batch])
+    known = known_items(session, project.id, [row.key for row in batch])
     fresh: dict[str, PreparedRow] = {}
     later: list[PreparedRow] = []
     for row in batch:
@@ -77,7 +77,7 @@ def store(
     if not later and not any(row.labels or row.features for row in fresh.values()):
         return outcome
     missing = [row.key for row in (*fresh.values(), *later) if row.key not in known]
-    known |= _known(session, project.id, missing)
+    known |= known_items(session, project.id, missing)
     changed = {row.line for row in fresh.values()} - {row.line for row in later}
     kept = [row for row in fresh.values() if row.line in changed]
     lines = {row.key: row for row in kept}
@@ -98,7 +98,7 @@ def refusals(
     session: Session, project: Project, batch: Sequence[PreparedRow], *, replace: bool
 ) -> list[tuple[int, str, str]]:
     """The rows of a batch of different keys that `store` would refuse, with line, key and reason; stores nothing."""
-    known = _known(session, project.id, [row.key for row in batch])
+    known = known_items(session, project.id, [row.key for row in batch])
     found = []
     for row in batch:
         stored = known.get(row.key)
@@ -116,7 +116,8 @@ def _moved(fresh: dict[str, PreparedRow], later: list[PreparedRow]) -> int:
     return sum(fresh.get(row.key) is row for row in later)
 
 
-def _known(session: Session, project_id: int, keys: list[str]) -> dict[str, Row[Any]]:
+def known_items(session: Session, project_id: int, keys: Sequence[str]) -> dict[str, Row[Any]]:
+    """The stored items of these keys, deleted ones left out."""
     if not keys:
         return {}
     rows = session.execute(
@@ -261,7 +262,7 @@ def _labels(
                 changed.add(row.line)
     if versions:
         session.execute(insert(Annotation), versions)
-        _close(session, project, ids)
+        close_full(session, project, ids)
 
 
 def _imported(session: Session, item_ids: list[int]) -> dict[int, dict[str | None, _Stored]]:
@@ -318,24 +319,30 @@ def _version(
     }
 
 
-def _close(session: WriteSession, project: Project, item_ids: list[int]) -> None:
-    """Mark items as done whose counted answers fill every slot."""
+def close_full(session: WriteSession, project: Project, item_ids: Sequence[int]) -> None:
+    """Mark items as done whose counted answers fill every slot, here and in the order that is served."""
+    newer = aliased(Annotation)
     answers = (
-        select(func.count(func.distinct(Annotation.answer_id)))
+        select(func.count())
         .where(
             Annotation.item_id == Item.id,
             Annotation.item_revision == Item.revision,
             Annotation.counted,
             ~Annotation.retracted,
+            ~select(newer.id)
+            .where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version)
+            .exists(),
         )
         .scalar_subquery()
     )
-    session.execute(
+    full = session.execute(
         update(Item)
         .where(Item.id.in_(item_ids), ~Item.done, answers >= project.overlap)
         .values(done=True)
+        .returning(Item.id)
         .execution_options(synchronize_session=False)
-    )
+    ).scalars()
+    session.execute(update(QueueEntry).where(QueueEntry.item_id.in_(list(full))).values(done=True))
 
 
 def _has_answers(session: Session, item_id: int) -> bool:

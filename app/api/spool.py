@@ -1,0 +1,46 @@
+"""Bodies of any size: written piece by piece to a private file, bounded, before anything looks into them."""
+
+from hashlib import sha256
+from typing import Any, BinaryIO
+
+from fastapi import Request
+from pydantic import BaseModel
+
+from app.core.errors import BadSyntax, Unavailable
+from app.core.settings import Settings
+from app.services import ingestion
+
+LOOK_BYTES = 16 * 1024 * 1024  # between two looks at the room on the disk
+
+
+class ImportOut(BaseModel):
+    """What became of the rows; at most a thousand rejected ones are listed."""
+
+    created: int
+    updated: int
+    unchanged: int
+    rejected_count: int
+    rejected: list[dict[str, Any]]
+
+
+async def receive(request: Request, config: Settings, file: BinaryIO) -> str:
+    """Write a body to its file; its SHA-256 in hex. Raises where the disk or the quota ends, or nothing is sent."""
+    size = checked = 0
+    digest = sha256()
+    async for piece in request.stream():
+        size += len(piece)
+        if size - checked > LOOK_BYTES or checked == 0:
+            ingestion.check_room(config, size)
+            checked = size
+        digest.update(piece)
+        try:
+            file.write(piece)
+        except OSError as error:
+            raise Unavailable(f"the server's disk is full: nothing was stored ({error.strerror})") from None
+    if size == 0:
+        raise BadSyntax("the body is empty")
+    try:
+        file.flush()
+    except OSError as error:
+        raise Unavailable(f"the server's disk is full: nothing was stored ({error.strerror})") from None
+    return digest.hexdigest()

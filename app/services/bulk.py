@@ -1,0 +1,322 @@
+"""Answers that were given elsewhere: stored in bulk without a lease, by people, by an earlier labelling, by a program.
+
+One source has one answer an item: the same row again changes nothing, another label is the answer's next version. A
+person's answer takes a free slot, or that person's own lease, as it would have on the page; without one it is kept
+uncounted. An imported answer always counts. A program's answer counts while a slot is free, and never on an item of
+the audit share or of the client's own test set: those are for judging, and people judge.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Row, insert, select, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import aliased
+
+from app.core.errors import AppError, Invalid
+from app.core.settings import Settings
+from app.core.text import check_text, fold
+from app.db import Annotation, Database, Lease, Member, Project, User, WriteSession
+from app.db.session import now
+from app.formats import Format, ReadRow
+from app.services import leases, rounds, storing, tasks
+from app.services.access import Person, project_for
+from app.services.annotations import MAX_SECONDS
+from app.services.applying import BATCH_ROWS, Report
+from app.services.rows import KEY_BYTES, moment_of, refused, stored_label, unpacked
+from app.services.storing import NO_ITEM, Outcome
+from app.task_types.base import Question
+
+ORIGINS = ("human", "import", "program")
+FIELDS = {"key", "label", "annotator", "origin", "created_at", "seconds_spent"}
+NAME_LIMIT = 200
+
+
+@dataclass(frozen=True)
+class Source:
+    """Who gave an answer: a person with an account here (`user`), or whoever a file or program names."""
+
+    origin: str
+    user: int | None
+    name: str | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One row that can be stored."""
+
+    line: int
+    key: str
+    source: Source
+    label: dict[str, Any]
+    created_at: datetime | None
+    seconds_spent: float
+
+
+@dataclass(frozen=True)
+class AnswerReader:
+    """What is needed to read the rows: the question, the project's people by folded name, and who sends them."""
+
+    question: Question
+    people: Mapping[str, int]
+    sender: int
+
+    def read(self, line: int, given: Mapping[str, Any]) -> Answer:
+        """Check one row. Raises a refusal whose sentence says what is wrong with it."""
+        fields = unpacked(dict(given))
+        if unknown := sorted(fields.keys() - FIELDS):
+            raise Invalid(f"unknown field {unknown[0][:80]!r}; there are {', '.join(sorted(FIELDS))}")
+        if fields.get("label") in (None, ""):
+            raise Invalid("label is missing")
+        return Answer(
+            line=line,
+            key=_key(fields.get("key")),
+            source=self._source(fields.get("origin"), fields.get("annotator")),
+            label=stored_label(fields["label"], self.question),
+            created_at=moment_of(fields.get("created_at")),
+            seconds_spent=_seconds(fields.get("seconds_spent")),
+        )
+
+    def _source(self, origin: Any, annotator: Any) -> Source:
+        if origin not in ORIGINS:
+            raise Invalid(f"origin is one of {', '.join(ORIGINS)}")
+        if annotator in (None, ""):
+            return Source("human", self.sender, None) if origin == "human" else Source(origin, None, None)
+        if not isinstance(annotator, str):
+            raise Invalid("annotator is text")
+        name = check_text(annotator, what="annotator", limit=NAME_LIMIT)
+        if origin != "human":
+            return Source(origin, None, name)
+        user = self.people.get(fold(name))
+        if user is None:
+            raise Invalid(f"{name[:80]!r} is no member of this project: add the person, or send origin import")
+        return Source("human", user, None)
+
+
+def store_file(
+    db: Database, settings: Settings, person: Person, project_ref: int | str, path: Path, kind: Format
+) -> Report:
+    """Store the answers of a spooled file, 500 rows a transaction; bad rows are named and the others are stored.
+
+    A file that is broken as a whole stores nothing. Memory does not grow with the file.
+
+    Raises:
+        InvalidFile: the file is broken as a whole.
+        Forbidden, NotFound: the project is not the person's to fill.
+    """
+    person.need("import")
+    with db.write() as session:
+        project = project_for(session, person, project_ref, "manager")
+        project_id, moment = project.id, now(session)
+        question = tasks.driving(tasks.questions(session, project))
+        reader = AnswerReader(question, _people(session, project_id), person.id)
+    limit = settings.import_line_bytes
+    if kind.name != "jsonl":
+        with path.open("rb") as file:
+            for _ in kind.read(file, max_line_bytes=limit):
+                pass
+    report = Report()
+    with path.open("rb") as file:
+        batch: list[Answer] = []
+        for row in kind.read(file, max_line_bytes=limit):
+            if (answer := _one(reader, row, report)) is not None:
+                batch.append(answer)
+            if len(batch) >= BATCH_ROWS:
+                _flush(db, project_id, batch, moment, report)
+                batch = []
+        _flush(db, project_id, batch, moment, report)
+    report.rejected.sort(key=lambda each: each["line"])
+    return report
+
+
+def store(session: WriteSession, project: Project, batch: Sequence[Answer], moment: datetime) -> Outcome:
+    """Store answers by key and source, in the caller's transaction; O(rows) statements' work."""
+    outcome = Outcome()
+    known = storing.known_items(session, project.id, [each.key for each in batch])
+    before = _before(session, [row.id for row in known.values()])
+    versions: list[dict[str, Any]] = []
+    for answer in batch:
+        item = known.get(answer.key)
+        if item is None:
+            outcome.refused.append((answer.line, answer.key, NO_ITEM))
+            continue
+        last = before[item.id].get(answer.source)
+        if last and last["label"] == answer.label and last["item_revision"] == item.revision and not last["retracted"]:
+            outcome.unchanged += 1
+            continue
+        version = _version(session, project, item, answer, before[item.id], moment)
+        before[item.id][answer.source] = version
+        versions.append(version)
+        outcome.created += last is None
+        outcome.updated += last is not None
+    if versions:
+        session.execute(insert(Annotation), versions)
+        storing.close_full(session, project, sorted({each["item_id"] for each in versions}))
+        rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
+    return outcome
+
+
+def _one(reader: AnswerReader, row: ReadRow, report: Report) -> Answer | None:
+    if row.fields is None:
+        report.reject(row.line, None, row.error or "broken")
+        return None
+    try:
+        return reader.read(row.line, row.fields)
+    except AppError as error:
+        report.reject(row.line, row.fields.get("key"), refused(error))
+        return None
+
+
+def _flush(db: Database, project_id: int, batch: list[Answer], moment: datetime, report: Report) -> None:
+    if not batch:
+        return
+    with db.write() as session:
+        outcome = store(session, session.get_one(Project, project_id), batch, moment)
+    report.created += outcome.created
+    report.updated += outcome.updated
+    report.unchanged += outcome.unchanged
+    for line, key, error in outcome.refused:
+        report.reject(line, key, error)
+
+
+def _before(session: WriteSession, item_ids: list[int]) -> dict[int, dict[Source, Mapping[str, Any]]]:
+    """The newest version of each answer to some items, by source."""
+    newer = aliased(Annotation)
+    columns = [column for column in Annotation.__table__.c if column.name not in ("id", "request_id")]
+    rows = session.execute(
+        select(*columns).where(
+            Annotation.item_id.in_(item_ids),
+            ~select(newer.id)
+            .where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version)
+            .exists(),
+        )
+    ).mappings()
+    found: dict[int, dict[Source, Mapping[str, Any]]] = defaultdict(dict)
+    for row in rows:
+        user = row["annotator_id"] if row["origin"] == "human" else None
+        found[row["item_id"]][Source(row["origin"], user, row["annotator_name"] if user is None else None)] = dict(row)
+    return found
+
+
+def _version(
+    session: WriteSession,
+    project: Project,
+    item: Row[Any],
+    answer: Answer,
+    others: Mapping[Source, Mapping[str, Any]],
+    moment: datetime,
+) -> dict[str, Any]:
+    """The row of a new answer, or of the next version of the same source's one."""
+    last = others.get(answer.source)
+    given = {
+        "item_revision": item.revision,
+        "label": answer.label,
+        "created_at": answer.created_at or moment,
+        "retracted": False,
+        "seconds_spent": answer.seconds_spent,
+    }
+    if last is not None and last["item_revision"] == item.revision and not last["retracted"]:
+        return {**last, **given, "version": last["version"] + 1}
+    lease, counted = _slot(session, project, item, answer, others, moment)
+    return {
+        "project_id": project.id,
+        "answer_id": last["answer_id"] if last is not None else uuid4(),
+        "version": last["version"] + 1 if last is not None else 1,
+        "item_id": item.id,
+        "task_version": project.task_version,
+        "guidelines_version": project.guidelines_version,
+        "annotator_id": answer.source.user,
+        "annotator_name": answer.source.name,
+        "lease_id": lease,
+        "origin": answer.source.origin,
+        "kind": "import",
+        "counted": counted,
+        **given,
+    }
+
+
+def _slot(
+    session: WriteSession,
+    project: Project,
+    item: Row[Any],
+    answer: Answer,
+    others: Mapping[Source, Mapping[str, Any]],
+    moment: datetime,
+) -> tuple[int | None, bool]:
+    """The lease that an answer fills, if any, and whether the answer counts."""
+    if answer.source.origin == "import":
+        return None, True
+    if answer.source.origin == "program":
+        standing = (each for source, each in others.items() if source != answer.source)
+        taken = sum(
+            each["counted"] and not each["retracted"] and each["item_revision"] == item.revision for each in standing
+        )
+        return None, taken < project.overlap and not item.reserved and item.split == "pool"
+    assert answer.source.user is not None
+    return _own_slot(session, project, item.id, answer.source.user, moment)
+
+
+def _own_slot(
+    session: WriteSession, project: Project, item_id: int, user: int, moment: datetime
+) -> tuple[int | None, bool]:
+    """A person's lease on the item, answered now, or an answered one on a free slot; not counted where none is free."""
+    concerning = text("leases.state IN ('live', 'answered', 'skipped')")
+    mine = session.execute(
+        select(Lease.id, Lease.state).where(
+            Lease.item_id == item_id, Lease.unit == 0, Lease.annotator_id == user, concerning
+        )
+    ).first()
+    if mine is not None:
+        return mine.id, mine.state == "answered" or leases.settle(session, mine.id, mine.state)
+    slot = leases.free_slots(session, [item_id], project.overlap).get(item_id)
+    if slot is None:
+        return None, False
+    row = {
+        "project_id": project.id,
+        "item_id": item_id,
+        "slot": slot,
+        "annotator_id": user,
+        "state": "answered",
+        "kind": "import",
+        "task_version": project.task_version,
+        "guidelines_version": project.guidelines_version,
+        "served_at": moment,
+        "expires_at": moment,
+    }
+    try:
+        with session.begin_nested():
+            return leases.give(session, [row])[0], True
+    except IntegrityError:
+        return None, False
+
+
+def _people(session: WriteSession, project_id: int) -> dict[str, int]:
+    rows = session.execute(
+        select(User.folded_name, User.id)
+        .join(Member, Member.user_id == User.id)
+        .where(Member.project_id == project_id, User.active)
+    ).all()
+    return {row.folded_name: row.id for row in rows}
+
+
+def _key(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str) or value == "":
+        raise Invalid("key is missing" if value in (None, "") else "key is text")
+    if len(check_text(value, what="key").encode()) > KEY_BYTES:
+        raise Invalid(f"key has more than {KEY_BYTES} bytes")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if value in (None, ""):
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
+        raise Invalid(f"seconds_spent is 0 to {MAX_SECONDS:,}")
+    return float(value)
