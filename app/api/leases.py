@@ -5,15 +5,18 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.concurrency import run_in_threadpool
 
 from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.payloads import item_view
 from app.core import filters
+from app.core.filters import Filter
 from app.core.text import INT64_MAX
-from app.db import WriteSession
+from app.db import Database, WriteSession
 from app.services import annotations, serving, tasks
 from app.services import why as explain
+from app.services.access import Person
 from app.services.serving import Served, ServedLease
 
 router = APIRouter(tags=["labelling"], route_class=StrictRoute)
@@ -81,9 +84,10 @@ async def take_leases(project: str, body: LeasesIn, person: Caller, config: Conf
     """Take items: the caller's own live leases first, then the next ones of the order."""
     person.need("label")
     wanted = filters.parse(body.filter)
+    only = await run_in_threadpool(_slice, db, person, project, wanted, body.count) if wanted else None
 
     def give(session: WriteSession) -> str:
-        served = serving.lease(session, config, person, project, body.count, body.hold_hours, wanted)
+        served = serving.lease(session, config, person, project, body.count, body.hold_hours, only)
         manager = annotations.may_review(session, person, served.project.id, least="manager")
         questions = tasks.questions(session, served.project) if served.leases else ()
         shown = LeasesOut(
@@ -163,6 +167,11 @@ def take_back_annotation(lease: LeaseId, person: Caller, config: Config, db: Db)
         served = serving.describe(session, fresh)
         manager = annotations.may_review(session, person, fresh.project_id, least="manager")
         return _shown(served, served.leases[0], tasks.questions(session, served.project), manager)
+
+
+def _slice(db: Database, person: Person, project: str, wanted: Filter, count: int) -> list[int]:
+    with db.read() as session:
+        return serving.slice_of(session, person, project, wanted, count)
 
 
 def _shown(served: Served, lease: ServedLease, questions: Any, manager: bool) -> LeaseOut:

@@ -36,7 +36,7 @@ STATUS = {
 }
 
 
-def about_content_only(wanted: Filter) -> bool:
+def content_only(wanted: Filter) -> bool:
     """Whether a filter asks for nothing but what the item itself says."""
     return all(each.metadata is not None or each.name in CONTENT for each in wanted.conditions)
 

@@ -113,7 +113,7 @@ def live_of(session: WriteSession, annotator_id: int, project_id: int, limit: in
     return list(session.connection().execute(LIVE_OF, values).all())
 
 
-def free_slots(session: WriteSession, item_ids: Iterable[int], overlap: int) -> dict[int, int]:
+def free_slots(session: Session, item_ids: Iterable[int], overlap: int) -> dict[int, int]:
     """The lowest free slot of each item; items whose slots are all held are left out."""
     wanted = list(item_ids)
     if overlap == 1:

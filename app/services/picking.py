@@ -9,14 +9,16 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, text
+from sqlalchemy.orm import Session
 
 from app.core.filters import Filter
-from app.db import Lease, Project, Round, WriteSession
+from app.db import Item, Lease, Project, Round
 from app.loop.serving import AUDIT_WARM_UP, slot_kind
 from app.services import filters, leases, tasks
 from app.services.access import Person
 from app.services.leases import Source
 
+SPARE = 200  # candidates of a slice beyond those, as colleagues may take some before they are given out
 LOOK_AHEAD = 4  # candidates fetched for each lease wanted, so that near-identical ones can be passed over
 
 
@@ -48,7 +50,7 @@ class Pick:
 class Take:
     """Who is to get how many items; `fingerprints` are of the items in hand."""
 
-    session: WriteSession
+    session: Session
     project: Project
     person: Person
     order: Order
@@ -80,7 +82,7 @@ ORDER = text("""
 SLOTS = text("UPDATE serving SET slots_served = slots_served + :slots WHERE project_id = :project")
 
 
-def order_of(session: WriteSession, project: Project) -> Order:
+def order_of(session: Session, project: Project) -> Order:
     """The order that is served now, and how far it is served."""
     row = session.connection().execute(ORDER, {"project": project.id, "warm_up": AUDIT_WARM_UP}).one()
     order = Order(row.slots_served, row.audited, row.has_first)
@@ -116,9 +118,19 @@ def pick(take: Take) -> list[Pick]:
     return picks
 
 
-def slice_(take: Take, wanted: Filter) -> list[Pick]:
-    """Items that fit a filter: those put first, then the round's order, then the seeded random order."""
+def candidates(take: Take, wanted: Filter) -> list[int]:
+    """Ids of the next items that fit a filter; as long as the slice is thin, so it asks for no lock."""
     fitting = filters.conditions(take.session, take.project, wanted)
+    limit = SPARE + LOOK_AHEAD * take.count
+    rows = take.rows(leases.FIRST, fitting, limit=limit) + take.rows(leases.DRAWN, fitting, reserved=False, limit=limit)
+    if take.order.round_id is not None:
+        rows += take.rows(leases.QUEUE, fitting, round=take.order.round_id, limit=limit)
+    return sorted({row.id for row in rows})
+
+
+def slice_(take: Take, ids: Sequence[int]) -> list[Pick]:
+    """Of these items those put first, then the round's order, then the seeded random order."""
+    fitting = [Item.id.in_(ids)]
     query = take.rows(leases.FIRST, fitting)
     if take.order.round_id is not None:
         query += take.rows(leases.QUEUE, fitting, round=take.order.round_id)

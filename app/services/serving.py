@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, func, select, text, update
+from sqlalchemy.orm import Session
 
 from app.core.errors import Invalid
 from app.core.filters import Filter
@@ -59,25 +60,23 @@ def lease(
     project_ref: int | str,
     count: int,
     hold_hours: float | None = None,
-    wanted: Filter | None = None,
+    only: Sequence[int] | None = None,
 ) -> Served:
     """Give the person up to `count` items: the own live leases first (a reload gives the same), then new ones.
 
-    A filter cuts an own slice out of the order. A slice brings no audit items: those of one slice alone would no
-    longer be a uniform sample of the pool.
+    `only` are the items of a slice, see `slice_of`. A slice brings no audit items: those of one slice alone would
+    no longer be a uniform sample of the pool.
 
-    Cost: O(count) index rows, whatever the pool's size; with a filter a walk as far as the slice is thin.
+    Cost: O(count) index rows, whatever the pool's size.
 
     Raises:
-        Invalid: the count is out of 1 to 50, or 200 with `hold_hours`; a filter names an unknown class.
-        Forbidden: an annotator's filter asks for more than the items' own content.
+        Invalid: the count is out of 1 to 50, or 200 with `hold_hours`.
     """
     if not 1 <= count <= (MAX_HELD if hold_hours else MAX_COUNT):
         raise Invalid("count is 1 to 50, or up to 200 together with hold_hours", fields={"count": count})
     if hold_hours is not None and not 0 < hold_hours <= MAX_HOURS:
         raise Invalid(f"hold_hours is more than 0 and at most {MAX_HOURS}", fields={"hold_hours": hold_hours})
-    content_only = wanted is None or filters.about_content_only(wanted)
-    project = project_for(session, person, project_ref, "annotator" if content_only else "reviewer")
+    project = project_for(session, person, project_ref)
     moment = now(session)
     rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
     leases.one_at_a_time(session, project.id)
@@ -94,12 +93,26 @@ def lease(
         if wait is not None:
             return wait
         take = Take(session, project, person, order, count - len(held), {row.fingerprint for row in mine})
-        picks = picking.pick(take) if not wanted else picking.slice_(take, wanted)
+        picks = picking.pick(take) if only is None else picking.slice_(take, only)
     until = leases.end(moment, settings.lease_seconds, hold_hours)
     given = _give(session, project, person, order, picks, moment, until, hold_hours)
     if held or given:
         return Served(project, "serving", order.number, [*held, *given])
-    return _nothing_left(session, project, moment) if not wanted else _nothing_left_of_slice(project)
+    if only is not None:
+        return Served(project, "exhausted", words="no item that fits the filter is left for you")
+    return _nothing_left(session, project, moment)
+
+
+def slice_of(session: Session, person: Person, project_ref: int | str, wanted: Filter, count: int) -> list[int]:
+    """The next items that fit a filter, for `lease`; a pass over the pool where few fit, so it runs before the write.
+
+    Raises:
+        Invalid: the filter names a class that the project does not have.
+        Forbidden: an annotator's filter asks for more than the items' own content.
+    """
+    project = project_for(session, person, project_ref, "annotator" if filters.content_only(wanted) else "reviewer")
+    take = Take(session, project, person, picking.order_of(session, project), count, set())
+    return picking.candidates(take, wanted)
 
 
 def _give(
@@ -203,10 +216,6 @@ def _nothing_left(session: WriteSession, project: Project, moment: datetime) -> 
         return Served(project, "exhausted", words=said)
     wait = max(1.0, (soonest - moment).total_seconds())
     return Served(project, "exhausted", retry_after_seconds=wait, words="colleagues hold the last items")
-
-
-def _nothing_left_of_slice(project: Project) -> Served:
-    return Served(project, "exhausted", words="no item that fits the filter is left for you")
 
 
 def _of_row(row: Row[Any]) -> ServedLease:
