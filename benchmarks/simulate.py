@@ -28,6 +28,7 @@ def main() -> None:
     given.add_argument("--sets", default=SETS)
     given.add_argument("--strategies", default="auto,random,margin")
     given.add_argument("--out", type=Path, default=OUT)
+    given.add_argument("--csv", type=Path, help="write every accuracy of every run there")
     options = given.parse_args()
     strategies = options.strategies.split(",")
     seeds = range(options.first_seed, options.first_seed + options.seeds)
@@ -37,11 +38,15 @@ def main() -> None:
     print("|---|---|---|---|---|---|---|")
     ratios = []
     means: dict[str, dict[str, list[float]]] = {}
+    raw = ["set,strategy,seed,labels,accuracy"]
     for name in options.sets.split(","):
         begun = time.monotonic()
         data = dataset(name)
         full = remembered_full(data, options.out)
         runs = simulate_all(data, strategies, seeds, labels=options.labels, output=options.out)
+        for run in sorted(runs, key=lambda run: (run.strategy, run.seed)):
+            points = zip(run.labels, run.accuracy, strict=True)
+            raw += [f"{name},{run.strategy},{run.seed},{labels},{accuracy:.4f}" for labels, accuracy in points]
         means[name] = {each: [run.mean_accuracy for run in runs if run.strategy == each] for each in strategies}
         for strategy in strategies:
             own = [run for run in runs if run.strategy == strategy]
@@ -58,6 +63,8 @@ def main() -> None:
                 flush=True,
             )
         print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+    if options.csv:
+        options.csv.write_text("\n".join(raw) + "\n")
     if ratios:
         middle = statistics.median(ratios)
         print(f"\nauto, median of the {len(ratios)} sets that reach it: {middle:.2f} of random's labels (a set that")
