@@ -26,7 +26,7 @@ from app.loop.propose import Labelled, Plan, Proposal, propose
 from app.loop.serving import audit_reserved, draw, slot_kind
 
 ROUND_SIZE = 20
-RESULTS = 2  # raised whenever the same run would end otherwise, so that old files are not read as new ones
+RESULTS = 3  # raised whenever the same run would end otherwise, so that old files are not read as new ones
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,14 @@ class _Open:
         return int(self.open_rows.size)
 
     def load(self) -> Rows:
-        ids = np.zeros((self.open_rows.size, 3), dtype=np.int64)
-        ids[:, 0] = self.open_rows
-        ids[:, 2] = 1
-        return Rows(ids, self.block.take(self.open_rows))
+        return Rows(_ids(self.open_rows), self.block.take(self.open_rows))
+
+
+def _ids(rows: Indices) -> Indices:
+    """Identities (item, unit, revision) as an empty server gives them to items that are pushed in this order."""
+    ids = np.zeros((rows.size, 3), dtype=np.int64)
+    ids[:, 0], ids[:, 2] = rows + 1, 1
+    return ids
 
 
 def simulate(
@@ -132,7 +136,7 @@ def simulate(
             if answered:
                 run.labels.append(len(answered))
                 run.accuracy.append(_accuracy(dataset, proposal.model, answered))
-            queue = [int(row) for row in proposal.ids[:, 0]]
+            queue = [int(item) - 1 for item in proposal.ids[:, 0]]
             if len(answered) >= labels or not (queue or audit_order):
                 break
             for _ in range(min(round_size, labels - len(answered), len(queue) + len(audit_order))):
@@ -165,10 +169,8 @@ def _round(
 
 def _labelled(dataset: Dataset, answered: list[int], audit: Sequence[int]) -> Labelled:
     rows = np.array(answered, dtype=np.int64)
-    ids = np.zeros((rows.size, 3), dtype=np.int64)
-    ids[:, 0] = rows
     targets = np.eye(len(dataset.classes), dtype=np.float32)[dataset.labels[rows]]
-    return Labelled(ids, dataset.pool.take(rows), targets, np.ones(rows.size), np.isin(rows, audit))
+    return Labelled(_ids(rows), dataset.pool.take(rows), targets, np.ones(rows.size), np.isin(rows, audit))
 
 
 def _accuracy(dataset: Dataset, model: Model | None, answered: list[int]) -> float:
