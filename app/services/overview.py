@@ -84,7 +84,7 @@ def accuracy_words(project: Project, state: dict[str, Any], points: list[dict[st
     own = bool(state["items"]["test"])
     if accuracy is not None:
         of_own = bool(points) and points[-1]["stratum"] == "imported"
-        return in_words(accuracy, "rows in the test set" if of_own else "audit answers")
+        return in_words(accuracy, "test items" if of_own else "audit answers")
     if own or answers >= FEWEST_AUDIT:
         return "Cannot tell yet: the curve begins with the first round that has labels of two classes."
     if project.audit_share == 0:

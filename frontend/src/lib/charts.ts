@@ -35,10 +35,12 @@ export interface CurveOptions {
   height?: number;
   goal?: number | null;
   xMax?: number;
+  yMin?: number; // where the axis begins; by the values unless told
 }
 
 const MARGIN = { top: 28, right: 16, bottom: 40, left: 48 };
 const LABEL_GAP = 16;
+const LONE = 5; // half the width of the band of a single point
 const LETTER = 7; // pixels of a letter of a name, about
 
 interface Axes {
@@ -64,7 +66,8 @@ export function curveChart(series: Series[], options: CurveOptions): TemplateRes
 function axesOf(series: Series[], options: CurveOptions): Axes {
   const points = series.flatMap((each) => each.points);
   const last = Math.max(options.xMax ?? 0, max(points, (point) => point.x) ?? 1, 1);
-  const lowest = points.length ? Math.min(...points.map((point) => point.low ?? point.y), options.goal ?? 1, 0.9) : 0;
+  const least = points.length ? Math.min(...points.map((point) => point.low ?? point.y), options.goal ?? 1, 0.9) : 0;
+  const lowest = options.yMin ?? least;
   const height = options.height ?? 280;
   return {
     x: scaleLinear([0, last], [MARGIN.left, options.width - MARGIN.right]),
@@ -96,6 +99,12 @@ function goalLine({ x, y, width }: Axes, options: CurveOptions): TemplateResult 
 }
 
 function band(series: Series, { x, y }: Axes): TemplateResult {
+  const [only, more] = series.points;
+  if (only && !more) {
+    const [top, bottom] = [y(only.high ?? only.y), y(only.low ?? only.y)];
+    const shape = `M${x(only.x) - LONE},${top}h${2 * LONE}V${bottom}h${-2 * LONE}Z`;
+    return svg`<path class="band ${series.style}" d=${shape}></path>` as TemplateResult;
+  }
   const shape = area<Point>(
     (point) => x(point.x),
     (point) => y(point.low ?? point.y),

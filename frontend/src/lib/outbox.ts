@@ -24,8 +24,12 @@ export interface Events {
 interface News {
   owner: string;
   lease?: number | undefined;
+  trying?: string; // it may arrive from now on
   sent?: string;
 }
+
+/** A refusal as the person reads it. */
+export const notStored = (letter: Letter, reason: string): string => `Not stored: ${letter.what}. ${reason}`;
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 30_000;
@@ -117,6 +121,7 @@ export class Outbox {
     if (!(await this.stillKept(letter))) return true; // another tab sent it or took it back
     if (this.letters[0] !== letter) return true;
     this.tried.add(letter.key);
+    this.tell({ owner: this.owner, trying: letter.key });
     try {
       const headers = { "Idempotency-Key": letter.key };
       const answer = await send(letter.method, `/api/v1${letter.path}`, { body: letter.body, headers });
@@ -214,9 +219,12 @@ export class Outbox {
   private heard(news: News): void {
     if (news.owner !== this.owner) return;
     if (news.lease !== undefined) this.events.takenElsewhere(news.lease);
-    if (news.sent) {
-      this.letters = this.letters.filter((each) => each.key !== news.sent);
-      this.events.changed();
-    }
+    if (news.trying) this.tried.add(news.trying);
+    const sent = this.letters.find((each) => each.key === news.sent);
+    if (!sent) return;
+    this.letters = this.letters.filter((each) => each !== sent);
+    this.offline = this.stranger = false; // the other page got through
+    this.events.delivered(sent, null);
+    this.events.changed();
   }
 }

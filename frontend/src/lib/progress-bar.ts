@@ -20,6 +20,7 @@ export class ProgressBar {
   constructor(
     private readonly project: number,
     private readonly goal: number | null,
+    private readonly overview: string | null, // its address, for those who may see it
     private readonly outbox: Outbox,
     private readonly first: (progress: Progress) => void,
     private readonly changed: () => void,
@@ -32,7 +33,7 @@ export class ProgressBar {
     const today = (this.known?.mine.today ?? 0) + this.answered;
     return html`<div class="annotate-bar">
         <span>Today ${today}</span><span class="wide">${this.towards()}</span>
-        ${round ? html`<span class="wide">Round ${round}</span>` : nothing}
+        ${round ? html`<span class="wide">${this.overview ? html`<a href=${this.overview}>Round ${round}</a>` : `Round ${round}`}</span>` : nothing}
         <span role="status" class=${this.outbox.offline ? "saved late" : "saved"}>${saved(this.outbox)}</span>
       </div>`;
   }

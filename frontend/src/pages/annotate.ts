@@ -10,7 +10,7 @@ import { itemView } from "../lib/item-view";
 import { type Meaning, meaning } from "../lib/keys";
 import { KeysDialog } from "../lib/keys-dialog";
 import { Notices } from "../lib/notices";
-import { type Letter, leaseOf, Outbox } from "../lib/outbox";
+import { type Letter, leaseOf, notStored, Outbox } from "../lib/outbox";
 import { type Progress, ProgressBar } from "../lib/progress-bar";
 import { habits, recall, remember } from "../lib/remembered";
 import { type ClassView, Hand, type LeaseView, names } from "../lib/serving";
@@ -20,7 +20,7 @@ import { type Panel, toolbar } from "../lib/tools";
 import { Why } from "../lib/why";
 
 interface Config {
-  project: { id: number; slug: string; name: string; modality: string; multiple: boolean; state: string };
+  project: { id: number; slug: string; name: string; modality: string; multiple: boolean; role: string };
   classes: ClassView[];
   person: { id: number; name: string };
   guidelines_version: number;
@@ -49,6 +49,7 @@ class AnnotatePage {
   private readonly progress = new ProgressBar(
     this.config.project.id,
     this.config.goal?.labels ?? null,
+    this.config.project.role === "annotator" ? null : `/projects/${this.config.project.slug}/overview`,
     this.outbox,
     (found) => this.recall(found),
     () => this.draw(),
@@ -336,7 +337,7 @@ class AnnotatePage {
     if (lease !== undefined) this.hand.settled(lease);
     if (this.history.given.some((each) => each.key === letter.key && !each.skipped)) this.progress.answered -= 1;
     this.history.forget(letter.key);
-    this.notices.add(`Not stored: ${letter.what}. ${reason}`);
+    this.notices.add(notStored(letter, reason));
   }
 
   private delivered(letter: Letter, answer: unknown): void {

@@ -118,14 +118,15 @@ function learning(all: Overview): TemplateResult {
   const series = curves(all);
   const last = [...all.curve].reverse().find((each) => each.accuracy)?.accuracy ?? null;
   if (!last) return beginning(all);
-  const judged =
-    all.curve.at(-1)?.stratum === "imported" ? "your own test set" : "the audit share, a random part of the answers";
+  const imported = all.curve.at(-1)?.stratum === "imported";
+  const judged = imported ? "your own test set" : "the audit share, a random part of the answers";
+  const judges = imported ? "test items" : "audit answers";
   const width = Math.max(280, Math.min(720, root.clientWidth - 48));
   const options = { label: "Learning curve", xLabel: "labels", width, goal: all.status.goal?.accuracy ?? null };
   const twin = twinWords(all);
   return html`<section class="card wide" aria-labelledby="learning">
     <h2 id="learning">Is it learning?</h2>
-    <p class="figure">${isWide(last.low, last.high) ? html`<span class="said">${all.words.accuracy}</span>` : html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${count(last.n)} answers</small>`}</p>
+    <p class="figure">${isWide(last.low, last.high) ? html`<span class="said">${all.words.accuracy}</span>` : html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${count(last.n)} ${judges}</small>`}</p>
     ${curveChart(series, options)}
     <p class="quiet">Accuracy on ${judged}; the band holds the truth 95 times in 100.</p>
     ${twin ? html`<p>${twin}</p>` : nothing}</section>`;
@@ -137,7 +138,8 @@ function beginning({ words, status }: Overview): TemplateResult {
     <h2 id="learning">Is it learning?</h2>
     <p class="figure"><span class="said">${words.accuracy}</span></p>
     <p class="quiet">Here the accuracy will be drawn, round by round, with the band that holds the truth 95 times in 100.</p>
-    ${status.state === "open" && status.items.open ? html`<p><a class="button" href="/projects/${project.slug}/annotate">Label</a></p>` : nothing}</section>`;
+    ${project.demo ? html`<p>Press the keys of ten digits, and your curve begins; or watch two simulated annotators first.</p>` : nothing}
+    ${status.state === "open" && status.items.open ? html`<p><a class="button" href="/projects/${project.slug}/annotate">Label</a>${project.demo ? html`<a class="button secondary" href="/projects/${project.slug}/watch">Watch it learn</a>` : nothing}</p>` : nothing}</section>`;
 }
 
 function loop(status: Status): TemplateResult {

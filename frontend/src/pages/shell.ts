@@ -1,8 +1,15 @@
-// What every signed-in page has: signing out, and a menu that closes when the focus or a click goes elsewhere.
+// What every signed-in page has: signing out, a menu that closes when the focus or a click goes elsewhere, and a
+// sender of answers that still wait.
 import { call, message } from "../lib/http";
 
 // On a narrow window the row of sections scrolls: the open one is in sight.
 document.querySelector(".sections [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
+// The annotate page sends its own answers; every other page sends what it left behind.
+const person = Number(document.body.dataset.person);
+if (person && !document.getElementById("annotate")) {
+  void import("../lib/leftovers").then(({ sendLeftovers }) => sendLeftovers(person));
+}
 
 const menu = document.querySelector<HTMLDetailsElement>("details.menu");
 

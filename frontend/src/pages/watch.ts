@@ -78,11 +78,11 @@ function page(): TemplateResult {
     <section class="card wide" aria-labelledby="race"><h2 id="race">Two simulated annotators</h2>
       <p>Both know every digit, and both teach the same model. One answers what the model asks, the other answers whatever comes. They
         are programs, not people: nothing they say is kept as an answer.</p>
-      <p role="status">${stateWords(race, busy)}</p>
-      ${curveChart(series(race), { label: "Accuracy on 300 digits that neither of them answers", xLabel: "labels", width: width(), height: 340, xMax: race.labels })}
-      ${verdict(race)}
       ${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}
-      ${project.manager ? html`<button type="button" @click=${start} ?disabled=${busy || !race.ready}>${race.points.chosen.length ? "Run it again" : "Watch it learn"}</button>` : nothing}
+      <div class="go">${project.manager ? html`<button type="button" @click=${start} ?disabled=${busy || !race.ready}>${race.points.chosen.length ? "Run it again" : "Watch it learn"}</button>` : nothing}
+        <p role="status">${stateWords(race, busy)}</p></div>
+      ${verdict(race)}
+      ${curveChart(series(race), { label: "Accuracy on 300 digits that neither of them answers", xLabel: "labels", width: width(), height: 340, xMax: race.labels, yMin: 0 })}
     </section>
     <section class="card" aria-labelledby="try"><h2 id="try">Now you</h2>
       <p>Ten keys, and your own curve appears on the overview; it moves with every ten answers after that.</p>

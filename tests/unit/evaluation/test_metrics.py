@@ -72,9 +72,7 @@ def test_a_wide_band_is_said_in_words_with_what_would_help() -> None:
     assert narrow is not None
 
     assert in_words(wide.to_json()) == "Between 49 and 94 %: 52 more audit answers for plus or minus 10"
-    assert in_words(wide.to_json(), "rows in the test set").endswith(
-        "52 more rows in the test set for plus or minus 10"
-    )
+    assert in_words(wide.to_json(), "test items").endswith("52 more test items for plus or minus 10")
     assert in_words(narrow.to_json()) == "90 % (between 88 and 92 %, 1000 audit answers)"
     assert answers_for_half_width(0.9, 0.02) == 865
 
