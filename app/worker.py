@@ -23,7 +23,7 @@ from sqlalchemy import delete, insert, update
 from app.core.settings import Settings
 from app.db import Database, Job, Worker
 from app.db.session import now
-from app.services import demo, features, ingestion, jobs, turn
+from app.services import demo, features, fetches, ingestion, jobs, turn
 from app.services.jobs import Done, Handler, JobCancelled, JobFailed, JobLost, Running
 
 log = logging.getLogger("labelwise.worker")
@@ -39,6 +39,7 @@ HANDLERS: dict[str, Handler] = {
     "round": turn.run,
     "import": ingestion.run,
     "featurize": features.run,
+    "fetch": fetches.run,
     "simulate": demo.run,
 }
 

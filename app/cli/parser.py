@@ -15,7 +15,7 @@ from app.core.settings import PREFIX, Settings, unknown_variables
 from labelwise import LabelwiseError
 
 Run = Callable[[Settings, argparse.Namespace], int]
-SETTINGS = ("data", "database_url", "host", "port", "web_processes", "worker", "insecure_http")
+SETTINGS = ("data", "database_url", "host", "port", "web_processes", "worker", "insecure_http", "allow_fetch_from")
 FAILURES = (AppError, LabelwiseError, RuntimeError, ValueError, OSError)
 
 
@@ -80,7 +80,12 @@ class _Commands:
                 action="store_true",
                 help="let people on other machines sign in over plain http",
             )
-        self._local("worker", "run background work: rounds, features, imports", serve.worker)
+            self._fetching(made)
+        self._fetching(self._local("worker", "run background work: rounds, features, imports", serve.worker))
+
+    def _fetching(self, made: argparse.ArgumentParser) -> None:
+        text = "private hosts that items' addresses may point to, by commas; public ones only unless set"
+        self._option(made, "--allow-fetch-from", metavar="HOST[:PORT]", help=text)
 
     def _accounts(self) -> None:
         top = self._group

@@ -15,8 +15,8 @@ from app.core.errors import Invalid
 from app.core.text import check_text
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "status": ("open", "answered", "skipped", "excluded", "failed", "test"),
-    "state": ("open", "excluded", "failed"),
+    "status": ("open", "answered", "skipped", "excluded", "fetching", "failed", "test"),
+    "state": ("open", "excluded", "fetching", "failed"),
     "split": ("pool", "audit"),
 }
 TEXTS = ("key", "q", "class", "predicted.class")

@@ -5,8 +5,10 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.core.addresses import Allowed
 
 PREFIX = "LABELWISE_"
 NOT_SETTINGS = {  # of the client, of the tests, and of a parent process for its children
@@ -55,6 +57,12 @@ class Settings(BaseSettings):
     text_code_points: int = Field(1_000_000, gt=0)
     metadata_bytes: int = Field(65_536, gt=0)
     sign_in_failures_per_minute: int = Field(10, gt=0)
+
+    @field_validator("allow_fetch_from")
+    @classmethod
+    def _hosts(cls, value: str) -> str:
+        Allowed.parse(value)  # a bad one stops the start, not the first import
+        return value
 
     @property
     def url(self) -> str:

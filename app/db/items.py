@@ -16,7 +16,7 @@ class Item(Base):
 
     __tablename__ = "items"
     __table_args__ = (
-        CheckConstraint("state IN ('open', 'excluded', 'deleted', 'failed')", name="state"),
+        CheckConstraint("state IN ('open', 'excluded', 'deleted', 'failed', 'fetching')", name="state"),
         CheckConstraint("split IN ('pool', 'audit')", name="split"),
         CheckConstraint("origin = 'real' OR (split = 'pool' AND NOT reserved)", name="synthetic_never_audit"),
         # A deleted item's key may be pushed again and is then a new item.
@@ -37,6 +37,12 @@ class Item(Base):
             sqlite_where=text("priority > 0 AND state = 'open' AND NOT done"),
             postgresql_where=text("priority > 0 AND state = 'open' AND NOT done"),
         ),
+        Index(
+            "ix_items_fetching",
+            "project_id",
+            sqlite_where=text("state = 'fetching'"),
+            postgresql_where=text("state = 'fetching'"),
+        ),
         Index("ix_items_created", "project_id", "id"),  # pages, exports and the featurizer's pass walk it
         Index("ix_items_counts", "project_id", "state", "split", "done", "reserved"),
         NEVER_REUSE_IDS,
@@ -45,7 +51,7 @@ class Item(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
     key: Mapped[str] = mapped_column(String(512))
-    payload: Mapped[dict[str, Any]]  # {"text": ...} | {"image": sha256, ...} | {"row": {...}}
+    payload: Mapped[dict[str, Any]]  # {"text": ...} | {"image": {"sha256"...} or {"address"}} | {"row": {...}}
     content_hash: Mapped[str] = mapped_column(String(32))  # of the payload as sent: changed or not
     fingerprint: Mapped[str] = mapped_column(String(32))  # equal for near-identical content
     meta: Mapped[dict[str, Any]] = mapped_column("metadata")
@@ -54,7 +60,7 @@ class Item(Base):
     reserved: Mapped[bool] = mapped_column(default=False)  # member of the audit share, drawn at insertion
     draw: Mapped[int]  # keyed hash of (project seed, key): the audit order and the random order
     state: Mapped[str] = mapped_column(String(8), default="open")
-    reason: Mapped[str | None] = mapped_column(Text)  # why it failed or was excluded
+    reason: Mapped[str | None] = mapped_column(Text)  # why it failed
     priority: Mapped[int] = mapped_column(default=0)
     done: Mapped[bool] = mapped_column(default=False)  # every slot holds a counted answer; derived, never the guard
     skips: Mapped[int] = mapped_column(default=0)  # how many people skipped it
@@ -64,11 +70,14 @@ class Item(Base):
 
 
 class Media(Base):
-    """One stored file of a project, named by the hash of its bytes; the client's name is only data."""
+    """A name of a stored file, which lies under the hash of its bytes; the client's name is only data.
+
+    The same bytes under two names are two rows and one file.
+    """
 
     __tablename__ = "media"
     __table_args__ = (
-        UniqueConstraint("project_id", "sha256"),
+        UniqueConstraint("project_id", "sha256", "name"),
         Index("ix_media_name", "project_id", "name"),
         NEVER_REUSE_IDS,
     )

@@ -1,5 +1,6 @@
 """Images: the item names a stored file; decoding is guarded before a pixel is read."""
 
+import hashlib
 import io
 import struct
 import warnings
@@ -40,7 +41,10 @@ class ImageInfo:
 
 @dataclass(frozen=True)
 class ImageItem:
-    """`{"media": id, "sha256": ..., "width": ..., "height": ..., "name": ...}`, made when the item is stored."""
+    """`{"media": id, "sha256": ..., "width": ..., "height": ..., "name": ...}`, made when the item is stored.
+
+    `{"address": ...}` alone is a file that is still to be fetched.
+    """
 
     name: ClassVar[str] = "image"
     field: ClassVar[str] = "image"
@@ -49,13 +53,15 @@ class ImageItem:
 
     def check(self, payload: Any) -> Any:
         """The stored form; raises InvalidPayload when the file was not looked up."""
-        if not isinstance(payload, dict) or not isinstance(payload.get("sha256"), str):
-            raise InvalidPayload("image names a stored file: upload it to /media first")
-        return payload
+        if isinstance(payload, dict) and isinstance(payload.get("sha256", payload.get("address")), str):
+            return payload
+        raise InvalidPayload("image names a stored file: upload it to /media first")
 
     def fingerprint(self, payload: Any) -> str:
-        """Equal for files of the same bytes."""
-        return str(payload["sha256"])[:32]
+        """Equal for files of the same bytes, and for the same address before its file is here."""
+        if "sha256" in payload:
+            return str(payload["sha256"])[:32]
+        return hashlib.blake2b(payload["address"].encode(), digest_size=16).hexdigest()
 
 
 def sniff(head: bytes) -> str | None:

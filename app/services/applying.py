@@ -10,16 +10,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import insert
 from sqlalchemy.exc import OperationalError
 
 from app.core.errors import AppError, Invalid, Unavailable
 from app.core.settings import Settings
 from app.core.text import check_text, fold
-from app.db import Database, Job, Project, RejectedRow
+from app.db import Database, Project, RejectedRow
 from app.db.session import is_full, now
 from app.formats import ReadRow
-from app.services import jobs, media, projects, rounds, storing, tasks
+from app.services import fetches, jobs, media, projects, rounds, storing, tasks
 from app.services.jobs import Running
 from app.services.rows import PreparedRow, Reader, class_names, parse_mapping, refused
 from app.task_types.base import ClassRef
@@ -172,6 +172,8 @@ def reader_of(db: Database, settings: Settings, project_id: int, options: Option
         modality = project.modality
 
     def file_of(given: Any) -> dict[str, Any]:
+        if fetches.is_address(given):
+            return fetches.waiting(settings, given)
         with db.read() as session:
             return media.payload(media.find(session, project_id, given))
 
@@ -211,11 +213,6 @@ def wake_the_loop(db: Database, project_id: int) -> None:
     with db.write() as session:
         project = session.get_one(Project, project_id)
         moment = now(session)
-        if jobs.enqueue(session, "featurize", project_id) is None:
-            session.execute(
-                update(Job)
-                .where(Job.project_id == project_id, Job.kind == "featurize", Job.state == "waiting")
-                .where(Job.due_at > moment)
-                .values(due_at=moment)
-            )
+        jobs.at_once(session, "featurize", project_id)
+        fetches.request(session, project_id)
         rounds.request_if_due(session, project.id, project.state, project.round_size, moment)

@@ -178,9 +178,10 @@ def item_rows(
 
 
 def content(payload: dict[str, Any]) -> dict[str, Any]:
-    """The payload as it can be imported again: an image by its name."""
-    if isinstance(payload.get("image"), dict):
-        return {"image": {"name": payload["image"].get("name")}}
+    """The payload as it can be imported again: an image by its name, or by its address while it is not here."""
+    image = payload.get("image")
+    if isinstance(image, dict):
+        return {"image": {"name": image.get("name")} if "sha256" in image else image.get("address")}
     return payload
 
 

@@ -131,9 +131,10 @@ def _chunk(
     seen = rows or pending
     if not seen:
         return 0, cursor
-    todo, block = _vectors(running, project, chosen, seen)
+    todo = _with_content(running, project, chosen, seen)
     info = None
     if todo:
+        block = _vectors(running, project, chosen, todo)
         ids = np.array([(row.id, 0, row.revision) for row in todo], dtype=np.int64)
         info = append(feature_folder(running.settings, project.id, chosen.version), ids, block)
     took = max(time.monotonic() - begun, 0.001)
@@ -153,19 +154,28 @@ def _chunk(
     return len(seen), cursor
 
 
-def _vectors(
+def _with_content(
     running: Running, project: Project, chosen: FeatureSet, rows: Sequence[Row[Any]]
-) -> tuple[Sequence[Row[Any]], Block]:
-    """The rows that get a vector, and the vectors: of the clients' own, only the items that were pushed with one."""
+) -> Sequence[Row[Any]]:
+    """The items that can have a vector: pushed with one where those are used, and with a file that is here."""
+    if chosen.name == "client":
+        with running.db.read() as session:
+            own = vectors.of_items(session, [row.id for row in rows])
+        return [row for row in rows if row.id in own]
+    if project.modality == "image":
+        return [row for row in rows if "sha256" in row.payload.get("image", {})]
+    return rows
+
+
+def _vectors(running: Running, project: Project, chosen: FeatureSet, rows: Sequence[Row[Any]]) -> Block:
     featurizer = make_featurizer(chosen.name, _options(project))
     folder = feature_folder(running.settings, project.id, chosen.version)
     state = featurizer.load(folder / "state")
     if chosen.name != "client":
-        return rows, featurizer.transform(payloads(running.settings, project.modality, rows), state)
+        return featurizer.transform(payloads(running.settings, project.modality, rows), state)
     with running.db.read() as session:
         own = vectors.of_items(session, [row.id for row in rows])
-    rows = [row for row in rows if row.id in own]
-    return rows, featurizer.transform([own[row.id] for row in rows], state)
+    return featurizer.transform([own.get(row.id) for row in rows], state)
 
 
 def _options(project: Project) -> dict[str, Any]:

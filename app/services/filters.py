@@ -32,6 +32,7 @@ STATUS = {
     "answered": "items.state = 'open' AND items.done AND items.split = 'pool'",
     "test": "items.state = 'open' AND items.split = 'audit'",
     "excluded": "items.state = 'excluded'",
+    "fetching": "items.state = 'fetching'",
     "failed": "items.state = 'failed'",
 }
 

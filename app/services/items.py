@@ -9,6 +9,7 @@ from app.core.errors import NotFound, VersionMismatch
 from app.core.text import INT64_MAX
 from app.db import ClientFeature, Item, Project, WriteSession
 from app.db.session import now
+from app.services import fetches
 from app.services.access import Person, project_for
 
 
@@ -29,11 +30,15 @@ def change(
     project_for(session, person, project.id, "manager")
     if etag(item) != version:
         raise VersionMismatch("the item was changed in the meantime: read it again")
+    moment = now(session)
     for name, value in changes.items():
-        setattr(item, "meta" if name == "metadata" else name, value)
+        if (name, value) == ("state", "open") and item.state != "open":
+            fetches.opening(session, item, moment)
+        else:
+            setattr(item, "meta" if name == "metadata" else name, value)
     if item.split == "audit":
         item.reserved = False
-    item.updated_at = now(session)
+    item.updated_at = moment
     session.flush()
     return item, project
 

@@ -21,7 +21,7 @@ from app.db.session import now
 MAX_ATTEMPTS = 5
 CHANNEL = "labelwise_jobs"
 LIVING = timedelta(seconds=15)  # a worker says every four seconds that it lives
-PRIORITY = {"round": 10, "import": 5, "featurize": 3}
+PRIORITY = {"round": 10, "import": 5, "featurize": 3, "fetch": 2}
 
 
 class JobLost(Exception):
@@ -139,6 +139,14 @@ def enqueue(
     if session.get_bind().dialect.name == "postgresql":
         session.execute(select(func.pg_notify(CHANNEL, kind)))
     return job_id
+
+
+def at_once(session: WriteSession, kind: str, project_id: int) -> None:
+    """Ask for a pass that waits at most once a project, and let one that waits already begin now."""
+    if enqueue(session, kind, project_id) is None:
+        moment = now(session)
+        waiting = update(Job).where(Job.project_id == project_id, Job.kind == kind, Job.state == "waiting")
+        session.execute(waiting.where(Job.due_at > moment).values(due_at=moment))
 
 
 def claim(db: Database, settings: Settings, kinds: tuple[str, ...]) -> Running | None:

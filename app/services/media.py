@@ -68,15 +68,16 @@ def store(settings: Settings, project_id: int, source: BinaryIO) -> StoredFile:
 
 
 def record(session: WriteSession, project_id: int, name: str, stored: StoredFile) -> Media:
-    """The row of a stored file; the same bytes under another name keep their first row."""
+    """The row of a stored file under a name; the same bytes under another name are a row of their own."""
+    checked = check_text(name, what="the file name", limit=NAME_LIMIT)
     found = session.execute(
-        select(Media).where(Media.project_id == project_id, Media.sha256 == stored.sha256)
+        select(Media).where(Media.project_id == project_id, Media.sha256 == stored.sha256, Media.name == checked)
     ).scalar_one_or_none()
     if found is not None:
         return found
     row = Media(
         project_id=project_id,
-        name=check_text(name, what="the file name", limit=NAME_LIMIT),
+        name=checked,
         sha256=stored.sha256,
         type=stored.info.type,
         size=stored.size,
@@ -105,10 +106,8 @@ def find(session: Session, project_id: int, given: object) -> Media:
         statement = statement.where(Media.id == given)
     elif isinstance(given, dict) and isinstance(given.get("name"), str):
         statement = statement.where(Media.name == given["name"]).order_by(Media.id.desc()).limit(1)
-    elif isinstance(given, str) and given.startswith(("http://", "https://")):
-        raise InvalidPayload("addresses are not fetched yet: upload the file to /media and name it")
     else:
-        raise InvalidPayload('image is a media id or {"name": "..."} of an uploaded file')
+        raise InvalidPayload('image is a media id, {"name": "..."} of an uploaded file, or an address to fetch it from')
     found = session.execute(statement).scalar_one_or_none()
     if found is None:
         raise InvalidPayload("there is no such file in this project: upload it to /media first")

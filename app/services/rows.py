@@ -60,6 +60,12 @@ class PreparedRow:
     state: str | None = None
     reserved: bool | None = None
 
+    @property
+    def to_fetch(self) -> bool:
+        """Whether its file is still to be fetched from an address."""
+        image = (self.payload or {}).get("image")
+        return isinstance(image, dict) and "sha256" not in image
+
 
 @dataclass(frozen=True)
 class Reader:
@@ -238,7 +244,7 @@ def _split(value: Any) -> str | None:
 def _state(value: Any) -> str | None:
     if value in (None, ""):
         return None
-    if value not in ("open", "excluded", "failed"):
+    if value not in ("open", "excluded", "failed", "fetching"):
         raise Invalid("state is open or excluded")
     return "excluded" if value == "excluded" else None
 

@@ -62,7 +62,7 @@ def item_counts(session: Session, project_id: int) -> dict[str, int]:
         .where(Item.project_id == project_id, Item.state != "deleted")
         .group_by(Item.state, Item.split, Item.done)
     ).all()
-    counts = {"total": 0, "open": 0, "answered": 0, "excluded": 0, "failed": 0, "test": 0}
+    counts = {"total": 0, "open": 0, "answered": 0, "excluded": 0, "fetching": 0, "failed": 0, "test": 0}
     for state, split, done, count in rows:
         counts["total"] += count
         if state != "open":
@@ -195,6 +195,7 @@ def _advice(
         (failure is not None, f"The last {said['kind']} failed: {said['reason']}"),
         (current is None and features["busy"], "The model is reading the items."),
         (current is None, "The first order is being made."),
+        (items["open"] == 0 and items["fetching"] > 0, "The items' files are being fetched."),
         (items["open"] == 0, "Every item is answered."),
         (fallback is not None, f"Served at {fallback}: go on labelling."),
         (stored["annotations"] == 0, "Start labelling: the first items cover the pool."),

@@ -170,7 +170,7 @@ def _values(project: Project, row: PreparedRow) -> tuple[Any, ...]:
         split,
         split == "pool" and _is_reserved(project, row),
         draw(project.seed, row.key),
-        row.state or "open",
+        row.state or ("fetching" if row.to_fetch else "open"),
         row.priority or 0,
     )
 
@@ -202,8 +202,10 @@ def _change(
             return "the key stands twice in this import, with other content"
         if not replace and _has_answers(session, found.id):
             return HAS_ANSWERS
-        values = _new_content(row, found.revision)
+        values = _new_content(row, found)
         vectors.put_in_line(session, project.id, [found.id])
+    elif row.to_fetch and found.state == "failed":
+        values = {"state": "fetching", "reason": None}  # pushed once more, it is tried once more
     values |= _settings(project, row, found)
     if values:
         session.execute(update(Item).where(Item.id == found.id).values(updated_at=moment, **values))
@@ -225,14 +227,17 @@ def _settings(project: Project, row: PreparedRow, found: Row[Any]) -> dict[str, 
     return values
 
 
-def _new_content(row: PreparedRow, revision: int) -> dict[str, Any]:
+def _new_content(row: PreparedRow, found: Row[Any]) -> dict[str, Any]:
     """Changed content is a new revision, open again: answers to the old one stay with it."""
+    waited = found.state in ("fetching", "failed")
     return {
         "payload": row.payload,
         "content_hash": row.content_hash,
         "fingerprint": row.fingerprint,
-        "revision": revision + 1,
+        "revision": found.revision + 1,
         "done": False,
+        **({"state": "fetching", "reason": None} if row.to_fetch and (waited or found.state == "open") else {}),
+        **({"state": "open", "reason": None} if waited and not row.to_fetch else {}),
     }
 
 
