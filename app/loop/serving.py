@@ -5,6 +5,7 @@ from hashlib import blake2b
 AUDIT_WARM_UP = 60  # audit answers until which the audit share is raised
 AUDIT_WARM_UP_SHARE = 0.3
 SHORTEST_QUEUE = 200
+MOST_MEANWHILE = 2_500  # answers that an order's length follows, at most
 
 
 def audit_reserved(project_seed: int, key: str, share: float) -> bool:
@@ -33,9 +34,13 @@ def is_blind(project_seed: int, key: str, annotator: int, blind_share: float) ->
     return _uniform(project_seed, f"blind {annotator}", key) < blind_share
 
 
-def queue_length(round_size: int, live_leases: int) -> int:
-    """How long an order a round publishes, so that nobody runs dry before the next one."""
-    return max(SHORTEST_QUEUE, 5 * round_size, 3 * live_leases)
+def queue_length(round_size: int, live_leases: int, answered_meanwhile: int = 0) -> int:
+    """How long an order a round publishes, so that nobody runs dry before the next one.
+
+    `answered_meanwhile`: answers since the labels of the round before were read, which is the pace of the people
+    over one turn; where rounds are slow it says more than their number does.
+    """
+    return max(SHORTEST_QUEUE, 5 * round_size, 3 * live_leases, 2 * min(answered_meanwhile, MOST_MEANWHILE))
 
 
 def _uniform(seed: int, purpose: str, key: str) -> float:

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, NotFound
 from app.core.text import INT64_MAX
-from app.db import FeatureSet, Job, Lease, Project, Round, WriteSession
+from app.db import FeatureSet, Job, Lease, Member, Project, Round, Serving, WriteSession
 from app.db.session import now
-from app.loop.serving import queue_length
+from app.loop.serving import MOST_MEANWHILE, queue_length
 from app.services import jobs
 from app.services.access import Person, project_for
 
@@ -110,6 +110,21 @@ def new_answers(session: Session, project_id: int, after: int, limit: int) -> in
     """Answers, changes and retractions stored after annotation `after`, counted up to `limit`."""
     values = {"project": project_id, "after": after, "limit": limit}
     return session.connection().execute(NEW_ANSWERS, values).scalar_one()  # type: ignore[no-any-return]  # text is untyped
+
+
+def order_length(session: Session, project: Project, moment: datetime) -> int:
+    """How many places the next order has: enough for the people at work, by their number and by their pace.
+
+    The first one is made before anybody labels, so it expects every member.
+    """
+    size, live = round_size(session, project, moment), live_leases(session, project.id)
+    row = session.execute(
+        select(Serving.round_id, Serving.snapshot_annotation_id).where(Serving.project_id == project.id)
+    ).one()
+    if row.round_id is None:
+        members = session.execute(select(func.count()).where(Member.project_id == project.id)).scalar_one()
+        return queue_length(max(size, LABELS_PER_ANNOTATOR * members), live)
+    return queue_length(size, live, new_answers(session, project.id, row.snapshot_annotation_id, MOST_MEANWHILE))
 
 
 def listed(session: Session, person: Person, project_ref: int | str, limit: int, before: int | None) -> Sequence[Round]:

@@ -20,7 +20,6 @@ from app.learners.base import Model
 from app.loop.evaluate import evaluate
 from app.loop.executors import LocalExecutor
 from app.loop.propose import Labelled, Plan, Proposal, propose
-from app.loop.serving import queue_length
 from app.services import pool, rounds, tasks
 from app.services.jobs import Done, JobFailed, More, Running
 from app.services.labels import LabelledItem, LabelSet, label_set
@@ -74,8 +73,7 @@ def _load(running: Running) -> Turn | None:
         labels = label_set(session, project.id, question, class_ids)
         excluded = pool.not_candidates(session, project.id)
         moment = running.db.now()
-        size = rounds.round_size(session, project, moment)
-        length = queue_length(size, rounds.live_leases(session, project.id))
+        length = rounds.order_length(session, project, moment)
         warm = _warm(session, running, project.id, class_ids, features.version)
         multiple = bool(question.options.get("multiple"))
     with running.db.write() as session:
