@@ -15,6 +15,7 @@ from app.core.secrets import secret_key
 from app.core.settings import Settings
 from app.db import Database
 from app.db.migrate import current, migrate, newest
+from app.services.sweeping import sweep
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 HEADERS = {
@@ -41,6 +42,8 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if own:
+            sweep(used, settings)
         yield
         if own:
             used.dispose()

@@ -23,7 +23,7 @@ from sqlalchemy import delete, insert, update
 from app.core.settings import Settings
 from app.db import Database, Job, Worker
 from app.db.session import now
-from app.services import demo, features, fetches, ingestion, jobs, turn
+from app.services import demo, erasing, features, fetches, ingestion, jobs, turn
 from app.services.jobs import Done, Handler, JobCancelled, JobFailed, JobLost, Running
 
 log = logging.getLogger("labelwise.worker")
@@ -40,6 +40,7 @@ HANDLERS: dict[str, Handler] = {
     "import": ingestion.run,
     "featurize": features.run,
     "fetch": fetches.run,
+    "erase": erasing.run,
     "simulate": demo.run,
 }
 

@@ -152,7 +152,7 @@ def change_item(
 
 @router.delete("/items/{item}", status_code=204)
 def delete_item(item: Number, person: Caller, db: Db, erase: bool = False) -> None:
-    """Delete an item; with `erase` its content goes too (managers)."""
+    """Delete an item; with `erase` all that was its content goes too, from the disk by the worker (managers)."""
     with db.write() as session:
         items.remove(session, person, item, erase=erase)
 

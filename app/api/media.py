@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path as FilePath
 from typing import Annotated, Any, BinaryIO, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -17,14 +18,19 @@ from app.core.errors import AppError, Invalid, TooLarge
 from app.core.settings import Settings
 from app.core.text import INT64_MAX
 from app.db import Database
-from app.modalities.image import thumbnail
-from app.services import archives, ingestion, media
+from app.services import archives, ingestion, media, thumbnails
 from app.services.access import Person, project_for
 
 router = APIRouter(tags=["items"], route_class=StrictRoute)
 streams = APIRouter(tags=["items"])  # bodies of any size: read piece by piece, not by the strict JSON route
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
 FILES_AT_ONCE = 1000
+FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
+    206: {"description": "The range that was asked for"},
+    304: {"description": "The caller has it already"},
+    416: {"description": "The range lies behind the end"},
+}
 FILES_BODY = {
     "required": True,
     "content": {
@@ -95,29 +101,48 @@ def _take_in(
     return MediaOut(media=stored, rejected=rejected[:1000])
 
 
-@router.get("/media/{media_id}", response_model=None)
-def show_media(media_id: Number, person: Caller, config: Config, db: Db) -> FileResponse:
-    """A stored file, with ranges; it can run nothing in a browser."""
+@router.get("/media/{media_id}", response_model=None, responses=FILE)
+def show_media(media_id: Number, request: Request, person: Caller, config: Config, db: Db) -> Response:
+    """A stored file, or one range of it; 304 where `If-None-Match` names it. It can run nothing in a browser."""
     with db.read() as session:
         row, path = media.readable(session, config, person, media_id)
-        headers = {
-            "Content-Security-Policy": "sandbox; default-src 'none'",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Cache-Control": "private, max-age=31536000, immutable",
-            "ETag": f'"{row.sha256}"',
-        }
-        return FileResponse(path, media_type=row.type, headers=headers)
+    return _file(request, path, row.type, row.sha256)
 
 
-@router.get("/media/{media_id}/thumbnail", response_model=None)
+@router.get("/media/{media_id}/thumbnail", response_model=None, responses=FILE)
 def show_thumbnail(
-    media_id: Number, person: Caller, config: Config, db: Db, side: Annotated[int, Query(ge=16, le=1024)] = 256
+    media_id: Number,
+    request: Request,
+    person: Caller,
+    config: Config,
+    db: Db,
+    side: Annotated[int, Query(ge=16, le=1024)] = 256,
 ) -> Response:
-    """A PNG of at most `side` pixels a side."""
+    """A PNG of at most `side` pixels a side, brought down to one of a few sizes."""
     with db.read() as session:
-        _, path = media.readable(session, config, person, media_id)
-    headers = {"Cache-Control": "private, max-age=31536000, immutable"}
-    return Response(thumbnail(path, side), media_type="image/png", headers=headers)
+        row, path = media.readable(session, config, person, media_id)
+    kept, size = thumbnails.of(config, row.project_id, row.sha256, path, side)
+    return _file(request, kept, "image/png", f"{row.sha256}-{size}")
+
+
+class _OneRange(FileResponse):
+    """Of several ranges in one request the whole file is the answer."""
+
+    max_ranges = 1
+
+
+def _file(request: Request, path: FilePath, kind: str, version: str) -> Response:
+    """A file that never changes under its address: with its version as ETag, and nothing a browser would run."""
+    headers = {
+        "Content-Security-Policy": "sandbox; default-src 'none'",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "ETag": f'"{version}"',
+    }
+    known = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
+    if known & {headers["ETag"], "*"}:
+        return Response(status_code=304, headers=headers)
+    return _OneRange(path, media_type=kind, headers=headers)
 
 
 def _bounded(request: Request, limit: int) -> Receive:

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     import_line_bytes: int = Field(10_000_000, gt=0)
     import_body_bytes: int = Field(64_000_000_000, gt=0)
     media_file_bytes: int = Field(200_000_000, gt=0)
+    thumbnail_bytes: int = Field(1_000_000_000, gt=0)  # all that are kept together
     image_megapixels: float = Field(40, gt=0)
     archive_entries: int = Field(200_000, gt=0)
     archive_bytes: int = Field(20_000_000_000, gt=0)  # what a ZIP may unpack to

@@ -22,13 +22,13 @@ from app.core.fetch import FetchFailed, safe_fetch
 from app.core.settings import Settings
 from app.db import Item, Job, Project, WriteSession
 from app.db.session import now
-from app.services import ingestion, jobs, media, vectors
+from app.services import erasing, ingestion, jobs, media, vectors
 from app.services.jobs import Done, More, Running
 from app.services.media import StoredFile
 
 SLICE_SECONDS = 2.0
 AT_ONCE = 8
-FETCH_SECONDS = 20.0  # for one file, redirects and all
+FETCH_SECONDS = 10.0  # for one file, redirects and all; a round waits for a slice, so not longer
 TRIES = 3  # of what may go well later: nobody there, too slow, an error of the server
 AGAIN_SECONDS = 30.0  # until what failed so is tried again
 FEATURES_AFTER_SECONDS = 5.0
@@ -122,18 +122,26 @@ def _store(running: Running, cursor: dict[str, Any], rows: Sequence[Row[Any]], f
         progress = {"step": "fetch", "done": cursor["fetched"] + cursor["failed"]}
         running.checkpoint(session, cursor, progress)
         moment = now(session)
+        here, unwanted = [], []
         for row, outcome in zip(rows, found, strict=True):
+            if not _still_waits(session, row):
+                unwanted += [outcome.file.sha256] if outcome.file else []
+                continue
             values = _opened(session, row, outcome.file) if outcome.file else _refused(row, outcome)
-            session.execute(
-                update(Item)
-                .where(Item.id == row.id, FETCHING, Item.content_hash == row.content_hash)
-                .values(updated_at=moment, **values)
-            )
-        here = [row.id for row, outcome in zip(rows, found, strict=True) if outcome.file]
+            session.execute(update(Item).where(Item.id == row.id).values(updated_at=moment, **values))
+            here += [row.id] if outcome.file else []
         vectors.put_in_line(session, running.project_id, here)
-        if fetched:
+        if here:
             jobs.enqueue(session, "featurize", running.project_id, delay_seconds=FEATURES_AFTER_SECONDS)
+    for sha256 in unwanted:
+        erasing.drop_unnamed(running, sha256)
     return cursor
+
+
+def _still_waits(session: WriteSession, row: Row[Any]) -> bool:
+    """Whether an item still waits for this file; it is locked until the transaction ends."""
+    same = select(Item.id).where(Item.id == row.id, FETCHING, Item.content_hash == row.content_hash)
+    return session.execute(same.with_for_update()).first() is not None
 
 
 def _opened(session: WriteSession, row: Row[Any], file: StoredFile) -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound, VersionMismatch
 from app.core.text import INT64_MAX
-from app.db import ClientFeature, Item, Project, WriteSession
+from app.db import Item, Project, WriteSession
 from app.db.session import now
-from app.services import fetches
+from app.services import erasing, fetches
 from app.services.access import Person, project_for
 
 
@@ -44,15 +43,18 @@ def change(
 
 
 def remove(session: WriteSession, person: Person, item_id: int, *, erase: bool) -> None:
-    """Delete an item: a state, and its key is free again. Erasure also takes its content and metadata away."""
+    """Delete an item: a state, and its key is free again. Erasure also takes away all that was its content.
+
+    A deleted item can still be erased. Raises NotFound, Forbidden.
+    """
     person.need("manage")
-    item, project = one(session, person, item_id)
-    project_for(session, person, project.id, "manager")
+    item = session.get(Item, item_id) if item_id <= INT64_MAX else None
+    if item is None or (item.state == "deleted" and (not erase or erasing.is_empty(item))):
+        raise NotFound("there is no such item, or it is not yours")
+    project_for(session, person, item.project_id, "manager")
     item.state, item.updated_at = "deleted", now(session)
     if erase:
-        item.payload, item.meta, item.key = {}, {}, f"erased-{item.id}"
-        item.content_hash = item.fingerprint = ""
-        session.execute(delete(ClientFeature).where(ClientFeature.item_id == item.id))
+        erasing.empty(session, item)
 
 
 def etag(item: Item) -> str:

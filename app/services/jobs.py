@@ -21,7 +21,7 @@ from app.db.session import now
 MAX_ATTEMPTS = 5
 CHANNEL = "labelwise_jobs"
 LIVING = timedelta(seconds=15)  # a worker says every four seconds that it lives
-PRIORITY = {"round": 10, "import": 5, "featurize": 3, "fetch": 2}
+PRIORITY = {"round": 10, "import": 5, "erase": 4, "featurize": 3, "fetch": 2}
 
 
 class JobLost(Exception):
