@@ -88,14 +88,13 @@ async def take_leases(project: str, body: LeasesIn, person: Caller, config: Conf
 
     def give(session: WriteSession) -> str:
         served = serving.lease(session, config, person, project, body.count, body.hold_hours, only)
-        manager = annotations.may_review(session, person, served.project.id, least="manager")
         questions = tasks.questions(session, served.project) if served.leases else ()
         shown = LeasesOut(
             state=served.state,
             retry_after_seconds=served.retry_after_seconds,
             round=served.round,
             words=served.words,
-            leases=[_shown(served, lease, questions, manager) for lease in served.leases],
+            leases=[_shown(served, lease, questions, served.manager) for lease in served.leases],
         )
         return shown.model_dump_json()
 

@@ -58,9 +58,11 @@ class Database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.reading = _sqlite_engine(url, write=False)
             self.writing = _sqlite_engine(url, write=True)
+            self._looking = self.reading
             self._writer: Writer | None = Writer(self.writing, self._dress)
         else:
             self.reading = self.writing = _postgresql_engine(url, pool_size)
+            self._looking = self.reading.execution_options(isolation_level="AUTOCOMMIT")  # spares BEGIN and ROLLBACK
             self._writer = None
 
     @contextmanager
@@ -83,7 +85,7 @@ class Database:
 
     async def look_up(self, work: Callable[[ReadSession], Result]) -> Result:
         """What `work` reads by an index: on SQLite in place, as a thread's turn costs more than the read does."""
-        return self._reading(work) if self.is_sqlite else await anyio.to_thread.run_sync(self._reading, work)
+        return self._look(work) if self.is_sqlite else await anyio.to_thread.run_sync(self._look, work)
 
     async def store(self, work: Callable[[WriteSession], Result]) -> Result:
         """What `work` returned, once its transaction is committed; on SQLite requests at once share a commit.
@@ -94,8 +96,9 @@ class Database:
             return await self._writer.together(work)
         return await anyio.to_thread.run_sync(self._writing, work)
 
-    def _reading(self, work: Callable[[ReadSession], Result]) -> Result:
-        with self.read() as session:
+    def _look(self, work: Callable[[ReadSession], Result]) -> Result:
+        with ReadSession(bind=self._looking) as session:
+            self._dress(session)
             return work(session)
 
     def _writing(self, work: Callable[[WriteSession], Result]) -> Result:

@@ -34,7 +34,14 @@ class Person:
 
 
 def project_for(session: Session, person: Person, ref: int | str, least: Role = "annotator") -> Project:
-    """The project by id or slug, if the person has at least that role in it; admins count as managers.
+    """The project by id or slug, if the person has at least that role in it. Raises as `project_and_role` does."""
+    return project_and_role(session, person, ref, least)[0]
+
+
+def project_and_role(
+    session: Session, person: Person, ref: int | str, least: Role = "annotator"
+) -> tuple[Project, Role]:
+    """The project by id or slug and the person's role in it; admins count as managers.
 
     Raises:
         NotFound: no such project, deleted, or not the person's.
@@ -47,12 +54,12 @@ def project_for(session: Session, person: Person, ref: int | str, least: Role = 
     ).first()
     if row is None or (person.token_project is not None and person.token_project != row.Project.id):
         raise NotFound("there is no such project, or it is not yours")
-    role = "manager" if person.admin else row.role
+    role: Role | None = "manager" if person.admin else row.role
     if role is None:
         raise NotFound("there is no such project, or it is not yours")
     if RANK[role] < RANK[least]:
         raise Forbidden(f"this needs the role {least}; yours is {role}")
-    return row.Project  # type: ignore[no-any-return]  # a row's entity is untyped in an outer join
+    return row.Project, role
 
 
 def _named(ref: int | str) -> ColumnElement[bool]:

@@ -84,7 +84,8 @@ LIVE_OF = text("""
 
 GIVE = insert(Lease.__table__).returning(Lease.__table__.c.id, sort_by_parameter_order=True)  # type: ignore[arg-type]  # a Table, always
 
-ONE_AT_A_TIME = text("SELECT 1 FROM serving WHERE project_id = :project FOR UPDATE")
+ONE_AT_A_TIME = text("SELECT slots_served, round_id FROM serving WHERE project_id = :project FOR UPDATE")
+ONE_REQUEST = text("SELECT pg_advisory_xact_lock(:lock)")
 
 MOVE = text("UPDATE leases SET state = :after WHERE id = :lease AND state = :before")
 
@@ -93,13 +94,21 @@ NEXT_END = text("""
 """).columns(soonest=Lease.expires_at.type)
 
 
-def one_at_a_time(session: WriteSession, project_id: int) -> None:
+def one_at_a_time(session: WriteSession, project_id: int) -> Row[Any] | None:
     """Let one transaction at a time give out items of a project, and no round publish meanwhile.
 
-    SQLite's write lock does so by itself.
+    What is held until the commit is held up for everybody, so this comes as late as it can. The slots served and
+    the round by now; None on SQLite, whose write lock does so by itself.
     """
+    if session.get_bind().dialect.name == "sqlite":
+        return None
+    return session.connection().execute(ONE_AT_A_TIME, {"project": project_id}).one()
+
+
+def one_request_at_a_time(session: WriteSession, project_id: int, annotator_id: int) -> None:
+    """Let requests of one person for items of one project follow one another: the second one gets the same items."""
     if session.get_bind().dialect.name == "postgresql":
-        session.connection().execute(ONE_AT_A_TIME, {"project": project_id})
+        session.connection().execute(ONE_REQUEST, {"lock": (project_id % 2**31 << 32) + annotator_id % 2**32})
 
 
 def expire(session: WriteSession, project_id: int, now: datetime) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Row, text
 from sqlalchemy.orm import Session
 
 from app.core.filters import Filter
-from app.db import Item, Lease, Project, Round
+from app.db import Item, Lease, Project, Round, WriteSession
 from app.loop.serving import AUDIT_WARM_UP, slot_kind
 from app.services import filters, leases, tasks
 from app.services.access import Person
@@ -100,6 +100,14 @@ def order_of(session: Session, project: Project) -> Order:
     )
 
 
+def alone(session: WriteSession, project: Project, order: Order) -> Order:
+    """Take the project's turn to give out items; the order as it is now that it cannot move any more."""
+    row = leases.one_at_a_time(session, project.id)
+    if row is None:
+        return order
+    return order_of(session, project) if row.round_id != order.round_id else replace(order, slots_served=row[0])
+
+
 def pick(take: Take) -> list[Pick]:
     """The next items by audit share and order; counts the slots that are given."""
     served, order, project = take.order.slots_served, take.order, take.project
@@ -111,7 +119,8 @@ def pick(take: Take) -> list[Pick]:
     picked = _merge(kinds, audit, query, take.fingerprints)
     if len(picked) < take.count:  # the order ran dry: the seeded random order, then audit items beyond their share
         rest = [(row, "random") for row in take.rows(leases.DRAWN, reserved=False)]
-        rest += [(row, "audit") for row in take.rows(leases.DRAWN, reserved=True)]
+        if len(rest) < LOOK_AHEAD * take.count:
+            rest += [(row, "audit") for row in take.rows(leases.DRAWN, reserved=True)]
         picked = _filled_up(picked, rest, take)
     picks = take.picks(picked)
     take.session.connection().execute(SLOTS, {"project": project.id, "slots": len(picks)})

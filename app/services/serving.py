@@ -16,7 +16,7 @@ from app.db.session import now
 from app.loop.propose import words
 from app.loop.serving import is_blind
 from app.services import filters, leases, picking, rounds
-from app.services.access import Person, project_for
+from app.services.access import Person, project_and_role, project_for
 from app.services.picking import Order, Pick, Take
 
 MAX_COUNT = 50
@@ -51,6 +51,7 @@ class Served:
     leases: Sequence[ServedLease] = ()
     retry_after_seconds: float | None = None
     words: str | None = None
+    manager: bool = False  # whether the person may know why each item is served
 
 
 def lease(
@@ -76,28 +77,29 @@ def lease(
         raise Invalid("count is 1 to 50, or up to 200 together with hold_hours", fields={"count": count})
     if hold_hours is not None and not 0 < hold_hours <= MAX_HOURS:
         raise Invalid(f"hold_hours is more than 0 and at most {MAX_HOURS}", fields={"hold_hours": hold_hours})
-    project = project_for(session, person, project_ref)
+    project, role = project_and_role(session, person, project_ref)
     moment = now(session)
     rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
-    leases.one_at_a_time(session, project.id)
+    leases.one_request_at_a_time(session, project.id, person.id)
     leases.expire(session, project.id, moment)
     mine = leases.live_of(session, person.id, project.id, count)
     held = [_of_row(row) for row in mine]
     if project.state != "open":
         state = "paused" if project.state == "paused" else "closed"
-        return Served(project, state, leases=held, words=f"the project is {project.state}")
+        return Served(project, state, leases=held, words=f"the project is {project.state}", manager=role == "manager")
     order = picking.order_of(session, project)
     picks: list[Pick] = []
     if len(held) < count:
         wait = _preparing(session, project, order, moment) if not held else None
         if wait is not None:
             return wait
+        order = picking.alone(session, project, order)
         take = Take(session, project, person, order, count - len(held), {row.fingerprint for row in mine})
         picks = picking.pick(take) if only is None else picking.slice_(take, only)
     until = leases.end(moment, settings.lease_seconds, hold_hours)
     given = _give(session, project, person, order, picks, moment, until, hold_hours)
     if held or given:
-        return Served(project, "serving", order.number, [*held, *given])
+        return Served(project, "serving", order.number, [*held, *given], manager=role == "manager")
     if only is not None:
         return Served(project, "exhausted", words="no item that fits the filter is left for you")
     return _nothing_left(session, project, moment)
