@@ -15,7 +15,7 @@ from app.api.spool import ImportOut, receive
 from app.core.errors import VersionMismatch, VersionRequired
 from app.core.text import INT64_MAX
 from app.formats import by_content_type
-from app.services import annotations, bulk, ingestion
+from app.services import annotations, bulk, ingestion, spool
 from app.services.answers import StoredAnnotation
 
 router = APIRouter(tags=["labelling"], route_class=StrictRoute)
@@ -101,7 +101,7 @@ async def push_annotations(project: str, request: Request, person: Caller, confi
     """
     kind = by_content_type(request.headers.get("content-type", ""))
     await run_in_threadpool(ingestion.check_may_import, db, person, project)
-    with ingestion.spool(config) as (path, file):
+    with spool.spool(config) as (path, file):
         digest = await receive(request, config, file)
 
         async def work() -> Response:

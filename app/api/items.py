@@ -20,7 +20,7 @@ from app.core.errors import VersionRequired
 from app.core.text import INT64_MAX, check_json
 from app.db import Item, Project
 from app.formats import by_content_type, write_csv
-from app.services import applying, filters, ingestion, items, listing
+from app.services import applying, filters, ingestion, items, listing, spool
 from app.services.listing import Opinion
 
 router = APIRouter(tags=["items"], route_class=StrictRoute)
@@ -94,7 +94,7 @@ async def push_items(
     kind = by_content_type(request.headers.get("content-type", ""))
     options = applying.Options.parse(map, create_classes, on_error, on_change)
     await run_in_threadpool(ingestion.check_may_import, db, person, project)
-    with ingestion.spool(config) as (path, file):
+    with spool.spool(config) as (path, file):
         await receive(request, config, file)
         if async_:
             job = await run_in_threadpool(ingestion.enqueue, db, config, person, project, path, kind, options)

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from app.core.errors import BadSyntax, Unavailable
 from app.core.settings import Settings
-from app.services import ingestion
+from app.services import spool
 
 LOOK_BYTES = 16 * 1024 * 1024  # between two looks at the room on the disk
 
@@ -30,7 +30,7 @@ async def receive(request: Request, config: Settings, file: BinaryIO) -> str:
     async for piece in request.stream():
         size += len(piece)
         if size - checked > LOOK_BYTES or checked == 0:
-            ingestion.check_room(config, size)
+            spool.check_room(config, size)
             checked = size
         digest.update(piece)
         try:

@@ -22,7 +22,7 @@ from app.core.fetch import FetchFailed, safe_fetch
 from app.core.settings import Settings
 from app.db import Item, Job, Project, WriteSession
 from app.db.session import now
-from app.services import erasing, ingestion, jobs, media, vectors
+from app.services import erasing, jobs, media, spool, vectors
 from app.services.jobs import Done, More, Running
 from app.services.media import StoredFile
 
@@ -95,7 +95,7 @@ def _next(session: Session, project_id: int, after: int) -> Sequence[Row[Any]]:
 def _fetch(settings: Settings, row: Row[Any], allowed: Allowed) -> Outcome:
     address = row.payload["image"]["address"]
     try:
-        with ingestion.spool(settings) as (_, file):
+        with spool.spool(settings) as (_, file):
             most = settings.media_file_bytes
             safe_fetch(address, file, most_bytes=most, seconds=FETCH_SECONDS, allowed=allowed)
             file.seek(0)

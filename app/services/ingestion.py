@@ -4,16 +4,15 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO
-from uuid import uuid4
 
 import orjson
 from sqlalchemy import select
 
-from app.core.errors import AppError, Invalid, TooLarge, Unavailable
+from app.core.errors import AppError, Invalid
 from app.core.settings import Settings
 from app.db import Database, Project, RejectedRow
 from app.db.session import now
@@ -32,8 +31,8 @@ from app.services.applying import (
 )
 from app.services.jobs import Done, JobCancelled, JobFailed, More, Running
 from app.services.rows import PreparedRow, refused
+from app.services.spool import spool
 
-FREE_BYTES = 64_000_000  # of the disk, below which an import is refused
 SLICE_SECONDS = 2.0
 REJECTED_SHOWN = 20  # in a job's result
 
@@ -47,29 +46,6 @@ def check_may_import(db: Database, person: Person, project_ref: int | str) -> No
     person.need("import")
     with db.read() as session:
         project_for(session, person, project_ref, "manager")
-
-
-@contextmanager
-def spool(settings: Settings) -> Iterator[tuple[Path, BinaryIO]]:
-    """A private file for a body while it is read; gone afterwards unless it was renamed."""
-    folder = settings.data / "tmp"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{uuid4().hex}.body"
-    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-    try:
-        with os.fdopen(handle, "w+b") as file:
-            yield path, file
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def check_room(settings: Settings, size: int) -> None:
-    """Raise TooLarge for a body over the quota, Unavailable where the disk has no room for it."""
-    if size > settings.import_body_bytes:
-        raise TooLarge(f"the body has more than {settings.import_body_bytes:,} bytes")
-    free = os.statvfs(settings.data)
-    if free.f_bavail * free.f_frsize < FREE_BYTES:
-        raise Unavailable("the server's disk is full: nothing of this import was stored")
 
 
 def import_file(

@@ -1,7 +1,9 @@
 """The house's own rules, checked on every tracked file."""
 
+import ast
 import re
 import subprocess
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,25 @@ def test_no_tracked_file_names_a_registry_or_a_folder_of_one_machine() -> None:
     found = [path for path in tracked() if path.suffix in text and path != here and machine.search(path.read_text())]
 
     assert found == []
+
+
+def test_no_module_imports_itself_over_others() -> None:
+    files = {".".join(path.with_suffix("").parts[len(ROOT.parts) :]): path for path in (ROOT / "app").rglob("*.py")}
+    modules = {name.removesuffix(".__init__"): path for name, path in files.items()}
+    order = TopologicalSorter({name: _imported(path) & modules.keys() - {name} for name, path in modules.items()})
+
+    order.prepare()  # raises CycleError naming the circle
+
+    assert len(modules) > 100
+
+
+def _imported(path: Path) -> set[str]:
+    """Modules that are imported when this one is; a package's own names are looked for in its folder first."""
+    found = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            folder = ROOT / node.module.replace(".", "/")
+            inner = {each.name for each in node.names if (folder / f"{each.name}.py").exists()}
+            found |= {f"{node.module}.{name}" for name in inner}
+            found |= {node.module} if len(inner) < len(node.names) else set()
+    return found
