@@ -1,0 +1,167 @@
+"""Real processes: several web processes and workers on one project, and a server killed at the worst moment."""
+
+import itertools
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+from sqlalchemy import func, select
+
+from app.core.settings import Settings
+from app.db import Annotation, Database, Job, Lease, Round
+from app.services import accounts
+from tests.api.test_loop import pets
+
+ROOT = Path(__file__).resolve().parents[2]
+PEOPLE, ANSWERS = 6, 15
+# A server that dies right after the commit of its first answer, before anybody hears of it.
+DYING_SERVER = """
+import os, signal, sys
+import uvicorn
+from app.db import Database
+from app.main import create_app
+from app.services.answers import StoredAnnotation
+store = Database.store
+async def store_and_die(self, work):
+    result = await store(self, work)
+    if isinstance(result, StoredAnnotation):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+Database.store = store_and_die
+uvicorn.run(create_app(), port=int(sys.argv[1]), log_level="warning")
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def running(*commands: list[str], db: Database, settings: Settings) -> Iterator[None]:
+    """Processes on one database, ended with SIGTERM."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "LABELWISE_DATA": str(settings.data)}
+    environment["LABELWISE_DATABASE_URL"] = db.url.render_as_string(hide_password=False)
+    processes = [subprocess.Popen([sys.executable, *each], env=environment, cwd=ROOT) for each in commands]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.wait(30)
+
+
+def wait_for(address: str) -> None:
+    for _ in range(300):
+        try:
+            httpx.get(f"{address}/healthz").raise_for_status()
+        except httpx.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError("the server did not start")
+
+
+def token_of(db: Database, name: str, *, admin: bool = False) -> dict[str, str]:
+    with db.write() as session:
+        user = accounts.create_user(session, name, "correct horse battery", admin=admin)
+        return {"Authorization": f"Bearer {accounts.create_token(session, user.id, 'test', accounts.SCOPES)[1]}"}
+
+
+def made(client: httpx.Client, people: int) -> int:
+    """A project with 300 items and members."""
+    task = {"type": "classification", "classes": ["cat", "dog"]}
+    body = {"name": "Pets", "modality": "text", "task": task, "round_size": 20}
+    project: int = client.post("/projects", json=body).raise_for_status().json()["id"]
+    for number in range(people):
+        member = {"user": f"person {number}", "role": "annotator"}
+        client.post(f"/projects/{project}/members", json=member).raise_for_status()
+    client.post(f"/projects/{project}/items", json=pets(300)).raise_for_status()
+    return project
+
+
+def label(address: str, project: int, headers: dict[str, str]) -> list[int]:
+    """Answer some items as one person; which they were."""
+    answered = []
+    with httpx.Client(base_url=address, headers=headers, timeout=30) as client:
+        while len(answered) < ANSWERS:
+            served = client.post(f"/projects/{project}/leases", json={"count": 3}).raise_for_status().json()
+            if served["state"] == "preparing":
+                time.sleep(0.1)
+            for lease in served["leases"]:
+                body = {"lease": lease["id"], "label": {"class": lease["item"]["key"][:3]}}
+                stored = client.post("/annotations", json=body, headers={"Idempotency-Key": str(uuid4())})
+                answered.append(stored.raise_for_status().json()["item"])
+    return answered
+
+
+def test_several_processes_give_each_item_once_and_run_each_round_once(db: Database, settings: Settings) -> None:
+    people = [token_of(db, f"person {number}") for number in range(PEOPLE)]
+    boss = token_of(db, "boss", admin=True)
+    port = free_port()
+    serve = ["-m", "labelwise", "serve", "--port", str(port), "--web-processes", "2"]
+    address = f"http://127.0.0.1:{port}"
+    with running(serve, ["-m", "labelwise", "worker"], db=db, settings=settings):
+        wait_for(address)
+        with httpx.Client(base_url=f"{address}/api/v1", headers=boss, timeout=30) as client:
+            project = made(client, PEOPLE)
+            with ThreadPoolExecutor(PEOPLE) as pool:
+                each = list(pool.map(lambda headers: label(f"{address}/api/v1", project, headers), people))
+            items = [item for answered in each for item in answered]
+            assert len(items) >= PEOPLE * ANSWERS
+            assert len(items) == len(set(items))  # nobody was given what somebody else had
+            end = time.monotonic() + 30
+            while client.get(f"/projects/{project}/status").json()["queue"]["round"] in (None, 1):
+                assert time.monotonic() < end, "no round was run after the answers"
+                time.sleep(0.1)
+    with db.read() as session:
+        assert session.execute(select(func.count()).select_from(Annotation)).scalar_one() == len(items)
+        taken = session.execute(select(Lease.item_id).where(Lease.state.in_(("live", "answered")))).scalars().all()
+        assert len(taken) == len(set(taken))
+        rounds = session.execute(select(Round).order_by(Round.number)).scalars().all()
+        assert [each.number for each in rounds] == list(range(1, len(rounds) + 1))
+        for earlier, later in itertools.pairwise(rounds):  # one after the other, never two at once
+            assert earlier.finished_at is None or earlier.finished_at <= later.created_at
+        assert {each.state for each in session.execute(select(Job)).scalars()} <= {"done", "waiting", "running"}
+
+
+def test_a_retry_finds_the_answer_of_a_server_that_died_between_commit_and_reply(
+    db: Database, settings: Settings
+) -> None:
+    headers = token_of(db, "boss", admin=True)
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    key = {"Idempotency-Key": str(uuid4())}
+    with running(["-c", DYING_SERVER, str(port)], db=db, settings=settings):
+        wait_for(address)
+        with httpx.Client(base_url=f"{address}/api/v1", headers=headers, timeout=30) as client:
+            project = made(client, 0)
+            [lease] = client.post(f"/projects/{project}/leases", json={"count": 1}).json()["leases"]
+            body = {"lease": lease["id"], "label": {"class": "cat"}, "seconds_spent": 2}
+            try:
+                client.post("/annotations", json=body, headers=key)
+            except httpx.TransportError:
+                pass
+            else:
+                raise AssertionError("the server was to die before it answered")
+    with running(["-m", "labelwise", "serve", "--no-worker", "--port", str(port)], db=db, settings=settings):
+        wait_for(address)
+        with httpx.Client(base_url=f"{address}/api/v1", headers=headers, timeout=30) as client:
+            again = client.post("/annotations", json=body, headers=key)
+            assert again.status_code == 201, again.text
+            without_key = client.post("/annotations", json=body)
+            assert (without_key.status_code, without_key.json()["id"]) == (201, again.json()["id"])
+    with db.read() as session:
+        [stored] = session.execute(select(Annotation)).scalars()
+        assert (stored.id, stored.seconds_spent, stored.counted) == (again.json()["id"], 2, True)
