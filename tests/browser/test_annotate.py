@@ -36,7 +36,7 @@ def make_project(site: Site, count: int = 40, classes: tuple[str, ...] = ("good"
 
 
 def open_page(visit: Visit, project: int) -> Page:
-    visit.page.goto(visit.site.link(1, project))
+    visit.sign_in(1)
     page = visit.open(f"/projects/{project}/annotate")
     expect(page.get_by_role("article", name="Item")).to_be_visible()
     return page

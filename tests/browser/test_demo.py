@@ -5,7 +5,7 @@ import re
 from playwright.sync_api import Page, expect
 from sklearn.datasets import load_digits
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Demo, Visit
 
 ROUND_MS = 120_000  # a bound for a busy machine; alone it takes three seconds
 
@@ -19,9 +19,11 @@ def press_the_right_digit(page: Page, digits: list[int]) -> None:
     expect(picture).not_to_have_attribute("alt", name)
 
 
-def test_ten_keys_give_a_curve_with_a_band_and_a_wall_of_piles(demo_visit: Visit) -> None:
+def test_ten_keys_give_a_curve_with_a_band_and_a_wall_of_piles(demo_visit: Visit, prepared_demo: Demo) -> None:
     digits = load_digits().target.tolist()
     page = demo_visit.page
+    page.context.clear_cookies()
+    page.goto(demo_visit.site.link(prepared_demo.user_id, prepared_demo.project_id))
     expect(page.get_by_role("heading", name="Overview")).to_be_visible()
     expect(page.get_by_text("200 are left in it")).to_be_visible(timeout=ROUND_MS)
     page.get_by_role("navigation", name="Project").get_by_role("link", name="Label").click()
@@ -42,9 +44,7 @@ def test_ten_keys_give_a_curve_with_a_band_and_a_wall_of_piles(demo_visit: Visit
 
 def test_the_reason_stands_in_words_under_the_item(demo_visit: Visit) -> None:
     digits = load_digits().target.tolist()
-    page = demo_visit.page
-    expect(page.get_by_text("200 are left in it")).to_be_visible(timeout=ROUND_MS)
-    demo_visit.open("/projects/handwritten-digits/annotate")
+    page = demo_visit.open("/projects/handwritten-digits/annotate")
 
     said = page.get_by_text(re.compile(r"(hesitates|quite sure): \d \d+ %"))
     for _ in range(60):  # what the page holds already was chosen before the model knew anything
@@ -71,9 +71,7 @@ def test_two_simulated_curves_part_and_no_answer_is_stored(demo_visit: Visit) ->
 
 def test_reset_gives_a_fresh_start(demo_visit: Visit) -> None:
     digits = load_digits().target.tolist()
-    page = demo_visit.page
-    expect(page.get_by_text("200 are left in it")).to_be_visible(timeout=ROUND_MS)
-    demo_visit.open("/projects/handwritten-digits/annotate")
+    page = demo_visit.open("/projects/handwritten-digits/annotate")
     for _ in range(3):
         press_the_right_digit(page, digits)
     expect(page.get_by_text("Saved", exact=True)).to_be_visible()

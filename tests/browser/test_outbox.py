@@ -80,6 +80,7 @@ def test_answers_left_on_the_annotate_page_are_sent_from_whichever_page_comes_ne
     page = open_page(visit, make_project(visit.site))
     page.route(ANSWERS, lambda route: route.abort())
     press(page, "2", "2", "1")
+    expect(page.get_by_role("status")).to_have_text("Offline: 3 kept here")
     page.unroute(ANSWERS)
 
     visit.open("/projects")
@@ -97,11 +98,14 @@ def test_what_another_page_could_not_store_is_told_on_the_annotate_page(visit: V
     page = open_page(visit, project)
     page.route(ANSWERS, lambda route: route.abort())
     press(page, "1")
+    expect(page.get_by_role("status")).to_have_text("Offline: 1 kept here")
     page.unroute(ANSWERS)
     page.route(ANSWERS, refusing(410, "Gone", "the item was deleted"))
-    with page.expect_response(ANSWERS):
-        visit.open("/projects")
-    page.wait_for_timeout(200)
+    visit.open("/projects")
+    for _ in range(100):
+        if page.evaluate("Object.keys(localStorage).some(each => each.includes('notices'))"):
+            break
+        page.wait_for_timeout(20)
 
     visit.open(f"/projects/{project}/annotate")
 
@@ -128,6 +132,25 @@ def test_two_tabs_without_a_network_send_each_answer_once(visit: Visit) -> None:
     rows = stored(visit.site)
     assert sorted(labels(visit)) == [1, 1, 2, 2]
     assert len({row.item_id for row in rows}) == 4
+    visit.complaints.clear()
+
+
+def test_where_the_browser_keeps_nothing_the_page_says_so_and_asks_before_it_is_left(visit: Visit) -> None:
+    visit.page.add_init_script("IDBFactory.prototype.open = () => { throw new Error('the disk is closed') }")
+    page = open_page(visit, make_project(visit.site))
+    page.route(ANSWERS, lambda route: route.abort())
+    press(page, "1", "2")
+    expect(page.get_by_role("status")).to_have_text("Offline: 2 waiting, keep this page open")
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+
+    page.close(run_before_unload=True)
+    page.wait_for_timeout(200)
+    assert asked == ["beforeunload"]
+    page.unroute(ANSWERS)
+
+    saved(page)
+    assert labels(visit) == [1, 2]
     visit.complaints.clear()
 
 

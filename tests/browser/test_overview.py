@@ -39,7 +39,7 @@ def open_overview(visit: Visit, change: dict[str, Any]) -> Page:
         route.fulfill(response=answer, json=body)
 
     visit.page.route("**/overview", lambda route: changed(route) if "/api/" in route.request.url else route.continue_())
-    visit.page.goto(visit.site.link(1, project))
+    visit.sign_in(1)
     return visit.open(f"/projects/{project}/overview")
 
 

@@ -5,8 +5,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from app.services import accounts, demo
+from app.services import accounts
 from tests.browser.conftest import Visit
+from tests.browser.test_annotate import make_project
 
 PAGES = {
     "/projects": "Projects",
@@ -41,7 +42,7 @@ def test_an_empty_list_of_projects_offers_the_demo(manager: Visit) -> None:
 
     page.get_by_role("button", name="Open the demo").click()
 
-    expect(page.get_by_role("link", name="Watch it learn")).to_be_visible()
+    expect(page.get_by_role("link", name="Watch it learn").first).to_be_visible()
 
 
 def test_an_invited_annotator_lands_in_the_queue(demo_visit: Visit) -> None:
@@ -109,7 +110,7 @@ def test_an_export_downloads_every_item(demo_visit: Visit) -> None:
 
 
 def test_long_names_and_a_hundred_classes_stay_in_their_boxes(manager: Visit) -> None:
-    page = manager.page
+    page = manager.open("/projects")
     name = "A" * 200
     page.set_viewport_size({"width": 390, "height": 844})
     classes = [f"class number {n}" for n in range(99)] + ["z" * 200]
@@ -134,12 +135,12 @@ def test_long_names_and_a_hundred_classes_stay_in_their_boxes(manager: Visit) ->
 
 
 def test_a_stranger_is_sent_to_the_sign_in_page_and_an_annotator_sees_no_settings(visit: Visit) -> None:
-    project_id, _ = demo.ensure_demo(visit.site.db, visit.site.settings)
+    project_id = make_project(visit.site, count=1)
     visit.open("/projects")
     expect(visit.page).to_have_url(re.compile("/sign-in"))
     with visit.site.db.write() as session:
         user_id = accounts.create_user(session, "Bea", "correct horse battery").id
-    visit.page.goto(visit.site.link(user_id))
+    visit.sign_in(user_id)
 
     visit.open(f"/projects/{project_id}/settings")
 

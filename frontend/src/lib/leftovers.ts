@@ -5,7 +5,12 @@ import { notStored, Outbox } from "./outbox";
 
 /** Send what a person's annotate pages left behind; a refusal is told on the annotate page when it opens again. */
 export async function sendLeftovers(person: number): Promise<void> {
-  const kept = await keys<string>(createStore("labelwise", "outbox")).catch(() => []);
+  let kept: string[];
+  try {
+    kept = await keys<string>(createStore("labelwise", "outbox"));
+  } catch {
+    return; // a browser that keeps nothing on disk left nothing behind
+  }
   const owners = new Set(
     kept.map((key) => key.split(" ", 1)[0] ?? "").filter((owner) => owner.startsWith(`${person}/`)),
   );

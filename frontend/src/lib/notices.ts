@@ -13,7 +13,7 @@ export class Notices {
   }
 
   add(text: string): void {
-    this.texts.push(text);
+    this.texts = [...recall<string[]>(this.place, []), text]; // another tab may have added one
     this.keep();
   }
 

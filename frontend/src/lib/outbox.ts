@@ -48,7 +48,7 @@ export class Outbox {
   private readonly store: UseStore = createStore("labelwise", "outbox");
   private readonly channel = new BroadcastChannel("labelwise outbox");
   private readonly tried = new Set<string>();
-  private readonly unkept = new Set<string>(); // where the disk is closed to us, memory must do
+  private readonly loose = new Set<string>(); // not on disk yet; where the disk is closed to us, never
   private letters: Letter[] = []; // oldest first
   private loaded = false;
   private running: Promise<void> | null = null;
@@ -62,6 +62,9 @@ export class Outbox {
     private readonly events: Events,
   ) {
     addEventListener("online", () => void this.flush());
+    addEventListener("beforeunload", (event) => {
+      if (this.loose.size) event.preventDefault(); // leaving now could lose an answer: the browser asks
+    });
     this.channel.onmessage = ({ data }: MessageEvent<News>) => this.heard(data);
     this.ready = this.load();
     void this.flush();
@@ -70,6 +73,11 @@ export class Outbox {
   /** How many letters the server does not have yet; -1 before the disk was read. */
   get waiting(): number {
     return this.loaded ? this.letters.length : -1;
+  }
+
+  /** Whether all that waits is on disk: the page may be closed. */
+  get kept(): boolean {
+    return this.loose.size === 0;
   }
 
   /** The leases that waiting letters answer: they must not be shown again. */
@@ -82,6 +90,7 @@ export class Outbox {
     this.last = Math.max(this.last + 1, Date.now());
     const kept: Letter = { ...letter, order: this.last, owner: this.owner };
     this.letters.push(kept);
+    this.loose.add(kept.key);
     this.tell({ owner: this.owner, lease: leaseOf(kept) });
     this.events.changed();
     void this.keep(kept).then(() => this.flush());
@@ -131,8 +140,8 @@ export class Outbox {
       if (!(error instanceof Refusal)) throw error;
       const next = await this.afterwards(error);
       if (next !== "refused") return next === "again";
+      this.events.refused(letter, error.message); // told before it is forgotten: the page may go at any moment
       await this.remove(letter);
-      this.events.refused(letter, error.message);
     }
     this.offline = this.stranger = false;
     this.wait = FIRST_WAIT;
@@ -171,15 +180,17 @@ export class Outbox {
   private async keep(letter: Letter): Promise<void> {
     try {
       await set(this.place(letter), letter, this.store);
+      this.loose.delete(letter.key);
     } catch {
-      this.unkept.add(letter.key);
+      // it stays in memory alone; the page says so, and asks before it is left
     }
+    this.events.changed();
   }
 
   private async stillKept(letter: Letter): Promise<boolean> {
-    if (this.unkept.has(letter.key)) return true;
+    if (this.loose.has(letter.key)) return true;
     try {
-      if ((await get(this.place(letter), this.store)) !== undefined || this.unkept.has(letter.key)) return true;
+      if ((await get(this.place(letter), this.store)) !== undefined) return true;
     } catch {
       return true;
     }
@@ -190,9 +201,14 @@ export class Outbox {
 
   private async remove(letter: Letter): Promise<void> {
     this.letters = this.letters.filter((each) => each !== letter);
+    this.loose.delete(letter.key);
     this.tell({ owner: this.owner, sent: letter.key });
     this.events.changed();
-    await del(this.place(letter), this.store).catch(() => undefined);
+    try {
+      await del(this.place(letter), this.store); // a disk that is closed to us may throw at once
+    } catch {
+      // it was in memory alone
+    }
   }
 
   private async load(): Promise<void> {

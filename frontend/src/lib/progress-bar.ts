@@ -62,8 +62,9 @@ export class ProgressBar {
   }
 }
 
-function saved({ waiting, offline, stranger }: Outbox): string {
+function saved({ waiting, offline, stranger, kept }: Outbox): string {
   if (waiting < 0) return "";
+  if (waiting && !kept) return offline ? `Offline: ${waiting} waiting, keep this page open` : `${waiting} waiting`;
   if (stranger) return `Somebody else is signed in: ${waiting} kept here`;
   if (offline) return `Offline: ${waiting} kept here`;
   return waiting === 0 ? "Saved" : `${waiting} waiting`;
