@@ -124,6 +124,21 @@ class RowSpace:
     touched: Indices | None
     width: int
 
+    def start(self, warm: Any, classes: int) -> Doubles | None:
+        """An earlier model of the same features and classes as a place to start from, (k + 1, classes), bias last.
+
+        None where there is no such model, or where the search runs in the rows' space, which is quick without.
+        """
+        same = isinstance(warm, LinearModel) and warm.width == self.width and warm.classes == classes
+        if self.back is not None or not same or (warm.columns is None) != (self.touched is None):
+            return None
+        weights = warm.weights
+        if self.touched is not None:
+            place = np.minimum(np.searchsorted(warm.columns, self.touched), len(warm.columns) - 1)
+            known = warm.columns[place] == self.touched
+            weights = np.where(known[:, None], weights[place], 0.0)  # columns that are new to the labels start at zero
+        return np.vstack([weights, warm.bias]).astype(np.float64)
+
     def model(self, block: Block, weights: Doubles, bias: Doubles, multiple: bool) -> LinearModel:
         """The head whose scores on the training rows are those of the row-space weights (r, c)."""
         if self.back is None:

@@ -52,7 +52,7 @@ class Logistic:
         weights = self._weighted(targets, weights)
         many = block.sparse is not None and len(block) > ROW_SPACE_ROWS
         coordinates, space = touched_columns(block) if many else row_space(block)
-        start = self._start(warm, block, coordinates, targets.shape[1]) if space.back is None else None
+        start = space.start(warm, targets.shape[1])
         w, b = self._solve(coordinates, targets, weights, multiple, start)
         model = space.model(block, w, b, multiple)
         if not self.calibrate:
@@ -70,15 +70,6 @@ class Logistic:
         share = np.maximum((targets * weights[:, None]).sum(axis=0), 1e-9)
         factor = weights.sum() / (targets.shape[1] * share)
         return np.asarray(weights * (targets @ factor), dtype=np.float64)
-
-    def _start(self, warm: Any, block: Block, coordinates: Any, classes: int) -> Doubles | None:
-        fits = (
-            isinstance(warm, LinearModel)
-            and block.sparse is None
-            and warm.columns is None
-            and warm.weights.shape == (coordinates.shape[1], classes)
-        )
-        return np.vstack([warm.weights, warm.bias]).astype(np.float64) if fits else None
 
     def _solve(
         self, x: Any, targets: Floats, weights: Doubles, multiple: bool, start: Doubles | None

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
 from app.core.block import Block
-from app.learners import LEARNERS, CannotFit, load_model, make_learner
+from app.learners import LEARNERS, CannotFit, load_model, logistic, make_learner
 
 
 def blobs(sparse: bool, rows: int = 60) -> tuple[Block, np.ndarray]:
@@ -116,3 +117,28 @@ def test_many_sparse_rows_are_fitted_on_their_columns_to_the_same_model() -> Non
     dense = learner.fit(Block(block.dense), targets, ones, multiple=False, seed=0)
 
     assert sparse.probabilities(block) == pytest.approx(dense.probabilities(Block(block.dense)), abs=0.01)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_warm_start_ends_where_a_cold_one_does_and_sooner(sparse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    counts = csr_matrix((rng.random((1_400, 300)) < 0.03).astype(np.float32))
+    truth = (counts @ rng.normal(size=(300, 4))).argmax(axis=1)
+    targets = np.eye(4, dtype=np.float32)[truth]
+    block = Block(np.asarray(counts[:, :40].todense()), counts if sparse else None)
+    after = np.arange(1_400)
+    iterations = []
+
+    def counted(*given, **more):
+        found = minimize(*given, **more)
+        iterations.append(found.nit)
+        return found
+
+    monkeypatch.setattr(logistic, "minimize", counted)
+    learner = make_learner("logistic", {"calibrate": False}, block, 4)
+    # The first labels touch only some columns, so the later fit has weights that the warm model has not.
+    first = learner.fit(block.take(after[:1_100]), targets[:1_100], np.ones(1_100), multiple=False, seed=0)
+    cold = learner.fit(block.take(after), targets, np.ones(1_400), multiple=False, seed=0)
+    warm = learner.fit(block.take(after), targets, np.ones(1_400), multiple=False, seed=0, warm=first)
+    assert warm.probabilities(block) == pytest.approx(cold.probabilities(block), abs=0.02)
+    assert iterations[2] < iterations[1]
