@@ -48,8 +48,8 @@ def cookie_of(request: Request) -> str | None:
 async def optional_person(request: Request, db: Db) -> Person | None:
     """Who asks: a token's owner, else the cookie's; None for nobody.
 
-    A request with a bearer token ignores cookies. An unsafe request with a cookie must carry the page's CSRF
-    token and come from our own origin.
+    A request with a bearer token ignores cookies, and reads nothing without the scope `read`. An unsafe request
+    with a cookie must carry the page's CSRF token and come from our own origin.
     """
     header = request.headers.get("authorization")
     if header is not None:
@@ -59,6 +59,7 @@ async def optional_person(request: Request, db: Db) -> Person | None:
             person = await db.look_up(lambda session: accounts.by_token(session, secret.strip(), db.now()))
         if person is None:
             raise NotSignedIn("this token is not valid")
+        _check_scopes(person, request.method)
         return person
     cookie = cookie_of(request)
     found = await db.look_up(lambda session: accounts.by_cookie(session, cookie, db.now())) if cookie else None
@@ -71,6 +72,14 @@ async def optional_person(request: Request, db: Db) -> Person | None:
             raise Forbidden("the X-CSRF-Token header is missing or old: reload the page")
     request.state.csrf_token = csrf_token
     return person
+
+
+def _check_scopes(person: Person, method: str) -> None:
+    """Here once for all routes: a token reads with `read` only, and with nothing but `read` it only reads."""
+    if method in SAFE_METHODS:
+        person.need("read")
+    elif person.scopes is not None and person.scopes <= {"read"}:
+        raise Forbidden("this token only reads: make one with the scope label, import or manage")
 
 
 def check_same_site(request: Request) -> None:

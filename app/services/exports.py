@@ -59,7 +59,6 @@ def write(
         Invalid: no such format or view.
         Unavailable: the disk is full.
     """
-    person.need("read")
     if kind not in FORMATS:
         raise Invalid(f"format is one of {', '.join(FORMATS)}", fields={"format": kind[:50]})
     if view not in VIEWS:

@@ -53,7 +53,6 @@ def page(
     Raises:
         Invalid: an unknown order, or a class that the project does not have.
     """
-    person.need("read")
     name, down = sort.removeprefix("-"), sort.startswith("-")
     if name not in SORTS:
         raise Invalid(f"sort is one of {', '.join(SORTS)}, with - before it to reverse", fields={"sort": sort[:40]})

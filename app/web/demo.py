@@ -41,6 +41,7 @@ def show_race(project: str, person: Caller, db: Db) -> dict[str, Any]:
 @router.post("/projects/{project}/demo/race", status_code=202)
 def start_race(project: str, person: Caller, db: Db) -> dict[str, Any]:
     """Let the simulated annotators begin."""
+    person.need("manage")
     with db.write() as session:
         return {"job": {"id": demo.start_race(session, person, project)}}
 
@@ -48,5 +49,6 @@ def start_race(project: str, person: Caller, db: Db) -> dict[str, Any]:
 @router.post("/projects/{project}/demo/reset", status_code=204)
 def reset(project: str, person: Caller, db: Db) -> None:
     """Erase the demo's answers and rounds, and begin again."""
+    person.need("manage")
     with db.write() as session:
         demo.reset(session, person, project)

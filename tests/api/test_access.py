@@ -1,5 +1,7 @@
 """Who gets in, and who does not."""
 
+import re
+
 import pytest
 from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
@@ -56,12 +58,41 @@ def test_every_route_is_closed_to_strangers_but_for_a_short_list(api: Api) -> No
     for method, path in seen:
         if (method, path) in PUBLIC:
             continue
-        address = path
-        for name in ("project", "ref", "lease", "item", "job", "user", "token", "annotation", "number", "media_id"):
-            address = address.replace("{" + name + "}", "1")
-        answer = api.client.request(method, address, follow_redirects=False)
+        answer = api.client.request(method, _address(path), follow_redirects=False)
         closed = answer.status_code in (401, 404) or answer.headers.get("location", "").startswith("/sign-in")
         assert closed, (method, path, answer.status_code)
+
+
+def test_a_token_without_the_scope_reads_nothing_anywhere(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project()["id"]
+    boss.push(project, [{"key": "a", "text": "x"}])
+    blind = api.as_("boss", scopes=("label", "import", "manage")).headers
+    reading = [path for method, path in walked(api) if method == "GET" and (method, path) not in PUBLIC]
+
+    assert len(reading) > 30
+    for path in reading:
+        answer = api.client.get(_address(path), headers=blind, follow_redirects=False)
+        assert answer.status_code == 403, (path, answer.status_code)
+        assert "read" in answer.text, path
+
+
+def test_a_token_that_only_reads_changes_nothing_anywhere(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project()["id"]
+    boss.push(project, [{"key": "a", "text": "x"}])
+    boss.post(f"/projects/{project}/leases", json={"count": 1})
+    reader = api.as_("boss", scopes=("read",)).headers
+    changing = [(method, path) for method, path in walked(api) if method != "GET" and (method, path) not in PUBLIC]
+
+    assert len(changing) > 30
+    for method, path in changing:
+        answer = api.client.request(method, _address(path), headers=reader, follow_redirects=False)
+        assert answer.status_code == 403, (method, path, answer.status_code)
+
+
+def _address(path: str) -> str:
+    return re.sub(r"\{\w+\}", "1", path)
 
 
 def sign_in(client: TestClient, name: str = "ann", password: str = PASSWORD):
