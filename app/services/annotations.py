@@ -50,7 +50,7 @@ def submit(
     checked = tasks.check_label(label, asked)
     if held.state == "answered":
         return _answered_before(session, held, checked, person)
-    moment = now(session)
+    moment = held.moment or now(session)
     counted = leases.settle(session, lease_id, held.state)
     stored = answers.append(session, held, person, checked, request_id, seconds_spent, counted, moment)
     if counted:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, Select, bindparam, insert, select, text
+from sqlalchemy import Row, Select, TextualSelect, bindparam, insert, select, text
 from sqlalchemy.orm import Session, aliased
 
 from app.core.errors import NotFound
@@ -42,9 +42,9 @@ class StoredAnnotation:
 
 
 # A lease with its item, its project, its round, the person's role, and an earlier answer with the same request id.
-HELD = (
-    text("""
-    SELECT leases.id, leases.project_id, leases.item_id, leases.unit, leases.state, leases.kind, leases.blind,
+HELD_SQL = """
+    SELECT {moment} AS moment,
+           leases.id, leases.project_id, leases.item_id, leases.unit, leases.state, leases.kind, leases.blind,
            leases.round_id, leases.task_version, leases.guidelines_version, leases.suggestion, leases.served_at,
            leases.expires_at, items.key, items.state AS item_state, items.revision, projects.state AS project_state,
            projects.overlap, projects.round_size, projects.version AS project_version,
@@ -57,22 +57,31 @@ HELD = (
     LEFT JOIN rounds ON rounds.id = leases.round_id
     LEFT JOIN members ON members.project_id = leases.project_id AND members.user_id = :annotator
     WHERE leases.id = :lease AND leases.annotator_id = :annotator
-""")
-    .bindparams(bindparam("request", type_=Annotation.request_id.type))
-    .columns(
+"""
+
+
+def _held(moment: str) -> TextualSelect:
+    statement = text(HELD_SQL.format(moment=moment)).bindparams(bindparam("request", type_=Annotation.request_id.type))
+    return statement.columns(
+        moment=Lease.served_at.type,
         suggestion=Lease.suggestion.type,
         blind=Lease.blind.type,
         served_at=Lease.served_at.type,
         expires_at=Lease.expires_at.type,
         project_updated_at=Project.updated_at.type,
     )
-)
+
+
+HELD, HELD_NOW = _held("NULL"), _held("clock_timestamp()")  # the latter brings PostgreSQL's time along
 INSERT = insert(Annotation.__table__).returning(Annotation.__table__.c.id)  # type: ignore[arg-type]  # a Table, always
 ANSWERED = text("SELECT count(*) FROM leases WHERE item_id = :item AND unit = :unit AND state = 'answered'")
 ITEM_DONE = text("UPDATE items SET done = :done WHERE id = :item").bindparams(bindparam("done", type_=Item.done.type))
 PLACE_DONE = text("UPDATE queue SET done = :done WHERE item_id = :item").bindparams(
     bindparam("done", type_=Item.done.type)
 )
+BOTH_DONE = text(f"WITH places AS ({PLACE_DONE.text}) {ITEM_DONE.text}").bindparams(
+    bindparam("done", type_=Item.done.type)
+)  # PostgreSQL's, in one turn
 
 
 def held(session: WriteSession, lease_id: int, person: Person, request_id: UUID | None) -> Row[Any]:
@@ -80,7 +89,8 @@ def held(session: WriteSession, lease_id: int, person: Person, request_id: UUID 
     row: Any = None
     if lease_id <= INT64_MAX:
         values = {"lease": lease_id, "annotator": person.id, "request": request_id}
-        row = session.connection().execute(HELD, values).first()
+        statement = HELD if "now" in session.info else HELD_NOW
+        row = session.connection().execute(statement, values).first()
     if row is None or (person.token_project is not None and person.token_project != row.project_id):
         raise NotFound("there is no such lease, or it is another annotator's")
     found: Row[Any] = row
@@ -167,8 +177,9 @@ def close_item_if_full(session: WriteSession, item_id: int, unit: int, overlap: 
 
 def set_done(session: WriteSession, item_id: int, *, done: bool) -> None:
     """Take an item out of every order, or put it back."""
-    for statement in (ITEM_DONE, PLACE_DONE):
-        session.connection().execute(statement, {"item": item_id, "done": done})
+    connection = session.connection()
+    for statement in (BOTH_DONE,) if connection.dialect.name == "postgresql" else (ITEM_DONE, PLACE_DONE):
+        connection.execute(statement, {"item": item_id, "done": done})
 
 
 def shown(session: Session, annotation_id: int) -> StoredAnnotation:
