@@ -178,7 +178,7 @@ def _shown(served: Served, lease: ServedLease, questions: Any, manager: bool) ->
     if suggestion is not None:
         question = tasks.driving(questions)
         suggestion = {**suggestion, "label": tasks.show_label({question.id: suggestion["label"]}, questions)}
-    reason = None if lease.reason is None else dict(lease.reason)
+    reason = None if lease.reason is None else {k: v for k, v in lease.reason.items() if k != "likely"}
     if manager:
         reason = {**(reason or {}), "kind": lease.kind}
     return LeaseOut(

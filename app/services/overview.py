@@ -109,12 +109,14 @@ def summary(row: Round) -> dict[str, Any]:
 
 
 def progress(session: Session, person: Person, project_ref: int | str, moment: datetime) -> dict[str, Any]:
-    """One's own pace and last answers, and the project's progress, for the annotate page."""
+    """One's own pace and last answers, the project's progress and its round, for the annotate page."""
     project = project_for(session, person, project_ref)
     recent = answers.recent(session, person, project.id)
     counts = status.item_counts(session, project.id)
+    published = select(Round.number).join(Serving, Serving.round_id == Round.id)
     return {
         "mine": pace(session, project, person.id, moment),
+        "round": session.execute(published.where(Serving.project_id == project.id)).scalar_one_or_none(),
         "project": {
             "answered": counts["answered"],
             "open": counts["open"],

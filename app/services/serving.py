@@ -20,6 +20,7 @@ from app.services.access import Person, project_and_role, project_for
 from app.services.picking import Order, Pick, Take
 
 MAX_COUNT = 50
+LIKELY_KEPT = 5  # classes that a lease remembers with their probabilities: its round's order may be gone by then
 MAX_HELD = 200
 MAX_HOURS = 48
 PREPARING_SECONDS = 120  # how long people are asked to wait for a first order before random items are served
@@ -182,7 +183,11 @@ def _reason(order: Order, pick: Pick) -> dict[str, Any]:
     said = words(pick.row.probabilities, names) if pick.row.probabilities else "unlike anything labelled so far"
     if order.fallback:
         said = order.fallback
-    return {"strategy": order.strategy, "score": pick.row.score, "rank": pick.row.rank, "words": said}
+    likely = sorted(zip(pick.row.probabilities or (), order.class_ids, strict=False), reverse=True)[:LIKELY_KEPT]
+    kept = [[number, round(share, 4)] for share, number in likely]
+    return {
+        "strategy": order.strategy, "score": pick.row.score, "rank": pick.row.rank, "words": said, "likely": kept
+    }  # fmt: skip
 
 
 def _multiple(project: Project) -> bool:

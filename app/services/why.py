@@ -13,12 +13,11 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session, aliased
 
 from app.core.settings import Settings
-from app.db import Annotation, Item, Lease, Project, QueueEntry, Round
+from app.db import Annotation, Item, Lease, Project
 from app.features import gather
 from app.services import annotations, leases, pool, tasks
 from app.services.access import Person
 
-CLASSES_SHOWN = 5
 NEIGHBOURS = 3
 LOOKED_AT = 2_000  # newest labelled items among which the nearest are looked for
 TEXT_SHOWN = 400
@@ -58,16 +57,9 @@ def why(session: Session, settings: Settings, person: Person, lease_id: int) -> 
 
 
 def _classes(session: Session, held: Lease) -> list[tuple[str, str, float]]:
-    row = session.execute(
-        select(QueueEntry.probabilities, Round.class_ids)
-        .join(Round, Round.id == QueueEntry.round_id)
-        .where(QueueEntry.round_id == held.round_id, QueueEntry.item_id == held.item_id)
-    ).first()
-    if row is None or not row.probabilities:
-        return []
     known = {each.number: each for each in tasks.classes_of(session, held.project_id)}
-    ranked = sorted(zip(row.probabilities, row.class_ids, strict=True), reverse=True)[:CLASSES_SHOWN]
-    return [(known[number].name, known[number].color, float(share)) for share, number in ranked if number in known]
+    likely = (held.reason or {}).get("likely") or []
+    return [(known[number].name, known[number].color, float(share)) for number, share in likely if number in known]
 
 
 def _neighbours(session: Session, settings: Settings, person: Person, held: Lease) -> list[Neighbour]:

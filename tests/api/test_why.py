@@ -31,6 +31,10 @@ def test_the_model_and_the_nearest_answered_items_explain_an_item(api: Api) -> N
         assert each["label"] == {"class": each["key"][:3]}
         assert each["text"].startswith("it ")
     assert alike[0]["key"][:3] == lease["item"]["key"][:3]
+    assert "likely" not in lease["reason"]
+    boss.post(f"/projects/{project}/rounds")
+    api.worker().run_waiting()
+    assert boss.get(f"/leases/{lease['id']}/why").json()["classes"] == found["classes"]
 
 
 def test_an_annotator_sees_the_own_answers_and_a_reviewer_everybodys(api: Api) -> None:

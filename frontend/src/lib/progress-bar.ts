@@ -5,6 +5,7 @@ import type { Outbox } from "./outbox";
 import type { LabelView } from "./serving";
 
 export interface Progress {
+  round: number | null;
   mine: { today: number; seconds_median: number | null };
   project: { answered: number };
   recent: { key: string; lease: number | null; label: LabelView }[];
@@ -29,7 +30,9 @@ export class ProgressBar {
     setInterval(() => void this.read(), READ_MS);
   }
 
-  view(round: number | null): TemplateResult {
+  /** `served` is the round of the newest items in hand. */
+  view(served: number | null): TemplateResult {
+    const round = Math.max(served ?? 0, this.known?.round ?? 0);
     const today = (this.known?.mine.today ?? 0) + this.answered;
     return html`<div class="annotate-bar">
         <span>Today ${today}</span><span class="wide">${this.towards()}</span>

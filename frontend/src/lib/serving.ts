@@ -49,8 +49,8 @@ export interface Served {
   leases: LeaseView[];
 }
 
-const IN_HAND = 10;
-const REFILL_AT = 6;
+const IN_HAND = 6; // enough for a slow network, few enough that a new order is soon felt
+const REFILL_AT = 4;
 const RENEW_MS = 240_000;
 const IN_USE_MS = 600_000; // whoever touched nothing for so long lets his items go to others
 
