@@ -58,7 +58,8 @@ class Database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.reading = _sqlite_engine(url, write=False)
             self.writing = _sqlite_engine(url, write=True)
-            self._looking = self.reading
+            # A pool of its own: what is looked up in place must never wait for the slow reads of other threads.
+            self._looking = _sqlite_engine(url, write=False)
             self._writer: Writer | None = Writer(self.writing, self._dress)
         else:
             self.reading = self.writing = _postgresql_engine(url, pool_size)
@@ -131,6 +132,7 @@ class Database:
         if self._writer is not None:
             self._writer.stop()
         self.reading.dispose()
+        self._looking.dispose()
         self.writing.dispose()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,12 @@ def test_the_thread_ends_with_the_database_and_can_start_again(db: Database) -> 
     db.dispose()
     assert asyncio.run(db.store(put("two"))) == "two"
     assert words(db) == ["one", "two"]
+
+
+def test_slow_readers_do_not_hold_up_what_is_looked_up_in_place(db: Database) -> None:
+    with ExitStack() as busy:
+        for _ in range(16):  # every connection of the readers' pool
+            busy.enter_context(db.reading.connect())
+        begun = time.monotonic()
+        assert asyncio.run(db.look_up(lambda session: session.execute(text("SELECT 1")).scalar_one())) == 1
+    assert time.monotonic() - begun < 5
