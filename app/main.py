@@ -3,6 +3,7 @@
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
+from functools import partial
 from uuid import uuid4
 
 from fastapi import FastAPI
@@ -10,7 +11,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import api, web
-from app.api import errors
+from app.api import errors, openapi
 from app.core.secrets import secret_key
 from app.core.settings import Settings
 from app.db import Database
@@ -61,6 +62,7 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
     for router in api.routers():
         app.include_router(router)
     web.install(app)
+    app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]  # as the framework's manual has it
     return app
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 
@@ -16,7 +17,7 @@ from app.db import Database, Job
 from app.main import create_app
 from app.services import accounts
 from app.worker import WorkerProcess
-from tests import databases
+from tests import contract, databases
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 PASSWORD = "correct horse battery"
@@ -90,7 +91,9 @@ class Speaker:
         def call(path: str, **options: Any) -> Any:
             headers = self.headers | options.pop("headers", {})
             where = path if path.startswith(("/healthz", "/readyz")) else f"/api/v1{path}"
-            return self.client.request(method.upper(), where, headers=headers, **options)
+            answer = self.client.request(method.upper(), where, headers=headers, **options)
+            contract.check(method, httpx.URL(where).path, answer)
+            return answer
 
         return call
 

@@ -11,7 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Config, Db, IdempotencyKey
 from app.api.keyed import work_once
-from app.api.spool import ImportOut, receive
+from app.api.openapi import KEY
+from app.api.spool import ImportOut, receive, rows_body
 from app.core.errors import VersionMismatch, VersionRequired
 from app.core.text import INT64_MAX
 from app.formats import by_content_type
@@ -21,6 +22,25 @@ from app.services.answers import StoredAnnotation
 router = APIRouter(tags=["labelling"], route_class=StrictRoute)
 streams = APIRouter(tags=["labelling"])  # bodies of any size: read piece by piece, not by the strict JSON route
 AnnotationId = Annotated[int, Path(gt=0, le=INT64_MAX)]
+
+
+ANSWERS = rows_body(
+    "Rows of `key`, `label`, `origin`, and where known `annotator`, `created_at`, `seconds_spent`",
+    schema={
+        "type": "object",
+        "required": ["key", "label", "origin"],
+        "properties": {
+            "key": {"type": "string"},
+            "label": {"examples": [{"class": "cat"}]},
+            "origin": {"enum": list(bulk.ORIGINS)},
+            "annotator": {"type": "string"},
+            "created_at": {"type": "string", "format": "date-time"},
+            "seconds_spent": {"type": "number", "minimum": 0, "maximum": annotations.MAX_SECONDS},
+        },
+        "additionalProperties": False,
+    },
+)
+ANSWERS["parameters"] = [KEY]
 
 
 class AnnotationIn(BaseModel):
@@ -92,7 +112,7 @@ async def submit_annotation(body: AnnotationIn, person: Caller, db: Db, key: Ide
     return _shown(stored, 201)
 
 
-@streams.post("/projects/{project}/annotations", response_model=ImportOut)
+@streams.post("/projects/{project}/annotations", response_model=ImportOut, openapi_extra=ANSWERS)
 async def push_annotations(project: str, request: Request, person: Caller, config: Config, db: Db) -> Response:
     """Store answers that were given elsewhere, as NDJSON, a JSON array, CSV or Parquet; no lease is needed (managers).
 

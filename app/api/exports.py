@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
@@ -10,12 +10,18 @@ from fastapi.responses import StreamingResponse
 from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.filters import DESCRIBED, Filtering
+from app.formats import FORMATS
 from app.services import exports
 
 router = APIRouter(tags=["items"], route_class=StrictRoute)
 
 
-@router.get("/projects/{project}/export", response_model=None, openapi_extra=DESCRIBED)
+WRITTEN: dict[int | str, dict[str, Any]] = {
+    200: {"content": {each.media_type: {"schema": {"type": "string"}} for each in FORMATS.values()}}
+}
+
+
+@router.get("/projects/{project}/export", response_model=None, openapi_extra=DESCRIBED, responses=WRITTEN)
 def export(
     project: str,
     person: Caller,

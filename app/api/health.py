@@ -36,7 +36,7 @@ def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@public.get("/readyz", response_model=None)
+@public.get("/readyz", response_model=None, responses={503: {"description": "Not ready, with the reasons"}})
 def readyz(request: Request) -> JSONResponse:
     """The database answers, its schema is the newest, and a worker was seen; 503 with the reason otherwise."""
     db = request.app.state.db

@@ -12,10 +12,10 @@ from starlette.concurrency import run_in_threadpool
 from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.filters import DESCRIBED, Filtering
-from app.api.loop import look_at_job
+from app.api.loop import StartedOut, look_at_job
 from app.api.pages import Cursor, Limit, seal, unseal
 from app.api.payloads import item_view
-from app.api.spool import receive
+from app.api.spool import ImportOut, receive, rows_body
 from app.core.errors import VersionRequired
 from app.core.text import INT64_MAX, check_json
 from app.db import Item, Project
@@ -26,6 +26,30 @@ from app.services.listing import Opinion
 router = APIRouter(tags=["items"], route_class=StrictRoute)
 streams = APIRouter(tags=["items"])  # bodies of any size: read piece by piece, not by the strict JSON route
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
+
+
+TAKEN: dict[str, Any] = {
+    "model": StartedOut,
+    "description": "With `async=true`: a job applies what is on the disk now",
+}
+ROWS = rows_body(
+    "Rows of an item's content and `key`, `metadata`, `label`, `labels`, `features`, `split`, `priority`",
+    schema={
+        "type": "object",
+        "properties": {
+            "key": {"type": "string", "description": "The hash of the content unless given"},
+            "text": {"type": "string"},
+            "image": {"description": "A media id, the name of an uploaded file, or an address to fetch it from"},
+            "row": {"type": "object"},
+            "metadata": {"type": "object"},
+            "label": {"examples": [{"class": "cat"}]},
+            "labels": {"type": "array"},
+            "features": {"type": "array", "items": {"type": "number"}, "maxItems": 4096},
+            "split": {"enum": ["pool", "train", "audit", "test"]},
+            "priority": {"type": "integer"},
+        },
+    },
+)
 
 
 class PredictedOut(BaseModel):
@@ -76,7 +100,12 @@ class ItemChange(BaseModel):
     priority: int | None = Field(None, ge=-(10**9), le=10**9)
 
 
-@streams.post("/projects/{project}/items", response_model=None)
+@streams.post(
+    "/projects/{project}/items",
+    response_model=None,
+    responses={200: {"model": ImportOut}, 202: TAKEN},
+    openapi_extra=ROWS,
+)
 async def push_items(
     project: str,
     request: Request,
@@ -157,7 +186,7 @@ def delete_item(item: Number, person: Caller, db: Db, erase: bool = False) -> No
         items.remove(session, person, item, erase=erase)
 
 
-@router.get("/jobs/{job}/rejected.csv", response_model=None)
+@router.get("/jobs/{job}/rejected.csv", response_model=None, responses={200: {"content": {"text/csv": {}}}})
 def rejected_rows(job: Number, person: Caller, db: Db) -> Response:
     """The rejected rows of an import job."""
     look_at_job(db, person, job)

@@ -29,6 +29,7 @@ FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
     206: {"description": "The range that was asked for"},
     304: {"description": "The caller has it already"},
+    400: {"description": "The range is none"},
     416: {"description": "The range lies behind the end"},
 }
 FILES_BODY = {

@@ -260,7 +260,12 @@ def list_members(project: str, person: Caller, db: Db) -> MembersOut:
         return MembersOut(items=projects.members(session, person, project))
 
 
-@router.post("/projects/{project}/members", status_code=201, response_model=MembersOut)
+@router.post(
+    "/projects/{project}/members",
+    status_code=201,
+    response_model=MembersOut,
+    responses={200: {"model": MembersOut, "description": "The person was a member already"}},
+)
 def add_member(project: str, body: MemberIn, person: Caller, db: Db, response: Response) -> MembersOut:
     """Add a person by name, or change the role (200)."""
     with db.write() as session:

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from app.core.errors import BadSyntax, Unavailable
 from app.core.settings import Settings
+from app.formats import FORMATS
 from app.services import spool
 
 LOOK_BYTES = 16 * 1024 * 1024  # between two looks at the room on the disk
@@ -21,6 +22,13 @@ class ImportOut(BaseModel):
     unchanged: int
     rejected_count: int
     rejected: list[dict[str, Any]]
+
+
+def rows_body(words: str, *, schema: dict[str, Any]) -> dict[str, Any]:
+    """The description of a body of rows in any of the formats."""
+    kinds: dict[str, Any] = {each.media_type: {"schema": {"type": "string"}} for each in FORMATS.values()}
+    kinds["application/json"] = {"schema": {"type": "array", "items": schema}}
+    return {"requestBody": {"required": True, "description": words, "content": kinds}}
 
 
 async def receive(request: Request, config: Settings, file: BinaryIO) -> str:
