@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.core.errors import Invalid
+from app.core.plugins import entries
 from app.featurizers.base import Featurizer
 from app.featurizers.client import ClientVectors
 from app.featurizers.columns import Columns
@@ -12,9 +13,8 @@ from app.featurizers.ngrams import NGrams
 from app.featurizers.onnx_image import OnnxImage
 from app.featurizers.onnx_text import OnnxText
 
-FEATURIZERS: Mapping[str, type[Any]] = {
-    each.name: each for each in (NGrams, OnnxText, Descriptors, OnnxImage, Columns, ClientVectors)
-}
+OWN: tuple[type[Any], ...] = (NGrams, OnnxText, Descriptors, OnnxImage, Columns, ClientVectors)
+FEATURIZERS: Mapping[str, type[Any]] = entries("featurizers", OWN)
 AUTO: Mapping[str, tuple[str, str]] = {
     "text": ("ngrams", "Word n-grams with a latent semantic space: the whole set needs no model file."),
     "image": ("descriptors", "Classical image descriptors: gradients, shape and colour, without a model file."),

@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 
 from app.core.errors import WrongType
+from app.core.plugins import entries
 from app.formats.base import Format, ReadRow
 from app.formats.lines import JsonArray, JsonLines
 from app.formats.parquet import Parquet
 from app.formats.sheets import Csv, write_csv
 
-FORMATS: Mapping[str, Format] = {each.name: each for each in (JsonLines(), JsonArray(), Csv(), Parquet())}
+OWN: tuple[Format, ...] = (JsonLines(), JsonArray(), Csv(), Parquet())
+FORMATS: Mapping[str, Format] = entries("formats", OWN)
 ALSO = {"application/ndjson": "jsonl", "application/jsonl": "jsonl", "application/x-parquet": "parquet"}
 
 

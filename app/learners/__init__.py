@@ -7,13 +7,15 @@ from typing import Any
 
 from app.core.block import Block
 from app.core.errors import Invalid
+from app.core.plugins import entries
 from app.learners.base import Learner, Model
 from app.learners.errors import CannotFit
 from app.learners.linear import LinearModel, load_model
 from app.learners.logistic import Logistic
 from app.learners.ridge import Ridge
 
-LEARNERS: Mapping[str, type[Any]] = {"logistic": Logistic, "ridge": Ridge}
+OWN: tuple[type[Any], ...] = (Logistic, Ridge)
+LEARNERS: Mapping[str, type[Any]] = entries("learners", OWN)
 FEW_LABELS = 1_000  # rows up to which ridge was as good as logistic regression on every set tried, and faster
 AFFORDABLE = 5e9  # rows x coordinates x classes up to which logistic regression takes some seconds
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+from app.core.plugins import entries
 from app.modalities.base import Modality
 from app.modalities.image import ImageItem
 from app.modalities.table import Table
 from app.modalities.text import Text
 
-MODALITIES: Mapping[str, Modality] = {each.name: each for each in (Text(), ImageItem(), Table())}
+OWN: tuple[Modality, ...] = (Text(), ImageItem(), Table())
+MODALITIES: Mapping[str, Modality] = entries("modalities", OWN)
 
 __all__ = ["MODALITIES", "Modality"]

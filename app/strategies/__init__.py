@@ -6,13 +6,13 @@ from dataclasses import fields
 from typing import Any
 
 from app.core.errors import Invalid
+from app.core.plugins import entries
 from app.strategies.base import Candidates, Context, Need, PoolStrategy, ScoredRows, keyed_hash
 from app.strategies.pool.herding import Coverage, UncertaintyHerding
 from app.strategies.pool.uncertainty import Entropy, LeastConfident, Margin, Random
 
-POOL_STRATEGIES: Mapping[str, type[Any]] = {
-    each.name: each for each in (Random, LeastConfident, Margin, Entropy, Coverage, UncertaintyHerding)
-}
+OWN: tuple[type[Any], ...] = (Random, LeastConfident, Margin, Entropy, Coverage, UncertaintyHerding)
+POOL_STRATEGIES: Mapping[str, type[Any]] = entries("strategies", OWN)
 AUTO = "auto"
 
 

@@ -5,11 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.core.errors import Invalid
+from app.core.plugins import entries
 from app.core.text import check_text, fold
 from app.task_types.base import ClassRef, Question, TaskType
 from app.task_types.classification import Classification
 
-TASK_TYPES: Mapping[str, TaskType] = {each.name: each for each in (Classification(),)}
+OWN: tuple[TaskType, ...] = (Classification(),)
+TASK_TYPES: Mapping[str, TaskType] = entries("task_types", OWN)
 MAX_CLASSES = 1_000
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7A5195", "#5D6D7E", "#8C6D31")
 HOTKEYS = "1234567890"
