@@ -25,7 +25,8 @@ class Model(Protocol):
         ...
 
     def save(self, path: Path) -> None:
-        """Write one .npz without pickles; `learners.load_model` reads it back."""
+        """Write one .npz without pickles. `learners.load_model` reads a linear head back, for the next warm start; a
+        model of another kind starts each round anew."""
         ...
 
 

@@ -65,9 +65,11 @@ class LinearModel:
             np.savez(file, **arrays)
 
 
-def load_model(path: Path) -> LinearModel:
-    """Read what `save` wrote; a file with anything but plain arrays is refused."""
+def load_model(path: Path) -> LinearModel | None:
+    """Read what `save` wrote; None for the file of another kind of model. Anything but plain arrays is refused."""
     with np.load(path, allow_pickle=False) as arrays:
+        if not {"weights", "bias", "settings"} <= set(arrays.files):
+            return None
         temperature, multiple, width = arrays["settings"]
         columns = arrays["columns"] if "columns" in arrays.files else None
         return LinearModel(arrays["weights"], arrays["bias"], float(temperature), bool(multiple), int(width), columns)

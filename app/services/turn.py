@@ -265,8 +265,8 @@ def _warm(
     file = running.settings.data / "models" / str(project_id) / row.model_file
     if not file.exists():
         return None, None
-    warm: Model = load_model(file)
-    return warm, int(row.id)
+    warm = load_model(file)
+    return (None, None) if warm is None else (warm, int(row.id))
 
 
 def _labelled(turn: Turn, items: list[LabelledItem]) -> Labelled:

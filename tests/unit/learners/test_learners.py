@@ -28,10 +28,16 @@ def test_a_learner_learns_and_its_file_gives_the_same_probabilities(name: str, s
     probabilities = model.probabilities(block)
     model.save(tmp_path / "model.npz")
     again = load_model(tmp_path / "model.npz")
+    assert again is not None
 
     assert (probabilities.argmax(axis=1) == targets.argmax(axis=1)).mean() > 0.95
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(60), abs=1e-5)
     assert np.array_equal(again.probabilities(block), probabilities)
+
+
+def test_the_file_of_another_kind_of_model_is_no_place_to_start_from(tmp_path: Path) -> None:
+    np.savez(tmp_path / "trees.npz", thresholds=np.zeros(3))
+    assert load_model(tmp_path / "trees.npz") is None
 
 
 @pytest.mark.parametrize("name", LEARNERS)
