@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from app.api.bodies import StrictRoute
+from app.api.bodies import StreamRoute, StrictRoute
 from app.api.deps import Caller, Config, Db, IdempotencyKey
 from app.api.keyed import work_once
 from app.api.openapi import KEY
@@ -20,7 +20,7 @@ from app.services import annotations, bulk, ingestion, spool
 from app.services.answers import StoredAnnotation
 
 router = APIRouter(tags=["labelling"], route_class=StrictRoute)
-streams = APIRouter(tags=["labelling"])  # bodies of any size: read piece by piece, not by the strict JSON route
+streams = APIRouter(tags=["labelling"], route_class=StreamRoute)
 AnnotationId = Annotated[int, Path(gt=0, le=INT64_MAX)]
 
 

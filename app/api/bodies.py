@@ -36,6 +36,20 @@ class StrictRequest(Request):
         return self._json
 
 
+class StreamRoute(APIRoute):
+    """Refuses unknown query parameters; the body is the handler's own to read, piece by piece."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+        known = {field.alias for field in _all_query(self.dependant)}
+
+        async def named(request: Request) -> Response:
+            _check_names(request, known)
+            return await handler(request)
+
+        return named
+
+
 class StrictRoute(APIRoute):
     """Refuses unknown query parameters and bodies that are not JSON, before anything else is looked at."""
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from app.api.bodies import StrictRoute
+from app.api.bodies import StreamRoute, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.filters import DESCRIBED, Filtering
 from app.api.loop import StartedOut, look_at_job
@@ -24,7 +24,7 @@ from app.services import applying, filters, ingestion, items, listing, spool
 from app.services.listing import Opinion
 
 router = APIRouter(tags=["items"], route_class=StrictRoute)
-streams = APIRouter(tags=["items"])  # bodies of any size: read piece by piece, not by the strict JSON route
+streams = APIRouter(tags=["items"], route_class=StreamRoute)
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
 
 

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.types import Message, Receive
 
-from app.api.bodies import StrictRoute
+from app.api.bodies import StreamRoute, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.core.errors import AppError, Invalid, TooLarge
 from app.core.settings import Settings
@@ -22,7 +22,7 @@ from app.services import archives, ingestion, media, thumbnails
 from app.services.access import Person, project_for
 
 router = APIRouter(tags=["items"], route_class=StrictRoute)
-streams = APIRouter(tags=["items"])  # bodies of any size: read piece by piece, not by the strict JSON route
+streams = APIRouter(tags=["items"], route_class=StreamRoute)
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
 FILES_AT_ONCE = 1000
 FILE: dict[int | str, dict[str, Any]] = {

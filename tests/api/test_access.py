@@ -238,6 +238,8 @@ def test_strange_addresses_are_not_found_or_refused(api: Api) -> None:
         assert boss.get(path).status_code in (404, 422), path
     assert boss.get(f"/projects/{project}/items", params={"limit": 201}).status_code == 422
     assert boss.get(f"/projects/{project}/items", params={"colour": "red"}).status_code == 422
+    for path in ("items", "annotations", "media"):
+        assert boss.post(f"/projects/{project}/{path}", params={"colour": "red"}, json=[]).status_code == 422, path
     assert boss.get("/nothing").json()["error"] == "NotFound"
 
 
