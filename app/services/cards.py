@@ -18,7 +18,7 @@ MODALITIES = {"text": "Text", "image": "Images", "table": "Table"}
 
 @dataclass(frozen=True)
 class Card:
-    """One project as the list shows it. `progress` counts labelled items, towards `progress_of`."""
+    """One project as the list shows it. `progress` counts labelled items, towards the goal `progress_of` if any."""
 
     slug: str
     name: str
@@ -28,7 +28,7 @@ class Card:
     demo: bool
     total: int
     progress: int
-    progress_of: int
+    progress_of: int | None
     progress_words: str
     mine: int
     accuracy_words: str | None
@@ -67,7 +67,7 @@ def _card(
         demo=project.demo,
         total=total,
         progress=answered,
-        progress_of=goal or max(total, 1),
+        progress_of=goal,
         progress_words=words,
         mine=mine,
         accuracy_words=_accuracy_words(curve[-1]) if curve else None,

@@ -41,7 +41,7 @@ export interface CurveOptions {
 const MARGIN = { top: 28, right: 16, bottom: 40, left: 48 };
 const LABEL_GAP = 16;
 const LONE = 5; // half the width of the band of a single point
-const LETTER = 7; // pixels of a letter of a name, about
+const LETTER = 7.5; // pixels of a letter of a name, about
 
 interface Axes {
   x: ScaleLinear<number, number>;

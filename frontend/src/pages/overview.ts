@@ -41,7 +41,8 @@ async function follow(): Promise<void> {
       trouble = "";
     } catch (error) {
       trouble = message(error);
-      if (error instanceof Refusal && [401, 403, 404].includes(error.status)) return draw();
+      draw();
+      if (error instanceof Refusal && [401, 403, 404].includes(error.status)) return;
       await new Promise((resolve) => setTimeout(resolve, 3000));
     }
     first = false;
@@ -100,12 +101,11 @@ function figures(all: Overview): TemplateResult {
 function progress({ status, words }: Overview): TemplateResult {
   const { items } = status;
   const goal = status.goal?.labels;
-  const most = goal ?? (status.goal?.accuracy ? null : items.total - items.test);
   return html`<section class="card" aria-labelledby="progress">
     <h2 id="progress">Labels</h2>
     <p class="figure">${count(items.answered)} <small>of ${count(items.total - items.test)} items labelled</small></p>
-    ${most ? html`<progress aria-label="Progress" max=${most} value=${Math.min(items.answered, most)}></progress>` : nothing}
-    <p>${words.goal}</p>
+    ${goal ? html`<progress aria-label="Towards the goal" max=${goal} value=${Math.min(items.answered, goal)}></progress>` : nothing}
+    ${status.goal ? html`<p>${words.goal}</p>` : nothing}
     <ul class="plain">
       ${items.test ? html`<li>${count(items.test)} more are your own test set: they judge, and are never asked.</li>` : nothing}
       ${items.skipped ? html`<li>${count(items.skipped)} skipped</li>` : nothing}
