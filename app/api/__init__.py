@@ -12,7 +12,8 @@ PREFIX = "/api/v1"
 def routers() -> list[APIRouter]:
     """Every router; all but the few public ones let nobody in without a token or a session."""
     guarded = APIRouter(prefix=PREFIX, dependencies=[Depends(person_of)], route_class=StrictRoute)
-    for each in (session, users, projects, leases, annotations, loop, items, media, exports):
+    # The ways that people take for every item come first: routes are tried in this order.
+    for each in (annotations, leases, session, users, projects, loop, items, media, exports):
         guarded.include_router(each.router)
     for each in (items, media, annotations):
         guarded.include_router(each.streams)

@@ -18,6 +18,15 @@ BATCH_WRITES = 64  # one commit carries at most so many requests
 class WriteSession(Session):
     """One transaction that is committed before its caller goes on."""
 
+    _core: Connection | None = None
+
+    @property
+    def core(self) -> Connection:
+        """The transaction's connection, for statements that are made once; asked for once, as that costs too."""
+        if self._core is None:
+            self._core = self.connection()
+        return self._core
+
 
 class RolledBack(Exception):
     """The database undid the whole transaction of several requests: nothing of theirs is stored."""

@@ -90,7 +90,7 @@ def held(session: WriteSession, lease_id: int, person: Person, request_id: UUID 
     if lease_id <= INT64_MAX:
         values = {"lease": lease_id, "annotator": person.id, "request": request_id}
         statement = HELD if "now" in session.info else HELD_NOW
-        row = session.connection().execute(statement, values).first()
+        row = session.core.execute(statement, values).first()
     if row is None or (person.token_project is not None and person.token_project != row.project_id):
         raise NotFound("there is no such lease, or it is another annotator's")
     found: Row[Any] = row
@@ -135,7 +135,7 @@ def append(
         "seconds_elapsed": max(0.0, (moment - lease.served_at).total_seconds()),
         "created_at": moment,
     }
-    stored_id = session.connection().execute(INSERT, values).scalar_one()
+    stored_id = session.core.execute(INSERT, values).scalar_one()
     asked = tasks.questions_at(session, lease.project_id, lease.project_version, lease.project_updated_at)
     return StoredAnnotation(
         id=stored_id,
@@ -169,7 +169,7 @@ def append_version(session: WriteSession, current: Annotation, person: Person, m
 
 def close_item_if_full(session: WriteSession, item_id: int, unit: int, overlap: int) -> None:
     """Take an item out of every order once its overlap is answered."""
-    connection = session.connection()
+    connection = session.core
     if overlap > 1 and connection.execute(ANSWERED, {"item": item_id, "unit": unit}).scalar_one() < overlap:
         return
     set_done(session, item_id, done=True)
@@ -177,7 +177,7 @@ def close_item_if_full(session: WriteSession, item_id: int, unit: int, overlap: 
 
 def set_done(session: WriteSession, item_id: int, *, done: bool) -> None:
     """Take an item out of every order, or put it back."""
-    connection = session.connection()
+    connection = session.core
     for statement in (BOTH_DONE,) if connection.dialect.name == "postgresql" else (ITEM_DONE, PLACE_DONE):
         connection.execute(statement, {"item": item_id, "done": done})
 

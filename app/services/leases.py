@@ -102,24 +102,24 @@ def one_at_a_time(session: WriteSession, project_id: int) -> Row[Any] | None:
     """
     if session.get_bind().dialect.name == "sqlite":
         return None
-    return session.connection().execute(ONE_AT_A_TIME, {"project": project_id}).one()
+    return session.core.execute(ONE_AT_A_TIME, {"project": project_id}).one()
 
 
 def one_request_at_a_time(session: WriteSession, project_id: int, annotator_id: int) -> None:
     """Let requests of one person for items of one project follow one another: the second one gets the same items."""
     if session.get_bind().dialect.name == "postgresql":
-        session.connection().execute(ONE_REQUEST, {"lock": (project_id % 2**31 << 32) + annotator_id % 2**32})
+        session.core.execute(ONE_REQUEST, {"lock": (project_id % 2**31 << 32) + annotator_id % 2**32})
 
 
 def expire(session: WriteSession, project_id: int, now: datetime) -> None:
     """Write the end of every lease whose moment has come; its slot is free from here on."""
-    session.connection().execute(EXPIRE, {"project": project_id, "now": now})
+    session.core.execute(EXPIRE, {"project": project_id, "now": now})
 
 
 def live_of(session: WriteSession, annotator_id: int, project_id: int, limit: int) -> list[Row[Any]]:
     """The annotator's own live leases with their items, oldest first."""
     values = {"annotator": annotator_id, "project": project_id, "limit": limit}
-    return list(session.connection().execute(LIVE_OF, values).all())
+    return list(session.core.execute(LIVE_OF, values).all())
 
 
 def free_slots(session: Session, item_ids: Iterable[int], overlap: int) -> dict[int, int]:
@@ -146,7 +146,7 @@ def give(session: WriteSession, rows: Sequence[dict[str, Any]]) -> list[int]:
     """Insert live leases; their ids in the order given."""
     if not rows:
         return []
-    return list(session.connection().execute(GIVE, rows).scalars())
+    return list(session.core.execute(GIVE, rows).scalars())
 
 
 def settle(session: WriteSession, lease_id: int, state: str) -> bool:
@@ -162,7 +162,7 @@ def settle(session: WriteSession, lease_id: int, state: str) -> bool:
 
 def _move(session: WriteSession, lease_id: int, before: str, after: str) -> bool:
     values = {"lease": lease_id, "before": before, "after": after}
-    return bool(session.connection().execute(MOVE, values).rowcount)
+    return bool(session.core.execute(MOVE, values).rowcount)
 
 
 def again(session: WriteSession, lease: Lease, now: datetime, until: datetime) -> Lease | None:

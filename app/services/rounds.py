@@ -50,7 +50,7 @@ def request_if_due(
     if state != "open":
         return None
     values = {"project": project_id, "yes": True, "since": moment - timedelta(minutes=ACTIVE_MINUTES)}
-    standing = session.connection().execute(STANDING, values).one()
+    standing = session.core.execute(STANDING, values).one()
     if standing.waiting or not _due(session, project_id, standing, size):
         return None
     return jobs.enqueue(session, "round", project_id, delay_seconds=_pause(session, project_id, moment))
