@@ -51,8 +51,22 @@ def of_project(session: Session, project: Project, moment: datetime) -> dict[str
         "strategy": current.sentence if current else None,
         "last_failure": failure,
         "goal": project.goal,
-        "advice": {"stop": False, "text": _advice(project, items, stored, worker, features, failure, current)},
+        "advice": _advice(
+            project, items, stored, worker, features, failure, current, goal_reached(project, last, stored)
+        ),
     }
+
+
+def goal_reached(project: Project, last: Round | None, stored: dict[str, int]) -> str | None:
+    """A sentence where the project's goal is reached: an accuracy only where the whole band lies above it."""
+    goal, found = project.goal or {}, headline(last)
+    accuracy, labels = goal.get("accuracy"), goal.get("labels")
+    if accuracy and found and found["low"] >= accuracy:
+        band = f"{100 * found['low']:.0f} to {100 * found['high']:.0f} %"
+        return f"The goal of {100 * accuracy:.0f} % is reached ({band}): stop here, or set a higher goal."
+    if labels and stored["answers"] >= labels:
+        return f"The goal of {labels:,} labels is reached: stop here, or set a higher goal."
+    return None
 
 
 def item_counts(session: Session, project_id: int) -> dict[str, int]:
@@ -184,7 +198,8 @@ def _advice(
     features: dict[str, Any],
     failure: dict[str, Any] | None,
     current: Round | None,
-) -> str:
+    reached: str | None,
+) -> dict[str, Any]:
     """The one sentence that says what to do next: the first that holds."""
     fallback = current.fallback if current else None
     said = failure or {"kind": "", "reason": ""}
@@ -193,6 +208,7 @@ def _advice(
         (items["total"] == 0, "Push items to begin."),
         (not worker["alive"], "No worker is running: start one with `labelwise worker`; answers are kept meanwhile."),
         (failure is not None, f"The last {said['kind']} failed: {said['reason']}"),
+        (reached is not None, reached or ""),
         (current is None and features["busy"], "The model is reading the items."),
         (current is None, "The first order is being made."),
         (items["open"] == 0 and items["fetching"] > 0, "The items' files are being fetched."),
@@ -200,4 +216,5 @@ def _advice(
         (fallback is not None, f"Served at {fallback}: go on labelling."),
         (stored["annotations"] == 0, "Start labelling: the first items cover the pool."),
     )
-    return next((text for holds, text in sentences if holds), "Go on labelling: a new order follows after each batch.")
+    text = next((text for holds, text in sentences if holds), "Go on labelling: a new order follows after each batch.")
+    return {"stop": text == reached, "text": text}
