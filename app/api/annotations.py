@@ -1,7 +1,7 @@
 """Answers over REST."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import JSONResponse
@@ -16,7 +16,7 @@ from app.api.spool import ImportOut, receive, rows_body
 from app.core.errors import VersionMismatch, VersionRequired
 from app.core.text import INT64_MAX
 from app.formats import by_content_type
-from app.services import annotations, bulk, ingestion, spool
+from app.services import annotations, bulk, flags, ingestion, spool
 from app.services.answers import StoredAnnotation
 
 router = APIRouter(tags=["labelling"], route_class=StrictRoute)
@@ -61,12 +61,21 @@ class CorrectionIn(BaseModel):
     label: dict[str, Any] = Field(examples=[{"class": "dog"}])
 
 
+class FlagChange(BaseModel):
+    """What a manager or reviewer does with a note."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: Literal["open", "closed"]
+    reply: str | None = Field(None, min_length=1, max_length=flags.LONGEST)
+
+
 class FlagIn(BaseModel):
     """A note for the manager."""
 
     model_config = ConfigDict(extra="forbid")
 
-    note: str = Field(min_length=1, max_length=2000)
+    note: str = Field(min_length=1, max_length=flags.LONGEST)
 
 
 class FlagOut(BaseModel):
@@ -78,6 +87,20 @@ class FlagOut(BaseModel):
     item_id: int
     note: str
     state: str
+    created_at: datetime
+
+
+class StoredFlagOut(BaseModel):
+    """A note with its writer's name and the reply, if any."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    item: int
+    person: str
+    note: str
+    state: str
+    reply: str | None
     created_at: datetime
 
 
@@ -151,7 +174,15 @@ def flag_item(item: AnnotationId, body: FlagIn, person: Caller, db: Db) -> FlagO
     """Leave a note for the manager, with or without an answer."""
     person.need("label")
     with db.write() as session:
-        return FlagOut.model_validate(annotations.flag(session, person, item, body.note))
+        return FlagOut.model_validate(flags.flag(session, person, item, body.note))
+
+
+@router.patch("/flags/{flag}", response_model=StoredFlagOut)
+def settle_flag(flag: AnnotationId, body: FlagChange, person: Caller, db: Db) -> StoredFlagOut:
+    """Close a note or open it again, with a reply (reviewers and managers)."""
+    person.need("label")
+    with db.write() as session:
+        return StoredFlagOut.model_validate(flags.settle(session, person, flag, body.state, body.reply))
 
 
 def expected_version(if_match: str | None) -> int:

@@ -1,6 +1,7 @@
 """Items over REST: pushed in one streamed request of any size, listed, changed, deleted."""
 
 import io
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from app.api.annotations import AnnotationOut, StoredFlagOut
 from app.api.bodies import StreamRoute, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.filters import DESCRIBED, Filtering
@@ -20,7 +22,9 @@ from app.core.errors import VersionRequired
 from app.core.text import INT64_MAX, check_json
 from app.db import Item, Project
 from app.formats import by_content_type, write_csv
-from app.services import applying, filters, ingestion, items, listing, spool
+from app.services import annotations, answers, applying, filters, flags, ingestion, items, listing, spool
+from app.services.access import Person
+from app.services.answers import StoredAnnotation
 from app.services.listing import Opinion
 
 router = APIRouter(tags=["items"], route_class=StrictRoute)
@@ -80,6 +84,13 @@ class ItemOut(BaseModel):
     created_at: datetime
     updated_at: datetime
     predicted: PredictedOut | None
+    answers: list[AnnotationOut]
+
+
+class ItemDetailsOut(ItemOut):
+    """An item with the notes on it as well."""
+
+    flags: list[StoredFlagOut]
 
 
 class ItemsOut(BaseModel):
@@ -148,19 +159,21 @@ def list_items(
     place = None if cursor is None else unseal(request, person, cursor)
     with db.read() as session:
         found = listing.page(session, person, project, wanted, sort, limit, place)
-        shown = [_item(found.project, row, found.opinions.get(row.id)) for row in found.items]
+        manager = annotations.may_review(session, person, found.project.id, least="manager")
+        known = answers.of_items(session, [row.id for row in found.items], kinds=manager)
+        shown = [ItemOut(**_item(found.project, row, found.opinions.get(row.id), known[row.id])) for row in found.items]
     return ItemsOut(items=shown, next=found.next and seal(request, person, found.next))
 
 
-@router.get("/items/{item}", response_model=ItemOut)
-def show_item(item: Number, person: Caller, db: Db, response: Response) -> ItemOut:
-    """One item (reviewers and managers)."""
+@router.get("/items/{item}", response_model=ItemDetailsOut)
+def show_item(item: Number, person: Caller, db: Db, response: Response) -> ItemDetailsOut:
+    """One item with its answers and the notes on it (reviewers and managers)."""
     with db.read() as session:
         row, project = items.one(session, person, item)
-        return _shown(session, row, project, response)
+        return _shown(session, person, row, project, response)
 
 
-@router.patch("/items/{item}", response_model=ItemOut)
+@router.patch("/items/{item}", response_model=ItemDetailsOut)
 def change_item(
     item: Number,
     body: ItemChange,
@@ -168,7 +181,7 @@ def change_item(
     db: Db,
     response: Response,
     if_match: Annotated[str | None, Header()] = None,
-) -> ItemOut:
+) -> ItemDetailsOut:
     """Change metadata, split, state or priority (managers)."""
     if if_match is None:
         raise VersionRequired
@@ -176,7 +189,7 @@ def change_item(
     check_json(changes, what="body")
     with db.write() as session:
         row, project = items.change(session, person, item, changes, if_match.strip().strip('"'))
-        return _shown(session, row, project, response)
+        return _shown(session, person, row, project, response)
 
 
 @router.delete("/items/{item}", status_code=204)
@@ -196,25 +209,30 @@ def rejected_rows(job: Number, person: Caller, db: Db) -> Response:
     return Response(out.getvalue(), media_type="text/csv")
 
 
-def _shown(session: Session, row: Item, project: Project, response: Response) -> ItemOut:
+def _shown(session: Session, person: Person, row: Item, project: Project, response: Response) -> ItemDetailsOut:
     response.headers["ETag"] = f'"{items.etag(row)}"'
     current = filters.current_round(session, project)
-    return _item(project, row, listing.opinions(session, project, current, [row.id]).get(row.id))
+    opinion = listing.opinions(session, project, current, [row.id]).get(row.id)
+    manager = annotations.may_review(session, person, project.id, least="manager")
+    known = answers.of_items(session, [row.id], kinds=manager)[row.id]
+    notes = [StoredFlagOut.model_validate(each) for each in flags.of_item(session, row.id)]
+    return ItemDetailsOut(**_item(project, row, opinion, known), flags=notes)
 
 
-def _item(project: Project, row: Item, opinion: Opinion | None) -> ItemOut:
-    return ItemOut(
-        id=row.id,
-        key=row.key,
-        metadata=row.meta,
-        split=row.split,
-        state=row.state,
-        reason=row.reason,
-        priority=row.priority,
-        answered=row.done,
-        revision=row.revision,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        predicted=opinion,
+def _item(project: Project, row: Item, opinion: Opinion | None, known: Sequence[StoredAnnotation]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "key": row.key,
+        "metadata": row.meta,
+        "split": row.split,
+        "state": row.state,
+        "reason": row.reason,
+        "priority": row.priority,
+        "answered": row.done,
+        "revision": row.revision,
+        "created_at": row.created_at,
+        "updated_at": row.updated_at,
+        "predicted": opinion,
+        "answers": [AnnotationOut.model_validate(each) for each in known],
         **item_view(project.modality, row.payload),
-    )
+    }

@@ -8,8 +8,8 @@ from sqlalchemy import Row, select, text, update
 from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, Forbidden, Gone, Invalid, NotFound, VersionMismatch
-from app.core.text import INT64_MAX, check_text
-from app.db import Annotation, Flag, Item, Lease, WriteSession
+from app.core.text import INT64_MAX
+from app.db import Annotation, Item, Lease, WriteSession
 from app.db.session import now
 from app.services import answers, leases, rounds, tasks
 from app.services.access import RANK, Person, Role, project_for
@@ -113,22 +113,6 @@ def correct(
     rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
     stored = answers.shown(session, new_id)
     return stored if decisive else replace(stored, kind=None)
-
-
-def flag(session: WriteSession, person: Person, item_id: int, note: str) -> Flag:
-    """Store a note on an item of a project that the person works in. Raises NotFound."""
-    item = session.get(Item, item_id) if item_id <= INT64_MAX else None
-    if item is None or item.state == "deleted":
-        raise NotFound("there is no such item, or it is not yours")
-    project = project_for(session, person, item.project_id)
-    moment = now(session)
-    checked = check_text(note, what="note", limit=2000)
-    row = Flag(
-        project_id=project.id, item_id=item.id, user_id=person.id, note=checked, created_at=moment, updated_at=moment
-    )
-    session.add(row)
-    session.flush()
-    return row
 
 
 def may_review(session: Session, person: Person, project_id: int, least: Role = "reviewer") -> bool:

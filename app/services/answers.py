@@ -5,7 +5,7 @@ three times what the database does with them.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -204,6 +204,23 @@ def recent(session: Session, person: Person, project_id: int, limit: int = 10) -
         .limit(limit)
     ).all()
     return [_of_row(session, row) for row in rows]
+
+
+def of_items(session: Session, item_ids: Sequence[int], *, kinds: bool) -> dict[int, list[StoredAnnotation]]:
+    """The current answers to each of some items, oldest first; retracted ones and those to earlier content left out.
+
+    How each was chosen is told with `kinds` only: that is for managers.
+    """
+    found: dict[int, list[StoredAnnotation]] = {item: [] for item in item_ids}
+    rows = session.execute(
+        current(_select_shown())
+        .where(Annotation.item_id.in_(item_ids), ~Annotation.retracted, Annotation.item_revision == Item.revision)
+        .order_by(Annotation.id)
+    )
+    for row in rows:
+        stored = _of_row(session, row)
+        found[stored.item].append(stored if kinds else replace(stored, kind=None))
+    return found
 
 
 def current(statement: Select[Any]) -> Select[Any]:

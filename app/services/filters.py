@@ -17,7 +17,7 @@ from app.core.filters import Condition, Filter
 from app.core.text import fold
 from app.db import Annotation, Item, Lease, Prediction, Project, QueueEntry, Round, Serving
 from app.db.functions import AnyMemberLike, Holds, Largest, MemberNumber, MemberText
-from app.services import tasks
+from app.services import flags, tasks
 
 COMPARE: dict[str, Callable[[Any, float], ColumnElement[bool]]] = {
     "<": operator.lt,
@@ -101,6 +101,8 @@ def _status(project: Project, status: str) -> ColumnElement[bool]:
     if status == "skipped":
         lease = aliased(Lease)
         return Item.id.in_(select(lease.item_id).where(lease.project_id == project.id, lease.state == "skipped"))
+    if status == "flagged":
+        return flags.flagged(project.id)
     return text(STATUS[status])  # type: ignore[return-value]  # a condition in words
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.core.text import write_json
 from app.db import Annotation, FeatureSet, Item, Job, Lease, Project, Round, Serving, Worker
-from app.services import rounds
+from app.services import flags, rounds
 from app.services.access import Person, project_for
 
 WORKER_SILENCE = timedelta(seconds=30)
@@ -89,6 +89,7 @@ def item_counts(session: Session, project_id: int) -> dict[str, int]:
         Lease.project_id == project_id, Lease.state == "skipped"
     )
     counts["skipped"] = session.execute(skipped).scalar_one()
+    counts["flagged"] = flags.count(session, project_id)
     return counts
 
 

@@ -41,10 +41,11 @@ POLICY = "; ".join(
 )
 SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "annotator": (("annotate", "Label"),),
-    "reviewer": (("annotate", "Label"), ("overview", "Overview")),
+    "reviewer": (("annotate", "Label"), ("overview", "Overview"), ("items", "Items")),
     "manager": (
         ("annotate", "Label"),
         ("overview", "Overview"),
+        ("items", "Items"),
         ("people", "People"),
         ("export", "Export"),
         ("settings", "Settings"),

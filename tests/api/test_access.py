@@ -33,10 +33,10 @@ def routes(app) -> list[tuple[str, str]]:
 
 def walked(api: Api) -> list[tuple[str, str]]:
     from app import api as rest
-    from app.web import annotate, demo, door, entry, exports, overview, people, projects, reference, settings
+    from app.web import annotate, demo, door, entry, exports, items, overview, people, projects, reference, settings
 
     listed = []
-    pages = (annotate, demo, door, entry, exports, overview, people, projects, reference, settings)
+    pages = (annotate, demo, door, entry, exports, items, overview, people, projects, reference, settings)
     for router in [*rest.routers(), *(each.router for each in pages)]:
         listed += _of(router)
     return listed

@@ -15,6 +15,7 @@ PAGES = {
     "/tokens": "Tokens for scripts",
     "/projects/handwritten-digits/overview": "Overview",
     "/projects/handwritten-digits/watch": "Watch it learn",
+    "/projects/handwritten-digits/items": "Items",
     "/projects/handwritten-digits/people": "People",
     "/projects/handwritten-digits/export": "Export",
     "/projects/handwritten-digits/settings": "Settings",

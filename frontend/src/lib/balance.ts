@@ -15,8 +15,12 @@ export interface Balance {
   pool: { value: number; low: number; high: number } | null;
 }
 
-/** One row a class, most labels first; the band of the pool's share is drawn as a thin line over its bar. */
-export function balanceTable(rows: Balance[], of: "audit" | "imported"): TemplateResult {
+/** One row a class, its count leading to its items by `found`; the band of the pool's share is drawn as a thin line over its bar. */
+export function balanceTable(
+  rows: Balance[],
+  of: "audit" | "imported",
+  found: (filter: string) => string,
+): TemplateResult {
   const largest = Math.max(0.01, ...rows.flatMap((row) => [row.label_share, row.pool?.high ?? 0]));
   const estimated = rows.some((row) => row.pool);
   return html`<div class="scroll high" tabindex="0" role="region" aria-label="Class balance, table">
@@ -32,7 +36,7 @@ export function balanceTable(rows: Balance[], of: "audit" | "imported"): Templat
         ${rows.map(
           (row) => html`<tr>
             <th scope="row">${swatch(row.class.color)} ${row.class.name}</th>
-            <td>${bar(row.label_share, largest, row.class.color)} ${count(row.labels)} (${percent(row.label_share)})</td>
+            <td>${bar(row.label_share, largest, row.class.color)} <a href=${found(`status=answered&class=${encodeURIComponent(row.class.name)}`)}>${count(row.labels)}</a> (${percent(row.label_share)})</td>
             ${estimated ? html`<td>${row.pool ? html`${bar(row.pool.value, largest, row.class.color, row.pool)} ${between(row.pool)}` : "–"}</td>` : nothing}
           </tr>`,
         )}

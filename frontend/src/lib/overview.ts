@@ -10,6 +10,7 @@ export interface Status {
     open: number;
     answered: number;
     skipped: number;
+    flagged: number; // with a note that nobody has closed
     excluded: number;
     failed: number;
     test: number;

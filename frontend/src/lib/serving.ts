@@ -7,6 +7,7 @@ export interface ClassView {
   color: string;
   hotkey: string | null;
   description: string;
+  retired?: boolean;
 }
 
 export interface Picture {

@@ -8,8 +8,8 @@ import type { Wall, WallItem } from "./overview";
 const TEXT_SHOWN = 80;
 const PIXEL_ART_SIDE = 64; // pictures up to this side are drawn as squares, not blurred
 
-/** All piles, in the order of the classes; empty ones are named together at the end. */
-export function wall(given: Wall): TemplateResult {
+/** All piles, in the order of the classes, each leading to its items; empty ones are named together at the end. */
+export function wall(given: Wall, found: (filter: string) => string): TemplateResult {
   const filled = given.piles.filter((pile) => pile.items.length > 0);
   const empty = given.piles.filter((pile) => pile.items.length === 0);
   const total = filled.reduce((sum, pile) => sum + pile.items.length, 0);
@@ -23,7 +23,7 @@ export function wall(given: Wall): TemplateResult {
         filled,
         (pile) => pile.class.id,
         (pile) => html`<section class="pile" aria-label="Predicted ${pile.class.name}">
-        <h3>${swatch(pile.class.color)} <span class="long">${pile.class.name}</span> <small>${count(pile.items.length)}</small></h3>
+        <h3>${swatch(pile.class.color)} <a class="long few-lines" href=${found(`status=open&predicted.class=${encodeURIComponent(pile.class.name)}`)}>${pile.class.name}</a> <small>${count(pile.items.length)}</small></h3>
         <ul tabindex=${pictures ? nothing : "0"} aria-label=${pictures ? nothing : `Items of ${pile.class.name}`}>${repeat(
           [...pile.items].sort((one, other) => other.probability - one.probability),
           (item) => item.id,

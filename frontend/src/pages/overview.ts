@@ -54,6 +54,9 @@ function draw(): void {
   render(page(), root);
 }
 
+/** The address of the items behind a number. */
+const found = (filter: string): string => `/projects/${project.slug}/items${filter && `?${filter}`}`;
+
 function page(): TemplateResult {
   if (!overview) {
     return trouble
@@ -90,7 +93,7 @@ function figures(all: Overview): TemplateResult {
       <div>${learning(all)}</div>
       <div>${progress(all)} ${loop(all.status)}</div>
     </div>
-    ${hasWall && piles ? wall(piles) : nothing}
+    ${hasWall && piles ? wall(piles, found) : nothing}
     <div class="columns">
       <div>${balance(all)}</div>
       <div>${pace(all)}</div>
@@ -103,14 +106,15 @@ function progress({ status, words }: Overview): TemplateResult {
   const goal = status.goal?.labels;
   return html`<section class="card" aria-labelledby="progress">
     <h2 id="progress">Labels</h2>
-    <p class="figure">${count(items.answered)} <small>of ${count(items.total - items.test)} items labelled</small></p>
+    <p class="figure"><a href=${found("status=answered")}>${count(items.answered)}</a> <small>of <a href=${found("")}>${count(items.total - items.test)} items</a> labelled</small></p>
     ${goal ? html`<progress aria-label="Towards the goal" max=${goal} value=${Math.min(items.answered, goal)}></progress>` : nothing}
     ${status.goal ? html`<p>${words.goal}</p>` : nothing}
     <ul class="plain">
-      ${items.test ? html`<li>${count(items.test)} more are your own test set: they judge, and are never asked.</li>` : nothing}
-      ${items.skipped ? html`<li>${count(items.skipped)} skipped</li>` : nothing}
-      ${items.excluded ? html`<li>${count(items.excluded)} excluded</li>` : nothing}
-      ${items.failed ? html`<li>${count(items.failed)} could not be read</li>` : nothing}
+      ${items.test ? html`<li><a href=${found("status=test")}>${count(items.test)} more</a> are your own test set: they judge, and are never asked.</li>` : nothing}
+      ${items.flagged ? html`<li><a href=${found("status=flagged")}>${count(items.flagged)} with an open note</a></li>` : nothing}
+      ${items.skipped ? html`<li><a href=${found("status=skipped")}>${count(items.skipped)} skipped</a></li>` : nothing}
+      ${items.excluded ? html`<li><a href=${found("status=excluded")}>${count(items.excluded)} excluded</a></li>` : nothing}
+      ${items.failed ? html`<li><a href=${found("status=failed")}>${count(items.failed)} could not be read</a></li>` : nothing}
     </ul></section>`;
 }
 
@@ -176,7 +180,7 @@ async function startRound(): Promise<void> {
 function balance(all: Overview): TemplateResult {
   return html`<section class="card" aria-labelledby="balance">
     <h2 id="balance">Class balance</h2>
-    ${all.balance.some((each) => each.labels > 0) ? balanceTable(all.balance, all.balance_of) : html`<p class="quiet">Shown once there are labels.</p>`}</section>`;
+    ${all.balance.some((each) => each.labels > 0) ? balanceTable(all.balance, all.balance_of, found) : html`<p class="quiet">Shown once there are labels.</p>`}</section>`;
 }
 
 function pace({ pace: given }: Overview): TemplateResult {

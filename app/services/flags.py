@@ -1,0 +1,85 @@
+"""Flags: annotators' notes on items, which managers and reviewers read, answer and close."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.orm import Session
+
+from app.core.errors import NotFound
+from app.core.text import INT64_MAX, check_text
+from app.db import Flag, Item, User, WriteSession
+from app.db.session import now
+from app.services.access import Person, project_for
+
+LONGEST = 2_000  # characters of a note and of a reply
+
+
+@dataclass(frozen=True)
+class StoredFlag:
+    """A note with its writer's name and the reply, if any; `state` is `open` or `closed`."""
+
+    id: int
+    item: int
+    person: str
+    note: str
+    state: str
+    reply: str | None
+    created_at: datetime
+
+
+def flag(session: WriteSession, person: Person, item_id: int, note: str) -> Flag:
+    """Store a note on an item of a project that the person works in. Raises NotFound."""
+    item = session.get(Item, item_id) if item_id <= INT64_MAX else None
+    if item is None or item.state == "deleted":
+        raise NotFound("there is no such item, or it is not yours")
+    project = project_for(session, person, item.project_id)
+    moment = now(session)
+    checked = check_text(note, what="note", limit=LONGEST)
+    row = Flag(
+        project_id=project.id, item_id=item.id, user_id=person.id, note=checked, created_at=moment, updated_at=moment
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+def of_item(session: Session, item_id: int) -> Sequence[StoredFlag]:
+    """All notes on an item, oldest first."""
+    rows = session.execute(
+        select(Flag, User.name).join(User, User.id == Flag.user_id).where(Flag.item_id == item_id).order_by(Flag.id)
+    )
+    return [_stored(row, name) for row, name in rows]
+
+
+def settle(session: WriteSession, person: Person, flag_id: int, state: str, reply: str | None) -> StoredFlag:
+    """Close a note or open it again, with a reply where one is given; reviewers and managers.
+
+    Raises NotFound, Forbidden.
+    """
+    row = session.get(Flag, flag_id) if flag_id <= INT64_MAX else None
+    if row is None:
+        raise NotFound("there is no such flag, or it is not yours")
+    project_for(session, person, row.project_id, "reviewer")
+    row.state, row.updated_at = state, now(session)
+    if reply is not None:
+        row.reply = check_text(reply, what="reply", limit=LONGEST)
+    session.flush()
+    return _stored(row, session.get_one(User, row.user_id).name)
+
+
+def count(session: Session, project_id: int) -> int:
+    """Items with a note that nobody has closed."""
+    return session.execute(
+        select(func.count(func.distinct(Flag.item_id))).where(Flag.project_id == project_id, Flag.state == "open")
+    ).scalar_one()
+
+
+def flagged(project_id: int) -> ColumnElement[bool]:
+    """Whether an item has a note that nobody has closed."""
+    return Item.id.in_(select(Flag.item_id).where(Flag.project_id == project_id, Flag.state == "open"))
+
+
+def _stored(row: Flag, name: str) -> StoredFlag:
+    return StoredFlag(row.id, row.item_id, name, row.note, row.state, row.reply, row.created_at)

@@ -1,0 +1,182 @@
+// One item, opened: its content, what was answered and by whom, what the model thinks, the notes on it; and what a
+// manager may do about it. A correction is a new version; nothing that was answered is ever lost.
+import { html, nothing, type TemplateResult } from "lit";
+import { call, message, send } from "./http";
+import { type Answer, type ItemRow, labelChips, modelSays } from "./item-rows";
+import { itemView } from "./item-view";
+import type { ClassView, LabelView } from "./serving";
+
+interface Note {
+  id: number;
+  person: string;
+  note: string;
+  state: "open" | "closed";
+  reply: string | null;
+  created_at: string;
+}
+
+interface Details extends ItemRow {
+  flags: Note[];
+}
+
+export interface Rights {
+  manager: boolean;
+  multiple: boolean;
+  classes: ClassView[];
+}
+
+export class ItemDialog {
+  private item: Details | null = null;
+  private etag = "";
+  private fault = "";
+  private said = "";
+
+  /** `changed` draws the page; `stored` hears of an item that is not what it was; `step` opens a neighbour. */
+  constructor(
+    private readonly rights: Rights,
+    private readonly changed: () => void,
+    private readonly stored: (item: ItemRow) => void,
+    private readonly step: (from: number, by: number) => void,
+  ) {}
+
+  async open(id: number): Promise<void> {
+    this.fault = this.said = "";
+    await this.work(async () => this.take(await send("GET", `/api/v1/items/${id}`)), "");
+    const dialog = document.querySelector<HTMLDialogElement>("dialog.item");
+    if (dialog && !dialog.open) dialog.showModal();
+  }
+
+  view(): TemplateResult {
+    const { item } = this;
+    return html`<dialog class="item" aria-label="Item" @close=${() => this.close()} @keydown=${(event: KeyboardEvent) => this.onKey(event)}>
+      <article>${item ? this.content(item) : html`<p class="wrong">${this.fault}</p>`}
+        <footer><button type="button" @click=${() => this.close()}>Close</button>
+          ${
+            item
+              ? html`<button type="button" class="secondary" @click=${() => this.step(item.id, -1)}>Previous</button>
+          <button type="button" class="secondary" @click=${() => this.step(item.id, 1)}>Next</button>`
+              : nothing
+          }</footer>
+      </article></dialog>`;
+  }
+
+  private content(item: Details): TemplateResult {
+    const metadata = Object.entries(item.metadata);
+    return html`<header><h2 class="long few-lines" title=${item.key}>${item.key}</h2>
+        <p class="quiet">${stateWords(item)}</p></header>
+      <div class="shown" tabindex="0" role="region" aria-label="Content">${itemView(item)}</div>
+      ${this.fault ? html`<p role="alert" class="wrong">${this.fault}</p>` : nothing}<p role="status">${this.said}</p>
+      <h3>Answers</h3>
+      ${item.answers.length ? html`<ul class="plain answers-given">${item.answers.map((answer) => this.answer(answer))}</ul>` : html`<p class="quiet">None yet.</p>`}
+      ${item.predicted ? html`<h3>The model</h3><p>${modelSays(item.predicted)}</p>` : nothing}
+      ${item.flags.length ? html`<h3>Notes</h3><ul class="plain">${item.flags.map((note) => this.note(note))}</ul>` : nothing}
+      ${metadata.length ? html`<h3>Metadata</h3><dl class="facts">${metadata.map(([name, value]) => html`<dt class="long">${name}</dt><dd class="long" dir="auto">${written(value)}</dd>`)}</dl>` : nothing}
+      ${this.rights.manager ? this.actions(item) : nothing}`;
+  }
+
+  private answer(answer: Answer): TemplateResult {
+    const when = answer.created_at.slice(0, 16).replace("T", " ");
+    const facts = [
+      answer.origin === "human" ? `${answer.seconds_spent.toFixed(1)} s` : answer.origin,
+      answer.round === null ? "" : `round ${answer.round}`,
+      answer.version > 1 ? `version ${answer.version}` : "",
+      answer.counted ? "" : "not counted",
+      answer.late ? "late" : "",
+    ].filter(Boolean);
+    return html`<li>${labelChips(answer.label, this.rights.classes)}
+      <span class="quiet">${answer.annotator ?? "unknown"}, <time datetime=${answer.created_at}>${when}</time>, ${facts.join(", ")}</span>
+      ${this.rights.multiple ? nothing : this.correction(answer)}</li>`;
+  }
+
+  private correction(answer: Answer): TemplateResult {
+    const choose = (event: Event): void => {
+      const name = (event.target as HTMLSelectElement).value;
+      if (name) void this.correct(answer, { class: name });
+    };
+    const others = this.rights.classes.filter((each) => !each.retired && each.name !== answer.label.class);
+    return html`<select aria-label=${`Correct the answer of ${answer.annotator ?? "unknown"}`} @change=${choose}>
+      <option value="">Correct to …</option>${others.map(({ name }) => html`<option value=${name}>${name}</option>`)}</select>`;
+  }
+
+  private note(note: Note): TemplateResult {
+    const state = note.state === "open" ? "closed" : "open";
+    return html`<li class="long">“${note.note}” <span class="quiet">${note.person}${note.state === "closed" ? ", closed" : ""}</span>
+      <button type="button" class="quiet-button" @click=${() => this.settle(note, state)}>${note.state === "open" ? "Close the note" : "Open it again"}</button></li>`;
+  }
+
+  private actions(item: Details): TemplateResult {
+    const state = item.state === "open" ? "excluded" : "open";
+    const first = item.priority > 0;
+    const said =
+      state === "open" ? "It is asked about and learned from again." : "It is neither asked about nor learned from.";
+    return html`<p class="actions">
+      <button type="button" class="secondary" @click=${() => this.change({ state }, said)}>${state === "open" ? "Take it back in" : "Exclude it"}</button>
+      ${item.answered ? nothing : html`<button type="button" class="secondary" @click=${() => this.change({ priority: first ? 0 : 1 }, first ? "It waits for its turn." : "It is asked about first.")}>${first ? "No longer first" : "Ask about it first"}</button>`}</p>`;
+  }
+
+  private correct(answer: Answer, label: LabelView): Promise<void> {
+    const headers = { "If-Match": `"${answer.version}"` };
+    return this.work(async () => {
+      await call("PUT", `/annotations/${answer.id}`, { body: { label }, headers });
+      await this.reread();
+    }, "Corrected: the earlier version is kept.");
+  }
+
+  private settle(note: Note, state: string): Promise<void> {
+    return this.work(
+      async () => {
+        await call("PATCH", `/flags/${note.id}`, { body: { state } });
+        await this.reread();
+      },
+      state === "closed" ? "The note is closed." : "The note is open again.",
+    );
+  }
+
+  private change(body: Record<string, unknown>, said: string): Promise<void> {
+    return this.work(async () => {
+      const headers = { "If-Match": this.etag };
+      this.take(await send("PATCH", `/api/v1/items/${this.item?.id}`, { body, headers }));
+    }, said);
+  }
+
+  private async reread(): Promise<void> {
+    this.take(await send("GET", `/api/v1/items/${this.item?.id}`));
+  }
+
+  private take(answer: { value: unknown; headers: Headers }): void {
+    this.item = answer.value as Details;
+    this.etag = answer.headers.get("etag") ?? "";
+    this.stored(this.item);
+  }
+
+  private async work(task: () => Promise<void>, said: string): Promise<void> {
+    this.fault = this.said = "";
+    try {
+      await task();
+      this.said = said;
+    } catch (error) {
+      this.fault = message(error);
+    }
+    this.changed();
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    const typing = (event.target as HTMLElement).matches("select, input, textarea, .shown");
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (by && this.item && !typing && !event.repeat) this.step(this.item.id, by);
+  }
+
+  private close(): void {
+    document.querySelector<HTMLDialogElement>("dialog.item")?.close();
+    this.item = null;
+    this.changed();
+  }
+}
+
+function stateWords(item: ItemRow): string {
+  const state = item.split === "audit" ? "of your own test set" : item.answered ? "answered" : "not answered";
+  const where = item.state === "open" ? state : item.reason ? `${item.state}: ${item.reason}` : item.state;
+  return item.priority > 0 && !item.answered ? `${where}, asked about first` : where;
+}
+
+const written = (value: unknown): string => (typeof value === "object" ? JSON.stringify(value) : String(value));

@@ -1,0 +1,73 @@
+// Items as rows, or as pictures in a grid: what they say, what was answered, what the model thinks of them.
+import { html, nothing, type TemplateResult } from "lit";
+import { repeat } from "lit/directives/repeat.js";
+import { percent, swatch } from "./figures";
+import { thumbnail } from "./item-view";
+import { type ClassView, type ItemView, type LabelView, names } from "./serving";
+
+export interface Answer {
+  id: number;
+  label: LabelView;
+  annotator: string | null;
+  seconds_spent: number;
+  origin: string;
+  version: number;
+  counted: boolean;
+  late: boolean;
+  round: number | null;
+  created_at: string;
+}
+
+export interface Predicted {
+  label: LabelView;
+  probability: number;
+  round: number;
+}
+
+export interface ItemRow extends ItemView {
+  metadata: Record<string, unknown>;
+  split: string;
+  state: string;
+  reason: string | null;
+  priority: number;
+  answered: boolean;
+  predicted: Predicted | null;
+  answers: Answer[];
+}
+
+const TEXT_SHOWN = 240;
+const COLUMNS_SHOWN = 6;
+
+/** The rows; choosing one opens it. */
+export function itemRows(items: ItemRow[], classes: ClassView[], open: (item: ItemRow) => void): TemplateResult {
+  const pictures = items.some((item) => item.image);
+  return html`<ul class="items ${pictures ? "pictures" : ""}">${repeat(
+    items,
+    (item) => item.id,
+    (item) => html`<li class=${item.state}><button type="button" class="open" @click=${() => open(item)}>
+      ${item.image ? thumbnail(item.image, item.key) : html`<span class="text few-lines long" dir="auto">${words(item)}</span>`}</button>
+      <span class="said">${item.answers.length ? item.answers.map((answer) => labelChips(answer.label, classes)) : nothing}
+        ${item.predicted && !item.answers.length ? html`<span class="quiet">${modelSays(item.predicted)}</span>` : nothing}
+        ${item.state === "open" ? nothing : html`<span class="quiet">${item.state}</span>`}</span></li>`,
+  )}</ul>`;
+}
+
+function words(item: ItemRow): string {
+  const columns = Object.entries(item.row ?? {})
+    .slice(0, COLUMNS_SHOWN)
+    .map(([name, value]) => `${name}: ${value === null || value === "" ? "–" : value}`);
+  const text = item.text ?? (columns.join(" · ") || item.key);
+  const letters = [...text.slice(0, 2 * TEXT_SHOWN)];
+  return letters.length > TEXT_SHOWN ? `${letters.slice(0, TEXT_SHOWN).join("")} …` : letters.join("");
+}
+
+/** The classes of a label, each with its colour. */
+export function labelChips(label: LabelView, classes: ClassView[]): TemplateResult {
+  const given = names(label);
+  return given.length
+    ? html`${given.map((name) => html`<strong class="chip long">${swatch(classes.find((each) => each.name === name)?.color ?? "#888888")} <span class="few-lines">${name}</span></strong>`)}`
+    : html`<strong class="chip">no class</strong>`;
+}
+
+export const modelSays = ({ label, probability, round }: Predicted): TemplateResult =>
+  html`<span title=${`Round ${round}`}>${names(label).join(", ") || "no class"}? ${percent(probability)}</span>`;

@@ -1,0 +1,139 @@
+// The items of a project. The address holds the filter, word for word that of REST: it can be linked to and kept.
+import { html, nothing, render, type TemplateResult } from "lit";
+import { count } from "../lib/figures";
+import { Filter } from "../lib/filter";
+import { call, message, pageData } from "../lib/http";
+import { ItemDialog } from "../lib/item-dialog";
+import { type ItemRow, itemRows } from "../lib/item-rows";
+import type { ClassView } from "../lib/serving";
+
+interface Config {
+  project: { id: number; slug: string; modality: string; multiple: boolean; manager: boolean };
+  classes: ClassView[];
+}
+
+interface Page {
+  items: ItemRow[];
+  next: string | null;
+}
+
+const { project, classes } = pageData<Config>();
+const root = document.getElementById("items") as HTMLElement;
+const PAGE = 50;
+const STATUS: [string, string][] = [
+  ["", "any"],
+  ["open", "not answered"],
+  ["answered", "answered"],
+  ["skipped", "skipped by somebody"],
+  ["flagged", "with an open note"],
+  ["excluded", "excluded"],
+  ["failed", "could not be read"],
+  ["test", "your own test set"],
+];
+const SORTS: [string, string][] = [
+  ["", "oldest first"],
+  ["-created", "newest first"],
+  ["-updated", "changed last"],
+  ["key", "by key"],
+  ["probability", "least sure first"],
+  ["-probability", "surest first"],
+  ["-score", "asked next first"],
+];
+const FIELDS = new Set(["q", "status", "class", "predicted.class", "sort"]);
+
+let filter = new Filter(location.search);
+let items: ItemRow[] = [];
+let next: string | null = null;
+let busy = false;
+let fault = "";
+let asked = 0; // answers to an older question are dropped
+
+const dialog = new ItemDialog({ manager: project.manager, multiple: project.multiple, classes }, draw, stored, step);
+
+async function load(more = false): Promise<void> {
+  const mine = ++asked;
+  busy = true;
+  fault = "";
+  if (!more) next = null;
+  draw();
+  try {
+    const place = more && next ? `&cursor=${encodeURIComponent(next)}` : "";
+    const words = filter.toString();
+    const found = await call<Page>(
+      "GET",
+      `/projects/${project.id}/items?${words}${words ? "&" : ""}limit=${PAGE}${place}`,
+    );
+    if (mine !== asked) return;
+    items = more ? [...items, ...found.items] : found.items;
+    next = found.next;
+  } catch (error) {
+    if (mine !== asked) return;
+    fault = message(error);
+    if (!more) items = [];
+  }
+  busy = false;
+  draw();
+}
+
+function search(wanted: Filter): void {
+  filter = wanted;
+  const words = filter.toString();
+  history.replaceState(null, "", words ? `?${words}` : location.pathname);
+  void load();
+}
+
+function stored(item: ItemRow): void {
+  items = items.map((each) => (each.id === item.id ? { ...each, ...item } : each));
+}
+
+function step(from: number, by: number): void {
+  const place = items.findIndex((each) => each.id === from) + by;
+  const found = items[place];
+  if (found) void dialog.open(found.id);
+  if (next && !busy && place >= items.length - 5) void load(true);
+}
+
+function draw(): void {
+  render(html`${form()} ${list()} ${dialog.view()}`, root);
+}
+
+function form(): TemplateResult {
+  const set = (name: string) => (event: Event) => search(filter.with(name, (event.target as HTMLInputElement).value));
+  const named: [string, string][] = [["", "any"], ...classes.map(({ name }): [string, string] => [name, name])];
+  const others = filter.parts.filter((part) => !FIELDS.has(part.name));
+  return html`<form class="card" aria-label="Find items" @submit=${(event: Event) => event.preventDefault()}>
+    <div class="fields tight">
+      <label>Words<input type="search" .value=${filter.get("q")} placeholder="in the key or the content" @change=${set("q")}></label>
+      ${choice("State", "status", STATUS, set)} ${choice("Answered", "class", named, set)}
+      ${choice("The model says", "predicted.class", named, set)} ${choice("Order", "sort", SORTS, set)}
+    </div>
+    ${others.length ? html`<p class="parts">${others.map((part) => html`<button type="button" class="secondary" aria-label="Without ${part.raw}" @click=${() => search(filter.without(part.raw))}>${part.name}${part.value ? ` = ${part.value}` : ""} ×</button>`)}</p>` : nothing}
+    ${filter.parts.length ? html`<button type="button" class="quiet-button" @click=${() => search(new Filter(""))}>Show all items</button>` : nothing}</form>`;
+}
+
+function choice(
+  words: string,
+  name: string,
+  options: [string, string][],
+  set: (name: string) => (event: Event) => void,
+): TemplateResult {
+  const now = filter.get(name);
+  return html`<label>${words}<select @change=${set(name)}>${options.map(([value, said]) => html`<option value=${value} ?selected=${value === now}>${said}</option>`)}</select></label>`;
+}
+
+function list(): TemplateResult {
+  const shown = html`${count(items.length)}${next ? " and more" : ""} ${items.length === 1 && !next ? "item" : "items"}`;
+  return html`<section class="card" aria-label="Items found">
+    <p role="status" aria-busy=${busy}>${busy ? "Reading the items" : fault ? "" : shown}</p>
+    ${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}
+    ${items.length ? itemRows(items, classes, (item) => void dialog.open(item.id)) : busy || fault ? nothing : nobody()}
+    ${next && !fault ? html`<button type="button" class="secondary" ?disabled=${busy} @click=${() => load(true)}>Show more</button>` : nothing}</section>`;
+}
+
+function nobody(): TemplateResult {
+  return filter.parts.length
+    ? html`<p>No item fits all of this. Take a condition away.</p>`
+    : html`<p>There are no items yet. Push them with <code>labelwise import ${project.slug} items.csv</code> or over REST.</p>`;
+}
+
+void load();
