@@ -22,6 +22,7 @@ from app.services.access import Person, project_for
 router = APIRouter(tags=["loop"], route_class=StrictRoute)
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
 Wait = Annotated[float, Query(ge=0, le=30)]
+Seen = Annotated[str | None, Query(max_length=64)]
 LOOK_SECONDS = 0.2
 FINISHED = ("done", "failed", "cancelled")
 
@@ -71,14 +72,14 @@ async def until_changed(look: Callable[[], Any], same: Callable[[Any, Any], bool
 
 
 @router.get("/projects/{project}/status", response_model=AnyOut)
-async def show_status(project: str, person: Caller, db: Db, wait: Wait = 0) -> Any:
-    """What the loop is doing; with `wait` answers at once on change."""
+async def show_status(project: str, person: Caller, db: Db, wait: Wait = 0, seen: Seen = None) -> Any:
+    """What the loop is doing; with `wait` answers at once on change, also since the `version` that was `seen`."""
 
     def look() -> dict[str, Any]:
         with db.read() as session:
             return status.status(session, person, project, db.now())
 
-    return await until_changed(look, lambda a, b: status.fingerprint(a) == status.fingerprint(b), wait)
+    return await until_changed(look, lambda a, b: b["version"] == (seen or a["version"]), wait)
 
 
 @router.get("/projects/{project}/overview", response_model=AnyOut)

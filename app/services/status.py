@@ -1,5 +1,6 @@
 """What the loop is doing, in numbers and in sentences; true numbers or none, with the reason where one is missing."""
 
+import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -33,7 +34,7 @@ def of_project(session: Session, project: Project, moment: datetime) -> dict[str
     last = last_evaluated(session, project.id)
     failure = _last_failure(session, project.id)
     features = _features(session, project.id)
-    return {
+    found = {
         "state": project.state,
         "items": items,
         "annotations": stored["annotations"],
@@ -55,6 +56,7 @@ def of_project(session: Session, project: Project, moment: datetime) -> dict[str
             project, items, stored, worker, features, failure, current, goal_reached(project, last, stored)
         ),
     }
+    return found | {"version": _version(found)}
 
 
 def goal_reached(project: Project, last: Round | None, stored: dict[str, int]) -> str | None:
@@ -132,11 +134,11 @@ def headline(round_: Round | None) -> dict[str, Any] | None:
     return None if round_ is None else (round_.metrics or {}).get("accuracy")
 
 
-def fingerprint(value: dict[str, Any]) -> str:
-    """Text that changes when a status changes in anything but the passing of time; for `?wait=`."""
+def _version(value: dict[str, Any]) -> str:
+    """A mark that changes when a status changes in anything but the passing of time; for `?wait=` and `?seen=`."""
     queue = {key: part for key, part in value["queue"].items() if key != "age_seconds"}
     worker = {"alive": value["worker"]["alive"]}
-    return write_json(value | {"queue": queue, "worker": worker})
+    return hashlib.sha256(write_json(value | {"queue": queue, "worker": worker}).encode()).hexdigest()[:16]
 
 
 def _round_state(current: Round | None, job: Job | None) -> dict[str, Any]:

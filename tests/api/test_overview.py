@@ -1,5 +1,7 @@
 """The overview: what it draws is what the rounds measured, and where nothing was measured it says why."""
 
+import time
+
 from sqlalchemy import select, update
 
 from app.db import Job, Round
@@ -98,3 +100,18 @@ def test_the_demo_shows_its_simulated_random_annotator_once_a_race_is_over(api: 
 
     assert found["name"] == "a random annotator, simulated"
     assert found["points"] == [{"labels": 20, "accuracy": {"value": 0.5}}]
+
+
+def test_a_change_before_the_question_is_not_waited_for(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project()["id"]
+    seen = boss.get(f"/projects/{project}/overview").json()["status"]["version"]
+    boss.push(project, pets(3))
+
+    begun = time.monotonic()
+    changed = boss.get(f"/projects/{project}/status", params={"wait": 20, "seen": seen})
+    same = boss.get(f"/projects/{project}/status", params={"wait": 0.5, "seen": changed.json()["version"]})
+
+    assert changed.json()["items"]["total"] == 3
+    assert 0.5 <= time.monotonic() - begun < 10
+    assert same.json()["version"] == changed.json()["version"]

@@ -85,6 +85,20 @@ def test_a_band_wider_than_twenty_points_is_words_and_no_number(visit: Visit) ->
     assert page.get_by_text("73 %").count() == 0
 
 
+def test_figures_that_cannot_be_read_are_said_at_once(visit: Visit) -> None:
+    project = make_project(visit.site, count=3)
+    visit.sign_in(1)
+    visit.page.route("**/api/v1/**", lambda route: route.abort())
+
+    page = visit.open(f"/projects/{project}/overview")
+
+    expect(page.get_by_role("alert")).to_contain_text("The server cannot be reached", timeout=2_000)
+    page.unroute("**/api/v1/**")
+    expect(page.get_by_role("heading", name="Is it learning?")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    visit.complaints.clear()  # the browser reports the requests that were cut off
+
+
 def test_without_any_point_the_page_says_why_and_leads_to_the_first_answer(visit: Visit) -> None:
     page = open_overview(visit, {})
 

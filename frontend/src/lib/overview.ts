@@ -4,6 +4,7 @@ import type { Estimate, Point, Series } from "./charts";
 import { count, isWide, percent } from "./figures";
 
 export interface Status {
+  version: string;
   state: string;
   items: {
     total: number;

@@ -33,10 +33,11 @@ async function load(): Promise<void> {
 }
 
 async function follow(): Promise<void> {
-  let first = true;
   for (;;) {
     try {
-      if (!first) await call<Status>("GET", `${base}/status?wait=${LIVE_SECONDS}`);
+      // With nothing on the page, or something wrong with it, there is nothing to wait for.
+      if (overview && !trouble)
+        await call<Status>("GET", `${base}/status?wait=${LIVE_SECONDS}&seen=${overview.status.version}`);
       await load();
       trouble = "";
     } catch (error) {
@@ -45,7 +46,6 @@ async function follow(): Promise<void> {
       if (error instanceof Refusal && [401, 403, 404].includes(error.status)) return;
       await new Promise((resolve) => setTimeout(resolve, 3000));
     }
-    first = false;
     draw();
   }
 }
