@@ -22,7 +22,12 @@ class WriteSession(Session):
 
     @property
     def core(self) -> Connection:
-        """The transaction's connection, for statements that are made once; asked for once, as that costs too."""
+        """The transaction's connection, for statements that are made once; asked for once, as that costs too.
+
+        Inside `begin_nested` the session is asked each time: it sets the savepoint when it is first used there.
+        """
+        if self.in_nested_transaction():
+            return self.connection()
         if self._core is None:
             self._core = self.connection()
         return self._core

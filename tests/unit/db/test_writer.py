@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -91,3 +91,15 @@ def test_slow_readers_do_not_hold_up_what_is_looked_up_in_place(db: Database) ->
         begun = time.monotonic()
         assert asyncio.run(db.look_up(lambda session: session.execute(text("SELECT 1")).scalar_one())) == 1
     assert time.monotonic() - begun < 5
+
+
+def test_what_is_undone_inside_a_savepoint_takes_nothing_else_along(db: Database) -> None:
+    def work(session: WriteSession) -> None:
+        session.core.execute(text("INSERT INTO words VALUES ('kept')"))
+        with suppress(ValueError), session.begin_nested():
+            session.core.execute(text("INSERT INTO words VALUES ('undone')"))
+            raise ValueError
+        session.core.execute(text("INSERT INTO words VALUES ('kept too')"))
+
+    asyncio.run(db.store(work))
+    assert words(db) == ["kept", "kept too"]
