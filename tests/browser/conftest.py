@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from playwright.sync_api import Page, expect
 from sqlalchemy import update
 
+from app.core.secrets import secret_key
 from app.core.settings import Settings
 from app.db import Database, Worker
 from app.main import create_app
@@ -23,6 +25,7 @@ from tests import databases
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+SETTLED_SECONDS = 5.0
 PATIENCE_MS = 20_000  # for a busy machine; what is measured is measured in the page
 FLAGS = [
     "--no-sandbox",
@@ -104,26 +107,63 @@ def data(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture
-def site(data: Path) -> Iterator[Site]:
-    """The application on SQLite in threads of this process."""
+@dataclass
+class Server:
+    """The application behind a port; which data it serves is each test's own."""
+
+    app: FastAPI
+    run: uvicorn.Server
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.run.servers[0].sockets[0].getsockname()[1]}"
+
+    def serve(self, settings: Settings, db: Database) -> None:
+        """Serve this data from now on."""
+        state = self.app.state
+        state.settings, state.db, state.secret_key = settings, db, secret_key(None, settings.data)
+
+    def settle(self) -> None:
+        """Wait until no request is being answered."""
+        until = time.monotonic() + SETTLED_SECONDS
+        while self.run.server_state.tasks and time.monotonic() < until:
+            time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Made once: putting its routes together takes longer than many a test."""
+    data = tmp_path_factory.mktemp("server") / "data"
+    empty_folder(data)
     settings = Settings(data=data, _env_file=None)
     db = Database(settings.url)
-    server = uvicorn.Server(uvicorn.Config(create_app(settings, db), host="127.0.0.1", port=0, log_level="warning"))
-    worker = WorkerProcess(settings, db)
-    threads = [threading.Thread(target=server.run), threading.Thread(target=worker.run)]
-    for thread in threads:
-        thread.start()
-    while not server.started:
+    app = create_app(settings, db)
+    run = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+    thread = threading.Thread(target=run.run)
+    thread.start()
+    while not run.started:
         time.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield Site(f"http://127.0.0.1:{port}", db, settings)
-    server.should_exit = True
+    yield Server(app, run)
+    run.should_exit = True
+    thread.join(timeout=20)
+    db.dispose()
+
+
+@pytest.fixture
+def site(data: Path, server: Server) -> Iterator[Site]:
+    """The application on a database of its own, with a worker in a thread of this process."""
+    settings = Settings(data=data, _env_file=None)
+    db = Database(settings.url)
+    server.serve(settings, db)
+    worker = WorkerProcess(settings, db)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    yield Site(server.url, db, settings)
     worker.stop()
     with db.write() as session:  # an idle worker looks up when something is written, else once a second
         session.execute(update(Worker).values(host="stopping"))
-    for thread in threads:
-        thread.join(timeout=20)
+    thread.join(timeout=20)
+    server.settle()  # pages that waited for a change have heard that the worker went
     db.dispose()
 
 
@@ -167,6 +207,8 @@ def visit(page: Page, site: Site) -> Iterator[Visit]:
     page.on("console", lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     yield Visit(page, site, complaints)
+    for each in page.context.pages:
+        each.close()
     assert complaints == []
 
 
