@@ -6,7 +6,7 @@ from typing import Any, cast
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DataError, IntegrityError, OperationalError, StatementError
+from sqlalchemy.exc import DataError, IntegrityError, InternalError, OperationalError, ProgrammingError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -43,6 +43,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(PoolTimeout, _busy)
     app.add_exception_handler(DataError, _bad_data)
     app.add_exception_handler(StatementError, _bad_data)
+    app.add_exception_handler(ProgrammingError, _unexpected)  # a fault of ours, not of what was sent
+    app.add_exception_handler(InternalError, _unexpected)
     app.add_exception_handler(OverflowError, _bad_data)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
