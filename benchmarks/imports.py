@@ -49,8 +49,8 @@ def main() -> None:
         data = Path(folder)
         settings = Settings(data=data, _env_file=None, **_url(options.database_url))
         migrate(settings.url)
-        token = _token(settings)
-        port = _free_port()
+        token = make_token(settings)
+        port = free_port()
         command = [sys.executable, "-c", SERVER, folder, options.database_url, str(port)]
         with subprocess.Popen(command, cwd=Path(__file__).parents[1]) as server:
             try:
@@ -62,7 +62,7 @@ def main() -> None:
 def _measure(address: str, token: str, pid: int, options: argparse.Namespace, data: Path) -> None:
     headers = {"Authorization": f"Bearer {token}"}
     with httpx.Client(base_url=address, headers=headers, timeout=3600) as client:
-        _wait_for(client)
+        wait_for(client)
         task = {"type": "classification", "classes": ["a", "b"]}
         body = {"name": "Bench", "slug": f"bench-{os.getpid()}", "modality": "text", "task": task}
         project = client.post("/projects", json=body).raise_for_status().json()["id"]
@@ -163,7 +163,7 @@ def _url(url: str) -> dict[str, str]:
     return {"database_url": url} if url else {}
 
 
-def _token(settings: Settings) -> str:
+def make_token(settings: Settings) -> str:
     db = Database(settings.url)
     with db.write() as session:
         user = accounts.create_user(session, f"boss-{os.getpid()}", "correct horse battery", admin=True)
@@ -172,13 +172,13 @@ def _token(settings: Settings) -> str:
     return secret
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _wait_for(client: httpx.Client) -> None:
+def wait_for(client: httpx.Client) -> None:
     for _ in range(300):
         try:
             client.get("/projects").raise_for_status()

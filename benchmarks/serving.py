@@ -190,7 +190,7 @@ def main() -> None:
             "| given twice | errors | lost |"
         )
         print("|---|---|---|---|---|---|---|---|")
-        for count in map(int, options.items.split(",")):
+        for count in map(int, filter(None, options.items.split(","))):
             measure("SQLite", None, folder / f"sqlite-{count}", options, count)
         if not options.no_postgresql:
             from tests import databases

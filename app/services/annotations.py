@@ -51,10 +51,7 @@ def submit(
     if held.state == "answered":
         return _answered_before(session, held, checked, person)
     moment = held.moment or now(session)
-    counted = leases.settle(session, lease_id, held.state)
-    stored = answers.append(session, held, person, checked, request_id, seconds_spent, counted, moment)
-    if counted:
-        answers.close_item_if_full(session, held.item_id, held.unit, held.overlap)
+    stored = answers.store(session, held, person, checked, request_id, seconds_spent, moment)
     rounds.request_if_due(session, held.project_id, held.project_state, held.round_size, moment)
     return stored
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select, text, update
+from sqlalchemy import Row, select, text, update
 from sqlalchemy.orm import Session
 
 from app.core.errors import Invalid
@@ -25,6 +25,15 @@ MAX_HELD = 200
 MAX_HOURS = 48
 PREPARING_SECONDS = 120  # how long people are asked to wait for a first order before random items are served
 WORKER_SILENCE_SECONDS = 30
+
+
+# The job that the very first order waits for, and when a worker was last seen.
+FIRST_ORDER = text("""
+    SELECT first.kind, first.created_at, alive.alive
+    FROM (SELECT max(last_seen) AS alive FROM workers) AS alive
+    LEFT JOIN (SELECT kind, created_at FROM jobs WHERE project_id = :project AND kind IN ('round', 'featurize')
+               AND state IN ('waiting', 'running') ORDER BY created_at LIMIT 1) AS first ON 1 = 1
+""").columns(created_at=Job.created_at.type, alive=Worker.last_seen.type)
 
 
 @dataclass(frozen=True)
@@ -198,16 +207,8 @@ def _preparing(session: WriteSession, project: Project, order: Order, moment: da
     """Ask people to wait while the very first order is being made, but never for long and never in vain."""
     if order.round_id is not None:
         return None
-    first = session.execute(
-        select(Job.created_at, Job.progress, Job.kind)
-        .where(
-            Job.project_id == project.id, Job.kind.in_(("round", "featurize")), Job.state.in_(("waiting", "running"))
-        )
-        .order_by(Job.created_at)
-        .limit(1)
-    ).first()
-    alive = session.execute(select(func.max(Worker.last_seen))).scalar_one_or_none()
-    if first is None or alive is None or (moment - alive).total_seconds() > WORKER_SILENCE_SECONDS:
+    first = session.core.execute(FIRST_ORDER, {"project": project.id}).one()
+    if not first.kind or not first.alive or (moment - first.alive).total_seconds() > WORKER_SILENCE_SECONDS:
         return None
     if (moment - first.created_at).total_seconds() > PREPARING_SECONDS:
         return None
