@@ -9,14 +9,17 @@ from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import httpx
 
+from labelwise import bodies
+
 RETRIES = 6
 FIRST_WAIT_SECONDS = 0.5
+FOLLOW_SECONDS = 25  # a request for changes is open for so long when there are none
 AGAIN = {429, 502, 503, 504}
-PIECE = 1 << 18
 ROWS_AT_ONCE = 5_000
 LARGE_BYTES = 8_000_000  # files above it are applied by the worker, so that no answer takes minutes
 IMPORT_SECONDS = 24 * 3600.0
@@ -122,14 +125,14 @@ class Client:
             wait *= 2
         raise AssertionError("the last attempt returns or raises")
 
-    def stream(self, path: str, **params: Any) -> Iterator[bytes]:
+    def stream(self, path: str) -> Iterator[bytes]:
         """A body piece by piece. Raises LabelwiseError, also where the connection ends too early."""
         try:
-            with self._http.stream("GET", path, params=params) as response:
+            with self._http.stream("GET", path) as response:
                 if response.is_error:
                     response.read()
                     _value(response)
-                yield from response.iter_bytes(PIECE)
+                yield from response.iter_bytes(bodies.PIECE)
         except httpx.TransportError as error:
             raise LabelwiseError(0, "Interrupted", f"the answer did not come whole: ask again ({error})") from None
 
@@ -170,11 +173,11 @@ class Project:
             params["map"] = ",".join(named)
         if isinstance(items, str | Path):
             return self._push_file(Path(items), params, progress)
-        rows = _records(items) if hasattr(items, "to_dict") and hasattr(items, "columns") else items
+        rows = bodies.records(items) if hasattr(items, "to_dict") and hasattr(items, "columns") else items
         at_once = sys.maxsize if on_error == "abort" else ROWS_AT_ONCE
         total = Report()
-        for first, body in _requests(rows, at_once):
-            total = total.plus(self._push_body(LINES, params, body, progress), lines_before=first)
+        for first, body in bodies.requests(rows, at_once):
+            total = total.plus(self._push_body("items", params, body, progress), lines_before=first)
         return total
 
     def _push_file(self, path: Path, params: dict[str, Any], progress: Callable[[int], Any] | None) -> "Report":
@@ -189,7 +192,7 @@ class Project:
         answer = self._client.call(
             "POST",
             f"{self._path}/items",
-            content=lambda: _counted(_pieces(path), progress),
+            content=lambda: bodies.counted(bodies.pieces(path), progress),
             params=params,
             headers={"Content-Type": kind},
         )
@@ -199,14 +202,14 @@ class Project:
         return Report(**job["result"])
 
     def _push_body(
-        self, kind: str, params: dict[str, Any], body: list[bytes], progress: Callable[[int], Any] | None
+        self, what: str, params: dict[str, Any], body: list[bytes], progress: Callable[[int], Any] | None
     ) -> "Report":
         answer = self._client.call(
             "POST",
-            f"{self._path}/items",
-            content=lambda: _counted(iter(body), progress),
+            f"{self._path}/{what}",
+            content=lambda: bodies.counted(iter(body), progress),
             params=params,
-            headers={"Content-Type": kind},
+            headers={"Content-Type": LINES},
         )
         return Report(**answer)
 
@@ -236,9 +239,22 @@ class Project:
         report = self.push(rows, create_classes=labels) if rows else Report()
         return report.plus(Report(rejected_count=len(rejected), rejected=rejected))
 
-    def lease(self, count: int = 5) -> list["Lease"]:
-        """Items to label; empty when there are none now (`status` says why)."""
-        answer = self._client.call("POST", f"{self._path}/leases", json={"count": count})
+    def push_answers(
+        self, rows: Iterable[Mapping[str, Any]], *, progress: Callable[[int], Any] | None = None
+    ) -> Report:
+        """Store answers that were given elsewhere: rows of `key`, `label` and `origin` (human, import or program).
+
+        The same rows again change nothing.
+        """
+        total = Report()
+        for first, body in bodies.requests(rows, ROWS_AT_ONCE):
+            total = total.plus(self._push_body("annotations", {}, body, progress), lines_before=first)
+        return total
+
+    def lease(self, count: int = 5, *, filter: str | None = None) -> list["Lease"]:
+        """Items to label, those that fit a filter; empty when there are none now (`status` says why)."""
+        body = {"count": count} | ({"filter": filter} if filter else {})
+        answer = self._client.call("POST", f"{self._path}/leases", json=body)
         return [Lease(self._client, each) for each in answer["leases"]]
 
     def status(self) -> dict[str, Any]:
@@ -255,13 +271,31 @@ class Project:
         """Start a round now."""
         return Job(self._client, self._client.call("POST", f"{self._path}/rounds")["job"]["id"])
 
-    def export(self, *, format: str = "jsonl", view: str = "annotations") -> Iterator[bytes]:
-        """An export's bytes as they come."""
-        return self._client.stream(f"{self._path}/export", format=format, view=view)
+    def export(self, *, format: str = "jsonl", view: str = "annotations", filter: str | None = None) -> Iterator[bytes]:
+        """An export's bytes as they come, of the items that fit a filter as `status=answered&metadata.source=web`."""
+        asked = urlencode({"format": format, "view": view})
+        return self._client.stream(f"{self._path}/export?{asked}" + (f"&{filter}" if filter else ""))
 
-    def labels(self, view: str = "items") -> "Labels":
+    def labels(self, view: str = "items", *, filter: str | None = None) -> "Labels":
         """The answers or items, one dict a row."""
-        return Labels(self.export(format="jsonl", view=view))
+        return Labels(self.export(format="jsonl", view=view, filter=filter))
+
+    def changes(
+        self, after: int = 0, *, annotator: str | None = None, class_name: str | None = None, follow: bool = False
+    ) -> Iterator[dict[str, Any]]:
+        """Every answer, change and retraction behind a `seq`, each once, in commit order.
+
+        Ends when there are no more; with `follow` it waits for the next one instead. Store the `seq` of what was
+        worked off, and a reader that was killed goes on behind it.
+        """
+        asked = {"annotator": annotator, "class": class_name, "wait": FOLLOW_SECONDS if follow else None}
+        params = {name: value for name, value in asked.items() if value is not None}
+        while True:
+            page = self._client.call("GET", f"{self._path}/annotations", params={**params, "after": after})
+            yield from page["items"]
+            if not (page["items"] or follow):
+                return
+            after = page["next"]
 
 
 class Labels:
@@ -347,43 +381,3 @@ def _pause(response: httpx.Response) -> float:
         return max(0.0, float(response.headers.get("Retry-After", 0)))
     except ValueError:
         return 0.0
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            yield piece
-
-
-def _requests(rows: Iterable[Mapping[str, Any]], at_once: int) -> Iterator[tuple[int, list[bytes]]]:
-    """Bodies of at most `at_once` rows, each with the number of rows before it."""
-    before, body = 0, []
-    for row in rows:
-        body.append(_line(row))
-        if len(body) == at_once:
-            yield before, body
-            before, body = before + at_once, []
-    if body:
-        yield before, body
-
-
-def _records(frame: Any) -> Iterator[dict[str, Any]]:
-    """Rows of a data frame; what it calls not a number is a missing value."""
-    for row in frame.to_dict("records"):
-        yield {name: None if isinstance(value, float) and value != value else value for name, value in row.items()}
-
-
-def _line(row: Mapping[str, Any]) -> bytes:
-    return json.dumps(dict(row), ensure_ascii=False, default=_plain).encode("utf-8", "surrogatepass") + b"\n"
-
-
-def _plain(value: Any) -> Any:
-    """Numbers and vectors of numpy as JSON has them, everything else as text."""
-    return value.tolist() if hasattr(value, "tolist") else str(value)
-
-
-def _counted(pieces: Iterator[bytes], progress: Callable[[int], Any] | None) -> Iterator[bytes]:
-    for piece in pieces:
-        yield piece
-        if progress is not None:
-            progress(len(piece))

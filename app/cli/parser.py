@@ -133,6 +133,9 @@ class _Commands:
             default="annotations",
             help="one row an answer, or one row an item; annotations unless set",
         )
+        self._option(
+            made, "--filter", help="only items that fit, as status=answered&metadata.source=web; all unless set"
+        )
         self._option(made, "-o", "--output", type=Path, help="the file to write; standard output unless given")
 
     def _simulation(self) -> None:

@@ -41,12 +41,12 @@ def export(settings: Settings, given: argparse.Namespace) -> int:
     """Write an export to a file or to standard output."""
     project = Client(given.url).project(given.project)
     if given.output is None:
-        for piece in project.export(format=given.format, view=given.view):
+        for piece in project.export(format=given.format, view=given.view, filter=given.filter):
             sys.stdout.buffer.write(piece)
         return 0
     aside = given.output.with_name(f"{given.output.name}.part")
     with aside.open("wb") as file, tqdm(unit="B", unit_scale=True, desc=given.output.name, disable=None) as bar:
-        for piece in project.export(format=given.format, view=given.view):
+        for piece in project.export(format=given.format, view=given.view, filter=given.filter):
             file.write(piece)
             bar.update(len(piece))
     aside.replace(given.output)

@@ -59,6 +59,7 @@ class Database:
         self._look_lanes = ThreadPoolExecutor(LOOK_LANES, "look")  # threads start when they are first needed
         self._store_lanes = ThreadPoolExecutor(STORE_LANES, "store")
         self._questions: dict[int, Any] = {}  # what services remember of projects; see app/services/tasks
+        self.settled = 0  # up to which annotation nothing can appear any more; see app/services/feed
         if self.is_sqlite:
             if self.url.database:
                 Path(self.url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)

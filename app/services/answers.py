@@ -209,26 +209,26 @@ def set_done(session: WriteSession, item_id: int, *, done: bool) -> None:
 
 def shown(session: Session, annotation_id: int) -> StoredAnnotation:
     """One version of an answer, as the API shows it to a manager."""
-    return _of_row(session, session.execute(_select_shown().where(Annotation.id == annotation_id)).one())
+    return of_row(session, session.execute(select_shown().where(Annotation.id == annotation_id)).one())
 
 
 def of_lease(session: Session, lease_id: int, person: Person) -> tuple[StoredAnnotation, dict[str, Any]] | None:
     """The person's current answer to a lease, and its label in the stored form."""
     row = session.execute(
-        current(_select_shown()).where(Annotation.lease_id == lease_id, Annotation.annotator_id == person.id)
+        current(select_shown()).where(Annotation.lease_id == lease_id, Annotation.annotator_id == person.id)
     ).first()
-    return None if row is None else (_of_row(session, row), row.Annotation.label)
+    return None if row is None else (of_row(session, row), row.Annotation.label)
 
 
 def recent(session: Session, person: Person, project_id: int, limit: int = 10) -> Sequence[StoredAnnotation]:
     """The person's newest current answers in a project, newest first."""
     rows = session.execute(
-        current(_select_shown())
+        current(select_shown())
         .where(Annotation.project_id == project_id, Annotation.annotator_id == person.id, ~Annotation.retracted)
         .order_by(Annotation.id.desc())
         .limit(limit)
     ).all()
-    return [_of_row(session, row) for row in rows]
+    return [of_row(session, row) for row in rows]
 
 
 def of_items(session: Session, item_ids: Sequence[int], *, kinds: bool) -> dict[int, list[StoredAnnotation]]:
@@ -238,12 +238,12 @@ def of_items(session: Session, item_ids: Sequence[int], *, kinds: bool) -> dict[
     """
     found: dict[int, list[StoredAnnotation]] = {item: [] for item in item_ids}
     rows = session.execute(
-        current(_select_shown())
+        current(select_shown())
         .where(Annotation.item_id.in_(item_ids), ~Annotation.retracted, Annotation.item_revision == Item.revision)
         .order_by(Annotation.id)
     )
     for row in rows:
-        stored = _of_row(session, row)
+        stored = of_row(session, row)
         found[stored.item].append(stored if kinds else replace(stored, kind=None))
     return found
 
@@ -256,7 +256,8 @@ def current(statement: Select[Any]) -> Select[Any]:
     )
 
 
-def _select_shown() -> Select[Any]:
+def select_shown() -> Select[Any]:
+    """Versions of answers with all that `of_row` shows of them."""
     statement = (
         select(Annotation, Item.key, User.name.label("user_name"), Round.number.label("round_number"))
         .join(Item, Item.id == Annotation.item_id)
@@ -266,7 +267,8 @@ def _select_shown() -> Select[Any]:
     return cast("Select[Any]", statement)
 
 
-def _of_row(session: Session, row: Row[Any]) -> StoredAnnotation:
+def of_row(session: Session, row: Row[Any]) -> StoredAnnotation:
+    """A row of `select_shown` as the API shows it to a manager."""
     stored: Annotation = row.Annotation
     project = session.get_one(Project, stored.project_id)
     return StoredAnnotation(

@@ -6,7 +6,7 @@ model thinks is known of the items that the current round put in order and of it
 
 import operator
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Subquery, and_, exists, false, null, or_, select, text, union_all
 from sqlalchemy.orm import Session, aliased
@@ -71,6 +71,22 @@ def predicted(round_id: int) -> Subquery:
     return both.subquery("predicted")
 
 
+def class_number(session: Session, project: Project, name: str, *, field: str) -> int:
+    """The id of a class by its present or a former name; raises Invalid naming the field."""
+    known = tasks.driving(tasks.questions(session, project)).aliases
+    if fold(name) not in known:
+        shown = name[:80]
+        raise Invalid(f"the project has no class {shown!r}", fields={field: "unknown class"})
+    return known[fold(name)]
+
+
+def names_class(project: Project, label: Any, number: int) -> ColumnElement[bool]:
+    """Whether a column of labels names a class."""
+    label = label[project.task["questions"][0]["id"]]
+    named = Holds(label["class_ids"], number) if _multiple(project) else label["class_id"].as_integer() == number
+    return cast("ColumnElement[bool]", named)
+
+
 def _condition(session: Session, project: Project, asked: Condition) -> ColumnElement[bool]:
     if asked.metadata is not None:
         return _metadata(asked, asked.metadata)
@@ -118,26 +134,19 @@ def _mentions(project: Project, word: str) -> ColumnElement[bool]:
 
 def _numbers(session: Session, project: Project, asked: Condition) -> list[int]:
     """The ids of classes by their present or former names."""
-    known = tasks.driving(tasks.questions(session, project)).aliases
-    for name in asked.values:
-        if fold(name) not in known:
-            shown = name[:80]
-            raise Invalid(f"the project has no class {shown!r}", fields={asked.name: "unknown class"})
-    return [known[fold(name)] for name in asked.values]
+    return [class_number(session, project, name, field=asked.name) for name in asked.values]
 
 
 def _answered_with(project: Project, number: int) -> ColumnElement[bool]:
     """Whether one of the answers that count names the class."""
     answer, newer = aliased(Annotation), aliased(Annotation)  # an export selects from annotations itself
-    label = answer.label[project.task["questions"][0]["id"]]
-    named = Holds(label["class_ids"], number) if _multiple(project) else label["class_id"].as_integer() == number
     return Item.id.in_(
         select(answer.item_id).where(
             answer.project_id == project.id,
             answer.item_revision == Item.revision,
             ~answer.retracted,
             or_(answer.counted, answer.decisive),
-            named,
+            names_class(project, answer.label, number),
             ~exists().where(newer.answer_id == answer.answer_id, newer.version > answer.version),
         )
     )

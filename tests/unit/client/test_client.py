@@ -174,6 +174,46 @@ def test_a_started_round_can_be_waited_for(site: Site, pets: Project) -> None:
     assert pets.rounds()[0]["state"] in ("published", "done")
 
 
+def test_changes_come_in_order_end_and_go_on_behind_the_last_one(pets: Project) -> None:
+    pets.push([{"key": key, "text": f"pet {key}"} for key in "abcdef"])
+    rows = [{"key": key, "label": "cat", "origin": "import", "annotator": "paper"} for key in "abc"]
+    assert pets.push_answers(rows).created == 3
+    assert pets.push_answers(rows).unchanged == 3
+
+    first = list(pets.changes())
+    pets.push_answers([{**rows[0], "label": "dog"}, {"key": "nobody", "label": "cat", "origin": "import"}])
+    second = list(pets.changes(after=first[-1]["seq"]))
+
+    assert [(each["key"], each["action"]) for each in first] == [("a", "created"), ("b", "created"), ("c", "created")]
+    assert [(each["key"], each["action"], each["label"]) for each in second] == [("a", "replaced", {"class": "dog"})]
+    assert [each["key"] for each in pets.changes(annotator="paper", class_name="dog")] == ["a"]
+
+
+def test_a_follower_waits_for_the_next_change(pets: Project) -> None:
+    pets.push([{"key": key, "text": f"pet {key}"} for key in "ab"])
+    follower = pets.changes(follow=True)
+    later = threading.Timer(0.5, pets.push_answers, [[{"key": "b", "label": "dog", "origin": "import"}]])
+    later.start()
+
+    assert next(follower)["key"] == "b"
+    later.join()
+
+
+def test_exports_and_leases_take_a_filter(pets: Project) -> None:
+    rows = [
+        {"key": f"{source} {n}", "text": f"{source} {n}", "metadata": {"source": source}}
+        for source in ("a&b", "c")
+        for n in range(3)
+    ]
+    pets.push(rows)
+
+    assert [each["key"] for each in pets.labels(filter="metadata.source=a%26b")] == ["a&b 0", "a&b 1", "a&b 2"]
+    assert [each["key"] for each in pets.labels(filter="key=c 1&metadata.source=c")] == ["c 1"]
+    assert {lease.item["key"][0] for lease in pets.lease(6, filter="metadata.source=c")} == {"c"}
+    with pytest.raises(LabelwiseError, match="unknown field"):
+        list(pets.labels(filter="sauce=c"))
+
+
 def test_busy_answers_are_repeated_with_the_same_idempotency_key(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str | None] = []
 
