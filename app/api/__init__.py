@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Depends
 
-from app.api import annotations, exports, feed, health, items, leases, loop, media, projects, session, users
+from app.api import annotations, classes, exports, feed, health, items, leases, loop, media, projects, session, users
 from app.api.bodies import StrictRoute
 from app.api.deps import person_of
 
@@ -13,7 +13,7 @@ def routers() -> list[APIRouter]:
     """Every router; all but the few public ones let nobody in without a token or a session."""
     guarded = APIRouter(prefix=PREFIX, dependencies=[Depends(person_of)], route_class=StrictRoute)
     # The ways that people take for every item come first: routes are tried in this order.
-    for each in (annotations, leases, session, users, projects, loop, items, media, exports, feed):
+    for each in (annotations, leases, session, users, projects, classes, loop, items, media, exports, feed):
         guarded.include_router(each.router)
     for each in (items, media, annotations):
         guarded.include_router(each.streams)

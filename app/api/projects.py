@@ -1,4 +1,4 @@
-"""Projects, classes, members and invitations."""
+"""Projects, members and invitations."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from app.api.annotations import expected_version
 from app.api.bodies import StrictRoute
+from app.api.classes import ClassOut, class_out
 from app.api.deps import Caller, Db
 from app.core.text import INT64_MAX, check_json
-from app.db import Project, ProjectClass
+from app.db import Project
 from app.services import accounts, projects, tasks
 from app.services.access import Person, project_for
 
@@ -69,17 +70,6 @@ class ProjectChange(BaseModel):
     state: Literal["open", "paused", "closed", "archived"] | None = None
 
 
-class ClassOut(BaseModel):
-    """A class; its id is the project's own and never used again."""
-
-    id: int
-    name: str
-    color: str
-    hotkey: str | None
-    description: str
-    retired: bool
-
-
 class ProjectOut(BaseModel):
     """A project as its members see it."""
 
@@ -110,29 +100,6 @@ class ProjectsOut(BaseModel):
 
     items: list[ProjectOut]
     next: str | None = None
-
-
-class ClassIn(BaseModel):
-    """A new class."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(min_length=1, max_length=200)
-    color: str | None = Field(None, max_length=16)
-    hotkey: str | None = Field(None, max_length=16)
-    description: str | None = Field(None, max_length=10_000)
-
-
-class ClassChange(BaseModel):
-    """What may be changed of a class."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str | None = Field(None, min_length=1, max_length=200)
-    color: str | None = Field(None, max_length=16)
-    hotkey: str | None = Field(None, max_length=16)
-    description: str | None = Field(None, max_length=10_000)
-    retired: bool | None = None
 
 
 class MemberIn(BaseModel):
@@ -232,27 +199,6 @@ def restore_project(project: Number, person: Caller, db: Db, response: Response)
         return shown(session, person, projects.restore(session, person, project), response)
 
 
-@router.post("/projects/{project}/classes", status_code=201, response_model=ClassOut)
-def add_class(project: str, body: ClassIn, person: Caller, db: Db) -> ClassOut:
-    """Add a class."""
-    with db.write() as session:
-        return class_out(projects.add_class(session, person, project, body.model_dump(exclude_none=True)))
-
-
-@router.patch("/projects/{project}/classes/{number}", response_model=ClassOut)
-def change_class(project: str, number: Number, body: ClassChange, person: Caller, db: Db) -> ClassOut:
-    """Rename, recolour, describe or retire a class."""
-    with db.write() as session:
-        return class_out(projects.change_class(session, person, project, number, body.model_dump(exclude_unset=True)))
-
-
-@router.delete("/projects/{project}/classes/{number}", status_code=204)
-def delete_class(project: str, number: Number, person: Caller, db: Db) -> None:
-    """Delete a class that no label uses."""
-    with db.write() as session:
-        projects.delete_class(session, person, project, number)
-
-
 @router.get("/projects/{project}/members", response_model=MembersOut)
 def list_members(project: str, person: Caller, db: Db) -> MembersOut:
     """Who works on the project (managers)."""
@@ -324,16 +270,4 @@ def shown(session: Session, person: Person, project: Project, response: Response
         role=projects.role_in(session, person, project),
         version=project.version,
         created_at=project.created_at,
-    )
-
-
-def class_out(row: ProjectClass) -> ClassOut:
-    """A class as the API shows it."""
-    return ClassOut(
-        id=row.number,
-        name=row.name,
-        color=row.color,
-        hotkey=row.hotkey,
-        description=row.description,
-        retired=row.retired,
     )

@@ -130,7 +130,8 @@ def _answered_before(session: WriteSession, held: Row[Any], label: dict[str, Any
     if found is None:
         raise Conflict("the lease was answered and then corrected by a colleague")
     stored, stored_label = found
-    if stored_label != label:
+    asked = tasks.questions_at(session, held.project_id, held.project_version, held.project_updated_at)
+    if tasks.in_force(stored_label, asked) != tasks.in_force(label, asked):
         raise AlreadyAnswered("this lease was answered before with another label", label=stored.label)
     return _seen_by(person, held, stored)
 

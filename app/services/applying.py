@@ -19,7 +19,7 @@ from app.core.text import check_text, fold
 from app.db import Database, Project, RejectedRow
 from app.db.session import is_full, now
 from app.formats import ReadRow
-from app.services import fetches, jobs, media, projects, rounds, storing, tasks
+from app.services import classes, fetches, jobs, media, rounds, storing, tasks
 from app.services.jobs import Running
 from app.services.rows import PreparedRow, Reader, class_names, parse_mapping, refused
 from app.task_types.base import ClassRef
@@ -204,7 +204,7 @@ def _with_classes(
         project = session.get_one(Project, project_id)
         for name in class_names(fields, options.mapping):
             if fold(name) not in tasks.driving(tasks.questions(session, project)).aliases:
-                projects.new_class(session, project, {"name": name})
+                classes.new(session, project, {"name": name})
     return reader_of(db, settings, project_id, options)
 
 

@@ -10,7 +10,7 @@ from app.core.settings import Settings
 from app.core.text import check_text, fold
 from app.db import Database, Media
 from app.db.session import now
-from app.services import applying, media, projects, storing, tasks
+from app.services import applying, classes, media, storing, tasks
 from app.services.access import Person, project_for
 from app.services.rows import Reader
 
@@ -75,7 +75,7 @@ def items_of_folders(
             known = tasks.driving(tasks.questions(session, project)).aliases
             for name in {_folder(each["name"]) for each in stored[start : start + BATCH]} - {""}:
                 if fold(name) not in known:
-                    projects.new_class(session, project, {"name": name})
+                    classes.new(session, project, {"name": name})
             question = tasks.driving(tasks.questions(session, project))
             # Two names of the same bytes are one stored file and two items.
             rows = [(each["name"], session.get_one(Media, each["id"])) for each in stored[start : start + BATCH]]

@@ -139,14 +139,19 @@ def store(session: WriteSession, project: Project, batch: Sequence[Answer], mome
     outcome = Outcome()
     known = storing.known_items(session, project.id, [each.key for each in batch])
     before = _before(session, [row.id for row in known.values()])
+    asked = tasks.questions(session, project)
     versions: list[dict[str, Any]] = []
+
+    def same(label: dict[str, Any], answer: Answer) -> bool:
+        return tasks.in_force(label, asked) == tasks.in_force(answer.label, asked)
+
     for answer in batch:
         item = known.get(answer.key)
         if item is None:
             outcome.refused.append((answer.line, answer.key, NO_ITEM))
             continue
         last = before[item.id].get(answer.source)
-        if last and last["label"] == answer.label and last["item_revision"] == item.revision and not last["retracted"]:
+        if last and last["item_revision"] == item.revision and not last["retracted"] and same(last["label"], answer):
             outcome.unchanged += 1
             continue
         version = _version(session, project, item, answer, before[item.id], moment)

@@ -188,7 +188,7 @@ def _item_row(
     item: Item, answers: list[tuple[Annotation, str | None]], questions: Any, question: Any
 ) -> dict[str, Any]:
     deciding = [pair for pair in answers if pair[0].decisive][-1:] or answers
-    stored = [pair[0].label for pair in deciding]
+    stored = [tasks.in_force(pair[0].label, questions) for pair in deciding]
     label, agreement, disputed = _consensus(stored, question)
     return {
         "key": item.key,

@@ -216,7 +216,7 @@ def _finish(running: Running, project: Project, chosen: FeatureSet, cursor: dict
             session.execute(update(FeatureSet).where(FeatureSet.project_id == project.id).values(active=False))
             session.execute(update(FeatureSet).where(FeatureSet.id == chosen.id).values(active=True))
         if cursor["added"]:
-            rounds.after_features(session, project.id)
+            rounds.make_due(session, project.id)
     if chosen.name != "client" and needs_refit(chosen.fitted_rows, total):
         _fit(running, project)
         running.report({"step": "features", "done": 0, "total": total})

@@ -148,14 +148,14 @@ def _conditions(session: Session, project: Project, wanted: Wanted) -> list[Colu
     if wanted.annotator is not None:
         found.append(_by(session, project, wanted.annotator))
     if wanted.class_name is not None:
-        number = filters.class_number(session, project, wanted.class_name, field="class")
+        numbers = filters.class_numbers(session, project, wanted.class_name, field="class")
         before = aliased(Annotation)
         named_before = select(before.id).where(
             before.answer_id == Annotation.answer_id,
             before.version == Annotation.version - 1,
-            filters.names_class(project, before.label, number),
+            filters.names_class(project, before.label, numbers),
         )
-        found.append(or_(filters.names_class(project, Annotation.label, number), named_before.exists()))
+        found.append(or_(filters.names_class(project, Annotation.label, numbers), named_before.exists()))
     return found
 
 

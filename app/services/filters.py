@@ -5,7 +5,7 @@ model thinks is known of the items that the current round put in order and of it
 """
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Subquery, and_, exists, false, null, or_, select, text, union_all
@@ -71,20 +71,25 @@ def predicted(round_id: int) -> Subquery:
     return both.subquery("predicted")
 
 
-def class_number(session: Session, project: Project, name: str, *, field: str) -> int:
-    """The id of a class by its present or a former name; raises Invalid naming the field."""
-    known = tasks.driving(tasks.questions(session, project)).aliases
-    if fold(name) not in known:
+def class_numbers(session: Session, project: Project, name: str, *, field: str) -> list[int]:
+    """The id of a class by its present or a former name, with those of the classes that were merged into it.
+
+    Raises:
+        Invalid: the project has no such class; names the field.
+    """
+    question = tasks.driving(tasks.questions(session, project))
+    if fold(name) not in question.aliases:
         shown = name[:80]
         raise Invalid(f"the project has no class {shown!r}", fields={field: "unknown class"})
-    return known[fold(name)]
+    return tasks.meaning(question, question.aliases[fold(name)])
 
 
-def names_class(project: Project, label: Any, number: int) -> ColumnElement[bool]:
-    """Whether a column of labels names a class."""
+def names_class(project: Project, label: Any, numbers: Sequence[int]) -> ColumnElement[bool]:
+    """Whether a column of labels names one of some classes."""
     label = label[project.task["questions"][0]["id"]]
-    named = Holds(label["class_ids"], number) if _multiple(project) else label["class_id"].as_integer() == number
-    return cast("ColumnElement[bool]", named)
+    if _multiple(project):
+        return or_(*(Holds(label["class_ids"], number) for number in numbers))
+    return cast("ColumnElement[bool]", label["class_id"].as_integer().in_(numbers))
 
 
 def _condition(session: Session, project: Project, asked: Condition) -> ColumnElement[bool]:
@@ -100,7 +105,7 @@ def _condition(session: Session, project: Project, asked: Condition) -> ColumnEl
         case "q":
             return and_(*(_mentions(project, word) for word in filters.words(asked.values)))
         case "class":
-            return or_(*(_answered_with(project, number) for number in _numbers(session, project, asked)))
+            return _answered_with(project, _numbers(session, project, asked))
     return _predicted(session, project, asked)
 
 
@@ -133,12 +138,12 @@ def _mentions(project: Project, word: str) -> ColumnElement[bool]:
 
 
 def _numbers(session: Session, project: Project, asked: Condition) -> list[int]:
-    """The ids of classes by their present or former names."""
-    return [class_number(session, project, name, field=asked.name) for name in asked.values]
+    """The ids of classes by their present or former names, those that were merged into them among them."""
+    return [number for name in asked.values for number in class_numbers(session, project, name, field=asked.name)]
 
 
-def _answered_with(project: Project, number: int) -> ColumnElement[bool]:
-    """Whether one of the answers that count names the class."""
+def _answered_with(project: Project, numbers: Sequence[int]) -> ColumnElement[bool]:
+    """Whether one of the answers that count names one of the classes."""
     answer, newer = aliased(Annotation), aliased(Annotation)  # an export selects from annotations itself
     return Item.id.in_(
         select(answer.item_id).where(
@@ -146,7 +151,7 @@ def _answered_with(project: Project, number: int) -> ColumnElement[bool]:
             answer.item_revision == Item.revision,
             ~answer.retracted,
             or_(answer.counted, answer.decisive),
-            names_class(project, answer.label, number),
+            names_class(project, answer.label, numbers),
             ~exists().where(newer.answer_id == answer.answer_id, newer.version > answer.version),
         )
     )

@@ -90,7 +90,7 @@ def _combine(rows: list[Any], kind: Any, question: Question, class_ids: list[int
     deciding = [row for row in rows if row.decisive][-1:] or rows
     shares, used = [], []
     for row in deciding:
-        target = kind.targets(row.label.get(question.id, {}), class_ids)
+        target = kind.targets(kind.in_force(row.label.get(question.id, {}), question), class_ids)
         if target is not None:
             shares.append(target)
             used.append(row.id)

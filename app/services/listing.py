@@ -80,11 +80,11 @@ def opinions(session: Session, project: Project, current: Round | None, item_ids
     multiple = bool(question.options.get("multiple"))
     found = {}
     for row in session.execute(select(known).where(known.c.item_id.in_(item_ids), known.c.best.is_not(None))):
-        pairs = zip(current.class_ids, row.probabilities, strict=True)
-        likely = sorted(number for number, value in pairs if value >= (filters.LIKELY if multiple else row.best))
-        stored = {"class_ids": likely} if multiple else {"class_id": likely[-1]}
+        ranked = tasks.opinion(question, current.class_ids, row.probabilities)
+        likely = sorted(number for value, number in ranked if value >= filters.LIKELY)
+        stored = {"class_ids": likely} if multiple else {"class_id": ranked[0][1]}
         label = tasks.show_label({question.id: stored}, questions)
-        found[row.item_id] = Opinion(label, row.best, current.number, row.score)
+        found[row.item_id] = Opinion(label, round(ranked[0][0], 5), current.number, row.score)
     return found
 
 

@@ -115,6 +115,7 @@ def progress(session: Session, person: Person, project_ref: int | str, moment: d
     counts = status.item_counts(session, project.id)
     published = select(Round.number).join(Serving, Serving.round_id == Round.id)
     return {
+        "version": project.version,
         "mine": pace(session, project, person.id, moment),
         "round": session.execute(published.where(Serving.project_id == project.id)).scalar_one_or_none(),
         "project": {
@@ -183,6 +184,7 @@ def wall(session: Session, person: Person, project_ref: int | str, count: int) -
     project = project_for(session, person, project_ref, "reviewer")
     serving = session.execute(select(Serving).where(Serving.project_id == project.id)).scalar_one()
     current = session.get(Round, serving.round_id) if serving.round_id else None
+    question = tasks.driving(tasks.questions(session, project))
     classes = tasks.classes_of(session, project.id, retired=False)
     piles: dict[int, list[dict[str, Any]]] = {each.number: [] for each in classes}
     if current is not None:
@@ -194,11 +196,11 @@ def wall(session: Session, person: Person, project_ref: int | str, count: int) -
             .limit(min(count, WALL_MOST))
         ).all()
         for row in rows:
-            best = max(range(len(row.probabilities)), key=row.probabilities.__getitem__)
-            pile = piles.get(current.class_ids[best])
+            share, number = tasks.opinion(question, current.class_ids, row.probabilities)[0]
+            pile = piles.get(number)
             if pile is not None:
                 shown = {"id": row.id, "key": row.key, "payload": row.payload}
-                pile.append(shown | {"probability": round(row.probabilities[best], 3)})
+                pile.append(shown | {"probability": round(share, 3)})
     return {
         "round": current.number if current else None,
         "modality": project.modality,
@@ -228,7 +230,10 @@ def _balance(session: Session, project: Project, last: Round | None) -> list[dic
     labelled = label_set(session, project.id, question, [each.number for each in classes])
     taught = [item.shares for item in labelled.items if not item.imported_test]
     counts = [float(sum(shares[i] for shares in taught)) for i in range(len(classes))]
-    pool = {each["class_id"]: each for each in ((last.metrics or {}) if last else {}).get("balance", [])}
+    judged = ((last.metrics or {}) if last else {}).get("balance", [])
+    # What a round found of classes that were merged meanwhile holds for none of them: nothing until the next round.
+    stale = {question.merged.get(each["class_id"]) for each in judged} - {None}
+    pool = {each["class_id"]: each for each in judged if each["class_id"] not in stale}
     return [
         {
             "class": {"id": each.number, "name": each.name, "color": each.color},

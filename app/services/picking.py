@@ -5,7 +5,7 @@ the strategy took, and a replay with the same seed serves the same items.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, text
@@ -17,6 +17,7 @@ from app.loop.serving import AUDIT_WARM_UP, slot_kind
 from app.services import filters, leases, tasks
 from app.services.access import Person
 from app.services.leases import Source
+from app.task_types import Question
 
 SPARE = 200  # candidates of a slice beyond those, as colleagues may take some before they are given out
 LOOK_AHEAD = 4  # candidates fetched for each lease wanted, so that near-identical ones can be passed over
@@ -24,7 +25,7 @@ LOOK_AHEAD = 4  # candidates fetched for each lease wanted, so that near-identic
 
 @dataclass(frozen=True)
 class Order:
-    """What picking goes by: the slots and audit answers so far, the round whose order it is, its classes' names."""
+    """What picking goes by: the slots and audit answers so far, the round whose order it is, what is asked."""
 
     slots_served: int
     audited: int
@@ -34,7 +35,7 @@ class Order:
     strategy: str = "random"
     fallback: str | None = None
     class_ids: Sequence[int] = ()
-    names: dict[int, str] = field(default_factory=dict)
+    question: Question | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,6 @@ def order_of(session: Session, project: Project) -> Order:
     order = Order(row.slots_served, row.audited, row.has_first)
     if row.round_id is None:
         return replace(order, fallback="no round has been published yet")
-    names = {each.id: each.name for each in tasks.driving(tasks.questions(session, project)).classes}
     return replace(
         order,
         round_id=row.round_id,
@@ -96,7 +96,7 @@ def order_of(session: Session, project: Project) -> Order:
         strategy=str(row.strategy.get("ran") or row.strategy.get("name") or "auto"),
         fallback=row.fallback,
         class_ids=row.class_ids,
-        names=names,
+        question=tasks.driving(tasks.questions(session, project)),
     )
 
 

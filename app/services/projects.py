@@ -1,4 +1,4 @@
-"""Projects: made, listed, changed, deleted and brought back; their members and classes."""
+"""Projects: made, listed, changed, deleted and brought back; their members."""
 
 import re
 import secrets
@@ -8,13 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.core.block import Block
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound, VersionMismatch
 from app.core.text import check_text, fold
-from app.db import Annotation, Member, Project, ProjectClass, Serving, User, WriteSession
+from app.db import Member, Project, ProjectClass, Serving, User, WriteSession
 from app.db.session import now
 from app.featurizers import FEATURIZERS, make_featurizer
 from app.learners import LEARNERS, make_learner
@@ -22,12 +22,11 @@ from app.modalities import MODALITIES
 from app.services import audit
 from app.services.access import Person, project_for
 from app.strategies import AUTO, make_strategy
-from app.task_types import class_spec, parse_task
+from app.task_types import parse_task
 
 STATES = ("open", "paused", "closed", "archived")
 UNDO_DAYS = 7
 MAY_BE_EMPTY = ("goal", "round_size")
-MOST_CLASSES = 1_000
 
 
 def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Project:
@@ -100,7 +99,7 @@ def change(
     for key, value in changes.items():
         setattr(project, key, value)
     audit.record(session, "project.changed", person.id, project_id=project.id, fields=sorted(changes))
-    _touch(session, project)
+    touch(session, project)
     return project
 
 
@@ -192,95 +191,6 @@ def remove_member(session: WriteSession, person: Person, ref: int | str, user_id
     audit.record(session, "member.removed", person.id, project_id=project.id, user=user_id)
 
 
-def add_class(session: WriteSession, person: Person, ref: int | str, given: dict[str, Any]) -> ProjectClass:
-    """Add a class to a running project. Raises Conflict for a taken name."""
-    person.need("manage")
-    project = project_for(session, person, ref, "manager")
-    return new_class(session, project, given)
-
-
-def new_class(session: WriteSession, project: Project, given: dict[str, Any]) -> ProjectClass:
-    """Add a class; its number was never used before."""
-    last = session.execute(select(func.max(ProjectClass.number)).where(ProjectClass.project_id == project.id)).scalar()
-    number = (last or 0) + 1
-    if number > MOST_CLASSES:
-        raise Invalid(f"a project has at most {MOST_CLASSES:,} classes")
-    spec = class_spec(given, number - 1)
-    taken = select(ProjectClass.number).where(
-        ProjectClass.project_id == project.id, ProjectClass.folded_name == spec["folded_name"]
-    )
-    if session.execute(taken).first():
-        raise Conflict(f"there is a class {spec['name']!r} already", fields={"name": "taken"})
-    row = ProjectClass(project_id=project.id, number=number, position=number, aliases=[], **spec)
-    session.add(row)
-    _touch(session, project)
-    return row
-
-
-def change_class(
-    session: WriteSession, person: Person, ref: int | str, number: int, changes: dict[str, Any]
-) -> ProjectClass:
-    """Rename (the old name stays an alias), recolour, describe, retire."""
-    person.need("manage")
-    project = project_for(session, person, ref, "manager")
-    row = _class(session, project, number)
-    if "name" in changes and not (changes["name"] or "").strip():
-        raise Invalid("a class name is empty", fields={"name": "must not be empty"})
-    if (name := changes.pop("name", None)) is not None and fold(name) != row.folded_name:
-        other = session.execute(
-            select(ProjectClass.number).where(
-                ProjectClass.project_id == project.id,
-                ProjectClass.folded_name == fold(name),
-                ProjectClass.number != number,
-            )
-        ).first()
-        if other:
-            raise Conflict(f"there is a class {name!r} already", fields={"name": "taken"})
-        row.aliases = [*row.aliases, row.folded_name]
-        row.folded_name = fold(name)
-    if name is not None:
-        row.name = check_text(name.strip(), what="name", limit=200)
-    for key, value in _checked_look(session, row, changes).items():
-        setattr(row, key, value)
-    _touch(session, project)
-    return row
-
-
-def _checked_look(session: Session, row: ProjectClass, changes: dict[str, Any]) -> dict[str, Any]:
-    """Colour, key, description and retirement as they may be stored; a key that is null is taken away."""
-    if empty := sorted(key for key, value in changes.items() if value is None and key != "hotkey"):
-        raise Invalid(f"{empty[0]} is not null", fields=dict.fromkeys(empty, "not null"))
-    look = {key: value for key, value in changes.items() if key in ("color", "hotkey", "description")}
-    spec = class_spec({"name": row.name, **look}, row.number - 1)
-    key = changes.get("hotkey") or None
-    same_key = select(ProjectClass.number).where(
-        ProjectClass.project_id == row.project_id,
-        ProjectClass.hotkey == key,
-        ProjectClass.number != row.number,
-        ~ProjectClass.retired,
-    )
-    if key is not None and session.execute(same_key).first():
-        raise Conflict(f"another class has the key {key!r}", fields={"hotkey": "taken"})
-    checked = {name: spec[name] if name in look else value for name, value in changes.items()}
-    return {**checked, "hotkey": key} if "hotkey" in changes else checked
-
-
-def delete_class(session: WriteSession, person: Person, ref: int | str, number: int) -> None:
-    """Delete an unused class. Raises Conflict with the count when labels use it: retire it instead."""
-    person.need("manage")
-    project = project_for(session, person, ref, "manager")
-    row = _class(session, project, number)
-    used = sum(
-        number in _numbers(label)
-        for label in session.execute(select(Annotation.label).where(Annotation.project_id == project.id)).scalars()
-    )
-    if used:
-        raise Conflict(f"{used:,} labels use the class {row.name!r}: retire it instead", labels=used)
-    session.delete(row)
-    audit.record(session, "class.deleted", person.id, project_id=project.id, number=number)
-    _touch(session, project)
-
-
 def check_plugin(kind: str, given: Any, modality: str) -> dict[str, Any]:
     """A strategy, learner or featurizer setting with its parameters checked; raises Invalid."""
     if not isinstance(given, dict) or not isinstance(given.get("name", AUTO), str):
@@ -312,21 +222,6 @@ def _checked_name(given: str) -> str:
     return name
 
 
-def _class(session: Session, project: Project, number: int) -> ProjectClass:
-    row = session.get(ProjectClass, (project.id, number))
-    if row is None:
-        raise NotFound("there is no such class")
-    return row
-
-
-def _numbers(label: dict[str, Any]) -> set[int]:
-    found: set[int] = set()
-    for value in label.values():
-        if isinstance(value, dict):
-            found |= {value["class_id"]} if "class_id" in value else set(value.get("class_ids", []))
-    return found
-
-
 def _keep_a_manager(session: Session, member: Member) -> None:
     if member.role != "manager":
         return
@@ -335,7 +230,8 @@ def _keep_a_manager(session: Session, member: Member) -> None:
         raise Conflict("the last manager of a project cannot be removed")
 
 
-def _touch(session: WriteSession, project: Project) -> None:
+def touch(session: WriteSession, project: Project) -> None:
+    """Move a project's version and moment: its settings or classes were changed."""
     project.version += 1
     project.updated_at = now(session)
     session.flush()

@@ -191,8 +191,10 @@ def waiting_or_running(session: Session, project_id: int) -> Job | None:
     ).scalar_one_or_none()
 
 
-def after_features(session: WriteSession, project_id: int) -> None:
-    """Ask for a round because items got their vectors: they become candidates with it."""
+def make_due(session: WriteSession, project_id: int) -> None:
+    """Ask for a round although no answer came: items got their vectors, or the classes are others now."""
     project: Any = session.get(Project, project_id)
-    if project is not None and project.state == "open" and project.deleted_at is None:
+    if project is None or project.state != "open" or project.deleted_at is not None:
+        return
+    if _features(session, project_id) is not None:
         jobs.enqueue(session, "round", project_id, delay_seconds=_pause(session, project_id, now(session)))

@@ -15,7 +15,7 @@ from app.db import Item, Job, Lease, Project, Worker, WriteSession
 from app.db.session import now
 from app.loop.propose import words
 from app.loop.serving import is_blind
-from app.services import filters, leases, picking, rounds
+from app.services import filters, leases, picking, rounds, tasks
 from app.services.access import Person, project_and_role, project_for
 from app.services.picking import Order, Pick, Take
 
@@ -175,7 +175,7 @@ def _suggestion(project: Project, order: Order, row: Row[Any]) -> dict[str, Any]
     """The model's most probable class (or every class above one half) as a stored label, with its probability."""
     if not row.probabilities:
         return None
-    ranked = sorted(zip(row.probabilities, order.class_ids, strict=True), reverse=True)
+    ranked = _opinion(order, row)
     if _multiple(project):
         chosen = sorted(class_id for probability, class_id in ranked if probability >= 0.5)
         return {"label": {"class_ids": chosen}, "probability": round(ranked[0][0], 4)}
@@ -188,15 +188,26 @@ def _reason(order: Order, pick: Pick) -> dict[str, Any]:
         return {"strategy": "random", "score": None, "rank": None, "words": f"random: {why}"}
     if pick.row.rank is None:
         return {"strategy": "first", "score": None, "rank": None, "words": "put first by a manager"}
-    names = [order.names.get(class_id, "?") for class_id in order.class_ids]
-    said = words(pick.row.probabilities, names) if pick.row.probabilities else "unlike anything labelled so far"
+    ranked = _opinion(order, pick.row)
+    said = _hesitation(order, ranked) if ranked else "unlike anything labelled so far"
     if order.fallback:
         said = order.fallback
-    likely = sorted(zip(pick.row.probabilities or (), order.class_ids, strict=False), reverse=True)[:LIKELY_KEPT]
-    kept = [[number, round(share, 4)] for share, number in likely]
+    kept = [[number, round(share, 4)] for share, number in ranked[:LIKELY_KEPT]]
     return {
         "strategy": order.strategy, "score": pick.row.score, "rank": pick.row.rank, "words": said, "likely": kept
     }  # fmt: skip
+
+
+def _opinion(order: Order, row: Row[Any]) -> list[tuple[float, int]]:
+    """The model's probabilities with their classes, most probable first; empty where it has none."""
+    if order.question is None or not row.probabilities:
+        return []
+    return tasks.opinion(order.question, order.class_ids, row.probabilities)
+
+
+def _hesitation(order: Order, ranked: list[tuple[float, int]]) -> str:
+    names = {each.id: each.name for each in (order.question.classes if order.question else ())}
+    return words([share for share, _ in ranked], [names.get(number, "?") for _, number in ranked])
 
 
 def _multiple(project: Project) -> bool:

@@ -13,8 +13,9 @@ from sqlalchemy.orm import Session, aliased
 from app.core.text import write_json
 from app.db import Annotation, Item, Project, QueueEntry, WriteSession
 from app.loop.serving import audit_reserved, draw
-from app.services import vectors
+from app.services import tasks, vectors
 from app.services.rows import ImportedLabel, PreparedRow
+from app.task_types import Question
 
 COLUMNS = "project_id, key, payload, content_hash, fingerprint, metadata, split, reserved, draw, state, priority"
 FIXED = "revision, done, skips, origin, created_at, updated_at"
@@ -257,11 +258,12 @@ def _labels(
     ids = list({known[row.key].id for row in wanted})
     revisions = dict(session.execute(select(Item.id, Item.revision).where(Item.id.in_(ids))).all())
     before = _imported(session, ids)
+    asked = tasks.questions(session, project)
     versions: list[dict[str, Any]] = []
     for row in wanted:
         item_id = known[row.key].id
         for label in row.labels:
-            version = _version(project, item_id, revisions[item_id], label, before[item_id], moment)
+            version = _version(project, asked, item_id, revisions[item_id], label, before[item_id], moment)
             if version is not None:
                 versions.append(version)
                 changed.add(row.line)
@@ -293,6 +295,7 @@ def _imported(session: Session, item_ids: list[int]) -> dict[int, dict[str | Non
 
 def _version(
     project: Project,
+    asked: Sequence[Question],
     item_id: int,
     revision: int,
     label: ImportedLabel,
@@ -301,7 +304,8 @@ def _version(
 ) -> dict[str, Any] | None:
     """One imported label as a row; None where the same label of the same source is stored already."""
     last = before.get(label.annotator)
-    if last is not None and last.label == label.stored and last.revision == revision:
+    same = last is not None and tasks.in_force(last.label, asked) == tasks.in_force(label.stored, asked)
+    if last is not None and same and last.revision == revision:
         return None
     stored = _Stored(
         last.answer_id if last else uuid4(), last.version + 1 if last else 1, revision, label.stored

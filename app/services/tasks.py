@@ -64,9 +64,49 @@ def show_label(stored: dict[str, Any], asked: Sequence[Question]) -> dict[str, A
     return {"fields": {each.id: TASK_TYPES[each.type].show(stored.get(each.id, {}), each) for each in asked}}
 
 
+def in_force(stored: dict[str, Any], asked: Sequence[Question]) -> dict[str, Any]:
+    """A stored label as it is read now, with merged classes replaced by those that took them in."""
+    if not any(each.merged for each in asked):
+        return stored
+    return {each.id: TASK_TYPES[each.type].in_force(stored.get(each.id, {}), each) for each in asked}
+
+
+def meaning(question: Question, number: int) -> list[int]:
+    """The ids of the classes that are read as one class: its own, and those merged into it."""
+    return [number, *(source for source, target in question.merged.items() if target == number)]
+
+
+def opinion(question: Question, class_ids: Sequence[int], probabilities: Sequence[float]) -> list[tuple[float, int]]:
+    """A model's probabilities with their classes in force, most probable first.
+
+    A round that began before a merge knows the merged classes still: their shares are added; where an item may have
+    several classes, the greatest one stands for all.
+    """
+    if not question.merged:
+        return sorted(zip(probabilities, class_ids, strict=False), reverse=True)
+    found: dict[int, float] = {}
+    several = bool(question.options.get("multiple"))
+    for share, number in zip(probabilities, class_ids, strict=False):
+        target = question.merged.get(number, number)
+        found[target] = max(found.get(target, 0.0), share) if several else found.get(target, 0.0) + share
+    return sorted(((share, number) for number, share in found.items()), reverse=True)
+
+
 def _question(spec: dict[str, Any], classes: Sequence[ProjectClass]) -> Question:
     own = [each for each in classes if each.question == spec["id"]]
-    aliases = {alias: each.merged_into or each.number for each in own for alias in each.aliases}
-    aliases |= {each.folded_name: each.merged_into or each.number for each in own}
+    merged = _merged(own)
+    aliases = {alias: merged.get(each.number, each.number) for each in own for alias in each.aliases}
+    aliases |= {each.folded_name: merged.get(each.number, each.number) for each in own}
     refs = tuple(ClassRef(each.number, each.name, each.retired) for each in own)
-    return Question(spec["id"], spec["type"], spec.get("options", {}), refs, aliases)
+    return Question(spec["id"], spec["type"], spec.get("options", {}), refs, aliases, merged)
+
+
+def _merged(classes: Sequence[ProjectClass]) -> dict[int, int]:
+    """Each merged class with the one at the end of its way: what was merged into a merged class goes along."""
+    into = {each.number: each.merged_into for each in classes if each.merged_into is not None}
+    found = {}
+    for number, target in into.items():
+        while target in into:  # a class that is merged is never merged into: there are no circles
+            target = into[target]
+        found[number] = target
+    return found

@@ -53,13 +53,15 @@ def why(session: Session, settings: Settings, person: Person, lease_id: int) -> 
     project = session.get_one(Project, held.project_id)
     if held.blind:
         return Why(project, blind=True)
-    return Why(project, False, _classes(session, held), _neighbours(session, settings, person, held))
+    return Why(project, False, _classes(session, project, held), _neighbours(session, settings, person, held))
 
 
-def _classes(session: Session, held: Lease) -> list[tuple[str, str, float]]:
-    known = {each.number: each for each in tasks.classes_of(session, held.project_id)}
+def _classes(session: Session, project: Project, held: Lease) -> list[tuple[str, str, float]]:
+    known = {each.number: each for each in tasks.classes_of(session, project.id)}
     likely = (held.reason or {}).get("likely") or []
-    return [(known[number].name, known[number].color, float(share)) for number, share in likely if number in known]
+    question = tasks.driving(tasks.questions(session, project))
+    ranked = tasks.opinion(question, [number for number, _ in likely], [float(share) for _, share in likely])
+    return [(known[number].name, known[number].color, share) for share, number in ranked if number in known]
 
 
 def _neighbours(session: Session, settings: Settings, person: Person, held: Lease) -> list[Neighbour]:

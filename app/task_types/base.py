@@ -1,7 +1,7 @@
 """The contract of task types: check, encode and compare a label."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 
@@ -22,7 +22,8 @@ class Question:
     type: str
     options: Mapping[str, Any]  # the task type's own settings, e.g. {"multiple": false}
     classes: tuple[ClassRef, ...]
-    aliases: Mapping[str, int]  # folded name, current or former -> class id
+    aliases: Mapping[str, int]  # folded name, current or former -> id of the class in force
+    merged: Mapping[int, int] = field(default_factory=dict)  # class id -> id of the class that it is read as
 
 
 class TaskType(Protocol):
@@ -39,8 +40,12 @@ class TaskType(Protocol):
         """The label as the API speaks it, with class names."""
         ...
 
+    def in_force(self, stored: dict[str, Any], question: Question) -> dict[str, Any]:
+        """The stored label as it is read now: merged classes replaced by those that took them in."""
+        ...
+
     def targets(self, stored: dict[str, Any], class_ids: Sequence[int]) -> list[float] | None:
-        """Shares per class id for the learner, or None where the label teaches nothing (unanswerable)."""
+        """Shares per class id for the learner, or None where a label in force teaches nothing (unanswerable)."""
         ...
 
     def distance(self, one: dict[str, Any], other: dict[str, Any]) -> float:

@@ -39,12 +39,23 @@ class Classification:
 
     def show(self, stored: dict[str, Any], question: Question) -> dict[str, Any]:
         """The label with class names."""
+        stored = self.in_force(stored, question)
         if "unanswerable" in stored:
             return stored
         names = {each.id: each.name for each in question.classes}
         if "class_ids" in stored:
             return {"classes": [names.get(number, str(number)) for number in stored["class_ids"]]}
         return {"class": names.get(stored["class_id"], str(stored["class_id"]))}
+
+    def in_force(self, stored: dict[str, Any], question: Question) -> dict[str, Any]:
+        """The stored label with the classes that merged ones are read as; two that became one are named once."""
+        if not question.merged:
+            return stored
+        if "class_ids" in stored:
+            return {"class_ids": sorted({question.merged.get(number, number) for number in stored["class_ids"]})}
+        if "class_id" in stored:
+            return {"class_id": question.merged.get(stored["class_id"], stored["class_id"])}
+        return stored
 
     def targets(self, stored: dict[str, Any], class_ids: Sequence[int]) -> list[float] | None:
         """1 for each chosen class, 0 for the others; None where nothing can be learned."""
@@ -85,7 +96,10 @@ class Classification:
 
 
 def _resolve(value: Any, by_id: bool, question: Question) -> int:
-    """The id of a class given by id or by its present or former name."""
+    """The id of a class given by its present or former name, or by id.
+
+    The id of a merged class is stored as it was said, so that undoing the merge gives the answer back.
+    """
     if by_id:
         number = value if isinstance(value, int) and not isinstance(value, bool) else None
     else:
@@ -93,8 +107,10 @@ def _resolve(value: Any, by_id: bool, question: Question) -> int:
     found = next((each for each in question.classes if each.id == number), None)
     if found is None:
         raise InvalidLabel(f"there is no class {_shown(value)}; {_allowed(question)}")
-    if found.retired:
-        raise InvalidLabel(f"the class {found.name!r} is retired; {_allowed(question)}")
+    read_as = question.merged.get(found.id, found.id)
+    offered = next(each for each in question.classes if each.id == read_as)
+    if offered.retired:
+        raise InvalidLabel(f"the class {offered.name!r} is retired; {_allowed(question)}")
     return found.id
 
 

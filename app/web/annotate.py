@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from app.api.classes import class_out
 from app.api.deps import Db
-from app.api.projects import class_out
 from app.services import tasks
 from app.services.access import project_for
 from app.web.markdown import markdown
@@ -22,6 +22,7 @@ def annotate(ref: str, request: Request, visitor: Visitor, db: Db) -> Response:
         classes = [class_out(each).model_dump() for each in tasks.classes_of(session, project.id, retired=False)]
         config = {
             "project": {**view, "state": project.state},
+            "version": project.version,
             "classes": classes,
             "person": {"id": visitor.id, "name": visitor.name},
             "guidelines_version": project.guidelines_version,

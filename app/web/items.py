@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from app.api.classes import class_out
 from app.api.deps import Db
-from app.api.projects import class_out
 from app.services import tasks
 from app.web.pages import PageRoute, Visitor, page, project_view
 

@@ -103,6 +103,11 @@ export class KeysDialog {
   private keep(): void {
     remember("keys", this.keymap.actions);
     remember(`class keys ${this.project}`, this.keymap.classes);
+    this.renew();
+  }
+
+  /** Give out the classes' keys again: the classes are others now. */
+  renew(): void {
     this.keys = classKeys(this.classes, this.keymap);
   }
 

@@ -8,6 +8,7 @@ export class Notices {
   constructor(
     private readonly place: string,
     private readonly changed: () => void,
+    private readonly quiet = false, // good to know rather than gone wrong
   ) {
     this.texts = recall<string[]>(place, []);
   }
@@ -19,7 +20,7 @@ export class Notices {
 
   view(): TemplateResult | typeof nothing {
     if (!this.texts.length) return nothing;
-    return html`<ul class="notices" role="alert">${this.texts.map((text, place) => html`<li class="long">${text} <button type="button" class="link" @click=${() => this.dismiss(place)}>Dismiss</button></li>`)}</ul>`;
+    return html`<ul class=${this.quiet ? "notices quiet" : "notices"} role=${this.quiet ? "log" : "alert"}>${this.texts.map((text, place) => html`<li class="long">${text} <button type="button" class="link" @click=${() => this.dismiss(place)}>Dismiss</button></li>`)}</ul>`;
   }
 
   private dismiss(place: number): void {

@@ -5,6 +5,7 @@ import type { Outbox } from "./outbox";
 import type { LabelView } from "./serving";
 
 export interface Progress {
+  version: number; // of the project's settings
   round: number | null;
   mine: { today: number; seconds_median: number | null };
   project: { answered: number };
@@ -17,17 +18,18 @@ export class ProgressBar {
   answered = 0; // since the progress was read
   private known: Progress | null = null;
 
-  /** `first` hears what the server knows of earlier answers; `changed` is called when there is something to draw. */
+  /** `heard` gets what the server knows, each time; `changed` is called when there is something to draw. */
   constructor(
     private readonly project: number,
-    private readonly goal: number | null,
+    private readonly goal: () => number | null,
     private readonly overview: string | null, // its address, for those who may see it
     private readonly outbox: Outbox,
-    private readonly first: (progress: Progress) => void,
+    private readonly heard: (progress: Progress, first: boolean) => void,
     private readonly changed: () => void,
   ) {
     void this.read();
     setInterval(() => void this.read(), READ_MS);
+    document.addEventListener("visibilitychange", () => void this.read());
   }
 
   /** `served` is the round of the newest items in hand. */
@@ -45,8 +47,9 @@ export class ProgressBar {
     if (!this.known) return "";
     const labels = this.known.project.answered + this.answered;
     const said = labels.toLocaleString("en");
-    return this.goal
-      ? `${said} of ${this.goal.toLocaleString("en")} labels`
+    const goal = this.goal();
+    return goal
+      ? `${said} of ${goal.toLocaleString("en")} labels`
       : `${said} ${labels === 1 ? "label" : "labels"} in all`;
   }
 
@@ -55,7 +58,7 @@ export class ProgressBar {
     try {
       const found = await call<Progress>("GET", `/projects/${this.project}/progress`);
       if (this.outbox.waiting > 0) return; // it lacks what waits here
-      if (!this.known) this.first(found);
+      this.heard(found, !this.known);
       this.known = found;
       this.answered = 0;
       this.changed();

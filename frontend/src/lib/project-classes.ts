@@ -1,7 +1,8 @@
-// The classes of a running project: added, renamed, recoloured, retired. Labels hold class ids, so a
-// rename touches no answer; a class in use is never deleted silently: the refusal says how many answers it has.
+// The classes of a running project: added, renamed, recoloured, described, merged, retired. Labels hold class ids, so
+// none of this touches an answer; a class in use is never deleted silently: the refusal says how many answers it has.
 import { html, nothing, type TemplateResult } from "lit";
 import { COLORS } from "./class-editor";
+import { count } from "./figures";
 import { call, pageData } from "./http";
 
 export interface ClassRow {
@@ -9,67 +10,118 @@ export interface ClassRow {
   name: string;
   color: string;
   hotkey: string | null;
+  description: string;
   retired: boolean;
+  merged_into: number | null;
+  answers: number;
 }
 
-type Changed = (work: () => Promise<unknown>, done: string) => Promise<void>;
+/** What the section needs of its page: `run` does the work, shows its refusal or `done`, and reads the classes again. */
+interface Section {
+  run: (work: () => Promise<unknown>, done: string) => Promise<void>;
+  draw: () => void;
+}
 
+const { project } = pageData<{ project: { id: number; slug: string } }>();
+const base = `/projects/${project.id}/classes`;
 const added = { name: "" };
+const merging = { id: 0, into: 0 }; // the class whose merge is being chosen, and the choice
 
-/** The section; `changed` runs the work, shows its refusal and reads the project again. */
-export function classesPart(classes: ClassRow[], changed: Changed): TemplateResult {
-  const base = `/projects/${pageData<{ project: { id: number } }>().project.id}/classes`;
+export function classesPart(classes: ClassRow[], section: Section): TemplateResult {
   const kept = classes.filter((each) => !each.retired);
-  const retired = classes.filter((each) => each.retired);
+  const gone = classes.filter((each) => each.retired);
+  const merged = kept.find((each) => each.id === merging.id);
   return html`<section class="card" aria-labelledby="classes"><h2 id="classes">Classes</h2>
     <div class="scroll" tabindex="0" role="region" aria-label="Classes, table"><table class="class-table">
-      <thead><tr><th scope="col">Colour</th><th scope="col">Name</th><th scope="col">Key</th><th scope="col"><span class="hidden">Retire</span></th><th scope="col"><span class="hidden">Remove</span></th></tr></thead>
-      <tbody>${kept.map((each) => classRow(each, base, changed))}</tbody></table></div>
-    ${retired.length ? retiredList(retired, base, changed) : nothing}
-    ${addForm(kept.length, base, changed)}</section>`;
+      <thead><tr><th scope="col">Colour</th><th scope="col">Name</th><th scope="col">Key</th><th scope="col">When to choose it</th><th scope="col" class="number">Answers</th><th scope="col"><span class="hidden">What to do</span></th></tr></thead>
+      <tbody>${kept.map((each) => classRow(each, kept, section))}</tbody></table></div>
+    ${merged ? mergeForm(merged, kept, section) : nothing}
+    ${gone.length ? goneList(gone, classes, section) : nothing}
+    ${addForm(kept.length, section)}</section>`;
 }
 
-function classRow(each: ClassRow, base: string, changed: Changed): TemplateResult {
-  const patch = (part: "name" | "color" | "hotkey") => (event: Event) => {
+function classRow(each: ClassRow, kept: ClassRow[], section: Section): TemplateResult {
+  const patch = (part: "name" | "color" | "hotkey" | "description") => (event: Event) => {
     const value = (event.target as HTMLInputElement).value.trim();
-    void changed(
-      () => call("PATCH", `${base}/${each.id}`, { body: { [part]: value || null } }),
-      `${each.name} was changed.`,
-    );
+    const body = { [part]: part === "hotkey" ? value || null : value };
+    void section.run(() => call("PATCH", `${base}/${each.id}`, { body }), `${each.name} was changed.`);
+  };
+  const merge = (): void => {
+    Object.assign(merging, { id: merging.id === each.id ? 0 : each.id, into: 0 });
+    section.draw();
   };
   const retire = (): void => {
-    void changed(() => call("PATCH", `${base}/${each.id}`, { body: { retired: true } }), `${each.name} is retired.`);
+    const work = () => call("PATCH", `${base}/${each.id}`, { body: { retired: true } });
+    void section.run(work, `${each.name} is retired.`);
   };
   const remove = (): void => {
-    void changed(() => call("DELETE", `${base}/${each.id}`), `${each.name} was removed.`);
+    void section.run(() => call("DELETE", `${base}/${each.id}`), `${each.name} was removed.`);
   };
   return html`<tr>
     <td><input type="color" .value=${each.color} aria-label="Colour of ${each.name}" @change=${patch("color")}></td>
     <td><input type="text" maxlength="200" required .value=${each.name} aria-label="Name of ${each.name}" @change=${patch("name")}></td>
     <td><input type="text" class="key" maxlength="1" .value=${each.hotkey ?? ""} aria-label="Key of ${each.name}" @change=${patch("hotkey")}></td>
-    <td><button type="button" class="quiet-button" aria-label="Retire ${each.name}" @click=${retire}>Retire</button></td>
-    <td><button type="button" class="quiet-button" aria-label="Remove ${each.name}" @click=${remove}>Remove</button></td></tr>`;
+    <td><input type="text" maxlength="10000" .value=${each.description} aria-label="When to choose ${each.name}" @change=${patch("description")}></td>
+    <td class="number">${answersOf(each)}</td>
+    <td class="acts"><button type="button" class="quiet-button" aria-expanded=${merging.id === each.id} aria-label="Merge ${each.name}" ?disabled=${kept.length < 2} @click=${merge}>Merge</button>
+      <button type="button" class="quiet-button" aria-label="Retire ${each.name}" @click=${retire}>Retire</button>
+      ${each.answers ? nothing : html`<button type="button" class="quiet-button" aria-label="Remove ${each.name}" @click=${remove}>Remove</button>`}</td></tr>`;
 }
 
-function retiredList(retired: ClassRow[], base: string, changed: Changed): TemplateResult {
-  const back = (each: ClassRow) => () =>
-    changed(
-      () => call("PATCH", `${base}/${each.id}`, { body: { retired: false } }),
-      `${each.name} can be chosen again.`,
+const answersOf = ({ name, answers }: ClassRow): TemplateResult =>
+  answers
+    ? html`<a href="/projects/${project.slug}/items?class=${encodeURIComponent(name)}" aria-label="Answers of ${name}: ${answers}">${count(answers)}</a>`
+    : html`0`;
+
+function mergeForm(each: ClassRow, kept: ClassRow[], section: Section): TemplateResult {
+  const others = kept.filter((other) => other.id !== each.id);
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    const other = others.find(({ id }) => id === merging.into);
+    if (!other) return;
+    merging.id = 0;
+    void section.run(
+      () => call("POST", `${base}/${each.id}/merge`, { body: { into: other.id } }),
+      `${each.name} is read as ${other.name} now: ${other.name} has ${count(each.answers + other.answers)} answers. The next round learns it so.`,
     );
-  return html`<h3>Retired</h3><p class="quiet">They can no longer be chosen; their answers are kept.</p>
-    <ul class="plain">${retired.map((each) => html`<li>${each.name} <button type="button" class="quiet-button" aria-label="Bring ${each.name} back" @click=${back(each)}>Bring back</button></li>`)}</ul>`;
+  };
+  return html`<form class="inline merge" @submit=${submit}><label>Read the ${count(each.answers)} answers of ${each.name} as<select required @change=${(
+    event: Event,
+  ) => {
+    merging.into = Number((event.target as HTMLSelectElement).value);
+  }}><option value="">choose a class</option>${others.map(({ id, name }) => html`<option value=${id}>${name}</option>`)}</select></label>
+    <button type="submit">Merge</button></form>
+    <p class="quiet">Answers on their way count too, nobody is interrupted, and the merge can be undone at any time.</p>`;
 }
 
-function addForm(place: number, base: string, changed: Changed): TemplateResult {
+function goneList(gone: ClassRow[], all: ClassRow[], section: Section): TemplateResult {
+  const named = (id: number) => all.find((each) => each.id === id)?.name;
+  const back = (each: ClassRow) => () =>
+    each.merged_into
+      ? section.run(() => call("DELETE", `${base}/${each.id}/merge`), `${each.name} has its own answers again.`)
+      : section.run(
+          () => call("PATCH", `${base}/${each.id}`, { body: { retired: false } }),
+          `${each.name} can be chosen again.`,
+        );
+  return html`<h3>Merged and retired</h3><p class="quiet">They can no longer be chosen; their answers are kept.</p>
+    <ul class="plain">${gone.map(
+      (
+        each,
+      ) => html`<li>${each.name}: ${each.merged_into ? `read as ${named(each.merged_into)}` : html`retired, ${answersOf(each)} answers`}
+      <button type="button" class="quiet-button" aria-label=${each.merged_into ? `Undo the merge of ${each.name}` : `Bring ${each.name} back`} @click=${back(each)}>${each.merged_into ? "Undo the merge" : "Bring back"}</button></li>`,
+    )}</ul>`;
+}
+
+function addForm(place: number, section: Section): TemplateResult {
   const submit = (event: Event): void => {
     event.preventDefault();
     const name = added.name.trim();
     if (!name) return;
     added.name = "";
-    void changed(
-      () => call("POST", base, { body: { name, color: COLORS[place % COLORS.length] } }),
-      `${name} was added.`,
+    const body = { name, color: COLORS[place % COLORS.length] };
+    void section.run(
+      () => call("POST", base, { body }),
+      `${name} was added; whoever labels sees it within half a minute.`,
     );
   };
   return html`<form class="inline" @submit=${submit}><label>New class<input type="text" maxlength="200" .value=${added.name} @input=${(

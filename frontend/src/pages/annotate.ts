@@ -3,6 +3,7 @@ import { html, nothing, render, type TemplateResult } from "lit";
 import { keyed } from "lit/directives/keyed.js";
 import { ActiveTime } from "../lib/active-time";
 import { answerButtons, type Choice } from "../lib/answer-buttons";
+import { Changes } from "../lib/changes";
 import { brief, type Given, History } from "../lib/history";
 import { call, message, newId, pageData } from "../lib/http";
 import type { ImageStage } from "../lib/image-stage";
@@ -21,6 +22,7 @@ import { Why } from "../lib/why";
 
 interface Config {
   project: { id: number; slug: string; name: string; modality: string; multiple: boolean; role: string };
+  version: number;
   classes: ClassView[];
   person: { id: number; name: string };
   guidelines_version: number;
@@ -48,14 +50,19 @@ class AnnotatePage {
   private readonly habits = habits();
   private readonly progress = new ProgressBar(
     this.config.project.id,
-    this.config.goal?.labels ?? null,
+    () => this.config.goal?.labels ?? null,
     this.config.project.role === "annotator" ? null : `/projects/${this.config.project.slug}/overview`,
     this.outbox,
-    (found) => this.recall(found),
+    (found, first) => {
+      if (first) this.recall(found);
+      void this.changes.look(found.version);
+    },
     () => this.draw(),
   );
   private readonly why = new Why(() => this.draw());
   private readonly notices = new Notices(`notices ${this.owner}`, () => this.draw());
+  private readonly news = new Notices(`news ${this.owner}`, () => this.draw(), true);
+  private readonly changes = new Changes(this.config, (words) => this.changed(words));
   private readonly dialog = new KeysDialog(this.config.classes, this.config.project.id, this.habits, () => this.draw());
   private chosen = new Set<number>();
   private rejected = 0; // the lease whose suggestion was rejected
@@ -91,7 +98,7 @@ class AnnotatePage {
   private view(lease: LeaseView | undefined): TemplateResult {
     const side = this.panel === "none" ? nothing : this.side(this.panel, lease);
     const card = this.habits.beside ? "card-column beside" : "card-column";
-    return html`${this.progress.view(this.hand.round)} ${this.notices.view()}
+    return html`${this.progress.view(this.hand.round)} ${this.notices.view()} ${this.news.view()}
       <div class=${this.panel === "none" ? "desk" : "desk with-panel"}>
         <section class=${card}>${lease ? this.card(lease) : waiting(this.hand.state, this.hand.words)}</section>
         ${side}
@@ -346,6 +353,14 @@ class AnnotatePage {
     const stored = answer as { counted?: boolean; key?: string } | null;
     if (stored?.counted === false)
       this.notices.add(`${stored.key}: answered by a colleague meanwhile; yours is kept as extra.`);
+  }
+
+  /** Other classes or guidelines: the card shows them, and nothing stays chosen that is gone. */
+  private changed(words: string | null): void {
+    this.dialog.renew();
+    this.chosen = new Set([...this.chosen].filter((id) => this.config.classes.some((each) => each.id === id)));
+    if (words) this.news.add(words);
+    this.draw();
   }
 
   private togglePanel(panel: Exclude<Panel, "none">): void {

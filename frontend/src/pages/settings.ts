@@ -10,7 +10,6 @@ interface ProjectRow {
   name: string;
   state: string;
   guidelines: string;
-  classes: ClassRow[];
   strategy: { name: string };
   round_size: number | "auto" | null;
   overlap: number;
@@ -29,6 +28,7 @@ const STATES: Record<string, string> = {
 };
 
 let row: ProjectRow | null = null;
+let classes: ClassRow[] = [];
 let etag = "";
 let fault = "";
 let said = "";
@@ -44,7 +44,9 @@ let learning: LearningForm = {
 
 async function load(): Promise<void> {
   try {
+    const counted = call<{ items: ClassRow[] }>("GET", `${path}/classes`);
     const answer = await send("GET", `/api/v1${path}`);
+    classes = (await counted).items;
     take(answer.value as ProjectRow, answer.headers);
   } catch (error) {
     fault = message(error);
@@ -88,7 +90,7 @@ function draw(): void {
 function page(): TemplateResult {
   const notes = html`<p role="status">${said}</p>${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}`;
   if (!row) return html`${fault ? notes : html`<p class="quiet" aria-busy="true">Reading the settings</p>`}`;
-  return html`${notes} ${basics()} ${classesPart(row.classes, classesChanged)} ${learningPart()} ${statePart()} ${removal()}`;
+  return html`${notes} ${basics()} ${classesPart(classes, { run: classesChanged, draw })} ${learningPart()} ${statePart()} ${removal()}`;
 }
 
 async function classesChanged(work: () => Promise<unknown>, done: string): Promise<void> {

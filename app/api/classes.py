@@ -1,0 +1,127 @@
+"""Classes of a running project."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.bodies import StrictRoute
+from app.api.deps import Caller, Db
+from app.core.text import INT64_MAX
+from app.db import ProjectClass
+from app.services import classes
+
+router = APIRouter(tags=["projects"], route_class=StrictRoute)
+Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
+
+
+class ClassOut(BaseModel):
+    """A class; its id is the project's own and never used again."""
+
+    id: int
+    name: str
+    color: str
+    hotkey: str | None
+    description: str
+    retired: bool
+    merged_into: int | None = None
+
+
+class CountedClassOut(ClassOut):
+    """A class with the answers that stand for it; those of a merged class count for the one it was merged into."""
+
+    answers: int
+
+
+class ClassesOut(BaseModel):
+    """All classes in the order in which people see them."""
+
+    items: list[CountedClassOut]
+
+
+class ClassIn(BaseModel):
+    """A new class."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200)
+    color: str | None = Field(None, max_length=16)
+    hotkey: str | None = Field(None, max_length=16)
+    description: str | None = Field(None, max_length=10_000)
+
+
+class ClassChange(BaseModel):
+    """What may be changed of a class."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = Field(None, min_length=1, max_length=200)
+    color: str | None = Field(None, max_length=16)
+    hotkey: str | None = Field(None, max_length=16)
+    description: str | None = Field(None, max_length=10_000)
+    retired: bool | None = None
+
+
+class MergeIn(BaseModel):
+    """The class that takes the other one in."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    into: int = Field(gt=0, le=INT64_MAX)
+
+
+@router.get("/projects/{project}/classes", response_model=ClassesOut)
+def list_classes(project: str, person: Caller, db: Db) -> ClassesOut:
+    """The classes with the number of answers of each (reviewers and managers)."""
+    with db.read() as session:
+        found = classes.counted(session, person, project)
+        rows = [CountedClassOut(**class_out(each.row).model_dump(), answers=each.answers) for each in found]
+        return ClassesOut(items=rows)
+
+
+@router.post("/projects/{project}/classes", status_code=201, response_model=ClassOut)
+def add_class(project: str, body: ClassIn, person: Caller, db: Db) -> ClassOut:
+    """Add a class; a round becomes due."""
+    with db.write() as session:
+        return class_out(classes.add(session, person, project, body.model_dump(exclude_none=True)))
+
+
+@router.patch("/projects/{project}/classes/{number}", response_model=ClassOut)
+def change_class(project: str, number: Number, body: ClassChange, person: Caller, db: Db) -> ClassOut:
+    """Rename, recolour, describe or retire a class."""
+    with db.write() as session:
+        return class_out(classes.change(session, person, project, number, body.model_dump(exclude_unset=True)))
+
+
+@router.delete("/projects/{project}/classes/{number}", status_code=204)
+def delete_class(project: str, number: Number, person: Caller, db: Db) -> None:
+    """Delete a class that no label uses."""
+    with db.write() as session:
+        classes.delete(session, person, project, number)
+
+
+@router.post("/projects/{project}/classes/{number}/merge", response_model=ClassOut)
+def merge_class(project: str, number: Number, body: MergeIn, person: Caller, db: Db) -> ClassOut:
+    """Merge a class into another one: its answers are read as that one's from now on, late ones too."""
+    with db.write() as session:
+        return class_out(classes.merge(session, person, project, number, body.into))
+
+
+@router.delete("/projects/{project}/classes/{number}/merge", response_model=ClassOut)
+def unmerge_class(project: str, number: Number, person: Caller, db: Db) -> ClassOut:
+    """Undo a merge: the answers given under the class are its own again."""
+    with db.write() as session:
+        return class_out(classes.unmerge(session, person, project, number))
+
+
+def class_out(row: ProjectClass) -> ClassOut:
+    """A class as the API shows it."""
+    return ClassOut(
+        id=row.number,
+        name=row.name,
+        color=row.color,
+        hotkey=row.hotkey,
+        description=row.description,
+        retired=row.retired,
+        merged_into=row.merged_into,
+    )

@@ -1,0 +1,63 @@
+"""The settings of a running project, and what they do to the page of somebody who labels meanwhile."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Visit
+from tests.browser.test_annotate import make_project, open_page, stored
+
+
+def open_settings(visit: Visit, project: int) -> Page:
+    visit.sign_in(1)
+    page = visit.open(f"/projects/{project}/settings")
+    expect(page.get_by_role("heading", name="Classes")).to_be_visible()
+    return page
+
+
+def look_again(page: Page) -> None:
+    """What the page does by itself every 20 seconds, and when somebody comes back to it."""
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_classes_change_under_the_hands_of_whoever_labels(visit: Visit) -> None:
+    project = make_project(visit.site, classes=("good", "bad", "dull"))
+    labelling = open_page(visit, project)
+    for key in "123":
+        labelling.keyboard.press(key)
+    expect(labelling.get_by_role("status")).to_have_text("Saved")
+    settings = visit.page.context.new_page()
+    settings.goto(f"{visit.site.url}/projects/{project}/settings")
+
+    settings.get_by_role("button", name="Merge dull").click()
+    settings.get_by_label("Read the 1 answers of dull as").select_option("bad")
+    settings.get_by_role("button", name="Merge", exact=True).click()
+
+    expect(settings.get_by_role("status")).to_contain_text("dull is read as bad now: bad has 2 answers.")
+    expect(settings.get_by_role("link", name="Answers of bad: 2")).to_be_visible()
+    labelling.keyboard.press("3")  # the page does not know of it yet: its answer counts all the same
+    expect(labelling.get_by_role("status")).to_have_text("Saved")
+    settings.get_by_label("New class").fill("odd")
+    settings.get_by_role("button", name="Add").click()
+    expect(settings.get_by_role("status")).to_contain_text("odd was added")
+    look_again(labelling)
+    expect(labelling.get_by_text("The classes changed. New: odd. No longer to be chosen: dull.")).to_be_visible()
+    expect(labelling.get_by_role("button", name="dull")).to_have_count(0)
+    labelling.get_by_role("button", name="odd").click()
+    expect(labelling.get_by_role("status")).to_have_text("Saved")
+    assert [row.label["label"]["class_id"] for row in stored(visit.site)] == [1, 2, 3, 3, 4]
+    settings.reload()
+    expect(settings.get_by_role("link", name="Answers of bad: 3")).to_be_visible()
+
+    settings.get_by_role("button", name="Undo the merge of dull").click()
+
+    expect(settings.get_by_role("link", name="Answers of dull: 2")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_settings_fit_the_window_and_are_accessible(visit: Visit, width: int) -> None:
+    visit.page.set_viewport_size({"width": width, "height": 844})
+    page = open_settings(visit, make_project(visit.site, classes=("good", "b" * 200, "dull")))
+    page.get_by_role("button", name="Merge good").click()
+
+    assert not visit.overflows()
+    assert visit.findings() == []
