@@ -90,10 +90,10 @@ class Line:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         return self
 
-    async def post(self, path: str, body: dict, **headers: str) -> tuple[int, Any]:
+    async def post(self, path: str, body: dict, *, method: str = "POST", **headers: str) -> tuple[int, Any]:
         """The status and the JSON of the answer."""
         content = orjson.dumps(body)
-        lines = [f"POST /api/v1{path} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {self._token}"]
+        lines = [f"{method} /api/v1{path} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {self._token}"]
         lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         self._writer.write("\r\n".join([*lines, "", ""]).encode() + content)

@@ -12,6 +12,7 @@ from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Db
 from app.api.loop import LOOK_SECONDS, Wait
 from app.api.pages import Limit
+from app.core.ending import ending
 from app.core.text import INT64_MAX
 from app.services import feed
 from app.services.feed import Page, Wanted
@@ -67,7 +68,7 @@ async def follow_annotations(
 async def _newer(db: Db, project_id: int, after: int, end: float) -> bool:
     """Wait for something behind a place, with neither a thread nor a connection; False when the time is over."""
     clock = asyncio.get_running_loop().time
-    while clock() < end:
+    while clock() < end and not ending.is_set():
         if await feed.newest(db, project_id) > after:
             return True
         await asyncio.sleep(min(LOOK_SECONDS, max(0.0, end - clock())))

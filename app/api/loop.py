@@ -13,6 +13,7 @@ from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Db
 from app.api.pages import Cursor, Limit, seal, unseal
 from app.api.payloads import item_view
+from app.core.ending import ending
 from app.core.errors import NotFound
 from app.core.text import INT64_MAX, write_json
 from app.db import Database, Job
@@ -65,7 +66,7 @@ async def until_changed(look: Callable[[], Any], same: Callable[[Any, Any], bool
     """Look now, and again five times a second until it differs or the wait is over; holds no thread meanwhile."""
     first = found = await run_in_threadpool(look)
     end = asyncio.get_running_loop().time() + wait
-    while same(first, found) and asyncio.get_running_loop().time() < end:
+    while same(first, found) and asyncio.get_running_loop().time() < end and not ending.is_set():
         await asyncio.sleep(LOOK_SECONDS)
         found = await run_in_threadpool(look)
     return found

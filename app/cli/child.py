@@ -5,9 +5,11 @@ import gc
 import os
 import socket
 import threading
+from types import FrameType
 
 import uvicorn
 
+from app.core.ending import ending
 from app.core.settings import Settings
 
 PIPE = "LABELWISE_PARENT_PIPE"
@@ -35,7 +37,15 @@ def main(listening: int) -> None:
     config.load()
     gc.collect()
     gc.freeze()  # what was loaded stays: walking it again and again stopped every request for 130 ms
-    uvicorn.Server(config).run(sockets=[socket.socket(fileno=listening)])
+    _Server(config).run(sockets=[socket.socket(fileno=listening)])
+
+
+class _Server(uvicorn.Server):
+    """Tells those who wait for news that there is nothing to wait for any more, so that no restart waits for them."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        ending.set()
+        super().handle_exit(sig, frame)
 
 
 def _leave_with_parent(pipe: int) -> None:

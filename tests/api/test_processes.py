@@ -165,3 +165,21 @@ def test_a_retry_finds_the_answer_of_a_server_that_died_between_commit_and_reply
     with db.read() as session:
         [stored] = session.execute(select(Annotation)).scalars()
         assert (stored.id, stored.seconds_spent, stored.counted) == (again.json()["id"], 2, True)
+
+
+def test_a_server_that_is_told_to_end_answers_those_who_wait(db: Database, settings: Settings) -> None:
+    headers, port = token_of(db, "boss", admin=True), free_port()
+    address = f"http://127.0.0.1:{port}/api/v1"
+    serve = ["-m", "labelwise", "serve", "--port", str(port), "--no-worker"]
+    with ThreadPoolExecutor(2) as pool:
+        with running(serve, db=db, settings=settings):
+            wait_for(f"http://127.0.0.1:{port}")
+            with httpx.Client(base_url=address, headers=headers) as client:
+                project = f"{address}/projects/{made(client, 0)}"
+            news = (f"{project}/annotations?wait=30", f"{project}/status?wait=30")
+            waiting = [pool.submit(httpx.get, each, headers=headers, timeout=60) for each in news]
+            time.sleep(1)
+            told = time.monotonic()
+
+        assert [each.result(timeout=30).status_code for each in waiting] == [200, 200]
+        assert time.monotonic() - told < 4  # those that do not answer are cut off after five seconds
