@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import os
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -30,13 +31,34 @@ def _loader() -> Any:
 
 
 def raw(name: str, split: str) -> tuple[str, list[Any], list[str]]:
-    """Modality, payloads and labels of a split."""
+    """Modality, payloads and labels of a split; `fsdd:speaker` takes another field of the items for the label."""
+    name, _, field = name.partition(":")
     items, labels = _loader().load(name, split=split)
+    if field:
+        labels = [each[field] for each in items]
+    if "bytes" in items[0] and items[0]["file"].endswith(".wav"):
+        return "audio", _files(items), labels
     if isinstance(items[0], str):
         return "text", items, labels
     if "bytes" in items[0]:
         return "image", [io.BytesIO(each["bytes"]) for each in items], labels
     return "table", items, labels
+
+
+def _files(items: list[Any]) -> list[Path]:
+    """The clips as files, for the length of this process."""
+    into = Path(_folder_of_clips().name)
+    paths = []
+    for each in items:
+        path = into / Path(each["file"]).name
+        path.write_bytes(each["bytes"])
+        paths.append(path)
+    return paths
+
+
+@cache
+def _folder_of_clips() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="labelwise-clips-")
 
 
 def dataset(name: str, featurizer: dict[str, Any] | None = None) -> Dataset:

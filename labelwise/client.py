@@ -220,10 +220,10 @@ class Project:
         key: Callable[[Path], str] | None = None,
         labels: bool = False,
     ) -> Report:
-        """Upload images and make an item of each; `paths` may be a pattern like "img/*.jpg".
+        """Upload images or sounds and make an item of each; `paths` may be a pattern like "img/*.jpg".
 
         `key` makes an item's key of its path (the file's name unless given); with `labels` the folder's name is the
-        label. A file that is no image is among the rejected.
+        label. A file of another kind is among the rejected.
         """
         given = sorted(glob(str(paths), recursive=True)) if isinstance(paths, str | Path) else paths
         files = [Path(each) for each in given]
@@ -235,7 +235,7 @@ class Project:
             answer = self._client.call("POST", f"{self._path}/media", files={"files": (path.name, path.read_bytes())})
             rejected += [{"line": number, "key": name, "error": each["error"]} for each in answer["rejected"]]
             label = {"label": path.parent.name} if labels else {}
-            rows += [{"key": name, "image": each["id"], **label} for each in answer["media"]]
+            rows += [{"key": name, each["type"].partition("/")[0]: each["id"], **label} for each in answer["media"]]
         report = self.push(rows, create_classes=labels) if rows else Report()
         return report.plus(Report(rejected_count=len(rejected), rejected=rejected))
 

@@ -26,7 +26,7 @@ streams = APIRouter(tags=["items"], route_class=StreamRoute)
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
 FILES_AT_ONCE = 1000
 FILE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"image/*": {"schema": {"type": "string", "format": "binary"}}}},
+    200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
     206: {"description": "The range that was asked for"},
     304: {"description": "The caller has it already"},
     400: {"description": "The range is none"},
@@ -64,7 +64,7 @@ async def upload_media(
     db: Db,
     labels: Annotated[Literal["folders"] | None, Query()] = None,
 ) -> MediaOut:
-    """Upload images, or a ZIP of them; `labels=folders` also makes labelled items of a ZIP's folders."""
+    """Upload images or sounds, or a ZIP of them; `labels=folders` also makes labelled items of a ZIP's folders."""
     await run_in_threadpool(ingestion.check_may_import, db, person, project)
     # The form is read here, not by a parameter: a parameter would take the bytes before it is known who sends them.
     bounded = Request(request.scope, _bounded(request, config.import_body_bytes))
@@ -79,7 +79,8 @@ def _take_in(
     db: Database, config: Settings, person: Person, project: str, files: list[UploadFile], folders: bool
 ) -> MediaOut:
     with db.read() as session:
-        project_id = project_for(session, person, project, "manager").id
+        found = project_for(session, person, project, "manager")
+        project_id, modality = found.id, found.modality
     stored: list[dict[str, Any]] = []
     rejected: list[dict[str, Any]] = []
     for each in files:
@@ -89,7 +90,7 @@ def _take_in(
                 rejected.append({"name": inner[:200], "error": source})
                 continue
             try:
-                kept = media.store(config, project_id, source)
+                kept = media.store(config, project_id, modality, source)
                 with db.write() as session:
                     row = media.record(session, project_id, inner, kept)
                     stored.append(
@@ -119,7 +120,7 @@ def show_thumbnail(
     db: Db,
     side: Annotated[int, Query(ge=16, le=1024)] = 256,
 ) -> Response:
-    """A PNG of at most `side` pixels a side, brought down to one of a few sizes."""
+    """A PNG of at most `side` pixels a side, brought down to one of a few sizes; of a sound, its waveform."""
     with db.read() as session:
         row, path = media.readable(session, config, person, media_id)
     kept, size = thumbnails.of(config, row.project_id, row.sha256, path, side)

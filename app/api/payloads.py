@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from app.services.media import file_in
+
 
 def item_view(modality: str, payload: dict[str, Any]) -> dict[str, Any]:
-    """The payload fields of an item: text as stored, an image with the address of its bytes, here or still outside."""
-    image = payload.get("image")
-    if modality == "image" and isinstance(image, dict) and isinstance(image.get("media"), int):
-        size = {key: image[key] for key in ("name", "width", "height") if key in image}
-        return {"image": {"media": image["media"], "url": f"/api/v1/media/{image['media']}", **size}}
-    if modality == "image" and isinstance(image, dict):
-        return {"image": {"address": image.get("address")}}
-    return payload
+    """The payload fields of an item: text as stored, a file with the address of its bytes, here or still outside."""
+    found = file_in(payload)
+    if found is None or found[0] != modality:
+        return payload
+    field, held = found
+    if not isinstance(held.get("media"), int):
+        return {field: {"address": held.get("address")}}
+    size = {key: held[key] for key in ("name", "width", "height", "seconds") if key in held}
+    return {field: {"media": held["media"], "url": f"/api/v1/media/{held['media']}", **size}}

@@ -51,7 +51,7 @@ class Item(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
     key: Mapped[str] = mapped_column(String(512))
-    payload: Mapped[dict[str, Any]]  # {"text": ...} | {"image": {"sha256"...} or {"address"}} | {"row": {...}}
+    payload: Mapped[dict[str, Any]]  # {"text": ...}, {"row": {...}} or {"image": {"sha256"...} or {"address"}}
     content_hash: Mapped[str] = mapped_column(String(32))  # of the payload as sent: changed or not
     fingerprint: Mapped[str] = mapped_column(String(32))  # equal for near-identical content
     meta: Mapped[dict[str, Any]] = mapped_column("metadata")
@@ -90,6 +90,7 @@ class Media(Base):
     size: Mapped[int]
     width: Mapped[int | None]
     height: Mapped[int | None]
+    seconds: Mapped[float | None]  # of a clip
     created_at: Mapped[datetime]
 
 

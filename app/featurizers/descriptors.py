@@ -9,7 +9,7 @@ import numpy as np
 
 from app.core.arrays import AnyArray, Floats
 from app.core.block import Block
-from app.featurizers.dense import unit_rows
+from app.featurizers.dense import Projection, half_whitened, unit_rows
 from app.featurizers.options import check_integer
 from app.featurizers.pixels import read_pixels
 
@@ -18,14 +18,6 @@ CELL = 4
 BINS = 9
 THUMB = 12
 SEED = 0
-
-
-@dataclass(frozen=True)
-class DescriptorState:
-    """Mean (d,) and whitening projection (d, dims) of the raw descriptors."""
-
-    mean: Floats
-    projection: Floats
 
 
 @dataclass(frozen=True)
@@ -52,37 +44,27 @@ class Descriptors:
         """Changes whenever the vectors would."""
         return f"descriptors-1-{self.dimensions}"
 
-    def fit(self, payloads: Sequence[Any]) -> DescriptorState:
+    def fit(self, payloads: Sequence[Any]) -> Projection:
         """Learn the principal components from at most 5,000 images."""
-        step = max(1, len(payloads) // 5_000)
-        raw = _raw(payloads[::step])
-        mean = raw.mean(axis=0)
-        rank = max(1, min(self.dimensions, *raw.shape))
-        _, values, right = np.linalg.svd(raw - mean, full_matrices=False)
-        spread = values[:rank] / np.sqrt(max(len(raw) - 1, 1))
-        # Half-way between plain and whitened components: strong directions lead, weak ones are still heard.
-        weight = 1 / np.sqrt(np.maximum(spread, 1e-3 * max(float(spread[0]), 1e-6)))
-        return DescriptorState(mean.astype(np.float32), (right[:rank].T * weight).astype(np.float32))
+        return half_whitened(_raw(payloads[:: max(1, len(payloads) // 5_000)]), self.dimensions)
 
-    def transform(self, payloads: Sequence[Any], state: DescriptorState) -> Block:
+    def transform(self, payloads: Sequence[Any], state: Projection) -> Block:
         """Dense (n, dims) rows of unit length; an image that cannot be read gives a row of zeros."""
         if not payloads:
             return Block(np.zeros((0, state.projection.shape[1]), dtype=np.float32))
         raw = _raw(payloads)
         unread = ~raw.any(axis=1)
-        dense = unit_rows((raw - state.mean) @ state.projection)
+        dense = unit_rows(state.of(raw))
         dense[unread] = 0
         return Block(dense)
 
-    def save(self, state: DescriptorState, path: Path) -> None:
+    def save(self, state: Projection, path: Path) -> None:
         """Write the state as .npz."""
-        with path.open("wb") as file:
-            np.savez(file, mean=state.mean, projection=state.projection)
+        state.save(path)
 
-    def load(self, path: Path) -> DescriptorState:
+    def load(self, path: Path) -> Projection:
         """Read what `save` wrote."""
-        with np.load(path, allow_pickle=False) as arrays:
-            return DescriptorState(arrays["mean"], arrays["projection"])
+        return Projection.load(path)
 
 
 def _raw(paths: Sequence[Any]) -> Floats:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 
 from app.core.plugins import entries
+from app.modalities.audio import AudioItem
 from app.modalities.base import Modality
 from app.modalities.image import ImageItem
 from app.modalities.table import Table
 from app.modalities.text import Text
 
-OWN: tuple[Modality, ...] = (Text(), ImageItem(), Table())
+OWN: tuple[Modality, ...] = (Text(), ImageItem(), AudioItem(), Table())
 MODALITIES: Mapping[str, Modality] = entries("modalities", OWN)
 
 __all__ = ["MODALITIES", "Modality"]

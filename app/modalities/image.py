@@ -1,6 +1,5 @@
 """Images: the item names a stored file; decoding is guarded before a pixel is read."""
 
-import hashlib
 import io
 import struct
 import warnings
@@ -9,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from PIL import Image, ImageOps
 
 from app.core.errors import InvalidPayload
+from app.modalities.base import FileInfo, StoredFileItem
 
 TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
 SIGNATURES = (
@@ -31,37 +31,14 @@ Image.MAX_IMAGE_PIXELS = None  # our own limit, which `probe` checks before a pi
 
 
 @dataclass(frozen=True)
-class ImageInfo:
-    """What is known of an image file before it is decoded; `width` and `height` in pixels."""
-
-    type: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
-class ImageItem:
-    """`{"media": id, "sha256": ..., "width": ..., "height": ..., "name": ...}`, made when the item is stored.
-
-    `{"address": ...}` alone is a file that is still to be fetched.
-    """
+class ImageItem(StoredFileItem):
+    """A stored picture; its payload also has `width` and `height`, in pixels."""
 
     name: ClassVar[str] = "image"
     field: ClassVar[str] = "image"
     viewer: ClassVar[str] = "image-item"
+    media: ClassVar[str | None] = "image/"
     featurizers: ClassVar[tuple[str, ...]] = ("descriptors", "onnx-image", "client")
-
-    def check(self, payload: Any) -> Any:
-        """The stored form; raises InvalidPayload when the file was not looked up."""
-        if isinstance(payload, dict) and isinstance(payload.get("sha256", payload.get("address")), str):
-            return payload
-        raise InvalidPayload("image names a stored file: upload it to /media first")
-
-    def fingerprint(self, payload: Any) -> str:
-        """Equal for files of the same bytes, and for the same address before its file is here."""
-        if "sha256" in payload:
-            return str(payload["sha256"])[:32]
-        return hashlib.blake2b(payload["address"].encode(), digest_size=16).hexdigest()
 
 
 def sniff(head: bytes) -> str | None:
@@ -71,7 +48,7 @@ def sniff(head: bytes) -> str | None:
     return next((name for signature, name in SIGNATURES if head.startswith(signature)), None)
 
 
-def probe(path: Path, *, megapixels: float) -> ImageInfo:
+def probe(path: Path, *, megapixels: float) -> FileInfo:
     """Look at a file; its pixels are decoded, to see that it is whole, only when they are few enough.
 
     Raises:
@@ -83,7 +60,7 @@ def probe(path: Path, *, megapixels: float) -> ImageInfo:
             raise InvalidPayload(f"the image has {width * height / 1e6:.0f} megapixels; {megapixels:g} are allowed")
         image.draft(None, LOOK)  # every byte of a JPEG is read, a 64th of its pixels are kept
         image.load()
-        return ImageInfo(TYPES[str(image.format)], width, height)
+        return FileInfo(TYPES[str(image.format)], width, height)
 
 
 def decode(path: Path, side: int) -> Image.Image:

@@ -18,6 +18,7 @@ class Table:
     name: ClassVar[str] = "table"
     field: ClassVar[str] = "row"
     viewer: ClassVar[str] = "table-item"
+    media: ClassVar[str | None] = None
     featurizers: ClassVar[tuple[str, ...]] = ("columns", "client")
 
     def check(self, payload: Any) -> Any:

@@ -24,6 +24,7 @@ class Text:
     name: ClassVar[str] = "text"
     field: ClassVar[str] = "text"
     viewer: ClassVar[str] = "text-item"
+    media: ClassVar[str | None] = None
     featurizers: ClassVar[tuple[str, ...]] = ("ngrams", "onnx-text", "client")
 
     def check(self, payload: Any) -> Any:

@@ -175,7 +175,7 @@ def reader_of(db: Database, settings: Settings, project_id: int, options: Option
         if fetches.is_address(given):
             return fetches.waiting(settings, given)
         with db.read() as session:
-            return media.payload(media.find(session, project_id, given))
+            return media.payload(media.find(session, project_id, modality, given))
 
     return Reader(modality, question, settings, options.mapping, file_of)
 

@@ -1,4 +1,4 @@
-"""ZIP files of images: opened without trust in their names, sizes or promises."""
+"""ZIP files of images and sounds: opened without trust in their names, sizes or promises."""
 
 import zipfile
 from collections.abc import Iterator
@@ -79,11 +79,11 @@ def items_of_folders(
             question = tasks.driving(tasks.questions(session, project))
             # Two names of the same bytes are one stored file and two items.
             rows = [(each["name"], session.get_one(Media, each["id"])) for each in stored[start : start + BATCH]]
-            reader = Reader("image", question, settings, {}, lambda given: given)
+            reader = Reader(project.modality, question, settings, {}, lambda given: given)
             prepared = [
                 reader.prepare(
                     start + number,
-                    {"key": name, "image": media.payload(row), "label": _folder(name) or None},
+                    {"key": name, project.modality: media.payload(row), "label": _folder(name) or None},
                 )
                 for number, (name, row) in enumerate(rows, start=1)
             ]

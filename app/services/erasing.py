@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.core.settings import Settings
@@ -29,6 +29,7 @@ from app.db import (
     WriteSession,
 )
 from app.features import ShardInfo, StoredShard, remove, without
+from app.modalities import files
 from app.services import jobs, media, thumbnails
 from app.services.jobs import Done, More, Running
 from app.services.pool import feature_folder
@@ -39,8 +40,8 @@ WITHOUT_CONTENT = (ClientFeature, PendingFeature, Prediction, QueueEntry, Flag) 
 
 def empty(session: WriteSession, item: Item) -> None:
     """Take content, metadata, key, notes and guesses out of an item's rows, and ask for the job. Answers stay."""
-    image = item.payload.get("image")
-    sha256 = image.get("sha256") if isinstance(image, dict) else None
+    found = files.file_in(item.payload)
+    sha256 = found[1].get("sha256") if found is not None else None
     item.payload, item.meta, item.key, item.reason = {}, {}, f"erased-{item.id}", None
     item.content_hash = item.fingerprint = ""
     for table in WITHOUT_CONTENT:
@@ -101,7 +102,7 @@ def _featurizing(session: Session, project_id: int, moment: datetime) -> bool:
 
 
 def _shown(session: Session, project_id: int, sha256: str) -> bool:
-    named = Item.payload["image"]["sha256"].as_string() == sha256
+    named = or_(*(Item.payload[field]["sha256"].as_string() == sha256 for field in files.FIELDS))
     return session.execute(select(Item.id).where(Item.project_id == project_id, named).limit(1)).first() is not None
 
 

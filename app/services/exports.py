@@ -13,7 +13,7 @@ from app.core.filters import Filter
 from app.core.settings import Settings
 from app.db import Annotation, Database, Item, Project, Round, User
 from app.formats import FORMATS, write_csv
-from app.modalities import MODALITIES
+from app.modalities import MODALITIES, files
 from app.services import filters, tasks
 from app.services.access import Person, project_for
 from app.task_types import TASK_TYPES
@@ -177,11 +177,12 @@ def item_rows(
 
 
 def content(payload: dict[str, Any]) -> dict[str, Any]:
-    """The payload as it can be imported again: an image by its name, or by its address while it is not here."""
-    image = payload.get("image")
-    if isinstance(image, dict):
-        return {"image": {"name": image.get("name")} if "sha256" in image else image.get("address")}
-    return payload
+    """The payload as it can be imported again: a file by its name, or by its address while it is not here."""
+    found = files.file_in(payload)
+    if found is None:
+        return payload
+    field, held = found
+    return {field: {"name": held.get("name")} if "sha256" in held else held.get("address")}
 
 
 def _item_row(

@@ -18,6 +18,7 @@ from app.db import FeatureSet, FeatureShard, Item, PendingFeature, Project, Writ
 from app.db.session import now
 from app.features import append
 from app.featurizers import choose_featurizer, make_featurizer, needs_refit
+from app.modalities import MODALITIES, files
 from app.services import media, rounds, vectors
 from app.services.jobs import Done, More, Running
 from app.services.pool import feature_folder
@@ -50,10 +51,13 @@ def run(running: Running) -> Done | More:
 
 
 def payloads(settings: Settings, modality: str, rows: Sequence[Row[Any]]) -> list[Any]:
-    """What a featurizer reads of each item: text, the path of an image, or a row of columns."""
-    if modality == "image":
-        return [media.path_of(settings, row.project_id, (row.payload.get("image") or {}).get("sha256")) for row in rows]
-    return [row.payload.get("text" if modality == "text" else "row") for row in rows]
+    """What a featurizer reads of each item: text, the path of a file, or a row of columns."""
+    field = MODALITIES[modality].field
+    held = [row.payload.get(field) for row in rows]
+    if MODALITIES[modality].media is None:
+        return held
+    hashes = [(each or {}).get("sha256") for each in held]
+    return [media.path_of(settings, row.project_id, sha256) for row, sha256 in zip(rows, hashes, strict=True)]
 
 
 def _working_set(session: Session, project_id: int) -> FeatureSet | None:
@@ -162,8 +166,8 @@ def _with_content(
         with running.db.read() as session:
             own = vectors.of_items(session, [row.id for row in rows])
         return [row for row in rows if row.id in own]
-    if project.modality == "image":
-        return [row for row in rows if "sha256" in row.payload.get("image", {})]
+    if MODALITIES[project.modality].media is not None:
+        return [row for row in rows if files.is_here(row.payload)]
     return rows
 
 

@@ -22,6 +22,7 @@ from app.core.fetch import FetchFailed, safe_fetch
 from app.core.settings import Settings
 from app.db import Item, Job, Project, WriteSession
 from app.db.session import now
+from app.modalities import files
 from app.services import erasing, jobs, media, spool, vectors
 from app.services.jobs import Done, More, Running
 from app.services.media import StoredFile
@@ -93,13 +94,14 @@ def _next(session: Session, project_id: int, after: int) -> Sequence[Row[Any]]:
 
 
 def _fetch(settings: Settings, row: Row[Any], allowed: Allowed) -> Outcome:
-    address = row.payload["image"]["address"]
+    field, held = _file(row)
+    address = held["address"]
     try:
         with spool.spool(settings) as (_, file):
             most = settings.media_file_bytes
             safe_fetch(address, file, most_bytes=most, seconds=FETCH_SECONDS, allowed=allowed)
             file.seek(0)
-            return Outcome(file=media.store(settings, row.project_id, file))
+            return Outcome(file=media.store(settings, row.project_id, field, file))
     except FetchFailed as error:
         return Outcome(reason=str(error), again=error.again)
     except AppError as error:
@@ -145,19 +147,27 @@ def _still_waits(session: WriteSession, row: Row[Any]) -> bool:
 
 
 def _opened(session: WriteSession, row: Row[Any], file: StoredFile) -> dict[str, Any]:
-    address = row.payload["image"]["address"]
+    field, held = _file(row)
+    address = held["address"]
     stored = media.payload(media.record(session, row.project_id, _name(address), file))
-    image = {**stored, "address": address}
-    return {"payload": {"image": image}, "fingerprint": file.sha256[:32], "state": "open", "reason": None}
+    opened = {field: {**stored, "address": address}}
+    return {"payload": opened, "fingerprint": file.sha256[:32], "state": "open", "reason": None}
+
+
+def _file(row: Row[Any]) -> tuple[str, dict[str, Any]]:
+    """The field that names the row's file, which is its modality's name, and what it holds."""
+    found = files.file_in(row.payload)
+    assert found is not None, "items without files are never fetching"
+    return found
 
 
 def _refused(row: Row[Any], outcome: Outcome) -> dict[str, Any]:
-    image = row.payload["image"]
-    tries = image.get("tries", 0) + 1
+    field, held = _file(row)
+    tries = held.get("tries", 0) + 1
     if outcome.again and tries < TRIES:
-        return {"payload": {"image": {**image, "tries": tries}}}
-    without = {key: value for key, value in image.items() if key != "tries"}
-    return {"payload": {"image": without}, "state": "failed", "reason": (outcome.reason or "")[:REASON_LIMIT]}
+        return {"payload": {field: {**held, "tries": tries}}}
+    without = {key: value for key, value in held.items() if key != "tries"}
+    return {"payload": {field: without}, "state": "failed", "reason": (outcome.reason or "")[:REASON_LIMIT]}
 
 
 def _finish(running: Running, cursor: dict[str, Any]) -> Done:
@@ -180,9 +190,9 @@ def _name(address: str) -> str:
 
 def opening(session: WriteSession, item: Item, moment: datetime) -> None:
     """Open an item by hand: at once where its file is here, else once it is fetched."""
-    image = item.payload.get("image")
+    found = files.file_in(item.payload)
     item.reason, item.updated_at = None, moment
-    if isinstance(image, dict) and "sha256" not in image and "address" in image:
+    if found is not None and "sha256" not in found[1] and "address" in found[1]:
         item.state = "fetching"
         session.flush()
         request(session, item.project_id)

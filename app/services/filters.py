@@ -133,7 +133,7 @@ def _mentions(project: Project, word: str) -> ColumnElement[bool]:
     if project.modality == "table":
         escaped = "".join(f"/{each}" if each in "/%_" else each for each in word.lower())
         return or_(in_key, AnyMemberLike(Item.payload["row"], f"%{escaped}%"))
-    shown = Item.payload["text"] if project.modality == "text" else Item.payload["image"]["name"]
+    shown = Item.payload["text"] if project.modality == "text" else Item.payload[project.modality]["name"]
     return or_(in_key, shown.as_string().icontains(word, autoescape=True))
 
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from uuid import uuid4
 
 from sqlalchemy import select
@@ -15,7 +15,8 @@ from app.core.settings import Settings
 from app.core.text import INT64_MAX, check_text
 from app.db import Media, WriteSession
 from app.db.session import now
-from app.modalities.image import ImageInfo, probe
+from app.modalities import MODALITIES, files
+from app.modalities.base import FileInfo
 from app.services.access import Person, project_for
 
 PIECE = 1 << 20
@@ -28,7 +29,7 @@ class StoredFile:
 
     sha256: str
     size: int
-    info: ImageInfo
+    info: FileInfo
 
 
 def path_of(settings: Settings, project_id: int, sha256: str | None) -> Path | None:
@@ -38,12 +39,12 @@ def path_of(settings: Settings, project_id: int, sha256: str | None) -> Path | N
     return settings.data / "media" / str(project_id) / sha256[:2] / sha256
 
 
-def store(settings: Settings, project_id: int, source: BinaryIO) -> StoredFile:
+def store(settings: Settings, project_id: int, modality: str, source: BinaryIO) -> StoredFile:
     """Take a file in, bounded and looked at; the same bytes are kept once.
 
     Raises:
         TooLarge: more bytes than the setting allows.
-        InvalidPayload: not an image, or one with too many pixels.
+        InvalidPayload: of no kind that is taken, not of the project's kind, damaged, too many pixels or seconds.
     """
     folder = settings.data / "tmp"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -57,7 +58,8 @@ def store(settings: Settings, project_id: int, source: BinaryIO) -> StoredFile:
                     raise TooLarge(f"a file has more than {settings.media_file_bytes:,} bytes")
                 digest.update(piece)
                 file.write(piece)
-        info = probe(aside, megapixels=settings.image_megapixels)
+        info = files.look(aside, megapixels=settings.image_megapixels, longest=settings.clip_seconds)
+        _check_kind(info.type, modality)
         target = path_of(settings, project_id, digest.hexdigest())
         assert target is not None
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -65,6 +67,11 @@ def store(settings: Settings, project_id: int, source: BinaryIO) -> StoredFile:
     finally:
         aside.unlink(missing_ok=True)
     return StoredFile(digest.hexdigest(), size, info)
+
+
+def file_in(payload: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
+    """The field of an item's payload that names a file, with what it holds; None for other items."""
+    return files.file_in(payload)
 
 
 def record(session: WriteSession, project_id: int, name: str, stored: StoredFile) -> Media:
@@ -83,6 +90,7 @@ def record(session: WriteSession, project_id: int, name: str, stored: StoredFile
         size=stored.size,
         width=stored.info.width,
         height=stored.info.height,
+        seconds=stored.info.seconds,
         created_at=now(session),
     )
     session.add(row)
@@ -92,14 +100,16 @@ def record(session: WriteSession, project_id: int, name: str, stored: StoredFile
 
 def payload(row: Media) -> dict[str, object]:
     """What an item that shows this file holds."""
-    return {"media": row.id, "sha256": row.sha256, "name": row.name, "width": row.width, "height": row.height}
+    size = {"width": row.width, "height": row.height, "seconds": row.seconds}
+    known = {key: value for key, value in size.items() if value is not None}
+    return {"media": row.id, "sha256": row.sha256, "name": row.name, **known}
 
 
-def find(session: Session, project_id: int, given: object) -> Media:
-    """The file that an item's `image` names: a media id or {"name": "cat.jpg"}.
+def find(session: Session, project_id: int, modality: str, given: object) -> Media:
+    """The file that an item names: a media id or {"name": "cat.jpg"}.
 
     Raises:
-        InvalidPayload: no such file in this project.
+        InvalidPayload: no such file in this project, or not of its modality.
     """
     statement = select(Media).where(Media.project_id == project_id)
     if isinstance(given, int) and not isinstance(given, bool) and 0 < given <= INT64_MAX:
@@ -107,10 +117,13 @@ def find(session: Session, project_id: int, given: object) -> Media:
     elif isinstance(given, dict) and isinstance(given.get("name"), str):
         statement = statement.where(Media.name == given["name"]).order_by(Media.id.desc()).limit(1)
     else:
-        raise InvalidPayload('image is a media id, {"name": "..."} of an uploaded file, or an address to fetch it from')
+        raise InvalidPayload(
+            f'{modality} is a media id, {{"name": "..."}} of an uploaded file, or an address to fetch it from'
+        )
     found = session.execute(statement).scalar_one_or_none()
     if found is None:
         raise InvalidPayload("there is no such file in this project: upload it to /media first")
+    _check_kind(found.type, modality)
     return found
 
 
@@ -124,3 +137,10 @@ def readable(session: Session, settings: Settings, person: Person, media_id: int
     if path is None or not path.exists():
         raise NotFound("the file is missing from the data folder")
     return row, path
+
+
+def _check_kind(kind: str, modality: str) -> None:
+    """Refuse a file of another modality; one that has no files of its own takes every kind."""
+    wanted = MODALITIES[modality].media
+    if wanted is not None and not kind.startswith(wanted):
+        raise InvalidPayload(f"the file is {kind}; this project holds {wanted}* files")

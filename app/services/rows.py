@@ -12,7 +12,7 @@ import numpy as np
 from app.core.errors import AppError, Invalid, InvalidPayload
 from app.core.settings import Settings
 from app.core.text import check_json, check_text, read_json, write_json
-from app.modalities import MODALITIES
+from app.modalities import MODALITIES, files
 from app.task_types import TASK_TYPES
 from app.task_types.base import Question
 
@@ -23,7 +23,7 @@ PROVENANCE = {
     "created_at", "votes", "agreement", "disputed",
 }  # fmt: skip
 ALLOWED = {name: FIELDS | PROVENANCE | {kind.field} for name, kind in MODALITIES.items()}
-NESTED = ("label", "labels", "metadata", "row", "image", "features")
+NESTED = ("label", "labels", "metadata", "row", "features", *files.FIELDS)
 KEY_BYTES = 512
 METADATA_DEPTH = 16
 SPLITS = {"pool": "pool", "train": "pool", "audit": "audit", "test": "audit"}
@@ -63,8 +63,8 @@ class PreparedRow:
     @property
     def to_fetch(self) -> bool:
         """Whether its file is still to be fetched from an address."""
-        image = (self.payload or {}).get("image")
-        return isinstance(image, dict) and "sha256" not in image
+        payload = self.payload or {}
+        return files.file_in(payload) is not None and not files.is_here(payload)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Reader:
     question: Question
     settings: Settings
     mapping: Mapping[str, str]
-    file_of: Callable[[Any], dict[str, Any]]  # an image as the row names it -> what the item holds
+    file_of: Callable[[Any], dict[str, Any]]  # a file as the row names it -> what the item holds
 
     def prepare(self, line: int, given: Mapping[str, Any]) -> PreparedRow:
         """Check one row. Raises a refusal whose sentence says what is wrong with it."""
@@ -128,7 +128,7 @@ class Reader:
             if "key" in fields and (fields.get("label") or fields.get("labels")):
                 return None
             raise InvalidPayload(f"{kind.field} is missing")
-        if self.modality == "image":
+        if kind.media is not None:
             value = self.file_of(value)
         return {kind.field: kind.check(value)}
 

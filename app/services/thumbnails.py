@@ -1,11 +1,11 @@
-"""Thumbnails of stored images, made once a size and kept in a folder of bounded size, the latest used longest."""
+"""Thumbnails of stored files, made once a size and kept in a folder of bounded size, the latest used longest."""
 
 import os
 from pathlib import Path
 from uuid import uuid4
 
 from app.core.settings import Settings
-from app.modalities.image import thumbnail
+from app.modalities.files import thumbnail
 
 SIDES = (16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024)  # pixels; a side asked for is brought down to one of these
 LOOK_EVERY = 64  # thumbnails made between two looks at the folder's size
@@ -18,7 +18,7 @@ def of(settings: Settings, project_id: int, sha256: str, path: Path, side: int) 
     """The file of a thumbnail, made where it is missing, and the side that it was made for; O(pixels) when made.
 
     Raises:
-        InvalidPayload: the image is damaged.
+        InvalidPayload: the file is damaged.
     """
     size = max(each for each in SIDES if each <= side)
     kept = folder(settings, project_id, sha256) / f"{sha256}-{size}.png"

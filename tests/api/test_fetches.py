@@ -111,7 +111,7 @@ def test_what_is_not_there_or_no_image_fails_with_the_reason(api: Api, boss: Spe
 
     found = rows_of(boss, project, status="failed")
     assert found["gone"]["reason"] == "the server answered with status 404"
-    assert "not a PNG" in found["page"]["reason"]
+    assert "no PNG" in found["page"]["reason"]
     assert "hello" not in json.dumps(found)
     assert found["gone"]["image"] == {"address": f"{base}/gone.png"}
     assert boss.get(f"/projects/{project}/status").json()["items"]["failed"] == 2

@@ -40,6 +40,11 @@ function item(content: CardContent): TemplateResult {
       ? html`<img src=${content.picture} alt="">`
       : html`<p class="quiet">Drop a ZIP of images to see one here.</p>`;
   }
+  if (content.modality === "audio") {
+    return content.picture
+      ? html`<audio controls src=${content.picture}></audio>`
+      : html`<p class="quiet">Drop a ZIP of sounds to hear one here.</p>`;
+  }
   if (!content.row) return html`<p class="quiet">Drop a file or paste lines to see the first item here.</p>`;
   if (content.modality === "table") return columns(content.row, content.hidden);
   const letters = [...content.text];

@@ -74,7 +74,7 @@ export async function importItems(
   draft: Draft,
   say: Say,
 ): Promise<{ job: Job | null; result: ImportResult }> {
-  if (draft.head.kind === "zip") return importImages(project, draft, say);
+  if (draft.head.kind === "zip") return importFiles(project, draft, say);
   const { body, type, map } = payload(draft);
   return sendRows(project, body, type, map, say);
 }
@@ -128,8 +128,8 @@ function itemOf(row: Row, { mapping, modality }: Draft): Row {
 
 const ndjson = (rows: unknown[]): Blob => new Blob(rows.map((row) => `${JSON.stringify(row)}\n`));
 
-/** A ZIP goes in as files first; then each image that was taken becomes an item, labelled by its folder if wished. */
-async function importImages(
+/** A ZIP goes in as files first; then each one that was taken becomes an item, labelled by its folder if wished. */
+async function importFiles(
   project: Project,
   draft: Draft,
   say: Say,
@@ -138,14 +138,14 @@ async function importImages(
   form.append("files", draft.source as File);
   const path = `/api/v1/projects/${project.id}/media`;
   const { media, rejected: files } = (await upload(path, form, {}, (fraction) =>
-    say("Sending the images", fraction),
+    say("Sending the files", fraction),
   )) as Uploaded;
   const refused = files.map(({ name, error }) => ({ line: 0, key: name, error }));
   const known = new Set(draft.classes.map((each) => each.name.trim()));
-  const rows = media.map((image) => {
-    const folder = image.name.split("/").slice(-2, -1)[0] ?? "";
+  const rows = media.map((file) => {
+    const folder = file.name.split("/").slice(-2, -1)[0] ?? "";
     const label = draft.folderLabels && known.has(folder) ? { label: { class: folder } } : {};
-    return { key: image.name, image: image.id, ...label };
+    return { key: file.name, [draft.modality]: file.id, ...label };
   });
   const { job, result } = await sendRows(project, ndjson(rows), "application/x-ndjson", "", say);
   const rejected = [...refused, ...result.rejected];

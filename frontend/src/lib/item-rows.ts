@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { percent, swatch } from "./figures";
-import { thumbnail } from "./item-view";
+import { pictureOf, thumbnail } from "./item-view";
 import { type ClassView, type ItemView, type LabelView, names } from "./serving";
 
 export interface Answer {
@@ -40,16 +40,21 @@ const COLUMNS_SHOWN = 6;
 
 /** The rows; choosing one opens it. */
 export function itemRows(items: ItemRow[], classes: ClassView[], open: (item: ItemRow) => void): TemplateResult {
-  const pictures = items.some((item) => item.image);
+  const pictures = items.some(pictureOf);
   return html`<ul class="items ${pictures ? "pictures" : ""}">${repeat(
     items,
     (item) => item.id,
     (item) => html`<li class=${item.state}><button type="button" class="open" @click=${() => open(item)}>
-      ${item.image ? thumbnail(item.image, item.key) : html`<span class="text few-lines long" dir="auto">${words(item)}</span>`}</button>
+      ${picture(item) ?? html`<span class="text few-lines long" dir="auto">${words(item)}</span>`}</button>
       <span class="said">${item.answers.length ? item.answers.map((answer) => labelChips(answer.label, classes)) : nothing}
         ${item.predicted && !item.answers.length ? html`<span class="quiet">${modelSays(item.predicted)}</span>` : nothing}
         ${item.state === "open" ? nothing : html`<span class="quiet">${item.state}</span>`}</span></li>`,
   )}</ul>`;
+}
+
+function picture(item: ItemRow): TemplateResult | undefined {
+  const shown = pictureOf(item);
+  return shown && thumbnail(shown, item.key);
 }
 
 function words(item: ItemRow): string {

@@ -1,10 +1,13 @@
 // The item on the card: a text, a picture or a row of a table.
+import "./audio-stage";
 import "./image-stage";
 import { html, type TemplateResult } from "lit";
-import type { ItemView, Picture } from "./serving";
+import { habits } from "./remembered";
+import type { Clip, ItemView, Picture } from "./serving";
 
 export function itemView(item: ItemView): TemplateResult {
   if (item.image) return picture(item.image);
+  if (item.audio) return sound(item.audio);
   if (item.row) return table(item.row);
   return html`<p class="item-text" dir="auto">${item.text ?? ""}</p>`;
 }
@@ -12,6 +15,13 @@ export function itemView(item: ItemView): TemplateResult {
 function picture(image: Picture): TemplateResult {
   return html`<image-stage src=${image.url} label=${image.name ?? "The item"} width=${image.width ?? 0} height=${image.height ?? 0}></image-stage>`;
 }
+
+function sound(clip: Clip): TemplateResult {
+  return html`<audio-stage src=${clip.url} seconds=${clip.seconds ?? 0} ?autoplay=${habits().play}></audio-stage>`;
+}
+
+/** What stands for an item in lists: its picture, or the waveform of its sound. */
+export const pictureOf = (item: { image?: Picture; audio?: Clip }): Picture | undefined => item.image ?? item.audio;
 
 const TINY = 64; // pixels: pictures up to this side are drawn as they are, in squares
 

@@ -13,7 +13,7 @@ export const ACTIONS = {
 } as const;
 
 export type Action = keyof typeof ACTIONS;
-export type Fixed = "submit" | "zoom in" | "zoom out" | "fit" | "left" | "right";
+export type Fixed = "submit" | "zoom in" | "zoom out" | "fit" | "left" | "right" | "play" | "again" | "back" | "on";
 export type Meaning = { kind: "class"; index: number } | { kind: Action | Fixed };
 
 /** One person's keys: of the actions, and of the classes of one project by their ids. */
@@ -44,6 +44,10 @@ const FIXED: Record<string, Fixed | "undo"> = {
   "0": "fit", // where no class has it
   arrowleft: "left",
   arrowright: "right",
+  p: "play", // these four where no class has them
+  r: "again",
+  ",": "back",
+  ".": "on",
 };
 
 const SHIFT = "⇧";
@@ -79,7 +83,7 @@ export function holder(
 ): string | null {
   const action = (Object.keys(ACTIONS) as Action[]).find((each) => each !== taker && keyOf(each, keymap) === key);
   if (action) return ACTIONS[action];
-  if (FIXED[key] && key !== "0") return "the page";
+  if (FIXED[key] && !"0pr,.".includes(key)) return "the page";
   const place = classKeys(classes, keymap).indexOf(key);
   const found = classes[place];
   // A class without a wish of its own moves on to the next free digit.

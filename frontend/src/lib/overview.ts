@@ -2,6 +2,7 @@
 import type { Balance, ClassRef } from "./balance";
 import type { Estimate, Point, Series } from "./charts";
 import { count, isWide, percent } from "./figures";
+import type { Clip, Picture } from "./serving";
 
 export interface Status {
   version: string;
@@ -78,7 +79,8 @@ export interface WallItem {
   id: number;
   key: string;
   text?: string;
-  image?: { url: string; width?: number; height?: number };
+  image?: Picture;
+  audio?: Clip;
   row?: Record<string, unknown>;
   probability: number;
 }

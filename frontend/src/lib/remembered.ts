@@ -23,6 +23,7 @@ export interface Habits {
   instant: boolean; // a single choice is submitted at once
   beside: boolean; // answers at the right of the item
   swipe: boolean; // a finger may swipe the card
+  play: boolean; // a sound plays when it comes up
 }
 
 export const HABITS: [keyof Habits, string][] = [
@@ -30,6 +31,7 @@ export const HABITS: [keyof Habits, string][] = [
   ["instant", "One choice submits at once"],
   ["beside", "Answers at the right of the item"],
   ["swipe", "Swiping the item answers, on a touch screen"],
+  ["play", "A sound plays when it comes up"],
 ];
 
 export const habits = (): Habits => ({
@@ -37,5 +39,6 @@ export const habits = (): Habits => ({
   instant: true,
   beside: false,
   swipe: true,
+  play: true,
   ...recall<Partial<Habits>>("habits", {}),
 });

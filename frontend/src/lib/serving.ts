@@ -18,11 +18,20 @@ export interface Picture {
   name?: string;
 }
 
+/** A stored sound. */
+export interface Clip {
+  media: number;
+  url: string;
+  seconds?: number;
+  name?: string;
+}
+
 export interface ItemView {
   id: number;
   key: string;
   text?: string;
   image?: Picture;
+  audio?: Clip;
   row?: Record<string, unknown>;
 }
 
@@ -178,9 +187,11 @@ export class Hand {
   }
 
   private async decode({ id, item }: LeaseView): Promise<void> {
-    if (!item.image) return;
+    if (item.audio) void fetch(item.audio.url).catch(() => undefined); // kept by the browser: it never changes
+    const shown = item.image?.url ?? (item.audio && `${item.audio.url}/thumbnail?side=1024`);
+    if (!shown) return;
     const picture = new Image();
-    picture.src = item.image.url;
+    picture.src = shown;
     this.pictures.set(id, picture);
     await picture.decode().catch(() => undefined); // the viewer says when a picture cannot be read
   }

@@ -1,7 +1,7 @@
 // What stands beside the card: guidelines, the reason, the last answers; and the states without an item, in words.
 import { html, nothing, type TemplateResult } from "lit";
 import type { Given } from "./history";
-import { thumbnail } from "./item-view";
+import { pictureOf, thumbnail } from "./item-view";
 
 const LAST = 10;
 
@@ -39,7 +39,7 @@ const written = (): DocumentFragment | undefined => document.querySelector<HTMLT
 export const hasGuidelines = (): boolean => Boolean(written()?.textContent?.trim());
 
 function answered(each: Given, goBack: () => void): TemplateResult {
-  const image = each.shown?.item.image;
+  const image = each.shown && pictureOf(each.shown.item);
   return html`<li class=${image ? "pictured" : ""}>${image ? thumbnail(image, "") : nothing}
     <button type="button" class="link long few-lines" dir="auto" title="Go back to it" @click=${goBack}>${each.brief}</button>
     <strong class="long few-lines">${each.words}</strong></li>`;

@@ -3,6 +3,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { count, percent, swatch } from "./figures";
+import { pictureOf } from "./item-view";
 import type { Wall, WallItem } from "./overview";
 
 const TEXT_SHOWN = 80;
@@ -13,7 +14,7 @@ export function wall(given: Wall, found: (filter: string) => string): TemplateRe
   const filled = given.piles.filter((pile) => pile.items.length > 0);
   const empty = given.piles.filter((pile) => pile.items.length === 0);
   const total = filled.reduce((sum, pile) => sum + pile.items.length, 0);
-  const pictures = filled.some((pile) => pile.items.some((item) => item.image));
+  const pictures = filled.some((pile) => pile.items.some(pictureOf));
   return html`<section class="card wall" aria-labelledby="wall">
     <h2 id="wall">What the model sees</h2>
     <p class="quiet">${count(total)} unlabelled items, a fixed random sample, piled by the class that round ${given.round} predicts; faint ones are
@@ -44,13 +45,15 @@ function listed(names: string[]): string {
 function shown(item: WallItem): TemplateResult {
   const sure = item.probability >= 0.8 ? "sure" : item.probability >= 0.5 ? "likely" : "guess";
   const said = `${item.key}: ${percent(item.probability)}`;
-  return html`<li class=${sure} title=${said}>${item.image ? picture(item, said) : writing(item)}</li>`;
+  return html`<li class=${sure} title=${said}>${picture(item, said) ?? writing(item)}</li>`;
 }
 
-function picture({ image }: WallItem, said: string): TemplateResult {
-  const small = Math.max(image?.width ?? PIXEL_ART_SIDE + 1, image?.height ?? 0) <= PIXEL_ART_SIDE;
-  const source = small ? image?.url : `${image?.url}/thumbnail?side=96`;
-  return html`<img class=${small ? "pixelated" : ""} src=${source ?? ""} alt=${said} width="40" height="40" loading=${small ? "eager" : "lazy"}>`;
+function picture(item: WallItem, said: string): TemplateResult | undefined {
+  const image = pictureOf(item);
+  if (!image) return undefined;
+  const small = Math.max(image.width ?? PIXEL_ART_SIDE + 1, image.height ?? 0) <= PIXEL_ART_SIDE;
+  const source = small ? image.url : `${image.url}/thumbnail?side=96`;
+  return html`<img class=${small ? "pixelated" : ""} src=${source} alt=${said} width="40" height="40" loading=${small ? "eager" : "lazy"}>`;
 }
 
 function writing(item: WallItem): TemplateResult {

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { bar, percent } from "./figures";
 import { call, message } from "./http";
-import { thumbnail } from "./item-view";
+import { pictureOf, thumbnail } from "./item-view";
 import { type ItemView, type LabelView, type LeaseView, names } from "./serving";
 
 interface Answer {
@@ -61,6 +61,7 @@ function neighbour(each: Answer["neighbours"][number]): TemplateResult {
     : "";
   const text = [...(each.text ?? row)];
   const short = text.length > TEXT_SHOWN ? `${text.slice(0, TEXT_SHOWN).join("")} …` : text.join("");
-  return html`<li class=${each.image ? "pictured" : ""}>${each.image ? thumbnail(each.image, each.key) : html`<span class="long" dir="auto">${short}</span>`}
+  const picture = pictureOf(each);
+  return html`<li class=${picture ? "pictured" : ""}>${picture ? thumbnail(picture, each.key) : html`<span class="long" dir="auto">${short}</span>`}
     <strong class="long few-lines">${names(each.label).join(", ")}</strong> <small class="quiet">${percent(each.similarity)} alike</small></li>`;
 }

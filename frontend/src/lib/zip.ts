@@ -1,4 +1,4 @@
-// Looking into a ZIP of images without unpacking it: names from its table of contents, and the first few pictures.
+// Looking into a ZIP of images or sounds without unpacking it: names from its table of contents, and its first file.
 
 export interface Entry {
   name: string;
@@ -19,10 +19,18 @@ const TYPES: Record<string, string> = {
   jpeg: "image/jpeg",
   webp: "image/webp",
   gif: "image/gif",
+  wav: "audio/wav",
+  flac: "audio/flac",
+  ogg: "audio/ogg",
+  mp3: "audio/mpeg",
 };
 
-/** The images in the archive. Throws Error with words when it is not a ZIP, is cut off, or holds no image. */
-export async function images(file: Blob): Promise<Entry[]> {
+/** The kind of item that a file of an archive makes. */
+export const modalityOf = (name: string): "image" | "audio" => (typeOf(name)?.startsWith("audio/") ? "audio" : "image");
+
+/** The images or, where there are more of them, the sounds in the archive.
+ * Throws Error with words when it is not a ZIP, is cut off, or holds neither. */
+export async function mediaFiles(file: Blob): Promise<Entry[]> {
   const tail = view(await file.slice(-LARGEST_TAIL).arrayBuffer());
   const end = lastRecord(tail);
   if (end < 0) throw new Error("The file is not a ZIP archive, or it is cut off.");
@@ -36,15 +44,17 @@ export async function images(file: Blob): Promise<Entry[]> {
   const found = entries(directory).filter(
     (entry) => typeOf(entry.name) !== null && !entry.name.startsWith("__MACOSX/"),
   );
-  if (found.length === 0) throw new Error("The ZIP holds no PNG, JPEG, WebP or GIF image.");
-  return found;
+  if (found.length === 0)
+    throw new Error("The ZIP holds no PNG, JPEG, WebP or GIF image, and no WAV, FLAC, OGG or MP3 sound.");
+  const sounds = found.filter(({ name }) => modalityOf(name) === "audio");
+  return sounds.length > found.length / 2 ? sounds : found.filter(({ name }) => modalityOf(name) === "image");
 }
 
-/** The folder that an image lies in, which may be its class; empty at the top. */
+/** The folder that a file lies in, which may be its class; empty at the top. */
 export const folderOf = (name: string): string => name.split("/").slice(-2, -1)[0] ?? "";
 
-/** An address under which the page can show one image of the archive; null when it is too large for a preview. */
-export async function pictureUrl(file: Blob, entry: Entry): Promise<string | null> {
+/** An address under which the page can show one file of the archive; null when it is too large for a preview. */
+export async function previewUrl(file: Blob, entry: Entry): Promise<string | null> {
   if (entry.size > PREVIEW_BYTES || (entry.method !== 0 && entry.method !== 8)) return null;
   const header = view(await file.slice(entry.offset, entry.offset + 30).arrayBuffer());
   const start = entry.offset + 30 + header.getUint16(26, true) + header.getUint16(28, true);

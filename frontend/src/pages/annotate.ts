@@ -3,6 +3,7 @@ import { html, nothing, render, type TemplateResult } from "lit";
 import { keyed } from "lit/directives/keyed.js";
 import { ActiveTime } from "../lib/active-time";
 import { answerButtons, type Choice } from "../lib/answer-buttons";
+import type { AudioStage } from "../lib/audio-stage";
 import { Changes } from "../lib/changes";
 import { brief, type Given, History } from "../lib/history";
 import { call, message, newId, pageData } from "../lib/http";
@@ -183,6 +184,7 @@ class AnnotatePage {
 
   private act(meant: Meaning): void {
     const stage = this.root.querySelector<ImageStage>("image-stage");
+    const sound = this.root.querySelector<AudioStage>("audio-stage");
     const acts: Record<Meaning["kind"], () => void> = {
       class: () => this.onChoice({ kind: "index", index: "index" in meant ? meant.index : -1 }),
       submit: () => this.submit(),
@@ -199,6 +201,10 @@ class AnnotatePage {
       "zoom in": () => stage?.zoom(1),
       "zoom out": () => stage?.zoom(-1),
       fit: () => stage?.fit(),
+      play: () => sound?.toggle(),
+      again: () => sound?.again(),
+      back: () => sound?.step(-1),
+      on: () => sound?.step(1),
       left: () => this.move(-1),
       right: () => this.move(1),
     };

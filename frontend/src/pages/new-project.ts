@@ -26,7 +26,7 @@ import {
   type Row,
   readHead,
 } from "../lib/rows";
-import { folderOf, images, pictureUrl } from "../lib/zip";
+import { folderOf, mediaFiles, modalityOf, previewUrl } from "../lib/zip";
 
 const root = document.getElementById("new-project") as HTMLElement;
 const ROWS_SHOWN = 5;
@@ -34,7 +34,7 @@ const COLUMNS_SHOWN = 6;
 const CELL_SHOWN = 80;
 const PARQUET_LIMIT = 64_000_000;
 const REJECTED_SHOWN = 20;
-const MODALITIES: Record<Modality, string> = { text: "Text", image: "Images", table: "Table" };
+const MODALITIES: Record<Modality, string> = { text: "Text", image: "Images", audio: "Sound", table: "Table" };
 const NO_HEAD: Head = { kind: "lines", columns: [], rows: [], whole: true };
 
 const draft: Draft = {
@@ -102,7 +102,7 @@ function dataPart(): TemplateResult {
     <div class="drop" @dragover=${hover} @dragleave=${hover} @drop=${drop}>
       <label for="file">Drop a file here, or choose one</label>
       <input id="file" type="file" accept=".csv,.tsv,.jsonl,.ndjson,.json,.parquet,.txt,.zip" aria-describedby="kinds" @change=${choose}>
-      <small id="kinds">CSV, JSONL, JSON, Parquet, text with one item a line, or a ZIP of images.</small>
+      <small id="kinds">CSV, JSONL, JSON, Parquet, text with one item a line, or a ZIP of images or sounds.</small>
     </div>
     <label for="paste">Or paste text, one item a line</label>
     <textarea id="paste" rows="4" .value=${pasted} placeholder="The food was cold&#10;Friendly staff, will come again" @input=${paste}></textarea>
@@ -113,7 +113,7 @@ function dataPart(): TemplateResult {
 function rowsSeen(): TemplateResult {
   const { head } = draft;
   const size = head.whole
-    ? `${head.rows.length.toLocaleString("en-GB")} ${head.kind === "zip" ? "images" : "items"}`
+    ? `${head.rows.length.toLocaleString("en-GB")} ${head.kind === "zip" ? (draft.modality === "audio" ? "sounds" : "images") : "items"}`
     : "The beginning of the file";
   return html`<p role="status">${size} found${draft.source ? ` in ${draft.source.name}` : ""}.</p>
     ${head.kind === "zip" ? folderChoice() : head.columns.length > 1 || head.kind !== "lines" ? html`${mappingFields()} ${sampleTable()}` : nothing}`;
@@ -235,6 +235,7 @@ async function take(file: File): Promise<void> {
   try {
     const head = await headOf(file);
     Object.assign(draft, { head, source: file, ...guess(head) });
+    if (head.kind === "zip") draft.modality = modalityOf(String(head.rows[0]?.name ?? ""));
     draft.name ||= file.name
       .replace(/\.[^.]+$/, "")
       .replace(/[-_]+/g, " ")
@@ -250,8 +251,8 @@ async function take(file: File): Promise<void> {
 async function headOf(file: File): Promise<Head> {
   const kind = kindOf(file.name);
   if (kind === "zip") {
-    const entries = await images(file);
-    if (entries[0]) picture = await pictureUrl(file, entries[0]).catch(() => null);
+    const entries = await mediaFiles(file);
+    if (entries[0]) picture = await previewUrl(file, entries[0]).catch(() => null);
     return {
       kind,
       columns: ["name"],

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, func, select, text
 
 from app.db import Database, Flag, Item
 from app.db.migrate import current, differences, migrate, newest
-from app.modalities.image import ImageInfo
+from app.modalities.base import FileInfo
 from app.services import accounts, media, projects
 from app.services.access import Person
 from app.services.media import StoredFile
@@ -75,7 +75,7 @@ def test_rebuilding_items_and_files_keeps_every_row_and_never_reuses_an_id(url: 
     with database.write() as session:
         accounts.create_user(session, "boss", "correct horse battery", admin=True)
         project = projects.create(session, boss, {"name": "P", "modality": "image", "task": {"classes": ["a", "b"]}}).id
-        info = ImageInfo("image/png", 8, 8)
+        info = FileInfo("image/png", 8, 8)
         rows = [media.record(session, project, name, StoredFile("a" * 64, 9, info)) for name in ("one", "two")]
         for number, row in enumerate(rows):
             session.add(_item(project, f"k{number}", {"image": media.payload(row)}))

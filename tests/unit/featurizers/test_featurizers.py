@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
@@ -29,9 +30,23 @@ def images(folder: Path, count: int) -> list[Path]:
     return paths
 
 
+def sounds(folder: Path, count: int) -> list[Path]:
+    """Clips of a few tones and lengths, with a little noise."""
+    paths, random_numbers = [], np.random.default_rng(0)
+    for number in range(count):
+        moments = np.arange(2_000 + 500 * (number % 5)) / 8_000
+        tone = 0.3 * np.sin(2 * np.pi * (200 + 100 * (number % 4)) * moments)
+        path = folder / f"{number}.wav"
+        soundfile.write(path, tone + 0.01 * random_numbers.standard_normal(len(tone)), 8_000)
+        paths.append(path)
+    return paths
+
+
 def payloads_of(name: str, folder: Path, count: int) -> list[Any]:
     if name == "descriptors":
         return list(images(folder, count))
+    if name == "log-mel":
+        return list(sounds(folder, count))
     some: list[Any] = {"ngrams": TEXTS, "columns": ROWS, "client": VECTORS}[name]
     return [some[number % len(some)] for number in range(count)]
 
@@ -173,3 +188,36 @@ def test_a_damaged_or_strange_file_gives_a_row_of_zeros(tmp_path: Path) -> None:
     block = featurizer.transform([good[1], tmp_path / "cut.png", tmp_path / "page.png", tmp_path / "gone.png"], state)
 
     assert block.dense.any(axis=1).tolist() == [True, False, False, False]
+
+
+def test_log_mel_tells_tones_and_orders_apart(tmp_path: Path) -> None:
+    """Rising and falling pairs of tones have the same spectrum: only their order tells them apart."""
+    moments, random_numbers = np.arange(2_400) / 8_000, np.random.default_rng(0)
+    paths, labels = [], []
+    for number in range(120):
+        low, high = 220 + random_numbers.uniform(-20, 20), 520 + random_numbers.uniform(-20, 20)
+        pair = (low, high) if number % 2 else (high, low)
+        clip = np.concatenate([np.sin(2 * np.pi * hertz * moments) for hertz in pair])
+        path = tmp_path / f"{number}.wav"
+        soundfile.write(path, 0.3 * clip + 0.02 * random_numbers.standard_normal(len(clip)), 8_000)
+        paths.append(path)
+        labels.append(number % 2)
+    featurizer = make_featurizer("log-mel", {})
+    block = featurizer.transform(paths, featurizer.fit(paths))
+
+    model = LogisticRegression(C=10, max_iter=500).fit(block.dense[:60], labels[:60])
+
+    assert model.score(block.dense[60:], labels[60:]) > 0.95
+
+
+def test_log_mel_hears_the_same_at_any_rate_and_on_two_channels(tmp_path: Path) -> None:
+    featurizer = make_featurizer("log-mel", {})
+    state = featurizer.fit(sounds(tmp_path, 30))
+    vectors = []
+    for name, rate, channels in (("one.wav", 16_000, 1), ("two.flac", 44_100, 2), ("three.ogg", 48_000, 1)):
+        tone = 0.3 * np.sin(2 * np.pi * 300 * np.arange(rate) / rate)
+        soundfile.write(tmp_path / name, np.repeat(tone[:, None], channels, axis=1), rate)
+        vectors.append(featurizer.transform([tmp_path / name], state).dense[0])
+
+    assert vectors[0] @ vectors[1] > 0.98
+    assert vectors[0] @ vectors[2] > 0.9  # Vorbis keeps what is heard, not every sample

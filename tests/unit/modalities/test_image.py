@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from app.core.errors import InvalidPayload
-from app.modalities.image import ImageInfo, decode, probe, thumbnail
+from app.modalities.image import FileInfo, decode, probe, thumbnail
 
 TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
 
@@ -42,7 +42,7 @@ def png_header(width: int, height: int) -> bytes:
 def test_the_four_formats_are_known_by_their_bytes(tmp_path: Path, kind: str) -> None:
     path = saved(tmp_path, picture(), kind).rename(tmp_path / "named.html")
 
-    assert probe(path, megapixels=40) == ImageInfo(TYPES[kind], 60, 40)
+    assert probe(path, megapixels=40) == FileInfo(TYPES[kind], 60, 40)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,36 @@
+"""Reading a sound's samples for a featurizer; a damaged file is no reason to stop a pass over a million."""
+
+from math import gcd
+from typing import Any
+
+import numpy as np
+import soundfile
+from scipy.signal import resample_poly
+
+from app.core.arrays import Floats
+
+PIECE = 1 << 18  # samples decoded at once, over all channels
+BROKEN = (soundfile.SoundFileError, OSError, ValueError, TypeError, ArithmeticError, MemoryError, EOFError)
+
+
+def read_samples(path: Any, rate: int, longest: float) -> Floats | None:
+    """The first `longest` seconds of a clip as one channel (n,) at `rate` samples a second; None where unreadable."""
+    if path is None:
+        return None
+    try:
+        with open(path, "rb") as file, soundfile.SoundFile(file) as sound:
+            own, mixed = sound.samplerate, _mixed(sound, int(longest * sound.samplerate))
+        shared = gcd(own, rate)
+        even = mixed if own == rate else resample_poly(mixed, rate // shared, own // shared)
+    except BROKEN:
+        return None
+    return np.asarray(np.nan_to_num(even), dtype=np.float32) if len(even) else None
+
+
+def _mixed(sound: soundfile.SoundFile, most: int) -> Floats:
+    """The mean of the channels of the first `most` frames."""
+    pieces, left = [np.zeros(0, dtype=np.float32)], most
+    while left > 0 and len(piece := sound.read(min(left, PIECE // sound.channels), dtype="float32", always_2d=True)):
+        pieces.append(piece.mean(axis=1))
+        left -= len(piece)
+    return np.concatenate(pieces)
