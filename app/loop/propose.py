@@ -212,7 +212,9 @@ def _score(
 ) -> Candidates:
     def one(shard: Shard) -> Candidates:
         rows = shard.load()
-        probabilities = model.probabilities(rows.block) if model is not None and len(rows.block) else None
+        if not len(rows.block):  # every item of the shard is answered or held
+            return Candidates(rows.ids, rows.block, None, np.empty(0, dtype=np.float32), plan.seed)
+        probabilities = model.probabilities(rows.block) if model is not None else None
         scores = strategy.score(ScoredRows(rows.ids, rows.block, probabilities), state)
         if not np.isfinite(scores).all():
             raise ValueError(f"strategy {strategy.name} gave a score that is not finite: the features are broken")

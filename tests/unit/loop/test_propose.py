@@ -63,6 +63,15 @@ def test_the_choice_does_not_depend_on_how_the_pool_is_cut_or_on_threads(name: s
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_shard_whose_items_are_all_answered_changes_nothing(name: str) -> None:
+    matrix, given = pool(7), labelled(pool(9, seed=1), [0, 1, 2] * 3)
+
+    whole, with_empty_shards = run(name, matrix, given, size=5), run(name, matrix, given, size=5, cuts=9)
+
+    assert whole.ids.tolist() == with_empty_shards.ids.tolist()
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_small_and_strange_pools_are_served(name: str) -> None:
     given = labelled(pool(9, seed=1), [0, 1, 2] * 3)
 
