@@ -23,8 +23,8 @@ from sqlalchemy import delete, insert, update
 from app.core.settings import Settings
 from app.db import Database, Job, Worker
 from app.db.session import now
-from app.services import demo, erasing, features, fetches, ingestion, jobs, turn
-from app.services.jobs import Done, Handler, JobCancelled, JobFailed, JobLost, Running
+from app.services import demo, erasing, features, fetches, ingestion, jobs, opening, turn
+from app.services.jobs import Done, Handler, JobCancelled, JobFailed, JobLost, More, Running
 
 log = logging.getLogger("labelwise.worker")
 
@@ -109,7 +109,7 @@ class WorkerProcess:
         else:
             if isinstance(outcome, Done):
                 jobs.settle(running, "done", result=outcome.result)
-            else:
+            elif isinstance(outcome, More):
                 jobs.hand_back(running)
 
     def _retry_or_fail(self, running: Running, reason: str) -> None:
@@ -122,7 +122,7 @@ class WorkerProcess:
 
     def _on_failure(self, running: Running, reason: str, *, final: bool) -> None:
         if running.kind == "round":
-            turn.fail(running, reason, final=final)
+            opening.fail(running, reason, final=final)
 
     def _register(self) -> None:
         with self._db.write() as session:

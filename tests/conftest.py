@@ -75,6 +75,14 @@ class Api:
             assert time.monotonic() < end, "jobs wait for more than a minute"
             time.sleep(0.02)
 
+    def run_jobs_until(self, done: Callable[[], bool]) -> None:
+        """Run what is due, again and again, until it is done; for what another job waits behind."""
+        end = time.monotonic() + 60
+        while not done():
+            self.worker().run_waiting()
+            assert time.monotonic() < end, "it was not done within a minute"
+            time.sleep(0.02)
+
     def worker(self) -> WorkerProcess:
         """A worker that runs what waits when it is told to."""
         return WorkerProcess(self.settings, self.db)

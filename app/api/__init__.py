@@ -2,7 +2,21 @@
 
 from fastapi import APIRouter, Depends
 
-from app.api import annotations, classes, exports, feed, health, items, leases, loop, media, projects, session, users
+from app.api import (
+    annotations,
+    classes,
+    exports,
+    feed,
+    health,
+    items,
+    leases,
+    loop,
+    media,
+    predictions,
+    projects,
+    session,
+    users,
+)
 from app.api.bodies import StrictRoute
 from app.api.deps import person_of
 
@@ -13,9 +27,22 @@ def routers() -> list[APIRouter]:
     """Every router; all but the few public ones let nobody in without a token or a session."""
     guarded = APIRouter(prefix=PREFIX, dependencies=[Depends(person_of)], route_class=StrictRoute)
     # The ways that people take for every item come first: routes are tried in this order.
-    for each in (annotations, leases, session, users, projects, classes, loop, items, media, exports, feed):
+    for each in (
+        annotations,
+        leases,
+        session,
+        users,
+        projects,
+        classes,
+        loop,
+        items,
+        media,
+        exports,
+        feed,
+        predictions,
+    ):
         guarded.include_router(each.router)
-    for each in (items, media, annotations):
+    for each in (items, media, annotations, predictions):
         guarded.include_router(each.streams)
     open_to_all = APIRouter(prefix=PREFIX)
     open_to_all.include_router(session.public)

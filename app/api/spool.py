@@ -31,7 +31,7 @@ def rows_body(words: str, *, schema: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "description": words, "content": kinds}}
 
 
-async def receive(request: Request, config: Settings, file: BinaryIO) -> str:
+async def receive(request: Request, config: Settings, file: BinaryIO, *, may_be_empty: bool = False) -> str:
     """Write a body to its file; its SHA-256 in hex. Raises where the disk or the quota ends, or nothing is sent."""
     size = checked = 0
     digest = sha256()
@@ -45,7 +45,7 @@ async def receive(request: Request, config: Settings, file: BinaryIO) -> str:
             file.write(piece)
         except OSError as error:
             raise Unavailable(f"the server's disk is full: nothing was stored ({error.strerror})") from None
-    if size == 0:
+    if size == 0 and not may_be_empty:
         raise BadSyntax("the body is empty")
     try:
         file.flush()

@@ -16,24 +16,29 @@ class Block:
 
     `dense` is (n, d) float32 with rows of unit length (or zero): similarity is a dot product.
     `sparse`, where the featurizer has one, is (n, D) float32 CSR: learners fit and score it instead.
+    `given`, where an outside model spoke, is (n, c) float32: its probabilities.
     """
 
     dense: Floats
     sparse: csr_matrix | None = None
+    given: Floats | None = None
 
     def __len__(self) -> int:
         return int(self.dense.shape[0])
 
     def take(self, rows: AnyArray) -> "Block":
         """The rows at the given positions (indices or a mask), in that order; copies."""
-        return Block(self.dense[rows], None if self.sparse is None else self.sparse[rows])
+        sparse = None if self.sparse is None else self.sparse[rows]
+        return Block(self.dense[rows], sparse, None if self.given is None else self.given[rows])
 
     @staticmethod
     def concatenate(blocks: Sequence["Block"]) -> "Block":
-        """One block of all rows; all blocks have a sparse part or none has."""
+        """One block of all rows; all blocks have a sparse part or none has, and so for given probabilities."""
         dense = np.concatenate([block.dense for block in blocks])
         parts = [block.sparse for block in blocks if block.sparse is not None]
-        return Block(dense, vstack(parts, format="csr") if parts else None)
+        given = [block.given for block in blocks if block.given is not None]
+        sparse = vstack(parts, format="csr") if parts else None
+        return Block(dense, sparse, np.concatenate(given) if given else None)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from app.db.events import Event, KeyedRequest
 from app.db.items import ClientFeature, FeatureSet, FeatureShard, Item, Media, PendingFeature
 from app.db.jobs import Job, RejectedRow, Worker
 from app.db.leases import Flag, Lease
+from app.db.predictions import PredictionSet, PredictionShard
 from app.db.projects import Member, Project, ProjectClass, Serving
 from app.db.rounds import Prediction, QueueEntry, Round
 from app.db.session import Database, ReadSession
@@ -31,6 +32,8 @@ __all__ = [
     "OneTimeLink",
     "PendingFeature",
     "Prediction",
+    "PredictionSet",
+    "PredictionShard",
     "Project",
     "ProjectClass",
     "QueueEntry",

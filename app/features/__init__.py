@@ -1,5 +1,17 @@
 """The feature store."""
 
+from app.features.given import Given, GivenShard
 from app.features.store import ShardInfo, StoredShard, append, gather, newest, remove, sweep, without
 
-__all__ = ["ShardInfo", "StoredShard", "append", "gather", "newest", "remove", "sweep", "without"]
+__all__ = [
+    "Given",
+    "GivenShard",
+    "ShardInfo",
+    "StoredShard",
+    "append",
+    "gather",
+    "newest",
+    "remove",
+    "sweep",
+    "without",
+]

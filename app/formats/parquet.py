@@ -33,13 +33,10 @@ class Parquet:
     def read(self, file: BinaryIO, *, max_line_bytes: int) -> Iterator[ReadRow]:
         """Rows in file order, numbered from 1. Raises InvalidFile for anything that is not Parquet."""
         number = 0
-        try:
-            for batch in pq.ParquetFile(file).iter_batches(batch_size=BATCH):
-                for value in batch.to_pylist():
-                    number += 1
-                    yield _row(number, value)
-        except (pa.ArrowException, OSError) as error:
-            raise InvalidFile(f"the Parquet file cannot be read after row {number}: {str(error)[:150]}") from None
+        for batch in arrow_batches(file, BATCH):
+            for value in objects(batch, number):
+                number += 1
+                yield _row(number, value)
 
     def write(self, rows: Iterator[dict[str, Any]], file: BinaryIO) -> None:
         """Nested values become JSON text; a column that is not one of our exports' numbers is text."""
@@ -51,6 +48,31 @@ class Parquet:
                 pending = []
         writer = _flush(writer, pending, file) if pending or writer is None else writer
         writer.close()
+
+
+def arrow_batches(file: BinaryIO, rows: int) -> Iterator[Any]:
+    """The columns of a file, so many rows at a time. Raises InvalidFile for anything that is not Parquet."""
+    number = 0
+    try:
+        for batch in pq.ParquetFile(file).iter_batches(batch_size=rows):
+            batch.validate(full=True)
+            yield batch
+            number += len(batch)
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(number, error) from None
+
+
+def objects(batch: Any, rows_before: int) -> list[dict[str, Any]]:
+    """The rows of a batch as objects. Raises InvalidFile where a value is none that Python has."""
+    try:
+        rows: list[dict[str, Any]] = batch.to_pylist()
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        raise _unreadable(rows_before, error) from None
+    return rows
+
+
+def _unreadable(rows: int, error: Exception) -> InvalidFile:
+    return InvalidFile(f"the Parquet file cannot be read after row {rows}: {str(error)[:150]}")
 
 
 def _flush(writer: Any, rows: list[dict[str, Any]], file: BinaryIO) -> Any:

@@ -9,7 +9,8 @@ from app.core.block import Block
 from app.core.errors import Invalid
 from app.core.plugins import entries
 from app.learners.base import Learner, Model
-from app.learners.errors import CannotFit
+from app.learners.errors import CannotFit, check_fit
+from app.learners.given import EXTERNAL, GivenModel
 from app.learners.linear import LinearModel, load_model
 from app.learners.logistic import Logistic
 from app.learners.ridge import Ridge
@@ -57,4 +58,15 @@ def _check(name: str, parameter: str, value: Any, switch: bool) -> None:
         raise Invalid(f"learner {name}: {parameter} is finite and above nought")
 
 
-__all__ = ["LEARNERS", "CannotFit", "Learner", "LinearModel", "Model", "load_model", "make_learner"]
+__all__ = [
+    "EXTERNAL",
+    "LEARNERS",
+    "CannotFit",
+    "GivenModel",
+    "Learner",
+    "LinearModel",
+    "Model",
+    "check_fit",
+    "load_model",
+    "make_learner",
+]

@@ -43,7 +43,10 @@ class Evaluation:
 
 
 def evaluate(labelled: Labelled, heldout: Labelled | None, plan: Plan, model: Model, progress: Progress) -> Evaluation:
-    """Metrics of the round's model; five fits for the audit share, two for the passive twin."""
+    """Metrics of the round's model; five fits for the audit share, two for the passive twin.
+
+    An outside model cannot be fitted again here: it is judged as it is, on audit answers that it was not taught.
+    """
     imported = None
     if heldout is not None and len(heldout):
         imported = report(model.probabilities(heldout.block), heldout.targets, plan.classes, plan.multiple, plan.seed)
@@ -53,11 +56,14 @@ def evaluate(labelled: Labelled, heldout: Labelled | None, plan: Plan, model: Mo
         reason = f"{rows.size} audit answers so far" if imported is None else None
         tested = _shares(heldout.targets, plan) if heldout is not None and len(heldout) else []
         return Evaluation(imported=imported, reason=reason, balance=tested, balance_of="imported")
+    balance = _shares(labelled.targets[rows], plan)
+    if plan.given is not None:
+        said, right = model.probabilities(labelled.block.take(rows)), labelled.targets[rows]
+        return Evaluation(imported, report(said, right, plan.classes, plan.multiple, plan.seed), None, balance)
     folds = np.array_split(np.random.default_rng(plan.seed).permutation(rows), FOLDS)
     everything = np.arange(len(labelled))
     held, probabilities = _cross_fit(labelled, folds, plan, everything)
     audit = report(probabilities, labelled.targets[held], plan.classes, plan.multiple, plan.seed) if held.size else None
-    balance = _shares(labelled.targets[rows], plan)
     return Evaluation(imported, audit, _twin(labelled, heldout, folds, plan), balance)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from app.core.arrays import Booleans, Doubles, Floats, Indices
 from app.core.block import Block, Rows, Shard
-from app.learners import CannotFit, Model, make_learner
+from app.learners import EXTERNAL, CannotFit, Model, make_learner
 from app.loop.executors import Executor
 from app.loop.words import words
 from app.strategies import AUTO, Candidates, Context, Need, PoolStrategy, ScoredRows, keyed_hash, make_strategy
@@ -58,6 +58,7 @@ class Plan:
     size: int = 200
     seed: int = 0
     warm: Model | None = None
+    given: Model | None = None  # an outside model, whose probabilities come with the rows; nothing is fitted
 
 
 @dataclass(frozen=True)
@@ -113,7 +114,7 @@ def propose(
     clock.lap("prepare")
     progress("score", 0.4)
     candidates = _score(shards, strategy, state, model, plan, executor)
-    if sample.block.sparse is None:
+    if sample.block.sparse is None and plan.given is None:
         candidates = _settled(candidates, strategy, state, model)
     clock.lap("score")
     progress("choose", 0.8)
@@ -147,6 +148,8 @@ class _Clock:
 def _fit(labelled: Labelled, plan: Plan) -> tuple[Model | None, str]:
     if not np.isfinite(labelled.block.dense).all():
         raise ValueError("a labelled item has features that are not finite")
+    if plan.learner == EXTERNAL:
+        return plan.given, "no predictions of your own model so far"
     try:
         learner = make_learner(plan.learner, plan.learner_parameters, labelled.block, len(plan.classes))
         model = learner.fit(

@@ -25,6 +25,8 @@ from app.db import (
     Media,
     PendingFeature,
     Prediction,
+    PredictionSet,
+    PredictionShard,
     QueueEntry,
     WriteSession,
 )
@@ -33,6 +35,7 @@ from app.modalities import files
 from app.services import jobs, media, thumbnails
 from app.services.jobs import Done, More, Running
 from app.services.pool import feature_folder
+from app.services.versions import set_folder
 
 LOOK_SECONDS = 0.2
 WITHOUT_CONTENT = (ClientFeature, PendingFeature, Prediction, QueueEntry, Flag)  # whose rows go with the item's content
@@ -68,9 +71,17 @@ def run(running: Running) -> Done | More:
             .join(FeatureSet, FeatureSet.id == FeatureShard.feature_set_id)
             .where(FeatureSet.project_id == project_id)
         ).all()
+        given_from_outside = session.execute(
+            select(PredictionShard, PredictionSet.folder)
+            .join(PredictionSet, PredictionSet.id == PredictionShard.set_id)
+            .where(PredictionSet.project_id == project_id)
+        ).all()
     for row, version in found:
         folder = feature_folder(running.settings, project_id, version)
-        shards += _without(running, row, folder, given["item"])
+        shards += _without(running, FeatureShard, row, folder, given["item"])
+    for pushed, name in given_from_outside:
+        folder = set_folder(running.settings, project_id, name)
+        shards += _without(running, PredictionShard, pushed, folder, given["item"])
     gone = forget_file(running, given["sha256"]) if given["sha256"] else False
     return Done({"shards": shards, "file": gone})
 
@@ -113,21 +124,21 @@ def _unlink(settings: Settings, project_id: int, sha256: str) -> None:
         path.unlink(missing_ok=True)
 
 
-def _without(running: Running, row: FeatureShard, folder: Path, item_id: int) -> bool:
+def _without(running: Running, table: Any, row: Any, folder: Path, item_id: int) -> bool:
     """Put a copy of a shard in its place that lacks an item; whether it held it.
 
     The manifest's row stays where it is: which of two rows of an item counts depends on the order of the shards.
     """
-    info = ShardInfo(row.name, row.rows, row.checksum, row.bytes, row.sparse)
+    info = ShardInfo(row.name, row.rows, row.checksum, row.bytes, getattr(row, "sparse", False))
     fresh = without(StoredShard(folder, info), np.array([item_id], dtype=np.int64))
     if fresh is None:
         return False
-    names: Sequence[Any] = ("name", "rows", "checksum", "bytes", "sparse")
+    names: Sequence[Any] = ("name", "rows", "checksum", "bytes")  # a copy is sparse where the shard was
     with running.db.write() as session:
         running.checkpoint(session)
         session.execute(
-            update(FeatureShard)
-            .where(FeatureShard.id == row.id, FeatureShard.name == row.name)
+            update(table)
+            .where(table.id == row.id, table.name == row.name)
             .values({name: getattr(fresh, name) for name in names})
         )
     remove(folder, row.name)

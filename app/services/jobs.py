@@ -21,6 +21,7 @@ from app.db.session import now
 MAX_ATTEMPTS = 5
 CHANNEL = "labelwise_jobs"
 LIVING = timedelta(seconds=15)  # a worker says every four seconds that it lives
+UNTIL_WOKEN = timedelta(days=36_500)
 PRIORITY = {"round": 10, "import": 5, "erase": 4, "featurize": 3, "fetch": 2}
 
 
@@ -100,7 +101,12 @@ class Running:
             self.checkpoint(session, progress=progress)
 
 
-Handler = Callable[[Running], Done | More]
+@dataclass(frozen=True)
+class Parked:
+    """The handler has left the job waiting for something outside, see `park`."""
+
+
+Handler = Callable[[Running], Done | More | Parked]
 
 
 def enqueue(
@@ -147,6 +153,27 @@ def at_once(session: WriteSession, kind: str, project_id: int) -> None:
         moment = now(session)
         waiting = update(Job).where(Job.project_id == project_id, Job.kind == kind, Job.state == "waiting")
         session.execute(waiting.where(Job.due_at > moment).values(due_at=moment))
+
+
+def wake(session: WriteSession, kind: str, project_id: int, payload: dict[str, Any]) -> int:
+    """Let the job that waits begin now, with this payload; one is asked for where none waits. The job's id."""
+    while True:
+        job_id = enqueue(session, kind, project_id, payload)
+        if job_id is None:  # one waits, unless a worker is just taking it
+            waiting = update(Job).where(Job.project_id == project_id, Job.kind == kind, Job.state == "waiting")
+            values = {"due_at": now(session), "payload": payload}
+            job_id = session.execute(waiting.values(values).returning(Job.id)).scalar_one_or_none()
+        if job_id is not None:
+            return job_id
+
+
+def park(session: WriteSession, running: Running, cursor: dict[str, Any]) -> None:
+    """Leave a running job waiting until somebody wakes it; the one that waited behind it is not needed any more."""
+    moment = now(session)
+    behind = update(Job).where(Job.project_id == running.project_id, Job.kind == running.kind, Job.state == "waiting")
+    session.execute(behind.values(state="cancelled", reason="another one waits already", updated_at=moment))
+    values = {"state": "waiting", "due_at": moment + UNTIL_WOKEN, "attempt": 0, "token": None, "lease_until": None}
+    session.execute(_held(running).values(**values, cursor=cursor, progress=None, updated_at=moment))
 
 
 def claim(db: Database, settings: Settings, kinds: tuple[str, ...]) -> Running | None:

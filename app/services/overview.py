@@ -99,6 +99,7 @@ def summary(row: Round) -> dict[str, Any]:
         "state": row.state,
         "labels": row.labels_count,
         "strategy": row.strategy.get("ran") or row.strategy.get("name"),
+        "model": " ".join(str(row.learner[part]) for part in ("model", "version") if part in row.learner) or None,
         "sentence": row.sentence,
         "fallback": row.fallback,
         "reason": row.reason,

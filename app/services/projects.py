@@ -17,11 +17,11 @@ from app.core.text import check_text, fold
 from app.db import Member, Project, ProjectClass, Serving, User, WriteSession
 from app.db.session import now
 from app.featurizers import FEATURIZERS, make_featurizer
-from app.learners import LEARNERS, make_learner
+from app.learners import EXTERNAL, LEARNERS, make_learner
 from app.modalities import MODALITIES
-from app.services import audit
+from app.services import audit, rounds
 from app.services.access import Person, project_for
-from app.strategies import AUTO, make_strategy
+from app.strategies import AUTO, POOL_STRATEGIES, Need, make_strategy
 from app.task_types import parse_task
 
 STATES = ("open", "paused", "closed", "archived")
@@ -47,6 +47,7 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
         key: check_plugin(key, given.get(key) or {"name": AUTO}, given["modality"])
         for key in ("strategy", "learner", "featurizer")
     }
+    _check_together(settings["strategy"], settings["learner"])
     moment = now(session)
     project = Project(
         name=name,
@@ -94,10 +95,14 @@ def change(
     if version is not None and project.version != version:
         raise VersionMismatch(f"the newest version is {project.version}")
     _check_changes(changes, project.modality)
+    _check_together(changes.get("strategy", project.strategy), changes.get("learner", project.learner))
+    was = project.learner
     if "guidelines" in changes and changes["guidelines"] != project.guidelines:
         project.guidelines_version += 1
     for key, value in changes.items():
         setattr(project, key, value)
+    if project.learner != was:
+        rounds.learner_changed(session, project.id)
     audit.record(session, "project.changed", person.id, project_id=project.id, fields=sorted(changes))
     touch(session, project)
     return project
@@ -201,6 +206,9 @@ def check_plugin(kind: str, given: Any, modality: str) -> dict[str, Any]:
         return {"name": AUTO}
     if kind == "strategy":
         make_strategy("uherding" if name == AUTO else name, options)
+    elif kind == "learner" and name == EXTERNAL:
+        if options:
+            raise Invalid("learner external has no parameters: its model is trained elsewhere", fields={kind: name})
     elif kind == "learner":
         make_learner("ridge" if name == AUTO else name, options, Block(np.zeros((1, 1), dtype=np.float32)), 2)
     elif name == AUTO:
@@ -210,9 +218,21 @@ def check_plugin(kind: str, given: Any, modality: str) -> dict[str, Any]:
     return {"name": name, **options}
 
 
+def _check_together(strategy: dict[str, Any], learner: dict[str, Any]) -> None:
+    """Raise Invalid where the strategy needs more of the learner than an outside one gives."""
+    kind = POOL_STRATEGIES.get(strategy.get("name", AUTO))
+    more = sorted(getattr(kind, "needs", frozenset()) - {Need.PROBABILITIES, Need.FEATURES})
+    if learner.get("name") == EXTERNAL and more:
+        raise Invalid(
+            f"strategy {strategy['name']} needs {', '.join(more)}, and an outside learner gives probabilities only: "
+            "choose another strategy, as auto",
+            fields={"strategy": strategy["name"]},
+        )
+
+
 def plugin_names() -> dict[str, list[str]]:
     """What may be named in a project's settings."""
-    return {"learner": [AUTO, *LEARNERS], "featurizer": [AUTO, *FEATURIZERS]}
+    return {"learner": [AUTO, *LEARNERS, EXTERNAL], "featurizer": [AUTO, *FEATURIZERS]}
 
 
 def _checked_name(given: str) -> str:

@@ -56,15 +56,46 @@ def request_if_due(
     return jobs.enqueue(session, "round", project_id, delay_seconds=_pause(session, project_id, moment))
 
 
+def run_with(session: WriteSession, project_id: int, prediction_set: int) -> int:
+    """Let a round use a version of an outside model's predictions now; the job's id.
+
+    Raises:
+        Conflict: the items have no features yet, without which there is no order.
+    """
+    if _features(session, project_id) is None:
+        raise Conflict("the items have no features yet: a worker is making them, push again in a moment")
+    return jobs.wake(session, "round", project_id, {"predictions": prediction_set})
+
+
+def learner_changed(session: WriteSession, project_id: int) -> None:
+    """A round that waits for predictions is run by the project's new learner."""
+    if waiting_for_predictions(session, project_id) is not None:
+        jobs.wake(session, "round", project_id, {})
+
+
+def waiting_for_predictions(session: Session, project_id: int) -> Round | None:
+    """The round that waits for the predictions of an outside model, if any."""
+    return session.execute(
+        select(Round)
+        .join(Job, Job.id == Round.job_id)
+        .where(Round.project_id == project_id, Round.state == "waiting_for_predictions", Job.state == "waiting")
+        .order_by(Round.number.desc())
+        .limit(1)
+    ).scalar_one_or_none()
+
+
 def request(session: WriteSession, person: Person, project_ref: int | str) -> int:
     """Start a round now, whether due or not; the job's id. Raises Conflict while one waits already."""
     project = project_for(session, person, project_ref, "manager")
     if _features(session, project.id) is None:
         raise Conflict("no item has features yet: push items first, and check that a worker is running")
     job_id = jobs.enqueue(session, "round", project.id, created_by=person.id)
-    if job_id is None:
-        raise Conflict("a round is waiting to start already")
-    return job_id
+    if job_id is not None:
+        return job_id
+    waiting = waiting_for_predictions(session, project.id)
+    if waiting is not None:
+        raise Conflict(f"round {waiting.number} waits for the predictions of your own model: push them")
+    raise Conflict("a round is waiting to start already")
 
 
 def round_size(session: Session, project: Project, moment: datetime) -> int:

@@ -189,7 +189,8 @@ def _reason(order: Order, pick: Pick) -> dict[str, Any]:
     if pick.row.rank is None:
         return {"strategy": "first", "score": None, "rank": None, "words": "put first by a manager"}
     ranked = _opinion(order, pick.row)
-    said = _hesitation(order, ranked) if ranked else "unlike anything labelled so far"
+    unsaid = "unlike anything labelled so far" if order.strategy == "coverage" else f"chosen by {order.strategy}"
+    said = _hesitation(order, ranked) if ranked else unsaid
     if order.fallback:
         said = order.fallback
     kept = [[number, round(share, 4)] for share, number in ranked[:LIKELY_KEPT]]

@@ -26,6 +26,7 @@ def of_project(session: Session, project: Project, moment: datetime) -> dict[str
     serving = session.execute(select(Serving).where(Serving.project_id == project.id)).scalar_one()
     current = session.get(Round, serving.round_id) if serving.round_id else None
     job = rounds.waiting_or_running(session, project.id)
+    asked = rounds.waiting_for_predictions(session, project.id)
     items = item_counts(session, project.id)
     stored = standing(session, project.id)
     worker = worker_state(session, moment)
@@ -46,14 +47,14 @@ def of_project(session: Session, project: Project, moment: datetime) -> dict[str
             "age_seconds": _age(current, moment),
         },
         "worker": worker,
-        "round": {**_round_state(current, job), "due_in": max(0, size - fresh), "size": size},
+        "round": {**_round_state(current, job, asked), "due_in": max(0, size - fresh), "size": size},
         "features": features,
         "fallback": current.fallback if current else None,
         "strategy": current.sentence if current else None,
         "last_failure": failure,
         "goal": project.goal,
         "advice": _advice(
-            project, items, stored, worker, features, failure, current, goal_reached(project, last, stored)
+            project, items, stored, worker, features, failure, current, goal_reached(project, last, stored), asked
         ),
     }
     return found | {"version": _version(found)}
@@ -141,7 +142,10 @@ def _version(value: dict[str, Any]) -> str:
     return hashlib.sha256(write_json(value | {"queue": queue, "worker": worker}).encode()).hexdigest()[:16]
 
 
-def _round_state(current: Round | None, job: Job | None) -> dict[str, Any]:
+def _round_state(current: Round | None, job: Job | None, asked: Round | None) -> dict[str, Any]:
+    if asked is not None and (job is None or job.state == "waiting"):
+        waits = {"state": asked.state, "step": None, "progress": None}
+        return waits | {"reason": asked.sentence, "number": asked.number, "labels": asked.labels_count}
     if job is not None:
         progress = job.progress or {}
         state = "running" if job.state == "running" else "waiting"
@@ -202,6 +206,7 @@ def _advice(
     failure: dict[str, Any] | None,
     current: Round | None,
     reached: str | None,
+    asked: Round | None,
 ) -> dict[str, Any]:
     """The one sentence that says what to do next: the first that holds."""
     fallback = current.fallback if current else None
@@ -214,6 +219,7 @@ def _advice(
         (reached is not None, reached or ""),
         (current is None and features["busy"], "The model is reading the items."),
         (current is None, "The first order is being made."),
+        (asked is not None, (asked.sentence if asked else None) or ""),
         (items["open"] == 0 and items["fetching"] > 0, "The items' files are being fetched."),
         (items["open"] == 0, "Every item is answered."),
         (fallback is not None, f"Served at {fallback}: go on labelling."),

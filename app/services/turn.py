@@ -5,23 +5,23 @@ was killed or overtaken publishes nothing, and a turn that is run again gives th
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, insert, select, update
 
-from app.db import Item, Prediction, Project, ProjectClass, QueueEntry, Round, Serving, WriteSession
+from app.core.block import Shard
+from app.db import Item, Prediction, Project, QueueEntry, Round, Serving, WriteSession
 from app.db.session import now
-from app.features import gather, newest
-from app.learners import load_model
-from app.learners.base import Model
+from app.features import GivenShard, gather, newest
+from app.learners import GivenModel
 from app.loop.evaluate import evaluate
 from app.loop.executors import LocalExecutor
 from app.loop.propose import Labelled, Plan, Proposal, propose
-from app.services import pool, rounds, tasks
-from app.services.jobs import Done, JobFailed, More, Running
+from app.services import opening, outside, pool, rounds, tasks, versions
+from app.services.jobs import Done, JobFailed, Parked, Running
 from app.services.labels import LabelledItem, LabelSet, label_set
 
 INSERT_ROWS = 500
@@ -41,44 +41,67 @@ class Turn:
     labels: LabelSet
     excluded: Any
     started: float
+    version: versions.Version | None
+    newest_annotation: int | None  # up to which answers are learned from; None leaves what it was
 
 
-def run(running: Running) -> Done | More:
-    """Run one round of the job's project; finishes what an earlier attempt had published.
+def run(running: Running) -> Done | Parked:
+    """Run one round of the job's project, or make it wait for the predictions of an outside model.
 
     Raises:
         JobFailed: the project is gone or has no features.
     """
     turn = _load(running)
-    if turn is None:
-        return Done({"skipped": "the project is not open"})
+    if not isinstance(turn, Turn):
+        return turn
     proposal = _think(running, turn)
     published_in = _publish(running, turn, proposal)
     _evaluate(running, turn, proposal, published_in)
+    if turn.newest_annotation is None:
+        _look_again(running, turn.project_id)
     return Done({"round": turn.number})
 
 
-def _load(running: Running) -> Turn | None:
+def _load(running: Running) -> Turn | Done | Parked:
     started = time.monotonic()
     assert running.project_id is not None
     with running.db.read() as session:
         project = session.get(Project, running.project_id)
         if project is None or project.deleted_at is not None or project.state == "archived":
-            return None
+            return Done({"skipped": "the project is not open"})
         features = pool.active(session, running.settings, project.id)
         if features is None:
             raise JobFailed("no item has features yet")
         question = tasks.driving(tasks.questions(session, project))
-        class_ids = _class_ids(session, project.id)
+        class_ids = opening.class_ids_of(session, project.id)
+        external = outside.is_external(project)
+        model = None
+        if external:
+            model = versions.opened(session, running.settings, running.payload.get("predictions"), class_ids)
+        if model is not None:
+            class_ids, features = model.class_ids, model.features or features
         labels = label_set(session, project.id, question, class_ids)
         excluded = pool.not_candidates(session, project.id)
         moment = running.db.now()
         length = rounds.order_length(session, project, moment)
-        warm = _warm(session, running, project.id, class_ids, features.version)
+        wait = external and model is None and outside.must_wait(session, project, labels)
+        first = external and not wait and model is None and _is_first(session, project.id)
+        warm = (
+            (None, None) if external else opening.warm_start(session, running, project.id, class_ids, features.version)
+        )
         multiple = bool(question.options.get("multiple"))
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "train", "fraction": 0.0})
-        row = _open_round(session, running, project, class_ids, labels, features, warm[1])
+        if wait and outside.came_meanwhile(session, running):
+            return Done({"skipped": "predictions came meanwhile: the next round uses them"})
+        row = opening.open_round(
+            session, running, project, class_ids, labels, features.version, warm[1], keep_labels=model is not None
+        )
+        if wait:
+            outside.wait(session, running, row, labels)
+            return Parked()
+        if model is not None:
+            row.learner = model.learner()
         number, round_id, seed = row.number, row.id, row.seed
     plan = Plan(
         classes=tuple(class_ids),
@@ -91,14 +114,34 @@ def _load(running: Running) -> Turn | None:
         size=length,
         seed=seed,
         warm=warm[0],
+        given=GivenModel(len(class_ids), multiple) if model is not None else None,
     )
-    return Turn(project.id, round_id, number, project.modality, class_ids, plan, features, labels, excluded, started)
+    learned = (running.cursor or {}).get("newest_annotation") if model is not None else None
+    until = None if first else learned or labels.newest_annotation
+    return Turn(
+        project.id, round_id, number, project.modality, class_ids, plan, features, labels, excluded, started, model,
+        until,
+    )  # fmt: skip
+
+
+def _is_first(session: Any, project_id: int) -> bool:
+    published = session.execute(select(Serving.round_id).where(Serving.project_id == project_id)).scalar_one()
+    return published is None
+
+
+def _look_again(running: Running, project_id: int) -> None:
+    """The first order of an outside model's project teaches nothing: labels that are there already make a round due."""
+    with running.db.write() as session:
+        project = session.get_one(Project, project_id)
+        rounds.request_if_due(session, project_id, project.state, project.round_size, now(session))
 
 
 def _think(running: Running, turn: Turn) -> Proposal:
-    shards = newest(turn.features.opened(pool.candidates_only(turn.excluded)))
+    stored = newest(turn.features.opened(pool.candidates_only(turn.excluded)))
+    model = turn.version
+    shards: list[Shard] = list(stored) if model is None else [GivenShard(each, model.given) for each in stored]
     progress = _Progress(running)
-    taught = [item for item in turn.labels.items if not item.imported_test]
+    taught = opening.taught(turn.labels.items)
     with LocalExecutor() as executor:
         return propose(_labelled(turn, taught), shards, turn.plan, executor, progress)
 
@@ -106,22 +149,16 @@ def _think(running: Running, turn: Turn) -> Proposal:
 def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:
     model_file = _save_model(running, turn, proposal)
     seconds = {**proposal.seconds, "to_published": round(time.monotonic() - turn.started, 4)}
-    entries = [
-        {
-            "round_id": turn.round_id,
-            "rank": rank,
-            "project_id": turn.project_id,
-            "item_id": int(proposal.ids[rank, 0]),
-            "unit": int(proposal.ids[rank, 1]),
-            "score": _finite(proposal.scores[rank]),
-            "probabilities": _listed(proposal.probabilities, rank),
-            "done": False,
-        }
-        for rank in range(proposal.ids.shape[0])
-    ]
+    order = _order(running, turn, proposal)
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "publish", "fraction": 0.9})
         moment = now(session)
+        if turn.version is not None:
+            order = outside.keeping_places(
+                session, turn.project_id, turn.version.given, turn.class_ids, turn.excluded, order
+            )
+        whose = {"round_id": turn.round_id, "project_id": turn.project_id, "done": False}
+        entries = [{**whose, "rank": rank, **row} for rank, row in enumerate(order)]
         _insert(session, QueueEntry, entries)
         _mark_done(session, turn.round_id)
         _insert(session, Prediction, _predictions(turn, proposal))
@@ -139,11 +176,10 @@ def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:
                 seconds=seconds,
             )
         )
-        session.execute(
-            update(Serving)
-            .where(Serving.project_id == turn.project_id)
-            .values(round_id=turn.round_id, snapshot_annotation_id=turn.labels.newest_annotation)
-        )
+        served: dict[str, Any] = {"round_id": turn.round_id}
+        if turn.newest_annotation is not None:
+            served["snapshot_annotation_id"] = turn.newest_annotation
+        session.execute(update(Serving).where(Serving.project_id == turn.project_id).values(served))
         # The orders and predictions of earlier rounds are never read again.
         for table in (QueueEntry, Prediction):
             older = select(Round.id).where(Round.project_id == turn.project_id, Round.number < turn.number)
@@ -151,18 +187,36 @@ def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:
     return seconds["to_published"]
 
 
+def _order(running: Running, turn: Turn, proposal: Proposal) -> list[dict[str, Any]]:
+    """The chosen items in their order, each with what is suggested for it."""
+    rows = [
+        {
+            "item_id": int(proposal.ids[rank, 0]),
+            "unit": int(proposal.ids[rank, 1]),
+            "revision": int(proposal.ids[rank, 2]),
+            "score": _finite(proposal.scores[rank]),
+            "probabilities": _listed(proposal.probabilities, rank),
+        }
+        for rank in range(proposal.ids.shape[0])
+    ]
+    if turn.version is not None and turn.version.use == "rank":
+        rows = [{**row, "probabilities": None} for row in rows]
+    with running.db.read() as session:
+        rows = versions.suggest(session, running.settings, turn.project_id, turn.class_ids, rows)
+    return [{name: value for name, value in row.items() if name != "revision"} for row in rows]
+
+
 def _evaluate(running: Running, turn: Turn, proposal: Proposal, published_in: float) -> None:
     begun = time.monotonic()
-    taught = [item for item in turn.labels.items if not item.imported_test]
+    taught = opening.taught(turn.labels.items)
     tests = [item for item in turn.labels.items if item.imported_test]
     metrics: dict[str, Any] = {}
     reason = None
     if proposal.model is not None:
         try:
-            heldout = _labelled(turn, tests) if tests else None
-            metrics = evaluate(
-                _labelled(turn, taught), heldout, turn.plan, proposal.model, _Progress(running)
-            ).to_json()
+            heldout = _judged(turn, _labelled(turn, tests)) if tests else None
+            labelled = _judged(turn, _labelled(turn, taught))
+            metrics = evaluate(labelled, heldout, turn.plan, proposal.model, _Progress(running)).to_json()
         except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
             reason = f"the evaluation failed: {error}"
     took = time.monotonic() - begun
@@ -190,85 +244,6 @@ class _Progress:
             self._running.report({"step": step, "fraction": round(fraction, 3)})
 
 
-def _open_round(
-    session: WriteSession,
-    running: Running,
-    project: Project,
-    class_ids: list[int],
-    labels: LabelSet,
-    features: pool.FeaturePool,
-    warm_round_id: int | None,
-) -> Round:
-    """The row of this turn.
-
-    One that an earlier attempt left running is used again; one that it had published stays what it is, and
-    this attempt is a turn of its own.
-    """
-    moment = now(session)
-    row = session.execute(
-        select(Round).where(Round.job_id == running.id, Round.state.in_(("running", "published")))
-    ).scalar_one_or_none()
-    if row is not None and row.state == "published":
-        row.state, row.finished_at = "done", moment
-        row.reason = "the worker ended before it was evaluated; the next round was run in its place"
-        row = None
-    if row is None:
-        last = session.execute(select(func.max(Round.number)).where(Round.project_id == project.id)).scalar()
-        row = Round(project_id=project.id, number=(last or 0) + 1, job_id=running.id, created_at=moment)
-        session.add(row)
-    row.state = "running"
-    row.strategy, row.learner, row.featurizer = project.strategy, project.learner, features.version
-    row.task_version, row.class_ids = project.task_version, list(class_ids)
-    row.seed = _seed(project.seed, row.number)
-    row.labels = labels.annotation_ids
-    row.labels_count = sum(not item.imported_test for item in labels.items)  # the test set teaches nothing
-    row.warm_round_id = warm_round_id
-    session.flush()
-    return row
-
-
-def fail(running: Running, reason: str, *, final: bool) -> None:
-    """Write on the round why it failed; called by the worker when `run` raised."""
-    with running.db.write() as session:
-        session.execute(
-            update(Round)
-            .where(Round.job_id == running.id, Round.state.in_(("running", "published")))
-            .values(state="failed" if final else "running", reason=reason, finished_at=now(session) if final else None)
-        )
-
-
-def _seed(project_seed: int, number: int) -> int:
-    return int(np.random.SeedSequence([project_seed, number]).generate_state(1, np.uint32)[0])
-
-
-def _class_ids(session: Any, project_id: int) -> list[int]:
-    return list(
-        session.execute(
-            select(ProjectClass.number)
-            .where(ProjectClass.project_id == project_id, ~ProjectClass.retired)
-            .order_by(ProjectClass.number)
-        ).scalars()
-    )
-
-
-def _warm(
-    session: Any, running: Running, project_id: int, class_ids: list[int], version: str
-) -> tuple[Model | None, int | None]:
-    row = session.execute(
-        select(Round.id, Round.model_file, Round.class_ids, Round.featurizer)
-        .where(Round.project_id == project_id, Round.model_file.is_not(None))
-        .order_by(Round.number.desc())
-        .limit(1)
-    ).first()
-    if row is None or row.class_ids != class_ids or row.featurizer != version:
-        return None, None
-    file = running.settings.data / "models" / str(project_id) / row.model_file
-    if not file.exists():
-        return None, None
-    warm = load_model(file)
-    return (None, None) if warm is None else (warm, int(row.id))
-
-
 def _labelled(turn: Turn, items: list[LabelledItem]) -> Labelled:
     """The rows of the labelled items that have vectors, in the order of their ids."""
     ids = np.array([(item.item_id, item.unit, item.revision) for item in items], dtype=np.int64).reshape(-1, 3)
@@ -284,8 +259,17 @@ def _labelled(turn: Turn, items: list[LabelledItem]) -> Labelled:
     )
 
 
+def _judged(turn: Turn, labelled: Labelled) -> Labelled:
+    """The same rows; of an outside model those that it spoke of, with what it said."""
+    if turn.version is None:
+        return labelled
+    found, probabilities = turn.version.given.of(labelled.ids)
+    kept = labelled.take(found)
+    return replace(kept, block=replace(kept.block, given=probabilities))
+
+
 def _save_model(running: Running, turn: Turn, proposal: Proposal) -> str | None:
-    if proposal.model is None:
+    if proposal.model is None or turn.version is not None:
         return None
     folder: Path = running.settings.data / "models" / str(turn.project_id)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -59,6 +59,7 @@ export interface RoundRow {
   sentence: string | null;
   fallback: string | null;
   reason?: string | null;
+  model: string | null; // an outside model and its version
   metrics: { accuracy?: Estimate | null; macro_f1?: Estimate | null } | null;
   seconds: Record<string, number> | null;
   published_at: string | null;
@@ -141,6 +142,7 @@ export function loopWords(status: Status): string {
   if (status.features.busy && !status.queue.round) return featureWords(status);
   const round = status.round;
   if (round.state === "running") return `A round is running: ${STEPS[round.step ?? ""] ?? round.step ?? "starting"}.`;
+  if (round.state === "waiting_for_predictions") return round.reason ?? "A round waits for predictions.";
   if (round.state === "waiting" && round.due_in > 0) return "A round waits to start.";
   if (round.state === "waiting") return "A round is due and starts shortly.";
   if (status.features.busy) return featureWords(status);

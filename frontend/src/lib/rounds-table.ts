@@ -5,6 +5,7 @@ import { count, isWide, percent } from "./figures";
 import { ago, type RoundRow } from "./overview";
 
 const SHOWN = 20;
+const WORDS: Record<string, string> = { waiting_for_predictions: "waits for the predictions of your own model" };
 
 /** Newest first; the metrics of a round that was just published are still being computed and say so. */
 export function roundsTable(rows: RoundRow[]): TemplateResult {
@@ -34,11 +35,11 @@ function row(each: RoundRow): TemplateResult {
   const why = each.fallback ?? each.reason ?? each.sentence ?? "";
   return html`<tr>
     <th scope="row">${each.number}</th>
-    <td>${each.state}${each.reason && each.state === "failed" ? html`: ${each.reason}` : nothing}</td>
+    <td>${WORDS[each.state] ?? each.state}${each.reason && each.state === "failed" ? html`: ${each.reason}` : nothing}</td>
     <td class="number">${count(each.labels)}</td>
     <td>${metric(each, each.metrics?.accuracy)}</td>
     <td>${metric(each, each.metrics?.macro_f1)}</td>
-    <td title=${why}>${strategyName(each)}${each.fallback ? html` <small>(${each.fallback})</small>` : nothing}</td>
+    <td title=${why}>${strategyName(each)}${each.model ? html` <small>by ${each.model}</small>` : nothing}${each.fallback ? html` <small>(${each.fallback})</small>` : nothing}</td>
     <td class="number">${seconds(each.seconds)}</td>
     <td title=${each.published_at ?? ""}>${ago(each.published_at)}</td>
   </tr>`;

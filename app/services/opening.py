@@ -1,0 +1,104 @@
+"""The row of a round when it begins: its number, its seed, what it learns from and where its weights start."""
+
+import numpy as np
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from app.db import Project, ProjectClass, Round, WriteSession
+from app.db.session import now
+from app.learners import load_model
+from app.learners.base import Model
+from app.services.jobs import Running
+from app.services.labels import LabelledItem, LabelSet
+
+UNFINISHED = ("running", "published", "waiting_for_predictions")
+
+
+def open_round(
+    session: WriteSession,
+    running: Running,
+    project: Project,
+    class_ids: list[int],
+    labels: LabelSet,
+    featurizer: str,
+    warm_round_id: int | None,
+    *,
+    keep_labels: bool = False,
+) -> Round:
+    """The row of this turn.
+
+    One that an earlier attempt left running, or waiting for predictions, is used again; one that it had published
+    stays what it is, and this attempt is a turn of its own. With `keep_labels` what a round gave out to be learned
+    from, before it waited, stays its label snapshot.
+    """
+    moment = now(session)
+    row = session.execute(
+        select(Round).where(Round.job_id == running.id, Round.state.in_(UNFINISHED))
+    ).scalar_one_or_none()
+    if row is not None and row.state == "published":
+        row.state, row.finished_at = "done", moment
+        row.reason = "the worker ended before it was evaluated; the next round was run in its place"
+        row = None
+    if row is None:
+        last = session.execute(select(func.max(Round.number)).where(Round.project_id == project.id)).scalar()
+        row = Round(project_id=project.id, number=(last or 0) + 1, job_id=running.id, created_at=moment)
+        session.add(row)
+    if not (keep_labels and row.labels):
+        row.labels = labels.annotation_ids
+        row.labels_count = sum(not item.imported_test for item in labels.items)  # the test set teaches nothing
+    row.state, row.sentence = "running", None
+    row.strategy, row.learner, row.featurizer = project.strategy, project.learner, featurizer
+    row.task_version, row.class_ids = project.task_version, list(class_ids)
+    row.seed = _seed(project.seed, row.number)
+    row.warm_round_id = warm_round_id
+    session.flush()
+    return row
+
+
+def fail(running: Running, reason: str, *, final: bool) -> None:
+    """Write on the round why it failed; called by the worker when its turn raised."""
+    with running.db.write() as session:
+        session.execute(
+            update(Round)
+            .where(Round.job_id == running.id, Round.state.in_(UNFINISHED))
+            .values(state="failed" if final else "running", reason=reason, finished_at=now(session) if final else None)
+        )
+
+
+def class_ids_of(session: Session, project_id: int) -> list[int]:
+    """The classes that a round tells apart, by number: the columns of its probabilities."""
+    return list(
+        session.execute(
+            select(ProjectClass.number)
+            .where(ProjectClass.project_id == project_id, ~ProjectClass.retired)
+            .order_by(ProjectClass.number)
+        ).scalars()
+    )
+
+
+def warm_start(
+    session: Session, running: Running, project_id: int, class_ids: list[int], version: str
+) -> tuple[Model | None, int | None]:
+    """The newest model of the same classes and features, and its round's id."""
+    row = session.execute(
+        select(Round.id, Round.model_file, Round.class_ids, Round.featurizer)
+        .where(Round.project_id == project_id, Round.model_file.is_not(None))
+        .order_by(Round.number.desc())
+        .limit(1)
+    ).first()
+    if row is None or row.class_ids != class_ids or row.featurizer != version:
+        return None, None
+    file = running.settings.data / "models" / str(project_id) / row.model_file
+    if not file.exists():
+        return None, None
+    warm = load_model(file)
+    return (None, None) if warm is None else (warm, int(row.id))
+
+
+def taught(items: list[LabelledItem]) -> list[LabelledItem]:
+    """What a model may learn from: everything but the client's own test set."""
+    return [item for item in items if not item.imported_test]
+
+
+def _seed(project_seed: int, number: int) -> int:
+    return int(np.random.SeedSequence([project_seed, number]).generate_state(1, np.uint32)[0])
