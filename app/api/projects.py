@@ -1,10 +1,11 @@
 """Projects, members and invitations."""
 
+from datetime import date as calendar_date
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from sqlalchemy.orm import Session
 
 from app.api.annotations import expected_version
@@ -29,7 +30,18 @@ class Goal(BaseModel):
     accuracy: float | None = Field(None, gt=0, le=1)
     labels: int | None = Field(None, gt=0, le=10**9)
     hours: float | None = Field(None, gt=0, le=10**6)
-    date: str | None = Field(None, max_length=40)
+    date: str | None = Field(None, max_length=10)
+
+    @field_validator("date")
+    @classmethod
+    def _a_day(cls, given: str | None) -> str | None:
+        """The last day of the work, in the project's zone."""
+        if given is None:
+            return None
+        try:
+            return calendar_date.fromisoformat(given).isoformat()
+        except ValueError:
+            raise ValueError("date is a day written as 2026-12-24") from None
 
 
 class ProjectIn(BaseModel):
@@ -93,6 +105,8 @@ class ProjectOut(BaseModel):
     role: str
     version: int
     created_at: datetime
+    deleted_at: datetime | None = None
+    gone_at: datetime | None = None  # until when a deleted one can be restored
 
 
 class ProjectsOut(BaseModel):
@@ -153,10 +167,11 @@ def create_project(body: ProjectIn, person: Caller, db: Db, response: Response) 
 
 
 @router.get("/projects", response_model=ProjectsOut)
-def list_projects(person: Caller, db: Db) -> ProjectsOut:
-    """The caller's projects."""
+def list_projects(person: Caller, db: Db, deleted: bool = False) -> ProjectsOut:
+    """The caller's projects; with `deleted=true` those that the caller may restore."""
     with db.read() as session:
-        return ProjectsOut(items=[shown(session, person, each) for each in projects.listed(session, person)])
+        found = projects.deleted(session, person, db.now()) if deleted else projects.listed(session, person)
+        return ProjectsOut(items=[shown(session, person, each) for each in found])
 
 
 @router.get("/projects/{project}", response_model=ProjectOut)
@@ -270,4 +285,6 @@ def shown(session: Session, person: Person, project: Project, response: Response
         role=projects.role_in(session, person, project),
         version=project.version,
         created_at=project.created_at,
+        deleted_at=project.deleted_at,
+        gone_at=projects.gone_at(project),
     )

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -49,6 +50,30 @@ def cards(session: Session, person: Person) -> list[Card]:
         )
         for project in found
     ]
+
+
+@dataclass(frozen=True)
+class Shelved:
+    """A project out of the list: archived, or deleted and to be brought back until a moment."""
+
+    id: int
+    slug: str
+    name: str
+    manager: bool
+    until: datetime | None = None
+
+
+def archived(session: Session, person: Person) -> list[Shelved]:
+    """The person's archived projects, newest first."""
+    found = [project for project in projects.listed(session, person) if project.state == "archived"]
+    roles = _roles(session, person, [each.id for each in found])
+    return [Shelved(each.id, each.slug, each.name, roles.get(each.id, "manager") == "manager") for each in found]
+
+
+def deleted(session: Session, person: Person, moment: datetime) -> list[Shelved]:
+    """Deleted projects that the person may bring back still, the last deleted first."""
+    found = projects.deleted(session, person, moment)
+    return [Shelved(each.id, each.slug, each.name, True, projects.gone_at(each)) for each in found]
 
 
 def _card(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, Subquery, and_, exists, false, null, or_, select, text, union_all
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session, aliased, defer
 
 from app.core import filters
 from app.core.errors import Invalid
@@ -50,7 +50,7 @@ def conditions(session: Session, project: Project, wanted: Filter) -> list[Colum
 def current_round(session: Session, project: Project) -> Round | None:
     """The round whose order is served."""
     number = session.execute(select(Serving.round_id).where(Serving.project_id == project.id)).scalar_one()
-    return session.get(Round, number) if number is not None else None
+    return session.get(Round, number, options=[defer(Round.labels)]) if number is not None else None
 
 
 def predicted(round_id: int) -> Subquery:

@@ -1,9 +1,9 @@
 """What a lead looks at: is it learning, is it worth going on, what do people do."""
 
 from collections import Counter
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, defer
 from app.db import Annotation, Item, Prediction, Project, Round, Serving
 from app.evaluation.intervals import in_words
 from app.loop.evaluate import FEWEST_AUDIT
-from app.services import answers, demo, status, tasks
+from app.services import answers, demo, goal, status, tasks
 from app.services.access import Person, project_for
 from app.services.labels import label_set
 
@@ -44,7 +44,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         "rounds": [_brief(row) for row in rows],
         "words": {
             "accuracy": accuracy_words(project, state, points),
-            "goal": goal_words(project, state),
+            "goal": goal_words(state),
             "loop": state["advice"]["text"],
         },
     }
@@ -114,6 +114,8 @@ def progress(session: Session, person: Person, project_ref: int | str, moment: d
     project = project_for(session, person, project_ref)
     recent = answers.recent(session, person, project.id)
     counts = status.item_counts(session, project.id)
+    judged = status.last_evaluated(session, project.id) if (project.goal or {}).get("accuracy") else None
+    parts = goal.parts(session, project, counts["answered"], status.headline(judged), moment)
     published = select(Round.number).join(Serving, Serving.round_id == Round.id)
     return {
         "version": project.version,
@@ -124,6 +126,7 @@ def progress(session: Session, person: Person, project_ref: int | str, moment: d
             "open": counts["open"],
             "total": counts["total"] - counts["test"],
             "goal": project.goal,
+            "goal_parts": [asdict(part) for part in parts],
         },
         "recent": [
             {
@@ -141,7 +144,7 @@ def progress(session: Session, person: Person, project_ref: int | str, moment: d
 
 def pace(session: Session, project: Project, annotator_id: int | None, moment: datetime) -> dict[str, Any]:
     """Answers today and in the last seven days, in the project's zone, and the median seconds of an answer."""
-    zone = _zone(project.time_zone)
+    zone = goal.zone_of(project)
     since = moment - timedelta(days=7)
     statement = (
         select(Annotation.created_at, Annotation.seconds_spent)
@@ -165,19 +168,11 @@ def pace(session: Session, project: Project, annotator_id: int | None, moment: d
     }
 
 
-def goal_words(project: Project, state: dict[str, Any]) -> str:
-    """The progress against the goal in a sentence."""
-    goal, labels = project.goal or {}, state["items"]["answered"]
-    wanted = goal.get("labels")
-    if wanted:
-        return f"{labels:,} of {wanted:,} labels" + (": the goal is reached" if labels >= wanted else "")
-    target, now_at = goal.get("accuracy"), state["audit"]["accuracy"]
-    if target:
-        if now_at is None:
-            return f"{labels:,} labels; the goal is {100 * target:.0f} %, cannot tell yet"
-        reached = " and is reached" if now_at["low"] >= target else ""
-        return f"{labels:,} labels, {100 * now_at['value']:.0f} %; the goal is {100 * target:.0f} %{reached}"
-    return f"{labels:,} labels"
+def goal_words(state: dict[str, Any]) -> str:
+    """The progress against the goal in a sentence, always with the number of labels."""
+    said = [part["words"] for part in state["goal_parts"]]
+    counted = any(part["name"] == "labels" for part in state["goal_parts"])
+    return "; ".join(said if counted else [f"{state['items']['answered']:,} labels", *said])
 
 
 def wall(session: Session, person: Person, project_ref: int | str, count: int) -> dict[str, Any]:
@@ -244,10 +239,3 @@ def _balance(session: Session, project: Project, last: Round | None) -> list[dic
         }
         for i, each in enumerate(classes)
     ]
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")

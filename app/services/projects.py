@@ -4,7 +4,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,23 @@ def listed(session: Session, person: Person) -> Sequence[Project]:
     return session.execute(statement).scalars().all()
 
 
+def deleted(session: Session, person: Person, moment: datetime) -> Sequence[Project]:
+    """What the person may bring back: projects deleted in the last seven days, for their managers; newest first."""
+    since = moment - timedelta(days=UNDO_DAYS)
+    statement = select(Project).where(Project.deleted_at > since).order_by(Project.deleted_at.desc())
+    if not person.admin:
+        managed = select(Member.project_id).where(Member.user_id == person.id, Member.role == "manager")
+        statement = statement.where(Project.id.in_(managed))
+    if person.token_project is not None:
+        statement = statement.where(Project.id == person.token_project)
+    return session.execute(statement).scalars().all()
+
+
+def gone_at(project: Project) -> datetime | None:
+    """Until when a deleted project can be brought back; None for one that is not deleted."""
+    return None if project.deleted_at is None else project.deleted_at + timedelta(days=UNDO_DAYS)
+
+
 def change(
     session: WriteSession, person: Person, ref: int | str, changes: dict[str, Any], version: int | None
 ) -> Project:
@@ -138,7 +155,7 @@ def restore(session: WriteSession, person: Person, project_id: int) -> Project:
     allowed = person.admin or (member is not None and member.role == "manager")
     if project is None or not allowed or project.deleted_at is None:
         raise NotFound("there is no such deleted project, or it is not yours")
-    if moment - project.deleted_at > timedelta(days=UNDO_DAYS):
+    if (until := gone_at(project)) is None or moment > until:
         raise NotFound("it was deleted more than seven days ago")
     project.deleted_at = None
     audit.record(session, "project.restored", person.id, project_id=project.id)

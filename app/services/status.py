@@ -1,15 +1,16 @@
 """What the loop is doing, in numbers and in sentences; true numbers or none, with the reason where one is missing."""
 
 import hashlib
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from app.core.text import write_json
 from app.db import Annotation, FeatureSet, Item, Job, Lease, Project, Round, Serving, Worker
-from app.services import flags, rounds
+from app.services import flags, goal, rounds
 from app.services.access import Person, project_for
 
 WORKER_SILENCE = timedelta(seconds=30)
@@ -24,7 +25,7 @@ def status(session: Session, person: Person, project_ref: int | str, moment: dat
 def of_project(session: Session, project: Project, moment: datetime) -> dict[str, Any]:
     """The status of a project; O(1) but for the item counts, which walk a covering index."""
     serving = session.execute(select(Serving).where(Serving.project_id == project.id)).scalar_one()
-    current = session.get(Round, serving.round_id) if serving.round_id else None
+    current = session.get(Round, serving.round_id, options=[defer(Round.labels)]) if serving.round_id else None
     job = rounds.waiting_or_running(session, project.id)
     asked = rounds.waiting_for_predictions(session, project.id)
     items = item_counts(session, project.id)
@@ -35,6 +36,7 @@ def of_project(session: Session, project: Project, moment: datetime) -> dict[str
     last = last_evaluated(session, project.id)
     failure = _last_failure(session, project.id)
     features = _features(session, project.id)
+    parts = goal.parts(session, project, items["answered"], headline(last), moment)
     found = {
         "state": project.state,
         "items": items,
@@ -53,23 +55,10 @@ def of_project(session: Session, project: Project, moment: datetime) -> dict[str
         "strategy": current.sentence if current else None,
         "last_failure": failure,
         "goal": project.goal,
-        "advice": _advice(
-            project, items, stored, worker, features, failure, current, goal_reached(project, last, stored), asked
-        ),
+        "goal_parts": [asdict(part) for part in parts],
+        "advice": _advice(project, items, stored, worker, features, failure, current, goal.reached(parts), asked),
     }
     return found | {"version": _version(found)}
-
-
-def goal_reached(project: Project, last: Round | None, stored: dict[str, int]) -> str | None:
-    """A sentence where the project's goal is reached: an accuracy only where the whole band lies above it."""
-    goal, found = project.goal or {}, headline(last)
-    accuracy, labels = goal.get("accuracy"), goal.get("labels")
-    if accuracy and found and found["low"] >= accuracy:
-        band = f"{100 * found['low']:.0f} to {100 * found['high']:.0f} %"
-        return f"The goal of {100 * accuracy:.0f} % is reached ({band}): stop here, or set a higher goal."
-    if labels and stored["answers"] >= labels:
-        return f"The goal of {labels:,} labels is reached: stop here, or set a higher goal."
-    return None
 
 
 def item_counts(session: Session, project_id: int) -> dict[str, int]:
@@ -124,6 +113,7 @@ def last_evaluated(session: Session, project_id: int) -> Round | None:
     """The newest round that has metrics."""
     return session.execute(
         select(Round)
+        .options(defer(Round.labels))  # as long as there are answers
         .where(Round.project_id == project_id, Round.state == "done", Round.metrics.is_not(None))
         .order_by(Round.number.desc())
         .limit(1)

@@ -26,7 +26,6 @@ def annotate(ref: str, request: Request, visitor: Visitor, db: Db) -> Response:
             "classes": classes,
             "person": {"id": visitor.id, "name": visitor.name},
             "guidelines_version": project.guidelines_version,
-            "goal": project.goal,
         }
         guidelines = markdown(project.guidelines)
     return page(request, "annotate.html", visitor, project=view, config=config, guidelines=guidelines)

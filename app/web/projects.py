@@ -37,8 +37,10 @@ def list_projects(request: Request, visitor: Visitor, db: Db) -> Response:
     """The person's projects as cards."""
     with db.read() as session:
         found = cards.cards(session, visitor)
+        archived, deleted = cards.archived(session, visitor), cards.deleted(session, visitor, db.now())
     may_create = visitor.admin or not found or any(card.role == "manager" for card in found)
-    return page(request, "projects.html", visitor, cards=found, may_create=may_create)
+    shelved: dict[str, Any] = {"archived": archived, "deleted": deleted}
+    return page(request, "projects.html", visitor, cards=found, may_create=may_create, **shelved)
 
 
 @router.get("/projects/new")

@@ -61,3 +61,52 @@ def test_settings_fit_the_window_and_are_accessible(visit: Visit, width: int) ->
 
     assert not visit.overflows()
     assert visit.findings() == []
+
+
+def test_a_goal_of_hours_and_a_day_is_set_and_shown(visit: Visit) -> None:
+    project = make_project(visit.site)
+    page = open_settings(visit, project)
+    page.get_by_label("Goal: labels").fill("50")
+    page.get_by_label("Goal: hours of work").fill("7.5")
+    page.get_by_label("Goal: last day").fill("2099-12-24")
+    page.locator("form", has=page.get_by_role("heading", name="Goal and learning")).get_by_role(
+        "button", name="Save"
+    ).click()
+    expect(page.get_by_role("status")).to_have_text("Saved. The next round goes by it.")
+
+    page.reload()
+
+    expect(page.get_by_label("Goal: last day")).to_have_value("2099-12-24")
+    page.goto(f"{visit.site.url}/projects/{project}/overview")
+    goal = page.get_by_role("list", name="Goal")
+    expect(goal).to_contain_text("0 of 50 labels")
+    expect(goal).to_contain_text("0.0 of 7.5 hours")
+    expect(goal).to_contain_text("until 24 December 2099")
+    page.goto(f"{visit.site.url}/projects/{project}/annotate")
+    expect(page.get_by_text("0 of 50 labels · 0.0 of 7.5 hours")).to_be_visible()
+
+
+def test_a_project_is_paused_and_resumed_on_its_overview(visit: Visit) -> None:
+    project = make_project(visit.site)
+    visit.sign_in(1)
+    page = visit.open(f"/projects/{project}/overview")
+
+    page.get_by_role("button", name="Pause").click()
+
+    expect(page.get_by_text("The project is paused: open it to go on.")).to_be_visible()
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+
+
+def test_a_deleted_project_is_brought_back_from_the_list(visit: Visit) -> None:
+    page = open_settings(visit, make_project(visit.site))
+    page.get_by_text("Delete the project").click()
+    page.get_by_role("button", name="Delete Films").click()
+    expect(page.get_by_role("heading", name="Deleted")).to_be_visible()
+    expect(page.get_by_text("gone for good after")).to_be_visible()
+    assert visit.findings() == []
+
+    page.get_by_role("button", name="Bring back Films").click()
+
+    expect(page.get_by_role("link", name="Films")).to_be_visible()
+    expect(page.get_by_role("heading", name="Deleted")).to_have_count(0)

@@ -1,11 +1,10 @@
-// What managers change while people label: classes, guidelines, the goal. Seen within half a minute, without a reload.
+// What managers change while people label: classes and guidelines. Seen within half a minute, without a reload.
 import type { ClassView } from "./serving";
 
 export interface Changing {
   version: number; // of the project's settings
   classes: ClassView[];
   guidelines_version: number;
-  goal: object | null;
 }
 
 export class Changes {

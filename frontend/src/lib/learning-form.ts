@@ -8,6 +8,8 @@ export interface LearningForm {
   auditShare: string; // percent
   goalAccuracy: string; // percent; empty: none
   goalLabels: string;
+  goalHours: string;
+  goalDate: string; // as 2026-12-24
 }
 
 const STRATEGIES: Record<string, string> = {
@@ -31,7 +33,7 @@ export function learningFields(form: LearningForm, changed: () => void, running 
     lowest: number,
     highest: number,
   ): TemplateResult => html`<label>${label}
-    <input type="number" min=${lowest} max=${highest} .value=${form[part]} placeholder=${hint} @input=${set(part)}></label>`;
+    <input type="number" min=${lowest} max=${highest} step="any" .value=${form[part]} placeholder=${hint} @input=${set(part)}></label>`;
   return html`<label>Which items are asked<select @change=${set("strategy")}>
       ${Object.entries(STRATEGIES).map(([name, words]) => html`<option value=${name} ?selected=${name === form.strategy}>${words}</option>`)}</select></label>
     <div class="fields">
@@ -40,6 +42,8 @@ export function learningFields(form: LearningForm, changed: () => void, running 
       ${number("auditShare", "Audit share, % of answers that judge the model", "10", 0, 100)}
       ${number("goalAccuracy", "Goal: accuracy in %", "none", 1, 100)}
       ${number("goalLabels", "Goal: labels", "none", 1, 100_000_000)}
+      ${number("goalHours", "Goal: hours of work", "none", 0.1, 1_000_000)}
+      <label>Goal: last day<input type="date" .value=${form.goalDate} @input=${set("goalDate")}></label>
     </div>`;
 }
 
@@ -56,10 +60,12 @@ export function learningOf(form: LearningForm): { body: Record<string, unknown>;
 }
 
 /** The goal as the service stores it; null for none. */
-export function goalOf(form: Pick<LearningForm, "goalAccuracy" | "goalLabels">): Record<string, number> | null {
-  const goal: Record<string, number> = {};
+export function goalOf(form: LearningForm): Record<string, number | string> | null {
+  const goal: Record<string, number | string> = {};
   if (form.goalAccuracy) goal.accuracy = Number(form.goalAccuracy) / 100;
   if (form.goalLabels) goal.labels = Number(form.goalLabels);
+  if (form.goalHours) goal.hours = Number(form.goalHours);
+  if (form.goalDate) goal.date = form.goalDate;
   return Object.keys(goal).length ? goal : null;
 }
 
@@ -71,5 +77,7 @@ function faultOf(form: LearningForm): string | null {
   if (form.overlap === "" || !within(form.overlap, 1, 50)) return "Answers an item: 1 to 50.";
   if (form.auditShare === "" || !within(form.auditShare, 0, 100)) return "Audit share: 0 to 100 %.";
   if (!within(form.roundSize, 1, 10_000)) return "Answers between two rounds: 1 to 10,000.";
+  if (!within(form.goalLabels, 1, 1e9)) return "Goal: labels are 1 or more.";
+  if (!within(form.goalHours, 0.01, 1e6)) return "Goal: hours are more than 0.";
   return within(form.goalAccuracy, 1, 100) ? null : "Goal: accuracy is 1 to 100 %.";
 }

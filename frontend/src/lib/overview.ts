@@ -39,8 +39,18 @@ export interface Status {
   fallback: string | null;
   strategy: string | null;
   last_failure: { kind: string; reason: string | null; at: string } | null;
-  goal: { accuracy?: number; labels?: number; hours?: number } | null;
+  goal: { accuracy?: number; labels?: number } | null;
+  goal_parts: GoalPart[];
   advice: { stop: boolean; text: string };
+}
+
+/** A part of the goal; `share` of the way is null where it cannot be told. */
+export interface GoalPart {
+  name: "accuracy" | "labels" | "hours" | "date";
+  target: number | string;
+  share: number | null;
+  reached: boolean;
+  words: string;
 }
 
 export interface CurvePoint {

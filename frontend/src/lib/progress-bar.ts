@@ -8,7 +8,7 @@ export interface Progress {
   version: number; // of the project's settings
   round: number | null;
   mine: { today: number; seconds_median: number | null };
-  project: { answered: number };
+  project: { answered: number; goal_parts: { name: string; target: number | string; words: string }[] };
   recent: { key: string; lease: number | null; label: LabelView }[];
 }
 
@@ -21,7 +21,6 @@ export class ProgressBar {
   /** `heard` gets what the server knows, each time; `changed` is called when there is something to draw. */
   constructor(
     private readonly project: number,
-    private readonly goal: () => number | null,
     private readonly overview: string | null, // its address, for those who may see it
     private readonly outbox: Outbox,
     private readonly heard: (progress: Progress, first: boolean) => void,
@@ -47,10 +46,11 @@ export class ProgressBar {
     if (!this.known) return "";
     const labels = this.known.project.answered + this.answered;
     const said = labels.toLocaleString("en");
-    const goal = this.goal();
-    return goal
-      ? `${said} of ${goal.toLocaleString("en")} labels`
-      : `${said} ${labels === 1 ? "label" : "labels"} in all`;
+    const parts = this.known.project.goal_parts;
+    const own = parts.map(({ name, target, words }) =>
+      name === "labels" ? `${said} of ${target.toLocaleString("en")} labels` : words,
+    );
+    return own.length ? own.join(" · ") : `${said} ${labels === 1 ? "label" : "labels"} in all`;
   }
 
   private async read(): Promise<void> {

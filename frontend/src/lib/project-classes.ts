@@ -108,7 +108,7 @@ function goneList(gone: ClassRow[], all: ClassRow[], section: Section): Template
       (
         each,
       ) => html`<li>${each.name}: ${each.merged_into ? `read as ${named(each.merged_into)}` : html`retired, ${answersOf(each)} answers`}
-      <button type="button" class="quiet-button" aria-label=${each.merged_into ? `Undo the merge of ${each.name}` : `Bring ${each.name} back`} @click=${back(each)}>${each.merged_into ? "Undo the merge" : "Bring back"}</button></li>`,
+      <button type="button" class="quiet-button" aria-label=${each.merged_into ? `Undo the merge of ${each.name}` : `Bring back ${each.name}`} @click=${back(each)}>${each.merged_into ? "Undo the merge" : "Bring back"}</button></li>`,
     )}</ul>`;
 }
 

@@ -27,7 +27,6 @@ interface Config {
   classes: ClassView[];
   person: { id: number; name: string };
   guidelines_version: number;
-  goal: { labels?: number | null; accuracy?: number | null } | null;
 }
 
 class AnnotatePage {
@@ -51,7 +50,6 @@ class AnnotatePage {
   private readonly habits = habits();
   private readonly progress = new ProgressBar(
     this.config.project.id,
-    () => this.config.goal?.labels ?? null,
     this.config.project.role === "annotator" ? null : `/projects/${this.config.project.slug}/overview`,
     this.outbox,
     (found, first) => {

@@ -56,6 +56,8 @@ const learning: LearningForm = {
   auditShare: "10",
   goalAccuracy: "",
   goalLabels: "",
+  goalHours: "",
+  goalDate: "",
 };
 let pasted = "";
 let picture: string | null = null;

@@ -4,8 +4,17 @@ import { html, nothing, render, type TemplateResult } from "lit";
 import { balanceTable } from "../lib/balance";
 import { curveChart, dayColumns } from "../lib/charts";
 import { count, isWide, percent } from "../lib/figures";
-import { call, message, pageData, Refusal } from "../lib/http";
-import { ago, curves, loopWords, type Overview, type Status, twinWords, type Wall } from "../lib/overview";
+import { call, message, pageData, Refusal, send } from "../lib/http";
+import {
+  ago,
+  curves,
+  type GoalPart,
+  loopWords,
+  type Overview,
+  type Status,
+  twinWords,
+  type Wall,
+} from "../lib/overview";
 import { roundsTable } from "../lib/rounds-table";
 import { wall } from "../lib/wall";
 
@@ -101,14 +110,12 @@ function figures(all: Overview): TemplateResult {
     <section class="card" aria-labelledby="rounds"><h2 id="rounds">Rounds</h2>${roundsTable(all.rounds)}</section>`;
 }
 
-function progress({ status, words }: Overview): TemplateResult {
+function progress({ status }: Overview): TemplateResult {
   const { items } = status;
-  const goal = status.goal?.labels;
   return html`<section class="card" aria-labelledby="progress">
     <h2 id="progress">Labels</h2>
     <p class="figure"><a href=${found("status=answered")}>${count(items.answered)}</a> <small>of <a href=${found("")}>${count(items.total - items.test)} items</a> labelled</small></p>
-    ${goal ? html`<progress aria-label="Towards the goal" max=${goal} value=${Math.min(items.answered, goal)}></progress>` : nothing}
-    ${status.goal ? html`<p>${words.goal}</p>` : nothing}
+    ${status.goal_parts.length ? html`<p class="quiet">The goal</p><ul class="plain goal" aria-label="Goal">${status.goal_parts.map(goalPart)}</ul>` : nothing}
     <ul class="plain">
       ${items.test ? html`<li><a href=${found("status=test")}>${count(items.test)} more</a> are your own test set: they judge, and are never asked.</li>` : nothing}
       ${items.flagged ? html`<li><a href=${found("status=flagged")}>${count(items.flagged)} with an open note</a></li>` : nothing}
@@ -117,6 +124,10 @@ function progress({ status, words }: Overview): TemplateResult {
       ${items.failed ? html`<li><a href=${found("status=failed")}>${count(items.failed)} could not be read</a></li>` : nothing}
     </ul></section>`;
 }
+
+/** One part of the goal in words, with a bar where the way to it can be measured. */
+const goalPart = ({ words, share, reached }: GoalPart): TemplateResult =>
+  html`<li>${reached ? html`<strong>${words}</strong>` : words}${share === null ? nothing : html`<progress aria-label=${words} max="1" value=${share}></progress>`}</li>`;
 
 function learning(all: Overview): TemplateResult {
   const series = curves(all);
@@ -161,8 +172,23 @@ function loop(status: Status): TemplateResult {
     ${status.fallback ? html`<p class="wrong">Fallback: ${status.fallback}.</p>` : nothing}
     ${status.strategy ? html`<p class="quiet">${status.strategy}</p>` : nothing}
     ${status.features.sentence ? html`<p class="quiet">${status.features.sentence}</p>` : nothing}
+    ${project.manager && (status.state === "open" || status.state === "paused") ? html`<button class="secondary" type="button" ?disabled=${working === "state"} @click=${() => setState(status.state === "open" ? "paused" : "open")}>${status.state === "open" ? "Pause" : "Resume"}</button>` : nothing}
     ${project.manager ? html`<button class="secondary" type="button" @click=${startRound} ?disabled=${working === "round" || status.round.state === "running"}>Start a round now</button>` : nothing}
   </section>`;
+}
+
+/** Pause or resume; what somebody else changed meanwhile stays as it is. */
+async function setState(state: string): Promise<void> {
+  working = "state";
+  draw();
+  try {
+    const { headers } = await send("GET", `/api/v1${base}`);
+    await call("PATCH", base, { body: { state }, headers: { "If-Match": headers.get("etag") ?? "" } });
+  } catch (error) {
+    trouble = message(error);
+  }
+  working = "";
+  draw();
 }
 
 async function startRound(): Promise<void> {

@@ -1,7 +1,7 @@
 // The projects page comes whole from the server; this draws the sparklines and opens the demo.
 import { render } from "lit";
 import { sparkline } from "../lib/charts";
-import { message, send } from "../lib/http";
+import { call, message, send } from "../lib/http";
 
 for (const place of document.querySelectorAll<HTMLElement>(".spark")) {
   render(sparkline(JSON.parse(place.dataset.values ?? "[]"), place.dataset.label ?? ""), place);
@@ -17,3 +17,14 @@ document.getElementById("make-demo")?.addEventListener("click", async () => {
     said.textContent = message(error);
   }
 });
+
+for (const button of document.querySelectorAll<HTMLButtonElement>("[data-restore]")) {
+  button.addEventListener("click", async () => {
+    try {
+      await call("POST", `/projects/${button.dataset.restore}/restore`);
+      location.reload();
+    } catch (error) {
+      (document.getElementById("restore-said") as HTMLElement).textContent = message(error);
+    }
+  });
+}

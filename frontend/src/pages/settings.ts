@@ -14,7 +14,7 @@ interface ProjectRow {
   round_size: number | "auto" | null;
   overlap: number;
   audit_share: number;
-  goal: { accuracy?: number; labels?: number } | null;
+  goal: { accuracy?: number; labels?: number; hours?: number; date?: string } | null;
 }
 
 const { project } = pageData<{ project: { id: number; slug: string } }>();
@@ -40,6 +40,8 @@ let learning: LearningForm = {
   auditShare: "10",
   goalAccuracy: "",
   goalLabels: "",
+  goalHours: "",
+  goalDate: "",
 };
 
 async function load(): Promise<void> {
@@ -65,6 +67,8 @@ function take(given: ProjectRow, headers: Headers): void {
     auditShare: String(Math.round(row.audit_share * 100)),
     goalAccuracy: row.goal?.accuracy ? String(Math.round(row.goal.accuracy * 100)) : "",
     goalLabels: row.goal?.labels ? String(row.goal.labels) : "",
+    goalHours: row.goal?.hours ? String(row.goal.hours) : "",
+    goalDate: row.goal?.date ?? "",
   };
 }
 
@@ -136,20 +140,12 @@ function learningPart(): TemplateResult {
       strategy: { name: learning.strategy },
       round_size: learning.roundSize ? Number(learning.roundSize) : "auto",
       audit_share: Number(learning.auditShare) / 100,
-      goal: mergedGoal(),
+      goal: goalOf(learning),
     };
     void save(body, "Saved. The next round goes by it.");
   };
   return html`<form class="card" @submit=${submit} aria-labelledby="learning" novalidate><h2 id="learning">Goal and learning</h2>
     ${learningFields(learning, () => {}, true)}<button type="submit">Save</button></form>`;
-}
-
-/** The goal with what this page does not show, hours or a date, kept as it is. */
-function mergedGoal(): Record<string, unknown> | null {
-  const { accuracy: _accuracy, labels: _labels, ...others } = row?.goal ?? {};
-  const kept = Object.entries(others).filter(([, value]) => value != null);
-  const goal = { ...Object.fromEntries(kept), ...goalOf(learning) };
-  return Object.keys(goal).length ? goal : null;
 }
 
 function statePart(): TemplateResult {

@@ -1,30 +1,59 @@
-"""When a project's goal is reached: an accuracy only where the whole band lies above it."""
+"""When a goal is reached: an accuracy only where the whole band lies above it, a day only when it is over."""
+
+from datetime import date
 
 import pytest
 
-from app.db import Project, Round
-from app.services.status import goal_reached
+from app.services.goal import Standing, measured, reached
+
+TODAY = date(2026, 12, 1)
 
 
-def evaluated(low: float) -> Round:
-    return Round(metrics={"accuracy": {"value": low + 0.03, "low": low, "high": low + 0.05, "n": 300}})
+def standing(labels: int = 0, low: float | None = None, hours: float = 0.0) -> Standing:
+    accuracy = None if low is None else {"value": low + 0.03, "low": low, "high": low + 0.05, "n": 300}
+    return Standing(labels, accuracy, hours, began=date(2026, 11, 21), today=TODAY)
 
 
 @pytest.mark.parametrize(
-    ("goal", "last", "answers", "said"),
+    ("goal", "now", "said"),
     [
-        ({"accuracy": 0.9}, evaluated(0.91), 60, "The goal of 90 % is reached (91 to 96 %)"),
-        ({"accuracy": 0.9}, evaluated(0.88), 60, None),  # 91 % as measured, but it may be 88
-        ({"accuracy": 0.9}, None, 60, None),
-        ({"accuracy": 0.9}, Round(metrics={}), 60, None),
-        ({"labels": 2_000}, None, 2_000, "The goal of 2,000 labels is reached"),
-        ({"labels": 2_000}, evaluated(0.99), 1_999, None),
-        ({"accuracy": 0.99, "labels": 50}, evaluated(0.91), 60, "The goal of 50 labels is reached"),
-        (None, evaluated(0.99), 10**6, None),
+        ({"accuracy": 0.9}, standing(60, 0.91), "The goal of 90 % is reached (91 to 96 %)"),
+        ({"accuracy": 0.9}, standing(60, 0.88), None),  # 91 % as measured, but it may be 88
+        ({"accuracy": 0.9}, standing(60), None),
+        ({"labels": 2_000}, standing(2_000), "The goal of 2,000 labels is reached"),
+        ({"labels": 2_000}, standing(1_999, 0.99), None),
+        ({"accuracy": 0.99, "labels": 50}, standing(60, 0.91), "The goal of 50 labels is reached"),
+        ({"hours": 40}, standing(hours=40.0), "The goal of 40 hours is reached"),
+        ({"hours": 40}, standing(hours=39.9), None),
+        ({"date": "2026-12-01"}, standing(), None),  # its last day
+        ({"date": "2026-11-30"}, standing(), "The last day of the goal, 30 November 2026, is over"),
+        ({}, standing(10**6, 0.99), None),
     ],
 )
-def test_the_goal_is_said_to_be_reached_only_when_it_is(
-    goal: dict | None, last: Round | None, answers: int, said: str | None
-) -> None:
-    found = goal_reached(Project(goal=goal), last, {"annotations": answers, "answers": answers, "audit": 0})
+def test_the_goal_is_said_to_be_reached_only_when_it_is(goal: dict, now: Standing, said: str | None) -> None:
+    found = reached(list(measured(goal, now)))
+
     assert (found is None) if said is None else (found or "").startswith(said)
+
+
+def test_each_part_of_a_goal_says_how_far_it_is() -> None:
+    goal = {"accuracy": 0.9, "labels": 400, "hours": 8, "date": "2026-12-11"}
+
+    found = list(measured(goal, standing(100, 0.8, hours=2.0)))
+
+    assert [(part.name, part.share) for part in found] == [
+        ("accuracy", None), ("labels", 0.25), ("hours", 0.25), ("date", 0.5),
+    ]  # fmt: skip
+    assert [part.words for part in found] == [
+        "83 % of 90 % right (80 to 85 %)",
+        "100 of 400 labels",
+        "2.0 of 8 hours",
+        "10 days left, until 11 December 2026",
+    ]
+
+
+@pytest.mark.parametrize(("day", "words"), [(1, "the last day, 1 December 2026"), (2, "1 day left, until 2 December")])
+def test_the_last_days_are_counted(day: int, words: str) -> None:
+    (found,) = measured({"date": f"2026-12-0{day}"}, standing())
+
+    assert found.words.startswith(words)

@@ -1,0 +1,78 @@
+"""A project's life: its goal in four measures, pausing, archiving, deleting and coming back."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import update
+
+from app.db import Project
+from tests.api.test_labelling import answer, member, ready, take
+from tests.conftest import Api
+
+
+def test_a_goal_is_followed_in_labels_hours_and_days(api: Api) -> None:
+    day = (datetime.now(UTC) + timedelta(days=10)).date().isoformat()
+    boss, project = ready(api, 10, goal={"labels": 4, "hours": 0.01, "date": day, "accuracy": 0.9}, audit_share=0)
+    for lease in take(boss, project, 2):
+        answer(boss, lease["id"])  # 2.5 seconds each
+
+    parts = {part["name"]: part for part in boss.get(f"/projects/{project}/status").json()["goal_parts"]}
+    seen = boss.get(f"/projects/{project}/progress").json()["project"]["goal_parts"]
+
+    assert parts["labels"] | {"words": ""} == {
+        "name": "labels", "target": 4, "now": 2, "share": 0.5, "reached": False, "words": "",
+    }  # fmt: skip
+    assert parts["hours"]["share"] == pytest.approx(5 / 36, abs=0.01)
+    assert parts["date"]["words"].startswith("10 days left")
+    assert parts["accuracy"]["words"] == "90 % right: cannot tell yet"
+    assert {part["name"]: part for part in seen} == parts
+
+
+def test_hours_count_for_answers_that_were_taken_back_too(api: Api) -> None:
+    boss, project = ready(api, 10, goal={"hours": 0.001}, audit_share=0)  # 3.6 seconds
+    for lease in take(boss, project, 2):
+        answer(boss, lease["id"])
+    boss.delete(f"/leases/{lease['id']}/annotation")
+
+    (part,) = boss.get(f"/projects/{project}/status").json()["goal_parts"]
+
+    assert (part["reached"], part["share"], part["words"]) == (True, 1.0, "0.0 of 0.001 hours")
+
+
+@pytest.mark.parametrize("day", ["soon", "2026-02-30", "24.12.2026", "2026-12-24T10:00"])
+def test_a_goal_of_no_day_is_refused(api: Api, day: str) -> None:
+    boss = api.as_("boss")
+    body = {"name": "P", "modality": "text", "task": {"classes": ["a", "b"]}, "goal": {"date": day}}
+
+    refused = boss.post("/projects", json=body)
+
+    assert refused.status_code == 422
+    assert not boss.get("/projects").json()["items"]
+
+
+def test_what_was_deleted_is_listed_with_its_last_moment_for_its_managers(api: Api) -> None:
+    boss = api.as_("boss")
+    kept, gone = boss.project(name="kept")["id"], boss.project(name="gone")["id"]
+    ann = member(api, boss, gone, "ann")
+    mia = member(api, boss, gone, "mia", "manager")
+    boss.delete(f"/projects/{gone}")
+
+    found = mia.get("/projects", params={"deleted": True}).json()["items"]
+
+    assert [each["id"] for each in found] == [gone]
+    left = datetime.fromisoformat(found[0]["gone_at"]) - datetime.fromisoformat(found[0]["deleted_at"])
+    assert left == timedelta(days=7)
+    assert ann.get("/projects", params={"deleted": True}).json()["items"] == []
+    assert [each["id"] for each in boss.get("/projects").json()["items"]] == [kept]
+    assert boss.get("/projects").json()["items"][0]["gone_at"] is None
+
+
+def test_after_seven_days_nothing_comes_back(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project()["id"]
+    boss.delete(f"/projects/{project}")
+    with api.db.write() as session:
+        session.execute(update(Project).values(deleted_at=datetime.now(UTC) - timedelta(days=7, minutes=1)))
+
+    assert boss.get("/projects", params={"deleted": True}).json()["items"] == []
+    assert boss.post(f"/projects/{project}/restore").status_code == 404
