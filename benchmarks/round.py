@@ -104,7 +104,7 @@ def _project(data: Path, rows: int) -> None:
         names = [f"class {number}" for number in range(CLASSES)]
         body = {"name": "Round", "modality": "text", "task": {"classes": names}, "seed": 1}
         project = projects.create(session, person, body).id
-    _fill(db, settings, project, rows)
+    fill(db, settings, project, rows)
     command = [sys.executable, "-m", "labelwise", "worker", "--data", str(data)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as worker:
@@ -117,7 +117,7 @@ def _project(data: Path, rows: int) -> None:
     print(f"| {rows:,} | " + " | ".join(f"{value:.3f}" for value in best) + " |", flush=True)
 
 
-def _fill(db: Database, settings: Settings, project: int, rows: int) -> None:
+def fill(db: Database, settings: Settings, project: int, rows: int) -> None:
     """Items, shards and labels, as pushes, featurize jobs and answers would have left them."""
     folder = feature_folder(settings, project, "bench")
     shards, classes = make(folder, rows)
