@@ -1,5 +1,6 @@
 """The Python client of Labelwise."""
 
-from labelwise.client import Client, Job, LabelwiseError, Lease, Project, Report
+from labelwise.client import Client, Job, Lease, Project, Report
+from labelwise.errors import LabelwiseError
 
 __all__ = ["Client", "Job", "LabelwiseError", "Lease", "Project", "Report"]

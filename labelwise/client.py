@@ -14,7 +14,8 @@ from uuid import uuid4
 
 import httpx
 
-from labelwise import bodies
+from labelwise import bodies, learning
+from labelwise.errors import LabelwiseError
 
 RETRIES = 6
 FIRST_WAIT_SECONDS = 0.5
@@ -32,16 +33,6 @@ TYPES = {
     ".tsv": "text/csv",
     ".parquet": "application/vnd.apache.parquet",
 }
-
-
-class LabelwiseError(Exception):
-    """A refusal of the service, with what to do about it."""
-
-    def __init__(self, status: int, error: str, detail: str, body: Mapping[str, Any] | None = None) -> None:
-        super().__init__(f"{error} ({status}): {detail}" if status else detail)
-        self.status = status
-        self.error = error
-        self.body = dict(body or {})
 
 
 @dataclass(frozen=True)
@@ -270,6 +261,28 @@ class Project:
     def start_round(self) -> "Job":
         """Start a round now."""
         return Job(self._client, self._client.call("POST", f"{self._path}/rounds")["job"]["id"])
+
+    def learn_with(
+        self,
+        fit_predict: learning.FitPredict,
+        model: str = "own",
+        version: str = "auto",
+        *,
+        rounds: int | None = None,
+        chunk_rows: int = learning.CHUNK_ROWS,
+        progress: Callable[[dict[str, Any]], Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Put a model of your own into the loop: serve each due round, for ever or for so many `rounds`.
+
+        `fit_predict(items, labels, pool)` is given the labelled items with their labels, and the pool as an iterator of
+        lists; for each list it gives back a table (n, classes) of probabilities in the order of the project's classes,
+        or `(names, table)`, or a dict by class for each item. The rounds served, with their metrics and seconds, come
+        back; `progress` hears of each. The project's learner must be `external`.
+        """
+        return learning.learn(
+            self._client, self._path, fit_predict,
+            model=model, version=version, rounds=rounds, chunk_rows=chunk_rows, progress=progress,
+        )  # fmt: skip
 
     def export(self, *, format: str = "jsonl", view: str = "annotations", filter: str | None = None) -> Iterator[bytes]:
         """An export's bytes as they come, of the items that fit a filter as `status=answered&metadata.source=web`."""

@@ -1,0 +1,116 @@
+"""Models of one's own in the loop, over a real server and a real worker: what the examples do, and what goes wrong."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.core.settings import Settings
+from app.db import Database
+from labelwise import Client, LabelwiseError, Project
+from tests.api.test_loop import pets
+from tests.api.test_processes import free_port, running, token_of, wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+BODY = {
+    "modality": "text",
+    "task": {"type": "classification", "classes": ["cat", "dog"]},
+    "learner": {"name": "external"},
+    "round_size": 10,
+    "audit_share": 0.2,
+    "seed": 3,
+}
+
+
+@pytest.fixture
+def own(db: Database, settings: Settings) -> Iterator[tuple[Project, dict[str, str]]]:
+    """A project with 200 items on a server and a worker of their own, and the environment of a script."""
+    token = token_of(db, "boss", admin=True)["Authorization"].removeprefix("Bearer ")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    serve = ["-m", "labelwise", "serve", "--port", str(port), "--no-worker"]
+    with running(serve, ["-m", "labelwise", "worker"], db=db, settings=settings):
+        wait_for(url)
+        client = Client(url, token)
+        project = client.project("pets", create=BODY)
+        project.push(pets(200))
+        while project.status()["queue"]["round"] is None:
+            pass
+        yield project, {**os.environ, "PYTHONPATH": str(ROOT), "LABELWISE_URL": url, "LABELWISE_TOKEN": token}
+        client.close()
+
+
+def answer(project: Project, count: int) -> None:
+    for _ in range(count):
+        [lease] = project.lease(1)
+        lease.submit(lease.item["key"][:3], seconds_spent=1.0)
+
+
+def run(example: str, environment: dict[str, str], rounds: int) -> str:
+    command = [sys.executable, f"examples/{example}", "pets", str(rounds)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_ten_lines_of_the_example_serve_two_rounds(own: tuple[Project, dict[str, str]]) -> None:
+    project, environment = own
+    answer(project, 12)
+    first = run("own_model.py", environment, 1)
+    answer(project, 30)
+    second = run("own_model.py", environment, 1)
+
+    found = {row["number"]: row for row in project.rounds()}
+    assert (first.split()[0], second.split()[0]) == ("2", "3")
+    assert [found[number]["state"] for number in (2, 3)] == ["done", "done"]
+    assert found[3]["model"].startswith("tf-idf round-3-")
+    assert found[3]["metrics"]["stratum"] == "audit"
+    assert found[3]["metrics"]["accuracy"]["value"] > 0.8
+    assert found[3]["strategy"] == "uherding"
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torch") is None, reason="torch is not installed")
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+def test_the_torch_example_serves_a_round(own: tuple[Project, dict[str, str]]) -> None:
+    project, environment = own
+    answer(project, 12)
+    run("torch_model.py", environment, 1)
+
+    assert project.rounds()[0]["model"].startswith("torch ")
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+def test_tables_of_every_form_are_pushed_and_wrong_ones_named(own: tuple[Project, dict[str, str]]) -> None:
+    project, _ = own
+    answer(project, 12)
+    handed: list[Any] = []
+
+    def short(items: Any, labels: Any, pool: Any) -> Iterator[Any]:
+        handed.extend((items, labels))
+        yield [[0.5, 0.5]] * (len(next(pool)) - 1)
+
+    def unknown(_items: Any, _labels: Any, pool: Any) -> Iterator[Any]:
+        yield ["cat", "cow"], [[0.5, 0.5]] * len(next(pool))
+
+    def mixed(_items: Any, _labels: Any, pool: Any) -> Iterator[Any]:
+        yield [{"cat": 0.7, "dog": 0.3}] * len(next(pool))
+        yield ["dog"], [[1.0]] * len(next(pool))
+        yield [[0.2, 0.8]] * len(next(pool))
+        yield from ([[0.5, 0.5]] * len(chunk) for chunk in pool)
+
+    with pytest.raises(LabelwiseError, match="199 rows for a chunk of 200"):
+        project.learn_with(short, rounds=1)
+    with pytest.raises(LabelwiseError, match="has not: cow"):
+        project.learn_with(unknown, rounds=1)
+    [done] = project.learn_with(mixed, model="mixed", version="one", rounds=1, chunk_rows=60)
+
+    assert [set(item) for item in handed[0]] == [{"key", "text"}] * len(handed[0])
+    assert [item["key"][:3] for item in handed[0]] == handed[1]
+    assert (done["rows"], done["rejected"], done["state"], done["version"]) == (200, 0, "done", "one")
+    with pytest.raises(LabelwiseError, match="own"):
+        project._client.project("others", create={**BODY, "learner": {"name": "auto"}}).learn_with(mixed)
