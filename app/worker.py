@@ -23,7 +23,7 @@ from sqlalchemy import delete, insert, update
 from app.core.settings import Settings
 from app.db import Database, Job, Worker
 from app.db.session import now
-from app.services import demo, erasing, features, fetches, ingestion, jobs, opening, turn
+from app.services import demo, erasing, features, fetches, ingestion, jobs, opening, snapping, turn
 from app.services.jobs import Done, Handler, JobCancelled, JobFailed, JobLost, More, Running
 
 log = logging.getLogger("labelwise.worker")
@@ -42,6 +42,7 @@ HANDLERS: dict[str, Handler] = {
     "fetch": fetches.run,
     "erase": erasing.run,
     "simulate": demo.run,
+    "snapshot": snapping.run,
 }
 
 

@@ -15,6 +15,7 @@ from app.api import (
     predictions,
     projects,
     session,
+    snapshots,
     users,
 )
 from app.api.bodies import StrictRoute
@@ -40,6 +41,7 @@ def routers() -> list[APIRouter]:
         exports,
         feed,
         predictions,
+        snapshots,
     ):
         guarded.include_router(each.router)
     for each in (items, media, annotations, predictions):

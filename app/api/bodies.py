@@ -59,7 +59,9 @@ class StrictRoute(APIRoute):
         takes_body = self.body_field is not None
         known = {field.alias for field in _all_query(flat)}
         filtered = any(each.call is filter_of for each in flat.dependencies)
-        keyed = self.status_code == 201 and takes_body and not _reads_key(flat) and not self.path.endswith("/tokens")
+        keyed = (
+            self.status_code in (201, 202) and takes_body and not _reads_key(flat) and not self.path.endswith("/tokens")
+        )
 
         async def strict(request: Request) -> Response:
             request.state.own_parameters = known

@@ -34,7 +34,11 @@ def export(
     extra: bool = False,
 ) -> StreamingResponse:
     """A snapshot of one moment, of items by filter (reviewers and managers); `extra` adds answers not counted."""
-    path, kind, name = exports.write(db, config, person, project, wanted, kind=format, view=view, raw=raw, extra=extra)
+    return download(*exports.write(db, config, person, project, wanted, kind=format, view=view, raw=raw, extra=extra))
+
+
+def download(path: Path, kind: str, name: str) -> StreamingResponse:
+    """A file to keep under a name, gone when it was sent."""
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',
         "Content-Length": str(path.stat().st_size),

@@ -120,5 +120,10 @@ def _takes_key(method: str, path: str, operation: dict[str, Any]) -> bool:
     """Whether a repeated request with one key is answered once; see `StrictRoute`."""
     named = any(each["name"].lower() == "idempotency-key" for each in operation.get("parameters", ()))
     body = operation.get("requestBody", {}).get("content", {})
-    creates = "201" in operation["responses"] and "application/json" in body
+    made = operation["responses"].keys()
+    creates = ("201" in made or ("202" in made and "200" not in made)) and "application/json" in body
+        ("201" in operation["responses"] or "202" in operation["responses"])
+        and "200" not in operation["responses"]
+        and "application/json" in body
+    )
     return method == "post" and not named and creates and not path.endswith("/tokens")

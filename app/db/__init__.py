@@ -10,6 +10,7 @@ from app.db.predictions import PredictionSet, PredictionShard
 from app.db.projects import Member, Project, ProjectClass, Serving
 from app.db.rounds import Prediction, QueueEntry, Round
 from app.db.session import Database, ReadSession
+from app.db.snapshots import Snapshot
 from app.db.users import BrowserSession, OneTimeLink, SignInFailure, Token, User
 from app.db.writer import WriteSession
 
@@ -42,6 +43,7 @@ __all__ = [
     "Round",
     "Serving",
     "SignInFailure",
+    "Snapshot",
     "Token",
     "User",
     "Worker",

@@ -32,7 +32,7 @@ from app.db import (
 )
 from app.features import ShardInfo, StoredShard, remove, without
 from app.modalities import files
-from app.services import jobs, media, thumbnails
+from app.services import jobs, media, snapping, thumbnails
 from app.services.jobs import Done, More, Running
 from app.services.pool import feature_folder
 from app.services.versions import set_folder
@@ -58,12 +58,15 @@ def is_empty(item: Item) -> bool:
 
 
 def run(running: Running) -> Done | More:
-    """Remove the file that no other item shows, and the item's rows in every shard. Cost: a pass over the items."""
+    """Remove the file that no other item shows, and the item's rows in every shard and snapshot.
+
+    Cost: a pass over the items and over each snapshot's file.
+    """
     assert running.project_id is not None
     project_id, given = running.project_id, running.payload
     shards = 0
     with running.db.read() as session:
-        if _featurizing(session, project_id, running.db.now()):
+        if _read_elsewhere(session, project_id, running.db.now()):
             time.sleep(LOOK_SECONDS)  # another worker may hold the item's content; its next slice will not
             return More()
         found = session.execute(
@@ -82,8 +85,9 @@ def run(running: Running) -> Done | More:
     for pushed, name in given_from_outside:
         folder = set_folder(running.settings, project_id, name)
         shards += _without(running, PredictionShard, pushed, folder, given["item"])
+    snapshots = snapping.forget(running, given["item"])
     gone = forget_file(running, given["sha256"]) if given["sha256"] else False
-    return Done({"shards": shards, "file": gone})
+    return Done({"shards": shards, "snapshots": snapshots, "file": gone})
 
 
 def forget_file(running: Running, sha256: str) -> bool:
@@ -107,8 +111,8 @@ def drop_unnamed(running: Running, sha256: str) -> None:
             _unlink(running.settings, running.project_id, sha256)
 
 
-def _featurizing(session: Session, project_id: int, moment: datetime) -> bool:
-    running = (Job.kind == "featurize", Job.state == "running", Job.lease_until > moment)
+def _read_elsewhere(session: Session, project_id: int, moment: datetime) -> bool:
+    running = (Job.kind.in_(("featurize", "snapshot")), Job.state == "running", Job.lease_until > moment)
     return session.execute(select(Job.id).where(Job.project_id == project_id, *running).limit(1)).first() is not None
 
 

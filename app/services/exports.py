@@ -1,11 +1,12 @@
 """Exports: a snapshot of one moment, spooled at the database's speed, then streamed from the file."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import uuid4
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session, aliased
 
 from app.core.errors import Forbidden, Invalid, Unavailable
@@ -14,13 +15,11 @@ from app.core.settings import Settings
 from app.db import Annotation, Database, Item, Project, Round, User
 from app.formats import FORMATS, write_csv
 from app.modalities import MODALITIES, files
-from app.services import filters, tasks
+from app.services import consensus, filters, tasks
 from app.services.access import Person, project_for
-from app.task_types import TASK_TYPES
+from app.services.consensus import FETCHED, Conditions
+from app.task_types.base import Question
 
-Conditions = Sequence[ColumnElement[bool]]
-
-FETCHED = 1_000
 VIEWS = ("annotations", "items")
 COLUMNS = {  # before and behind the item's content
     "annotations": (
@@ -59,37 +58,57 @@ def write(
         Invalid: no such format or view.
         Unavailable: the disk is full.
     """
-    if kind not in FORMATS:
-        raise Invalid(f"format is one of {', '.join(FORMATS)}", fields={"format": kind[:50]})
+    check_format(kind)
     if view not in VIEWS:
         raise Invalid(f"view is one of {', '.join(VIEWS)}", fields={"view": view[:50]})
+    with spooled(settings) as (path, file), db.read() as session:
+        consensus.one_moment(session)
+        project = project_for(session, person, ref, "reviewer")
+        whole = _is_manager(session, person, ref)
+        which = filters.conditions(session, project, wanted)
+        if view == "annotations":
+            rows = annotation_rows(session, project, extra, which, whole=whole)
+        else:
+            rows = item_rows(session, project, which, whole=whole)
+        write_rows(rows, file, kind, raw=raw, names=columns(project, view))
+        name = f"{project.slug}-{view}.{SUFFIX[kind]}"
+    return path, FORMATS[kind].media_type, name
+
+
+@contextmanager
+def spooled(settings: Settings) -> Iterator[tuple[Path, BinaryIO]]:
+    """A private file to write an export to; gone again if that fails.
+
+    Raises:
+        Unavailable: the disk is full.
+    """
     folder = settings.data / "tmp"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / f"{uuid4().hex}.export"
     try:
-        with db.read() as session:
-            _one_moment(session)
-            project = project_for(session, person, ref, "reviewer")
-            whole = _is_manager(session, person, ref)
-            which = filters.conditions(session, project, wanted)
-            if view == "annotations":
-                rows = annotation_rows(session, project, extra, which, whole=whole)
-            else:
-                rows = item_rows(session, project, which, whole=whole)
-            with path.open("wb") as file:
-                path.chmod(0o600)
-                if kind == "csv":
-                    write_csv(rows, file, raw=raw, columns=columns(project, view))
-                else:
-                    FORMATS[kind].write(rows, file)
-            name = f"{project.slug}-{view}.{SUFFIX[kind]}"
+        with path.open("wb") as file:
+            path.chmod(0o600)
+            yield path, file
     except OSError as error:
         path.unlink(missing_ok=True)
         raise Unavailable(f"the server's disk has no room for the export: {error.strerror}") from None
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    return path, FORMATS[kind].media_type, name
+
+
+def write_rows(rows: Iterator[dict[str, Any]], file: BinaryIO, kind: str, *, raw: bool, names: Sequence[str]) -> None:
+    """Write rows in a format; `names` are the columns of those that write them first."""
+    if kind == "csv":
+        write_csv(rows, file, raw=raw, columns=names)
+    else:
+        FORMATS[kind].write(rows, file)
+
+
+def check_format(kind: str) -> None:
+    """Raise Invalid for a format that there is none of."""
+    if kind not in FORMATS:
+        raise Invalid(f"format is one of {', '.join(FORMATS)}", fields={"format": kind[:50]})
 
 
 def columns(project: Project, view: str) -> list[str]:
@@ -150,30 +169,11 @@ def item_rows(
 ) -> Iterator[dict[str, Any]]:
     """One row an item: its label by the rules of disagreement, votes and agreement; null labels for open items."""
     questions = tasks.questions(session, project)
-    question = tasks.driving(questions)
-    last_id = 0
-    while True:
-        found = (
-            session.execute(
-                select(Item)
-                .where(Item.project_id == project.id, Item.state != "deleted", Item.id > last_id, *which)
-                .order_by(Item.id)
-                .limit(FETCHED)
-            )
-            .scalars()
-            .all()
-        )
-        if not found:
-            return
-        last_id = found[-1].id
-        answers = _answers(session, [item.id for item in found])
-        for item in found:
-            mine = answers.get(item.id, [])
-            row = _item_row(item, mine, questions, question)
-            if not whole and item.reserved and not item.done:
-                row |= {"split": "train", "reserved": False}
-            yield row
-        session.expunge_all()
+    for item, answers in consensus.walk(session, project, which):
+        row = _item_row(item, answers, questions)
+        if not whole and item.reserved and not item.done:
+            row |= {"split": "train", "reserved": False}
+        yield row
 
 
 def content(payload: dict[str, Any]) -> dict[str, Any]:
@@ -185,27 +185,23 @@ def content(payload: dict[str, Any]) -> dict[str, Any]:
     return {field: {"name": held.get("name")} if "sha256" in held else held.get("address")}
 
 
-def _item_row(
-    item: Item, answers: list[tuple[Annotation, str | None]], questions: Any, question: Any
-) -> dict[str, Any]:
-    deciding = [pair for pair in answers if pair[0].decisive][-1:] or answers
-    stored = [tasks.in_force(pair[0].label, questions) for pair in deciding]
-    label, agreement, disputed = _consensus(stored, question)
+def _item_row(item: Row[Any], answers: Sequence[Row[Any]], questions: Sequence[Question]) -> dict[str, Any]:
+    agreed = consensus.of(answers, questions)
     return {
         "key": item.key,
         **content(item.payload),
-        "label": None if label is None else tasks.show_label(label, questions),
+        "label": None if agreed.label is None else tasks.show_label(agreed.label, questions),
         "labels": [
             {
-                "annotator": name or answer.annotator_name,
+                "annotator": answer.user_name or answer.annotator_name,
                 "label": tasks.show_label(answer.label, questions),
                 "created_at": answer.created_at.isoformat(),
             }
-            for answer, name in answers
+            for answer in answers
         ],
-        "votes": len(stored),
-        "agreement": agreement,
-        "disputed": disputed,
+        "votes": agreed.votes,
+        "agreement": agreed.agreement,
+        "disputed": agreed.disputed,
         "split": "audit" if item.split == "audit" or item.reserved else "train",
         "reserved": item.reserved,  # an import keeps it in the audit share instead of the client's own test set
         "state": item.state,
@@ -214,62 +210,9 @@ def _item_row(
     }
 
 
-def _consensus(stored: list[dict[str, Any]], question: Any) -> tuple[dict[str, Any] | None, float | None, bool]:
-    """The label with most votes, the mean pairwise agreement, and whether the vote is a tie."""
-    if not stored:
-        return None, None, False
-    votes: dict[str, int] = {}
-    by_text = {}
-    for label in stored:
-        text = repr(sorted(label.items(), key=str))
-        votes[text] = votes.get(text, 0) + 1
-        by_text[text] = label
-    best = max(votes.values())
-    winners = [text for text, count in votes.items() if count == best]
-    agreement = None
-    if len(stored) > 1:
-        kind = TASK_TYPES[question.type]
-        pairs = [
-            1 - kind.distance(one.get(question.id, {}), other.get(question.id, {}))
-            for place, one in enumerate(stored)
-            for other in stored[place + 1 :]
-        ]
-        agreement = round(sum(pairs) / len(pairs), 4)
-    return (None, agreement, True) if len(winners) > 1 else (by_text[winners[0]], agreement, False)
-
-
-def _answers(session: Session, item_ids: list[int]) -> dict[int, list[tuple[Annotation, str | None]]]:
-    newer = aliased(Annotation)
-    rows = session.execute(
-        select(Annotation, User.name)
-        .outerjoin(User, User.id == Annotation.annotator_id)
-        .join(Item, (Item.id == Annotation.item_id) & (Item.revision == Annotation.item_revision))
-        .where(Annotation.item_id.in_(item_ids), ~Annotation.retracted)
-        .where(
-            ~select(newer.id)
-            .where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version)
-            .exists()
-        )
-        .order_by(Annotation.id)
-    )
-    found: dict[int, list[tuple[Annotation, str | None]]] = {}
-    for answer, name in rows:
-        if answer.counted or answer.decisive:
-            found.setdefault(answer.item_id, []).append((answer, name))
-    return found
-
-
 def _is_manager(session: Session, person: Person, ref: int | str) -> bool:
     try:
         project_for(session, person, ref, "manager")
     except Forbidden:
         return False
     return True
-
-
-def _one_moment(session: Session) -> None:
-    """Make every select of this session see the same moment."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-    else:
-        session.connection().exec_driver_sql("BEGIN")

@@ -22,7 +22,7 @@ MAX_ATTEMPTS = 5
 CHANNEL = "labelwise_jobs"
 LIVING = timedelta(seconds=15)  # a worker says every four seconds that it lives
 UNTIL_WOKEN = timedelta(days=36_500)
-PRIORITY = {"round": 10, "import": 5, "erase": 4, "featurize": 3, "fetch": 2}
+PRIORITY = {"round": 10, "import": 5, "erase": 4, "featurize": 3, "fetch": 2, "snapshot": 1}
 
 
 class JobLost(Exception):

@@ -1,0 +1,122 @@
+"""What items are labelled with: their answers that count, and one label of them by the rules of disagreement."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Row, select
+from sqlalchemy.orm import Session, aliased
+
+from app.db import Annotation, Item, Project, User
+from app.services import tasks
+from app.task_types import TASK_TYPES
+from app.task_types.base import Question
+
+Conditions = Sequence[ColumnElement[bool]]
+
+FETCHED = 1_000
+ITEM = (
+    Item.id,
+    Item.key,
+    Item.payload,
+    Item.meta,
+    Item.split,
+    Item.reserved,
+    Item.done,
+    Item.state,
+    Item.priority,
+    Item.fingerprint,
+)
+
+
+@dataclass(frozen=True)
+class Consensus:
+    """An item's label in the stored form, null where there is none or the vote is a tie (`disputed`).
+
+    `votes` are the answers that decide; `agreement` is their mean pairwise one in 0 to 1, None for less than two.
+    """
+
+    label: dict[str, Any] | None = None
+    votes: int = 0
+    agreement: float | None = None
+    disputed: bool = False
+
+
+def of(answers: Sequence[Row[Any]], asked: Sequence[Question]) -> Consensus:
+    """The newest decisive answer alone where there is one, else the label with most votes. O(answers squared)."""
+    deciding = [each for each in answers if each.decisive][-1:] or answers
+    if not deciding:
+        return Consensus()
+    stored = [tasks.in_force(each.label, asked) for each in deciding]
+    if len(stored) == 1:
+        return Consensus(stored[0], 1)
+    votes: dict[bytes, int] = {}
+    by_text = {}
+    for label in stored:
+        text = orjson.dumps(label, option=orjson.OPT_SORT_KEYS)
+        votes[text] = votes.get(text, 0) + 1
+        by_text[text] = label
+    best = max(votes.values())
+    winners = [text for text, count in votes.items() if count == best]
+    agreement = _agreement(stored, tasks.driving(asked))
+    if len(winners) > 1:
+        return Consensus(None, len(stored), agreement, disputed=True)
+    return Consensus(by_text[winners[0]], len(stored), agreement)
+
+
+def walk(session: Session, project: Project, which: Conditions = ()) -> Iterator[tuple[Row[Any], list[Row[Any]]]]:
+    """Every item that fits, by id, with its answers that count; memory is bounded by the rows of a fetch."""
+    statement = select(*ITEM).where(Item.project_id == project.id, Item.state != "deleted", *which)
+    last_id = 0
+    while found := session.execute(statement.where(Item.id > last_id).order_by(Item.id).limit(FETCHED)).all():
+        last_id = found[-1].id
+        answers = answers_of(session, [item.id for item in found])
+        for item in found:
+            yield item, answers.get(item.id, [])
+
+
+def answers_of(session: Session, item_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
+    """The current answers that count of some items, oldest first: `label`, `decisive`, `annotator`, `created_at`."""
+    newer = aliased(Annotation)
+    rows = session.execute(
+        select(
+            Annotation.item_id,
+            Annotation.label,
+            Annotation.decisive,
+            User.name.label("user_name"),
+            Annotation.annotator_name,
+            Annotation.created_at,
+        )
+        .outerjoin(User, User.id == Annotation.annotator_id)
+        .join(Item, (Item.id == Annotation.item_id) & (Item.revision == Annotation.item_revision))
+        .where(Annotation.item_id.in_(item_ids), ~Annotation.retracted, Annotation.counted | Annotation.decisive)
+        .where(
+            ~select(newer.id)
+            .where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version)
+            .exists()
+        )
+        .order_by(Annotation.id)
+    )
+    found: dict[int, list[Row[Any]]] = {}
+    for row in rows:
+        found.setdefault(row.item_id, []).append(row)
+    return found
+
+
+def one_moment(session: Session) -> None:
+    """Make every select of this session see the same moment; call it before the first one."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    else:
+        session.connection().exec_driver_sql("BEGIN")
+
+
+def _agreement(stored: Sequence[dict[str, Any]], question: Question) -> float:
+    kind = TASK_TYPES[question.type]
+    pairs = [
+        1 - kind.distance(one.get(question.id, {}), other.get(question.id, {}))
+        for place, one in enumerate(stored)
+        for other in stored[place + 1 :]
+    ]
+    return round(sum(pairs) / len(pairs), 4)
