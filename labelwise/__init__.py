@@ -1,6 +1,8 @@
 """The Python client of Labelwise."""
 
-from labelwise.client import Client, Job, Lease, Project, Report
+from labelwise.client import Client, Project, Report
 from labelwise.errors import LabelwiseError
+from labelwise.handles import Job, Lease
+from labelwise.snapshots import Snapshot
 
-__all__ = ["Client", "Job", "LabelwiseError", "Lease", "Project", "Report"]
+__all__ = ["Client", "Job", "LabelwiseError", "Lease", "Project", "Report", "Snapshot"]

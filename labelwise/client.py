@@ -1,6 +1,5 @@
 """Talks to a Labelwise service over HTTP; needs httpx only."""
 
-import json
 import os
 import sys
 import time
@@ -16,6 +15,9 @@ import httpx
 
 from labelwise import bodies, learning
 from labelwise.errors import LabelwiseError
+from labelwise.handles import Job, Lease
+from labelwise.labels import Labels
+from labelwise.snapshots import Snapshot
 
 RETRIES = 6
 FIRST_WAIT_SECONDS = 0.5
@@ -242,7 +244,7 @@ class Project:
             total = total.plus(self._push_body("annotations", {}, body, progress), lines_before=first)
         return total
 
-    def lease(self, count: int = 5, *, filter: str | None = None) -> list["Lease"]:
+    def lease(self, count: int = 5, *, filter: str | None = None) -> list[Lease]:
         """Items to label, those that fit a filter; empty when there are none now (`status` says why)."""
         body = {"count": count} | ({"filter": filter} if filter else {})
         answer = self._client.call("POST", f"{self._path}/leases", json=body)
@@ -258,7 +260,7 @@ class Project:
         found: list[dict[str, Any]] = self._client.call("GET", f"{self._path}/rounds")["items"]
         return found
 
-    def start_round(self) -> "Job":
+    def start_round(self) -> Job:
         """Start a round now."""
         return Job(self._client, self._client.call("POST", f"{self._path}/rounds")["job"]["id"])
 
@@ -293,6 +295,36 @@ class Project:
         """The answers or items, one dict a row."""
         return Labels(self.export(format="jsonl", view=view, filter=filter))
 
+    def make_snapshot(
+        self,
+        name: str,
+        *,
+        filter: str | None = None,
+        splits: Mapping[str, float] | None = None,
+        group_by: str | None = None,
+    ) -> Snapshot:
+        """Keep items with their labels and splits as they are now, and wait until that is done.
+
+        `splits` as `{"train": 0.8, "test": 0.2}`; `group_by` is the name of a metadata field whose groups stay whole.
+        """
+        body = {"name": name, "filter": filter or "", "splits": splits and dict(splits), "group_by": group_by}
+        answer = self._client.call("POST", f"{self._path}/snapshots", json=body)
+        Job(self._client, answer["job"]["id"]).wait(timeout_seconds=IMPORT_SECONDS)
+        return self.snapshot(name)
+
+    def snapshot(self, name: str) -> Snapshot:
+        """The snapshot of that name."""
+        return Snapshot(self._client, self._path, self._client.call("GET", f"{self._path}/snapshots/{name}"))
+
+    def snapshots(self) -> list[Snapshot]:
+        """Every snapshot, newest first."""
+        found, page = [], {"next": ""}
+        while page["next"] is not None:
+            params = {"cursor": page["next"]} if page["next"] else {}
+            page = self._client.call("GET", f"{self._path}/snapshots", params={"limit": 200, **params})
+            found += [Snapshot(self._client, self._path, each) for each in page["items"]]
+        return found
+
     def changes(
         self, after: int = 0, *, annotator: str | None = None, class_name: str | None = None, follow: bool = False
     ) -> Iterator[dict[str, Any]]:
@@ -309,72 +341,6 @@ class Project:
             if not (page["items"] or follow):
                 return
             after = page["next"]
-
-
-class Labels:
-    """Rows of an export, read as they come."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        rest = b""
-        for piece in self._pieces:
-            *lines, rest = (rest + piece).split(b"\n")
-            for line in lines:
-                yield json.loads(line)
-        if rest:
-            yield json.loads(rest)
-
-    def to_pandas(self) -> Any:
-        """A data frame; needs pandas."""
-        try:
-            import pandas  # type: ignore[import-not-found, unused-ignore]  # optional
-        except ModuleNotFoundError:
-            raise LabelwiseError(0, "NoPandas", "pip install pandas") from None
-        return pandas.DataFrame(list(self))
-
-
-class Lease:
-    """One item in hand."""
-
-    def __init__(self, client: Client, given: dict[str, Any]) -> None:
-        self._client = client
-        self.id: int = given["id"]
-        self.item: dict[str, Any] = given["item"]
-        self.suggestion: dict[str, Any] | None = given["suggestion"]
-        self.reason: dict[str, Any] | None = given["reason"]
-
-    def submit(self, label: str | Mapping[str, Any], *, seconds_spent: float = 0.0) -> dict[str, Any]:
-        """Answer with a class's name or a label object; the stored annotation."""
-        body = {"lease": self.id, "label": {"class": label} if isinstance(label, str) else dict(label)}
-        stored: dict[str, Any] = self._client.call(
-            "POST", "/annotations", json={**body, "seconds_spent": seconds_spent}
-        )
-        return stored
-
-    def skip(self, reason: str | None = None) -> None:
-        """Leave the item to somebody else."""
-        self._client.call("POST", f"/leases/{self.id}/skip", json={"reason": reason})
-
-
-class Job:
-    """Background work."""
-
-    def __init__(self, client: Client, job_id: int) -> None:
-        self._client = client
-        self.id = job_id
-
-    def wait(self, timeout_seconds: float = 600) -> dict[str, Any]:
-        """The finished job; raises LabelwiseError when it failed or the time is over."""
-        end = time.monotonic() + timeout_seconds
-        while time.monotonic() < end:
-            job: dict[str, Any] = self._client.call("GET", f"/jobs/{self.id}", params={"wait": 10})
-            if job["state"] == "done":
-                return job
-            if job["state"] in ("failed", "cancelled"):
-                raise LabelwiseError(0, "JobFailed", f"job {self.id} {job['state']}: {job['reason']}", job)
-        raise LabelwiseError(0, "JobTimeout", f"job {self.id} was not done after {timeout_seconds:g} seconds")
 
 
 def _value(response: httpx.Response) -> Any:

@@ -5,9 +5,10 @@ import io
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from labelwise.errors import LabelwiseError
+from labelwise.speaking import Speaking
 
 WAIT_SECONDS = 25  # a request for the status is open for so long while nothing changes
 LOOK_SECONDS = 0.5
@@ -16,20 +17,6 @@ LINES, PARQUET = "application/x-ndjson", "application/vnd.apache.parquet"
 
 Item = dict[str, Any]
 FitPredict = Callable[[list[Item], list[Any], Iterator[list[Item]]], Iterable[Any]]
-
-
-class Speaking(Protocol):
-    """What of the client is used here."""
-
-    def call(
-        self, method: str, path: str, *, content: Callable[[], Iterator[bytes]] | None = None, **options: Any
-    ) -> Any:
-        """One request."""
-        ...
-
-    def stream(self, path: str) -> Iterator[bytes]:
-        """A body piece by piece."""
-        ...
 
 
 def learn(

@@ -138,6 +138,15 @@ class _Commands:
         )
         self._option(made, "-o", "--output", type=Path, help="the file to write; standard output unless given")
 
+        made = self._remote("snapshot", "keep a project's items, labels and splits as they are now", transfer.snapshot)
+        made.add_argument("project", help="slug or id")
+        self._option(made, "--name", required=True, help="letters, digits, dot, - and _")
+        self._option(
+            made, "--filter", help="only items that fit, as status=answered; all that are not left out unless set"
+        )
+        self._option(made, "--splits", help="as train=0.8,test=0.2; the audit share is the test split unless set")
+        self._option(made, "--group-by", help="a metadata field whose groups stay whole in one split")
+
     def _simulation(self) -> None:
         made = self._command("simulate", "replay a labelled file and draw learning curves", transfer.simulate)
         made.add_argument("file", type=Path, help="JSONL or CSV with a text (or columns) and a label")

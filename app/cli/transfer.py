@@ -53,6 +53,30 @@ def export(settings: Settings, given: argparse.Namespace) -> int:
     return 0
 
 
+def snapshot(settings: Settings, given: argparse.Namespace) -> int:
+    """Make a snapshot, wait for it, say what is in it and what leaks between its splits."""
+    project = Client(given.url).project(given.project)
+    splits = None if given.splits is None else _shares(given.splits)
+    made = project.make_snapshot(given.name, filter=given.filter, splits=splits, group_by=given.group_by).card
+    report = made["report"]
+    parts = ", ".join(f"{name} {part['items']:,}" for name, part in report["splits"].items())
+    print(f"{made['name']}: {made['items']:,} items, {report['labelled']:,} labelled ({parts})")
+    if report["leaks"]["groups"]:
+        print(f"{report['leaks']['items']:,} near-identical items stand in several splits, as", file=sys.stderr)
+        for group in report["leaks"]["named"][:REJECTED_SHOWN]:
+            print("  " + ", ".join(f"{each['key']} ({each['split']})" for each in group), file=sys.stderr)
+    print(f"sha256 {made['sha256']}")
+    return 0
+
+
+def _shares(text: str) -> dict[str, float]:
+    """`train=0.8,test=0.2` as a table; raises ValueError with what it should look like."""
+    try:
+        return {name.strip(): float(share) for name, share in (part.split("=") for part in text.split(","))}
+    except ValueError:
+        raise ValueError(f"--splits is written as train=0.8,test=0.2, not {text!r}") from None
+
+
 def simulate(settings: Settings, given: argparse.Namespace) -> int:
     """Replay a labelled file: curves as JSON and CSV, a table on the screen."""
     dataset: Dataset = read_dataset(given.file, text=given.text_column, label=given.label_column)

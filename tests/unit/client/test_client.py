@@ -1,5 +1,6 @@
 """The client against the real application, over real HTTP."""
 
+import hashlib
 import json
 import re
 import shutil
@@ -7,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 import uvicorn
 from PIL import Image
 
+from app.cli.parser import main
 from app.core.settings import Settings
 from app.db import Database
 from app.main import create_app
@@ -212,6 +214,63 @@ def test_exports_and_leases_take_a_filter(pets: Project) -> None:
     assert {lease.item["key"][0] for lease in pets.lease(6, filter="metadata.source=c")} == {"c"}
     with pytest.raises(LabelwiseError, match="unknown field"):
         list(pets.labels(filter="sauce=c"))
+
+
+def test_a_snapshot_is_made_read_compared_and_deleted(site: Site, pets: Project) -> None:
+    pets.push([{"key": f"k{n}", "text": f"pet number {n}", "label": "cat" if n % 2 else "dog"} for n in range(40)])
+    with working(site):
+        first = pets.make_snapshot("v1", splits={"train": 0.5, "test": 0.5}, filter="status=answered")
+        pets.push([{"key": "late", "text": "one more"}])
+        second = pets.make_snapshot("v2")
+
+    rows = list(first.rows())
+    assert hashlib.sha256(b"".join(first.export())).hexdigest() == first.sha256
+    assert sorted(row["key"] for row in first.rows("train")) == sorted(r["key"] for r in rows if r["split"] == "train")
+    assert "late" in second.compare("v1")["added"]
+    assert [each.name for each in pets.snapshots()] == ["v2", "v1"]
+    assert pets.snapshot("v1").card["report"]["labelled"] == len(rows)
+    with pytest.raises(LabelwiseError, match="choose another name"):
+        pets.make_snapshot("v1")
+    second.delete()
+    assert [each.name for each in pets.snapshots()] == ["v1"]
+
+
+def test_the_command_makes_a_snapshot_and_says_what_leaks(
+    site: Site, pets: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pets.push([{"key": f"k{n}", "text": "Twins!", "metadata": {"owner": n}} for n in range(40)])
+    monkeypatch.setenv("LABELWISE_TOKEN", site.client._http.headers["Authorization"].removeprefix("Bearer "))
+    asked = ["snapshot", "pets", "--url", site.url, "--name", "v1", "--group-by", "owner"]
+
+    with working(site):
+        done = main([*asked, "--splits", "train=0.5,test=0.5"])
+    said = capsys.readouterr()
+    again = main([*asked, "--splits", "train:0.5"])
+
+    assert (done, again) == (0, 1)
+    assert said.out.splitlines()[0].startswith("v1: 40 items, 0 labelled (train ")
+    assert said.out.splitlines()[1] == f"sha256 {pets.snapshot('v1').sha256}"
+    assert "40 near-identical items stand in several splits" in said.err
+    assert "train=0.8,test=0.2" in capsys.readouterr().err
+
+
+@contextmanager
+def working(site: Site) -> Iterator[None]:
+    """A worker beside the service."""
+    ends = threading.Event()
+
+    def work() -> None:
+        while not ends.is_set():
+            site.worker.run_one()
+            time.sleep(0.02)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ends.set()
+        thread.join()
 
 
 def test_busy_answers_are_repeated_with_the_same_idempotency_key(monkeypatch: pytest.MonkeyPatch) -> None:
