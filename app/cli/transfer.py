@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from contextlib import closing
 from typing import Any
 
 from tqdm import tqdm
@@ -55,9 +56,10 @@ def export(settings: Settings, given: argparse.Namespace) -> int:
 
 def snapshot(settings: Settings, given: argparse.Namespace) -> int:
     """Make a snapshot, wait for it, say what is in it and what leaks between its splits."""
-    project = Client(given.url).project(given.project)
     splits = None if given.splits is None else _shares(given.splits)
-    made = project.make_snapshot(given.name, filter=given.filter, splits=splits, group_by=given.group_by).card
+    asked = {"filter": given.filter, "splits": splits, "group_by": given.group_by}
+    with closing(Client(given.url)) as client:
+        made = client.project(given.project).make_snapshot(given.name, **asked).card
     report = made["report"]
     parts = ", ".join(f"{name} {part['items']:,}" for name, part in report["splits"].items())
     print(f"{made['name']}: {made['items']:,} items, {report['labelled']:,} labelled ({parts})")
