@@ -5,19 +5,19 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from app.api.bodies import StreamRoute, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.pages import Cursor, Limit, seal, unseal
 from app.api.spool import receive, rows_body
-from app.core.text import INT64_MAX
+from app.core.text import INT64_MAX, check_json
 from app.db import PredictionSet
 from app.formats import by_content_type
-from app.services import handover, predictions, spool, versions
+from app.services import handover, predicting, predictions, spool, takeaway, versions
 from app.services.predictions import Push, Pushed
 
 router = APIRouter(tags=["loop"], route_class=StrictRoute)
@@ -43,6 +43,10 @@ ROWS = rows_body(
         "required": ["key"],
     },
 )
+ARCHIVE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}},
+    409: {"description": "The round has no model here"},
+}
 LINES: dict[int | str, dict[str, Any]] = {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
 
 
@@ -76,6 +80,41 @@ class VersionsOut(BaseModel):
 
     items: list[PredictionsOut]
     next: str | None
+
+
+class PredictIn(BaseModel):
+    """Items as they would be pushed: content, and `features` where the project learns from pushed vectors."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[dict[str, Any]] = Field(
+        min_length=1, max_length=predicting.MOST_ITEMS, examples=[[{"key": "a", "text": "..."}]]
+    )
+
+
+class PredictedItemOut(BaseModel):
+    """What the learner says of one item; without a key its content's hash."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    key: str
+    label: dict[str, Any]
+    probabilities: dict[str, float]
+
+
+class PredictOut(BaseModel):
+    """What the learner of this round says, in the order of the items."""
+
+    round: int
+    items: list[PredictedItemOut]
+
+
+@router.post("/projects/{project}/predict", response_model=PredictOut)
+def predict(project: str, body: PredictIn, person: Caller, config: Config, db: Db) -> PredictOut:
+    """Labels and probabilities of up to 200 items by the current learner; nothing is stored (reviewers, managers)."""
+    check_json(body.items, what="items")
+    number, found = predicting.predict(db, config, person, project, body.items)
+    return PredictOut(round=number, items=[PredictedItemOut.model_validate(each) for each in found])
 
 
 @streams.post("/projects/{project}/predictions", response_model=PushedOut, openapi_extra=ROWS)
@@ -119,6 +158,21 @@ def show_labels(project: str, number: Number, person: Caller, db: Db) -> Streami
     """What a round learns from: one labelled item a line with its content (reviewers and managers)."""
     pages = handover.snapshot(db, person, project, number)
     return StreamingResponse(_lines(pages), media_type="application/x-ndjson")
+
+
+@router.get("/projects/{project}/rounds/{number}/learner", response_model=None, responses=ARCHIVE)
+def take_learner(
+    project: str,
+    number: Number,
+    person: Caller,
+    config: Config,
+    db: Db,
+    format: Annotated[str, Query(max_length=20)] = "onnx",
+) -> Response:
+    """A round's learner to take away, `onnx` or `sklearn`, in a ZIP with its card (reviewers and managers)."""
+    body, name = takeaway.learner(db, config, person, project, number, format)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(body, media_type="application/zip", headers=headers)
 
 
 def _lines(pages: Iterator[list[dict[str, Any]]]) -> Iterator[bytes]:

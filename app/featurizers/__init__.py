@@ -59,4 +59,4 @@ def needs_refit(fitted_rows: int, rows: int) -> bool:
     return fitted_rows < LARGEST_SAMPLE and rows >= OUTGROWN * max(fitted_rows, 1)
 
 
-__all__ = ["FEATURIZERS", "Featurizer", "choose_featurizer", "make_featurizer", "needs_refit"]
+__all__ = ["FEATURIZERS", "Featurizer", "NGrams", "choose_featurizer", "make_featurizer", "needs_refit"]

@@ -93,9 +93,13 @@ class NGrams:
         with np.load(path, allow_pickle=False) as arrays:
             return NGramState(arrays["idf"], arrays["columns"], arrays["projection"])
 
+    def words(self) -> HashingVectorizer:
+        """How texts become counts of words and pairs of words: scikit-learn's own, to be taken away with a learner."""
+        return _hashing("word", (1, 2), self.bits, r"(?u)\b\w+\b|[?!$€£%]")
+
     def _counts(self, payloads: Sequence[Any]) -> csr_matrix:
         texts = [text if isinstance(text, str) else "" for text in payloads]
-        words = _hashing("word", (1, 2), self.bits, r"(?u)\b\w+\b|[?!$€£%]").transform(texts)
+        words = self.words().transform(texts)
         if not self.characters:
             return csr_matrix(words)
         return csr_matrix(hstack([words, _hashing("char_wb", (3, 4), self.bits, None).transform(texts)]))

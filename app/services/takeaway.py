@@ -1,0 +1,177 @@
+"""A round's learner to take away: as ONNX or as a scikit-learn file, in a ZIP with the card that says what it is.
+
+The head is linear, so both are its own weights written down, with the temperature folded in. Texts of n-grams become a
+whole scikit-learn pipeline that reads texts; for everything else, and in ONNX, the input is the project's features.
+"""
+
+import io
+import json
+import platform
+import zipfile
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import joblib
+import numpy as np
+from sklearn.feature_extraction.text import TfidfTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import LabelBinarizer
+
+from app.core.arrays import AnyArray
+from app.core.errors import Conflict, Invalid
+from app.core.settings import Settings
+from app.core.text import write_json
+from app.db import Database, Project, Round
+from app.featurizers import NGrams
+from app.services import heads, rounds, tasks
+from app.services.access import Person
+from app.services.heads import Head
+
+OPSET = 17
+IR_VERSION = 9  # so that runtimes of some years read it
+SKLEARN_PARTS = ("scikit-learn", "numpy", "scipy", "joblib")
+
+
+def learner(
+    db: Database, settings: Settings, person: Person, project_ref: int | str, number: int, kind: str
+) -> tuple[bytes, str]:
+    """The ZIP with a round's learner and its name for people; for reviewers and managers.
+
+    Raises:
+        Invalid: no such format.
+        NotFound: no such round.
+        Conflict: the round has no model, or it is outside, or the package that writes the format is not installed.
+    """
+    if kind not in WRITERS:
+        raise Invalid(f"format is one of {', '.join(WRITERS)}", fields={"format": kind[:50]})
+    with db.read() as session:
+        row = rounds.one(session, person, project_ref, number)
+        project = session.get_one(Project, row.project_id)
+        head = heads.of_round(session, settings, project, row)
+        names = {each.number: each.name for each in tasks.classes_of(session, project.id)}
+        classes = [names.get(each, str(each)) for each in row.class_ids]
+        session.expunge_all()
+    name, body, more = WRITERS[kind](head, classes)
+    card = _card(project, row, head, classes) | more
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, body)
+        archive.writestr("card.json", json.dumps(json.loads(write_json(card)), indent=2, ensure_ascii=False))
+        if kind == "sklearn":
+            pinned = [f"{part}=={version(part)}" for part in SKLEARN_PARTS]
+            archive.writestr("requirements.txt", "\n".join(pinned) + "\n")
+    return out.getvalue(), f"{project.slug}-round-{row.number}-{kind}.zip"
+
+
+def _card(project: Project, row: Round, head: Head, classes: list[str]) -> dict[str, Any]:
+    return {
+        "project": project.slug,
+        "round": row.number,
+        "classes": classes,
+        "class_ids": row.class_ids,
+        "multiple": head.model.multiple,
+        "learner": row.learner,
+        "temperature": head.model.temperature,
+        "features": {"featurizer": head.featurizer.name, "version": row.featurizer, "width": head.model.width},
+        "strategy": row.strategy,
+        "seed": row.seed,
+        "labels": row.labels_count,
+        "annotations": row.labels,
+        "metrics": row.metrics,
+        "published_at": row.published_at.isoformat() if row.published_at else None,
+        "versions": {"python": platform.python_version(), **{part: version(part) for part in SKLEARN_PARTS}},
+    }
+
+
+def _scaled(head: Head) -> tuple[AnyArray, AnyArray]:
+    """Weights (k, c) and bias (c,) with the temperature in them."""
+    scale = np.float32(head.model.temperature)
+    return head.model.weights / scale, head.model.bias / scale
+
+
+def _onnx(head: Head, classes: list[str]) -> tuple[str, bytes, dict[str, Any]]:
+    """features (n, width) float32 -> probabilities (n, c) float32."""
+    try:
+        from onnx import TensorProto, checker, helper, numpy_helper
+    except ModuleNotFoundError:
+        raise Conflict(
+            "the server lacks the package onnx: pip install 'labelwise[onnx]' there, or take format=sklearn"
+        ) from None
+    weights, bias = _scaled(head)
+    constants = [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")]
+    nodes, source = [], "features"
+    if head.model.columns is not None:
+        constants.append(numpy_helper.from_array(head.model.columns.astype(np.int64), "columns"))
+        nodes.append(helper.make_node("Gather", ["features", "columns"], ["used"], axis=1))
+        source = "used"
+    nodes.append(helper.make_node("Gemm", [source, "weights", "bias"], ["scores"]))
+    last = helper.make_node("Sigmoid", ["scores"], ["probabilities"])
+    if not head.model.multiple:
+        last = helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1)
+    nodes.append(last)
+    given = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", head.model.width])
+    told = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["rows", len(classes)])
+    graph = helper.make_graph(nodes, "head", [given], [told], constants)
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="labelwise")
+    made.ir_version = IR_VERSION
+    helper.set_model_props(made, {"classes": json.dumps(classes, ensure_ascii=False)})
+    checker.check_model(made)
+    return "learner.onnx", made.SerializeToString(), {"input": "features", "output": "probabilities"}
+
+
+def _sklearn(head: Head, classes: list[str]) -> tuple[str, bytes, dict[str, Any]]:
+    """A joblib file: a pipeline from texts where the features are n-grams of words, else the head over features."""
+    weights, bias = _scaled(head)
+    if head.model.columns is not None:
+        full = np.zeros((head.model.width, len(classes)), dtype=np.float32)
+        full[head.model.columns] = weights
+        weights = full
+    estimator = _several(weights, bias, classes) if head.model.multiple else _one(weights, bias, classes)
+    whole = _from_texts(head, estimator)
+    out = io.BytesIO()
+    joblib.dump(whole or estimator, out, compress=3)
+    return "learner.joblib", out.getvalue(), {"input": "texts" if whole else "features", "output": "predict_proba"}
+
+
+def _one(weights: AnyArray, bias: AnyArray, classes: list[str]) -> LogisticRegression:
+    """Softmax over the classes; two of them are one difference, as scikit-learn keeps it."""
+    if len(classes) == 2:
+        return _fitted(weights[:, 1:] - weights[:, :1], bias[1:] - bias[:1], np.array(classes))
+    return _fitted(weights, bias, np.array(classes))
+
+
+def _several(weights: AnyArray, bias: AnyArray, classes: list[str]) -> OneVsRestClassifier:
+    """A sigmoid a class."""
+    made = OneVsRestClassifier(LogisticRegression())
+    parts = range(len(classes))
+    made.estimators_ = [_fitted(weights[:, i : i + 1], bias[i : i + 1], np.array([0, 1])) for i in parts]
+    made.label_binarizer_ = LabelBinarizer(sparse_output=True)
+    made.label_binarizer_.classes_ = made.classes_ = np.array(classes)
+    made.label_binarizer_.y_type_, made.label_binarizer_.sparse_input_ = "multilabel-indicator", False
+    return made
+
+
+def _fitted(weights: AnyArray, bias: AnyArray, classes: AnyArray) -> LogisticRegression:
+    made = LogisticRegression()
+    made.classes_, made.n_features_in_ = classes, weights.shape[0]
+    made.coef_, made.intercept_ = weights.T.astype(np.float64), bias.astype(np.float64)
+    made.n_iter_ = np.zeros(1, dtype=np.int32)
+    return made
+
+
+def _from_texts(head: Head, estimator: Any) -> Pipeline | None:
+    """The whole way from texts; characters would be a second branch, and are left to the features."""
+    if not isinstance(head.featurizer, NGrams) or head.featurizer.characters or head.model.columns is None:
+        return None
+    weighting = TfidfTransformer(sublinear_tf=True)
+    weighting.idf_ = head.state.idf.astype(np.float64)
+    return make_pipeline(head.featurizer.words(), weighting, estimator)
+
+
+WRITERS: dict[str, Callable[[Head, list[str]], tuple[str, bytes, dict[str, Any]]]] = {
+    "onnx": _onnx,
+    "sklearn": _sklearn,
+}
