@@ -1,15 +1,15 @@
 """Classes of a running project."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api.bodies import StrictRoute
-from app.api.deps import Caller, Db
+from app.api.deps import Caller, Config, Db
 from app.core.text import INT64_MAX
 from app.db import ProjectClass
-from app.services import classes
+from app.services import affected, classes
 
 router = APIRouter(tags=["projects"], route_class=StrictRoute)
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
@@ -70,6 +70,14 @@ class MergeIn(BaseModel):
     into: int = Field(gt=0, le=INT64_MAX)
 
 
+class AffectedOut(BaseModel):
+    """Items by key with the `similarity` or `probability` that they are ordered by."""
+
+    by: str | None
+    items: list[dict[str, Any]]
+    words: str | None  # why there is none
+
+
 @router.get("/projects/{project}/classes", response_model=ClassesOut)
 def list_classes(project: str, person: Caller, db: Db) -> ClassesOut:
     """The classes with the number of answers of each (reviewers and managers)."""
@@ -112,6 +120,22 @@ def unmerge_class(project: str, number: Number, person: Caller, db: Db) -> Class
     """Undo a merge: the answers given under the class are its own again."""
     with db.write() as session:
         return class_out(classes.unmerge(session, person, project, number))
+
+
+@router.get("/projects/{project}/classes/{number}/affected", response_model=AffectedOut)
+def list_affected(
+    project: str,
+    number: Number,
+    person: Caller,
+    config: Config,
+    db: Db,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> AffectedOut:
+    """Answers to look at again after a class was added or merged, those that it most likely concerns first."""
+    with db.read() as session:
+        found = affected.affected(session, config, person, project, number, limit)
+    items = [{"key": key, str(found.by): value} for key, value in zip(found.keys, found.values, strict=True)]
+    return AffectedOut(by=found.by, items=items, words=found.words)
 
 
 def class_out(row: ProjectClass) -> ClassOut:

@@ -191,3 +191,47 @@ def test_only_managers_merge_and_only_reviewers_count(api: Api) -> None:
 def _balance(speaker: Speaker, project: int) -> list[dict]:
     found: list[dict] = speaker.get(f"/projects/{project}/overview").json()["balance"]
     return found
+
+
+def test_after_a_new_class_the_items_nearest_to_its_first_labels_are_named(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project(["animal", "vehicle"], audit_share=0)["id"]
+    animals = [f"the {beast} sleeps in the barn" for beast in ("cow", "horse", "sheep", "goat")]
+    boats = [f"the ship sails the sea with {n} sailors" for n in ("two", "three", "four", "five")]
+    cars = [f"the car drives down the motorway in gear {n}" for n in ("two", "three", "four", "five")]
+    rows = [{"key": f"animal-{n}", "text": text, "label": "animal"} for n, text in enumerate(animals)]
+    rows += [{"key": f"boat-{n}", "text": text, "label": "vehicle"} for n, text in enumerate(boats)]
+    rows += [{"key": f"car-{n}", "text": text, "label": "vehicle"} for n, text in enumerate(cars)]
+    boss.push(project, rows)
+    api.run_jobs()
+    number = boss.post(f"/projects/{project}/classes", json={"name": "boat"}).json()["id"]
+    where = f"/projects/{project}/classes/{number}/affected"
+    assert boss.get(where).json() == {
+        "by": None, "items": [], "words": "No item is boat yet: give it to a few, then ask again.",
+    }  # fmt: skip
+    boss.push(project, [{"key": "boat-0", "label": "boat"}])
+
+    found = boss.get(where, params={"limit": 3}).json()
+
+    assert found["by"] == "similarity"
+    assert {each["key"] for each in found["items"]} == {"boat-1", "boat-2", "boat-3"}
+
+
+def test_after_a_merge_the_answers_that_the_model_doubts_come_first(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project(THREE, audit_share=0)["id"]
+    rows = [{**row, "label": row["key"][:3]} for row in pets(60)]
+    rows[0]["label"] = "hound"  # it is a cat
+    boss.push(project, rows)
+    api.run_jobs()
+    boss.post(f"/projects/{project}/classes/3/merge", json={"into": 2})
+    api.run_jobs()
+
+    found = boss.get(f"/projects/{project}/classes/2/affected").json()
+
+    assert found["by"] == "probability"
+    assert found["items"][0]["key"] == "cat-0"
+    assert found["items"][0]["probability"] < found["items"][1]["probability"]
+    assert "merged" in boss.get(f"/projects/{project}/classes/3/affected").json()["words"]
+    assert boss.get(f"/projects/{project}/classes/9/affected").status_code == 404
+    assert member(api, boss, project, "ann").get(f"/projects/{project}/classes/2/affected").status_code == 403

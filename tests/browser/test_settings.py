@@ -1,8 +1,12 @@
 """The settings of a running project, and what they do to the page of somebody who labels meanwhile."""
 
+import time
+
 import pytest
 from playwright.sync_api import Page, expect
 
+from app.db import FeatureSet
+from app.services import jobs
 from tests.browser.conftest import Visit
 from tests.browser.test_annotate import make_project, open_page, stored
 
@@ -12,6 +16,15 @@ def open_settings(visit: Visit, project: int) -> Page:
     page = visit.open(f"/projects/{project}/settings")
     expect(page.get_by_role("heading", name="Classes")).to_be_visible()
     return page
+
+
+def wait_for_features(visit: Visit) -> None:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        with visit.site.db.read() as session:
+            if session.query(FeatureSet).filter(FeatureSet.active).count():
+                return
+        time.sleep(0.05)
 
 
 def look_again(page: Page) -> None:
@@ -51,6 +64,22 @@ def test_classes_change_under_the_hands_of_whoever_labels(visit: Visit) -> None:
     settings.get_by_role("button", name="Undo the merge of dull").click()
 
     expect(settings.get_by_role("link", name="Answers of dull: 2")).to_be_visible()
+
+
+def test_what_a_class_concerns_is_looked_at_on_the_items_page(visit: Visit) -> None:
+    project = make_project(visit.site)
+    page = open_page(visit, project)
+    for key in "1212":
+        page.keyboard.press(key)
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    with visit.site.db.write() as session:
+        jobs.enqueue(session, "featurize", project)
+    wait_for_features(visit)
+    page.goto(f"{visit.site.url}/projects/{project}/settings")
+
+    page.get_by_role("button", name="Review good").click()  # few answers: those of the other class that are like them
+
+    expect(page.get_by_text("2 items")).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [1280, 390])

@@ -24,6 +24,7 @@ interface Section {
 
 const { project } = pageData<{ project: { id: number; slug: string } }>();
 const base = `/projects/${project.id}/classes`;
+const LONGEST_QUERY = 6_000;
 const added = { name: "" };
 const merging = { id: 0, into: 0 }; // the class whose merge is being chosen, and the choice
 
@@ -64,6 +65,7 @@ function classRow(each: ClassRow, kept: ClassRow[], section: Section): TemplateR
     <td><input type="text" maxlength="10000" .value=${each.description} aria-label="When to choose ${each.name}" @change=${patch("description")}></td>
     <td class="number">${answersOf(each)}</td>
     <td class="acts"><button type="button" class="quiet-button" aria-expanded=${merging.id === each.id} aria-label="Merge ${each.name}" ?disabled=${kept.length < 2} @click=${merge}>Merge</button>
+      ${each.answers ? html`<button type="button" class="quiet-button" aria-label="Review ${each.name}" title="The answers that a new or merged class most likely concerns" @click=${() => review(each, section)}>Review</button>` : nothing}
       <button type="button" class="quiet-button" aria-label="Retire ${each.name}" @click=${retire}>Retire</button>
       ${each.answers ? nothing : html`<button type="button" class="quiet-button" aria-label="Remove ${each.name}" @click=${remove}>Remove</button>`}</td></tr>`;
 }
@@ -72,6 +74,20 @@ const answersOf = ({ name, answers }: ClassRow): TemplateResult =>
   answers
     ? html`<a href="/projects/${project.slug}/items?class=${encodeURIComponent(name)}" aria-label="Answers of ${name}: ${answers}">${count(answers)}</a>`
     : html`0`;
+
+/** Open the items that a new or merged class most likely concerns, as many as an address can name. */
+async function review(each: ClassRow, section: Section): Promise<void> {
+  await section.run(async () => {
+    const found = await call<{ items: { key: string }[]; words: string | null }>("GET", `${base}/${each.id}/affected`);
+    let query = "";
+    for (const { key } of found.items) {
+      const part = `key=${encodeURIComponent(key)}&`;
+      if (query.length + part.length < LONGEST_QUERY) query += part;
+    }
+    if (!query) throw new Error(found.words ?? "Nothing to look at again.");
+    location.assign(`/projects/${project.slug}/items?${query.slice(0, -1)}`);
+  }, "");
+}
 
 function mergeForm(each: ClassRow, kept: ClassRow[], section: Section): TemplateResult {
   const others = kept.filter((other) => other.id !== each.id);
