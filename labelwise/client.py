@@ -24,6 +24,7 @@ FIRST_WAIT_SECONDS = 0.5
 FOLLOW_SECONDS = 25  # a request for changes is open for so long when there are none
 AGAIN = {429, 502, 503, 504}
 ROWS_AT_ONCE = 5_000
+PREDICTED_AT_ONCE = 200
 LARGE_BYTES = 8_000_000  # files above it are applied by the worker, so that no answer takes minutes
 IMPORT_SECONDS = 24 * 3600.0
 LINES = "application/x-ndjson"
@@ -285,6 +286,19 @@ class Project:
             self._client, self._path, fit_predict,
             model=model, version=version, rounds=rounds, chunk_rows=chunk_rows, progress=progress,
         )  # fmt: skip
+
+    def predict(self, items: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """What the service's trained learner says of items that are not stored: `key`, `label`, `probabilities`."""
+        found: list[dict[str, Any]] = []
+        rows = [dict(each) for each in items]
+        for start in range(0, len(rows), PREDICTED_AT_ONCE):
+            body = {"items": rows[start : start + PREDICTED_AT_ONCE]}
+            found += self._client.call("POST", f"{self._path}/predict", json=body)["items"]
+        return found
+
+    def learner(self, number: int, *, format: str = "onnx") -> Iterator[bytes]:
+        """The ZIP with the learner of a round and its card; `format` is `onnx` or `sklearn`."""
+        return self._client.stream(f"{self._path}/rounds/{number}/learner?format={format}")
 
     def export(self, *, format: str = "jsonl", view: str = "annotations", filter: str | None = None) -> Iterator[bytes]:
         """An export's bytes as they come, of the items that fit a filter as `status=answered&metadata.source=web`."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from labelwise.errors import LabelwiseError
+from labelwise.labels import Labels
 from labelwise.speaking import Speaking
 
 WAIT_SECONDS = 25  # a request for the status is open for so long while nothing changes
@@ -74,7 +75,7 @@ def _one(
 ) -> dict[str, Any]:
     begun = time.monotonic()
     classes = [each["name"] for each in client.call("GET", path)["classes"] if not each["retired"]]
-    given = [row for row in _rows(client.stream(f"{path}/rounds/{number}/labels")) if row["label"] is not None]
+    given = [row for row in Labels(client.stream(f"{path}/rounds/{number}/labels")) if row["label"] is not None]
     labels = [row["label"].get("class", row["label"].get("classes")) for row in given]
     items = [{name: value for name, value in row.items() if name not in ("label", "shares")} for row in given]
     keys: list[list[str]] = []
@@ -102,7 +103,7 @@ def _handed(pool: Iterator[list[Item]], keys: list[list[str]]) -> Iterator[list[
 def _pool(client: Speaking, path: str, chunk_rows: int) -> Iterator[list[Item]]:
     """Every item that can be asked about or judges the model, some at a time: its key and its content."""
     chunk: list[Item] = []
-    for row in _rows(client.stream(f"{path}/export?format=jsonl&view=items")):
+    for row in Labels(client.stream(f"{path}/export?format=jsonl&view=items")):
         if row["state"] != "open":
             continue
         chunk.append({name: row[name] for name in ("key", "text", "row", "image", "audio") if name in row})
@@ -170,13 +171,3 @@ def _parquet(keys: Sequence[str], rows: Sequence[Sequence[float]]) -> bytes:
     table = pyarrow.table({"key": pyarrow.array(keys, pyarrow.string()), "probabilities": values})
     pyarrow.parquet.write_table(table, out)
     return out.getvalue()
-
-
-def _rows(pieces: Iterator[bytes]) -> Iterator[dict[str, Any]]:
-    rest = b""
-    for piece in pieces:
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            yield json.loads(line)
-    if rest:
-        yield json.loads(rest)

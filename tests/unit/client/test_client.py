@@ -321,3 +321,21 @@ def test_errors_name_what_to_do(monkeypatch: pytest.MonkeyPatch, pets: Project, 
         pets.push(tmp_path / "pets.docx")
     with pytest.raises(LabelwiseError, match="no file matches"):
         pets.push_files(f"{tmp_path}/*.gif")
+
+
+def test_the_trained_learner_is_asked_in_requests_and_taken_away(
+    site: Site, pets: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "PREDICTED_AT_ONCE", 2)
+    pairs = [(name, number) for number in range(20) for name in ("cat", "dog")]
+    pets.push([{"key": f"{name}-{number}", "text": f"{name} {number}", "label": name} for name, number in pairs])
+    site.worker.run_waiting()
+
+    said = pets.predict({"key": str(number), "text": f"{('cat', 'dog')[number % 2]} {number}"} for number in range(5))
+    taken = b"".join(pets.learner(1, format="sklearn"))
+
+    assert [row["label"]["class"] for row in said] == ["cat", "dog", "cat", "dog", "cat"]
+    assert [row["key"] for row in said] == ["0", "1", "2", "3", "4"]
+    assert taken.startswith(b"PK")
+    with pytest.raises(LabelwiseError, match="format is one of"):
+        list(pets.learner(1, format="pickle"))
