@@ -109,6 +109,8 @@ def _statuses(method: str, path: str, operation: dict[str, Any]) -> set[str]:
         found |= {"400", "413", "415"}
     if any(each["name"].lower() == "if-match" for each in operation.get("parameters", ())):
         found |= {"412", "428"}
+    if path == "/api/v1/projects" and method == "post":
+        found.add("404")  # of the one that is to be copied
     if path == "/api/v1/annotations":
         found |= {"404", "410"}
     if path in ("/api/v1/session", "/api/v1/session/password") and method == "post":

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from sqlalchemy.orm import Session
 
 from app.api.annotations import expected_version
@@ -14,7 +14,7 @@ from app.api.classes import ClassOut, class_out
 from app.api.deps import Caller, Db
 from app.core.text import INT64_MAX, check_json
 from app.db import Project
-from app.services import accounts, projects, tasks
+from app.services import accounts, copying, projects, tasks
 from app.services.access import Person, project_for
 
 router = APIRouter(tags=["projects"], route_class=StrictRoute)
@@ -45,14 +45,19 @@ class Goal(BaseModel):
 
 
 class ProjectIn(BaseModel):
-    """A new project; all but name, modality and task have good defaults."""
+    """A new project; all but name, modality and task have good defaults.
+
+    With `copy_of` settings, classes, guidelines and members are those of another project: only the name, and a slug
+    if wanted, are given beside it.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=200)
     slug: str | None = Field(None, min_length=1, max_length=100)
-    modality: str = Field(max_length=50)
-    task: dict[str, Any]
+    copy_of: Annotated[int, Field(gt=0, le=INT64_MAX)] | None = None
+    modality: str = Field("", max_length=50)
+    task: dict[str, Any] | None = None
     strategy: dict[str, Any] | None = None
     learner: dict[str, Any] | None = None
     featurizer: dict[str, Any] | None = None
@@ -63,6 +68,14 @@ class ProjectIn(BaseModel):
     guidelines: str = Field("", max_length=200_000)
     goal: Goal | None = None
     seed: int | None = Field(None, ge=0, lt=2**62)
+
+    @model_validator(mode="after")
+    def _new_or_copied(self) -> "ProjectIn":
+        if self.copy_of is None and (not self.modality or self.task is None):
+            raise ValueError("modality and task are needed, or copy_of with the id of another project")
+        if self.copy_of is not None and (more := sorted(self.model_fields_set - {"copy_of", "name", "slug"})):
+            raise ValueError(f"a copy takes name and slug only, not {', '.join(more)}: change the copy afterwards")
+        return self
 
 
 class ProjectChange(BaseModel):
@@ -157,13 +170,17 @@ class MembersOut(BaseModel):
 
 @router.post("/projects", status_code=201, response_model=ProjectOut)
 def create_project(body: ProjectIn, person: Caller, db: Db, response: Response) -> ProjectOut:
-    """Make a project."""
+    """Make a project, new or like another one (`copy_of`)."""
     given = body.model_dump(exclude_none=True)
     check_json(given, what="body")
     if given.get("round_size") == "auto":
         del given["round_size"]
     with db.write() as session:
-        return shown(session, person, projects.create(session, person, given), response)
+        if body.copy_of is not None:
+            made = copying.copy(session, person, body.copy_of, body.name, body.slug)
+        else:
+            made = projects.create(session, person, given)
+        return shown(session, person, made, response)
 
 
 @router.get("/projects", response_model=ProjectsOut)

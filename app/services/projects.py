@@ -41,7 +41,7 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
     if given["modality"] not in MODALITIES:
         names = ", ".join(MODALITIES)
         raise Invalid(f"modality is one of {names}", fields={"modality": given["modality"][:50]})
-    name = _checked_name(given["name"])
+    name = checked_name(given["name"])
     task, classes = parse_task(given["task"])
     settings = {
         key: check_plugin(key, given.get(key) or {"name": AUTO}, given["modality"])
@@ -51,7 +51,7 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
     moment = now(session)
     project = Project(
         name=name,
-        slug=_free_slug(session, given.get("slug"), name),
+        slug=free_slug(session, given.get("slug"), name),
         modality=given["modality"],
         task=task,
         seed=given.get("seed") if given.get("seed") is not None else secrets.randbits(62),
@@ -130,7 +130,7 @@ def _check_changes(changes: dict[str, Any], modality: str) -> None:
     if empty := sorted(key for key, value in changes.items() if value is None and key not in MAY_BE_EMPTY):
         raise Invalid(f"{empty[0]} is not null", fields=dict.fromkeys(empty, "not null"))
     if "name" in changes:
-        changes["name"] = _checked_name(changes["name"])
+        changes["name"] = checked_name(changes["name"])
     if changes.get("state", "open") not in STATES:
         raise Invalid(f"state is one of {', '.join(STATES)}", fields={"state": "unknown"})
     for key in ("strategy", "learner", "featurizer"):
@@ -252,7 +252,8 @@ def plugin_names() -> dict[str, list[str]]:
     return {"learner": [AUTO, *LEARNERS, EXTERNAL], "featurizer": [AUTO, *FEATURIZERS]}
 
 
-def _checked_name(given: str) -> str:
+def checked_name(given: str) -> str:
+    """A project's name without the space around it. Raises Invalid for an empty one."""
     name = check_text(given.strip(), what="name", limit=200)
     if not name:
         raise Invalid("name is empty", fields={"name": "must not be empty"})
@@ -274,7 +275,8 @@ def touch(session: WriteSession, project: Project) -> None:
     session.flush()
 
 
-def _free_slug(session: Session, wanted: str | None, name: str) -> str:
+def free_slug(session: Session, wanted: str | None, name: str) -> str:
+    """The wanted slug, or one made from the name that nobody has. Raises Conflict for a wanted one that is taken."""
     plain = unicodedata.normalize("NFKD", wanted or name).encode("ascii", "ignore").decode().lower()
     base = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80] or "project"
     if base.isdigit():

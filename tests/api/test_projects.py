@@ -76,3 +76,43 @@ def test_after_seven_days_nothing_comes_back(api: Api) -> None:
 
     assert boss.get("/projects", params={"deleted": True}).json()["items"] == []
     assert boss.post(f"/projects/{project}/restore").status_code == 404
+
+
+def test_a_copy_has_everything_but_the_items(api: Api) -> None:
+    boss = api.as_("boss")
+    given = {"guidelines": "# Be kind", "goal": {"labels": 50}, "audit_share": 0.2, "overlap": 2, "round_size": 30}
+    source = boss.project(["cat", "dog", "hound"], strategy={"name": "margin"}, **given)
+    where = f"/projects/{source['id']}"
+    member(api, boss, source["id"], "ann")
+    boss.push(source["id"], [{"key": "a", "text": "one", "label": "cat"}])
+    boss.patch(f"{where}/classes/2", json={"name": "canine", "description": "It barks.", "hotkey": "q"})
+    boss.post(f"{where}/classes/1/merge", json={"into": 2})
+
+    copied = boss.post("/projects", json={"copy_of": source["id"], "name": "Pets again"})
+
+    found = copied.json()
+    assert copied.status_code == 201, copied.text
+    assert {key: found[key] for key in given} == given
+    assert (found["name"], found["slug"], found["strategy"]) == ("Pets again", "pets-again", {"name": "margin"})
+    assert [(each["id"], each["name"], each["hotkey"], each["description"]) for each in found["classes"]] == [
+        (1, "canine", "q", "It barks."), (2, "hound", "3", ""),
+    ]  # fmt: skip
+    people = boss.get(f"/projects/{found['id']}/members").json()["items"]
+    assert [(each["user"], each["role"]) for each in people] == [("ann", "annotator"), ("boss", "manager")]
+    assert boss.get(f"/projects/{found['id']}/items").json()["items"] == []
+    boss.push(found["id"], [{"key": "b", "text": "two", "label": "dog"}])  # a former name is one here too
+    assert boss.get(f"/projects/{found['id']}/items?class=canine").json()["items"][0]["key"] == "b"
+    assert boss.get(f"{where}/items").json()["items"][0]["key"] == "a"
+
+
+def test_only_managers_copy_and_a_copy_takes_nothing_else(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project()["id"]
+    rev = member(api, boss, project, "rev", "reviewer")
+    body = {"copy_of": project, "name": "Again"}
+
+    assert rev.post("/projects", json=body).status_code == 403
+    assert api.as_("eve").post("/projects", json=body).status_code == 404
+    assert boss.post("/projects", json={**body, "overlap": 3}).status_code == 422
+    assert boss.post("/projects", json={"name": "Again"}).status_code == 422
+    assert len(boss.get("/projects").json()["items"]) == 1

@@ -158,3 +158,24 @@ def test_what_is_missing_is_said_and_nothing_is_sent(manager: Visit) -> None:
     page.get_by_label("Name of class 2").fill("same")
     submit.click()
     expect(page.get_by_role("alert")).to_have_text('Two classes are called "same".')
+
+
+def test_a_built_in_beginning_fills_in_the_question(manager: Visit) -> None:
+    page = manager.open("/projects/new")
+    page.get_by_label("Begin with").select_option("Sentiment of texts")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Sentiment")
+    page.get_by_label("Begin with").select_option("Topics of texts")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Topics")
+    expect(page.get_by_label("any number of classes")).to_be_checked()
+    assert manager.findings() == []
+    page.get_by_label("Name", exact=True).fill("News")
+    page.get_by_label("Or paste text, one item a line").fill("The minister resigned\nThe match ended two all")
+    page.get_by_label("Begin with").select_option("Spam or not")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("News")
+
+    create(page)
+
+    page.get_by_role("link", name="Label now").click()
+    expect(page.get_by_role("button", name="not spam")).to_be_visible(timeout=30_000)
+    page.keyboard.press("h")
+    expect(page.get_by_text("A newsletter that somebody subscribed to is")).to_be_visible()

@@ -139,3 +139,15 @@ def test_a_deleted_project_is_brought_back_from_the_list(visit: Visit) -> None:
 
     expect(page.get_by_role("link", name="Films")).to_be_visible()
     expect(page.get_by_role("heading", name="Deleted")).to_have_count(0)
+
+
+def test_a_project_is_copied_with_its_classes(visit: Visit) -> None:
+    page = open_settings(visit, make_project(visit.site, classes=("good", "bad")))
+    page.get_by_text("Copy the project").click()
+    page.get_by_label("Name of the copy").fill("Films of 2027")
+
+    page.get_by_role("button", name="Copy", exact=True).click()
+
+    page.wait_for_url("**/projects/films-of-2027/settings")
+    expect(page.get_by_label("Name of good")).to_have_value("good")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("Films of 2027")

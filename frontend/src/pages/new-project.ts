@@ -26,6 +26,7 @@ import {
   type Row,
   readHead,
 } from "../lib/rows";
+import { TEMPLATES } from "../lib/templates";
 import { folderOf, mediaFiles, modalityOf, previewUrl } from "../lib/zip";
 
 const root = document.getElementById("new-project") as HTMLElement;
@@ -76,6 +77,8 @@ function draw(): void {
 function form(): TemplateResult {
   return html`<form class="with-preview" @submit=${submit} novalidate>
     <div>
+      <label>Begin with<select @change=${begin}><option value="">an empty question</option>
+        ${TEMPLATES.map(({ words }, place) => html`<option value=${place}>${words}</option>`)}</select></label>
       <label for="name">Name</label>
       <input id="name" type="text" maxlength="200" required .value=${draft.name} autocomplete="off" @input=${(
         event: Event,
@@ -92,6 +95,22 @@ function form(): TemplateResult {
     <aside aria-label="Preview"><h2>An annotator sees</h2>
       ${annotatorCard({ modality: draft.modality, row: draft.head.rows[0] ?? null, text: textOf(draft.head.rows[0]), picture, hidden: [draft.mapping.label, draft.mapping.key] }, draft.classes, draft.multiple)}</aside>
   </form>`;
+}
+
+/** Fill in a built-in beginning; everything may be changed afterwards. */
+function begin(event: Event): void {
+  const value = (event.target as HTMLSelectElement).value;
+  const chosen = value === "" ? undefined : TEMPLATES[Number(value)];
+  const { name, classes, guidelines, multiple } = chosen ?? {
+    name: "",
+    classes: ["", ""],
+    guidelines: "",
+    multiple: false,
+  };
+  if (!draft.name || TEMPLATES.some((each) => each.name === draft.name)) draft.name = name;
+  Object.assign(draft, { guidelines, multiple, classes: classes.map(classDraft) });
+  edited = chosen !== undefined;
+  draw();
 }
 
 function progress(): TemplateResult {

@@ -32,7 +32,7 @@ let classes: ClassRow[] = [];
 let etag = "";
 let fault = "";
 let said = "";
-const texts = { name: "", guidelines: "", state: "" };
+const texts = { name: "", guidelines: "", state: "", copy: "" };
 let learning: LearningForm = {
   strategy: "auto",
   roundSize: "",
@@ -94,7 +94,7 @@ function draw(): void {
 function page(): TemplateResult {
   const notes = html`<p role="status">${said}</p>${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}`;
   if (!row) return html`${fault ? notes : html`<p class="quiet" aria-busy="true">Reading the settings</p>`}`;
-  return html`${notes} ${basics()} ${classesPart(classes, { run: classesChanged, draw })} ${learningPart()} ${statePart()} ${removal()}`;
+  return html`${notes} ${basics()} ${classesPart(classes, { run: classesChanged, draw })} ${learningPart()} ${statePart()} ${copyPart()} ${removal()}`;
 }
 
 async function classesChanged(work: () => Promise<unknown>, done: string): Promise<void> {
@@ -161,6 +161,27 @@ function statePart(): TemplateResult {
         }}> ${words}</label>`,
     )}</fieldset>
     <button type="submit">Save</button></form>`;
+}
+
+function copyPart(): TemplateResult {
+  const submit = async (event: Event): Promise<void> => {
+    event.preventDefault();
+    try {
+      const body = { copy_of: project.id, name: texts.copy.trim() };
+      const made = await call<{ slug: string }>("POST", "/projects", { body });
+      location.assign(`/projects/${made.slug}/settings`);
+    } catch (error) {
+      fault = message(error);
+      draw();
+    }
+  };
+  return html`<details class="card"><summary><h2>Copy the project</h2></summary>
+    <p>The copy has these settings, classes, guidelines and people, and no items.</p>
+    <form class="inline" @submit=${submit}><label>Name of the copy<input type="text" maxlength="200" required .value=${texts.copy} @input=${(
+      event: Event,
+    ) => {
+      texts.copy = (event.target as HTMLInputElement).value;
+    }}></label><button type="submit" class="secondary">Copy</button></form></details>`;
 }
 
 function removal(): TemplateResult {
