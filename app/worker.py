@@ -24,6 +24,7 @@ from app.core.settings import Settings
 from app.db import Database, Job, Worker
 from app.db.session import now
 from app.services import demo, erasing, features, fetches, ingestion, jobs, opening, snapping, turn
+from app.services.courier import Courier
 from app.services.jobs import Done, Handler, JobCancelled, JobFailed, JobLost, More, Running
 
 log = logging.getLogger("labelwise.worker")
@@ -62,10 +63,13 @@ class WorkerProcess:
         self._register()
         heartbeat = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         heartbeat.start()
+        courier = Courier(self._db, self._settings)
+        courier.start()
         with waker(self._db) as wait:
             while not (self._stop.is_set() or stopped()):
                 if not self.run_one():
                     wait(NET_SECONDS)
+        courier.stop()
         self._unregister()
 
     def stop(self) -> None:

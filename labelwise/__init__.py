@@ -3,6 +3,7 @@
 from labelwise.client import Client, Project, Report
 from labelwise.errors import LabelwiseError
 from labelwise.handles import Job, Lease
+from labelwise.signatures import is_genuine
 from labelwise.snapshots import Snapshot
 
-__all__ = ["Client", "Job", "LabelwiseError", "Lease", "Project", "Report", "Snapshot"]
+__all__ = ["Client", "Job", "LabelwiseError", "Lease", "Project", "Report", "Snapshot", "is_genuine"]

@@ -17,6 +17,7 @@ from app.api import (
     session,
     snapshots,
     users,
+    webhooks,
 )
 from app.api.bodies import StrictRoute
 from app.api.deps import person_of
@@ -42,6 +43,7 @@ def routers() -> list[APIRouter]:
         feed,
         predictions,
         snapshots,
+        webhooks,
     ):
         guarded.include_router(each.router)
     for each in (items, media, annotations, predictions):

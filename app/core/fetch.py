@@ -7,7 +7,7 @@ bounded whatever the other side does. Refusals never quote what it sent.
 
 import ssl
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, BinaryIO
@@ -66,6 +66,35 @@ def safe_fetch(address: str, file: BinaryIO, *, most_bytes: int, seconds: float,
         except ValueError:
             raise FetchFailed("it redirects to what is no address") from None
     raise FetchFailed(f"it redirects more than {REDIRECTS} times")
+
+
+def safe_post(address: str, content: bytes, headers: Mapping[str, str], *, seconds: float, allowed: Allowed) -> int:
+    """Send content to an address; the status of its answer, whose body is not read. Redirects are not followed.
+
+    Raises:
+        AddressRefused: the address may not be called.
+        FetchFailed: nobody there, too slow, or no HTTP.
+    """
+    deadline = time.monotonic() + seconds
+    place = addresses.parse(address, allowed)
+    try:
+        line = _Line(addresses.resolve(place, allowed), deadline, HEAD_BYTES)
+        url = httpcore.URL(scheme=place.scheme, host=place.host, port=place.port, target=place.target)
+        sent = [(b"Host", _host(place)), *HEADERS, (b"Content-Length", str(len(content)).encode())]
+        sent += [(name.encode(), value.encode()) for name, value in headers.items()]
+        with (
+            httpcore.ConnectionPool(ssl_context=_trusted(), network_backend=line) as pool,
+            pool.stream("POST", url, headers=sent, content=content) as response,
+        ):
+            return int(response.status)
+    except OSError:
+        raise FetchFailed(f"the name {place.host[:100]} is not known", again=True) from None
+    except _TooMuch:
+        raise FetchFailed("the answer has too many bytes of headers", again=True) from None
+    except httpcore.TimeoutException:
+        raise FetchFailed(f"it took longer than {seconds:g} seconds", again=True) from None
+    except (httpcore.NetworkError, httpcore.ProtocolError):
+        raise FetchFailed("the connection failed", again=True) from None
 
 
 class _TooMuch(Exception):

@@ -12,6 +12,7 @@ from app.db.rounds import Prediction, QueueEntry, Round
 from app.db.session import Database, ReadSession
 from app.db.snapshots import Snapshot
 from app.db.users import BrowserSession, OneTimeLink, SignInFailure, Token, User
+from app.db.webhooks import Delivery, Webhook
 from app.db.writer import WriteSession
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "BrowserSession",
     "ClientFeature",
     "Database",
+    "Delivery",
     "Event",
     "FeatureSet",
     "FeatureShard",
@@ -46,6 +48,7 @@ __all__ = [
     "Snapshot",
     "Token",
     "User",
+    "Webhook",
     "Worker",
     "WriteSession",
 ]

@@ -11,6 +11,7 @@ from app.core.errors import NotFound
 from app.core.text import INT64_MAX, check_text
 from app.db import Flag, Item, User, WriteSession
 from app.db.session import now
+from app.services import outbox
 from app.services.access import Person, project_for
 
 LONGEST = 2_000  # characters of a note and of a reply
@@ -42,6 +43,8 @@ def flag(session: WriteSession, person: Person, item_id: int, note: str) -> Flag
     )
     session.add(row)
     session.flush()
+    told = {"flag": row.id, "item": item.id, "key": item.key, "note": checked}
+    outbox.emit(session, project.id, "flag.created", told)
     return row
 
 

@@ -17,11 +17,13 @@ from app.core.errors import NotFound
 from app.core.settings import Settings
 from app.db import Database, Job, Worker, WriteSession
 from app.db.session import now
+from app.services import outbox
 
 MAX_ATTEMPTS = 5
 CHANNEL = "labelwise_jobs"
 LIVING = timedelta(seconds=15)  # a worker says every four seconds that it lives
 UNTIL_WOKEN = timedelta(days=36_500)
+UNTOLD = {"round", "featurize", "simulate", "erase", "fetch"}  # nobody asked for these, and rounds say more
 PRIORITY = {"round": 10, "import": 5, "erase": 4, "featurize": 3, "fetch": 2, "snapshot": 1}
 
 
@@ -240,7 +242,10 @@ def settle(running: Running, state: str, *, result: dict[str, Any] | None = None
         values: dict[str, Any] = {"state": state, "reason": reason, "lease_until": None, "updated_at": now(session)}
         if result is not None:
             values["result"] = result
-        session.execute(_held(running).values(values))
+        held = session.execute(_held(running).values(values).returning(Job.id)).first()
+        if held is not None and running.project_id is not None and running.kind not in UNTOLD:
+            told = {"job": running.id, "kind": running.kind, "state": state, "reason": reason}
+            outbox.emit(session, running.project_id, "job.finished", told)
 
 
 def hand_back(running: Running, *, after_seconds: float = 0, reason: str | None = None) -> None:

@@ -8,6 +8,7 @@ from app.db import Project, ProjectClass, Round, WriteSession
 from app.db.session import now
 from app.learners import load_model
 from app.learners.base import Model
+from app.services import outbox
 from app.services.jobs import Running
 from app.services.labels import LabelledItem, LabelSet
 
@@ -63,6 +64,8 @@ def fail(running: Running, reason: str, *, final: bool) -> None:
             .where(Round.job_id == running.id, Round.state.in_(UNFINISHED))
             .values(state="failed" if final else "running", reason=reason, finished_at=now(session) if final else None)
         )
+        if final and running.project_id is not None:
+            outbox.emit(session, running.project_id, "round.failed", {"job": running.id, "reason": reason})
 
 
 def class_ids_of(session: Session, project_id: int) -> list[int]:

@@ -14,7 +14,7 @@ from app.core.arrays import Booleans, Indices
 from app.db import Item, Job, Project, QueueEntry, Round, Serving, WriteSession
 from app.features import Given
 from app.learners import EXTERNAL, CannotFit, check_fit
-from app.services import jobs
+from app.services import jobs, outbox
 from app.services.jobs import Running
 from app.services.labels import LabelledItem, LabelSet
 from app.services.versions import several
@@ -59,6 +59,8 @@ def wait(session: WriteSession, running: Running, row: Round, labels: LabelSet) 
         .where(Round.project_id == row.project_id, Round.state == "waiting_for_predictions", Round.id != row.id)
         .values(state="skipped", reason="a later round waits in its place")
     )
+    told = {"round": row.number, "labels": row.labels_count}
+    outbox.emit(session, row.project_id, "round.waiting_for_predictions", told)
     jobs.park(session, running, {"newest_annotation": labels.newest_annotation})
 
 

@@ -20,7 +20,7 @@ from app.learners import GivenModel
 from app.loop.evaluate import evaluate
 from app.loop.executors import LocalExecutor
 from app.loop.propose import Labelled, Plan, Proposal, propose
-from app.services import opening, outside, pool, rounds, tasks, versions
+from app.services import opening, outbox, outside, pool, rounds, status, tasks, versions
 from app.services.jobs import Done, JobFailed, Parked, Running
 from app.services.labels import LabelledItem, LabelSet, label_set
 
@@ -180,6 +180,8 @@ def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:
         if turn.newest_annotation is not None:
             served["snapshot_annotation_id"] = turn.newest_annotation
         session.execute(update(Serving).where(Serving.project_id == turn.project_id).values(served))
+        told = {"round": turn.number, "labels": len(turn.labels.items), "queue": len(entries)}
+        outbox.emit(session, turn.project_id, "round.published", told)
         # The orders and predictions of earlier rounds are never read again.
         for table in (QueueEntry, Prediction):
             older = select(Round.id).where(Round.project_id == turn.project_id, Round.number < turn.number)
@@ -229,6 +231,16 @@ def _evaluate(running: Running, turn: Turn, proposal: Proposal, published_in: fl
             .where(Round.id == turn.round_id)
             .values(state="done", metrics=metrics, seconds=seconds, reason=reason, finished_at=now(session))
         )
+        _tell_of_the_goal(session, turn.project_id)
+
+
+def _tell_of_the_goal(session: WriteSession, project_id: int) -> None:
+    project = session.get_one(Project, project_id)
+    words = status.goal_reached(
+        project, status.last_evaluated(session, project_id), status.standing(session, project_id)
+    )
+    if words:
+        outbox.goal_reached(session, project, words)
 
 
 class _Progress:

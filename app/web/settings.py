@@ -1,4 +1,4 @@
-"""The settings of a project: name, guidelines, classes, goal, learning, state."""
+"""The settings of a project: name, guidelines, classes, goal, learning, state; and its webhooks."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -15,3 +15,11 @@ def settings(request: Request, project: str, visitor: Visitor, db: Db) -> Respon
     with db.read() as session:
         found = project_view(session, visitor, project, "manager")
     return page(request, "settings.html", visitor, project=found, config={"project": found})
+
+
+@router.get("/projects/{project}/webhooks")
+def webhooks(request: Request, project: str, visitor: Visitor, db: Db) -> Response:
+    """Addresses that hear of the project's events."""
+    with db.read() as session:
+        found = project_view(session, visitor, project, "manager")
+    return page(request, "webhooks.html", visitor, project=found, config={"project": found})
