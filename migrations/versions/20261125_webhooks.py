@@ -9,7 +9,7 @@ from alembic import op
 from app.db.base import Id, Json, UtcDateTime
 
 revision = "20261125_webhooks"
-down_revision = "20261125_predictions"
+down_revision = "20261125_snapshots"
 branch_labels = None
 depends_on = None
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from app.core.settings import Settings
 from app.db import Database
-from app.services import turn
+from app.services import opening, turn
 from app.worker import WorkerProcess
 data, url, where = sys.argv[1:4]
 def stop_at(name, function):
@@ -37,14 +37,15 @@ def stop_at(name, function):
             time.sleep(60)
         return result
     return slow
-for name in ("_load", "_think", "_publish", "_evaluate", "_save_model", "_open_round"):
-    setattr(turn, name, stop_at(name, getattr(turn, name)))
+for name in ("_load", "_think", "_publish", "_evaluate", "_save_model", "open_round"):
+    room = opening if name == "open_round" else turn
+    setattr(room, name, stop_at(name, getattr(room, name)))
 settings = Settings(data=Path(data), _env_file=None)
 WorkerProcess(settings, Database(url)).run_waiting()
 """
 STEPS = [
     "_load",
-    "_open_round",
+    "open_round",
     "_load-done",
     "_think",
     "_think-done",
