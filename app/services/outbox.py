@@ -26,6 +26,12 @@ def emit(session: WriteSession, project_id: int, event: str, data: dict[str, Any
             add(session, hook, event, data)
 
 
+def is_heard(session: Session, project_id: int, event: str) -> bool:
+    """Whether some active webhook of the project asked for such events."""
+    asked = select(Webhook.events).where(Webhook.project_id == project_id, Webhook.state == "active")
+    return any(event in events for events in session.execute(asked).scalars())
+
+
 def add(session: WriteSession, hook: Webhook, event: str, data: dict[str, Any]) -> Delivery:
     """Put one event behind the others of a webhook; pauses one that is too far behind."""
     hook.last_seq += 1

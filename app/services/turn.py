@@ -20,7 +20,7 @@ from app.learners import GivenModel
 from app.loop.evaluate import evaluate
 from app.loop.executors import LocalExecutor
 from app.loop.propose import Labelled, Plan, Proposal, propose
-from app.services import opening, outbox, outside, pool, rounds, status, tasks, versions
+from app.services import goal, opening, outbox, outside, pool, rounds, status, tasks, versions
 from app.services.jobs import Done, JobFailed, Parked, Running
 from app.services.labels import LabelledItem, LabelSet, label_set
 
@@ -236,11 +236,12 @@ def _evaluate(running: Running, turn: Turn, proposal: Proposal, published_in: fl
 
 def _tell_of_the_goal(session: WriteSession, project_id: int) -> None:
     project = session.get_one(Project, project_id)
-    words = status.goal_reached(
-        project, status.last_evaluated(session, project_id), status.standing(session, project_id)
-    )
-    if words:
-        outbox.goal_reached(session, project, words)
+    if project.goal and outbox.is_heard(session, project_id, "goal.reached"):
+        answered = status.item_counts(session, project_id)["answered"]
+        accuracy = status.headline(status.last_evaluated(session, project_id))
+        words = goal.reached(goal.parts(session, project, answered, accuracy, now(session)))
+        if words:
+            outbox.goal_reached(session, project, words)
 
 
 class _Progress:
