@@ -13,6 +13,7 @@ from app.core.errors import Invalid
 
 MOST_SPLITS = 10
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,29}", re.ASCII)
+SPLIT_BITS = 15
 ROUNDING = 1e-6  # by which the shares may miss 1
 
 
@@ -52,35 +53,33 @@ class Division:
 
 
 class Meetings:
-    """Notes rows by what makes them alike, and finds the likes that meet across splits. 17 bytes a row."""
+    """Notes rows by what makes them alike, and finds the likes that meet across splits. 16 bytes a row."""
 
     def __init__(self) -> None:
-        self._alike, self._ids, self._splits = array("Q"), array("q"), array("B")
+        self._marks, self._ids = array("Q"), array("q")
 
     def add(self, row: int, alike: str, split: int) -> None:
-        """Note a row by its id, a text that is equal for its likes, and the number of its split."""
-        self._alike.append(int.from_bytes(blake2b(alike.encode(), digest_size=8).digest(), "big"))
+        """Note a row by its id, a text that is equal for its likes, and the number of its split (0 to 15)."""
+        drawn = int.from_bytes(blake2b(alike.encode(), digest_size=8).digest(), "big")
+        self._marks.append(drawn & ~SPLIT_BITS | split)
         self._ids.append(row)
-        self._splits.append(split)
 
     def across(self, named: int, each: int) -> tuple[int, int, list[list[tuple[int, int]]]]:
         """How many groups of likes stand in several splits, their rows, and of the first groups ids with splits.
 
         At most `named` groups are named, with `each` rows at most, the first and the last split among them.
-        O(n log n).
+        O(n log n), 24 bytes a row on top.
         """
-        alike = np.array(self._alike, dtype=np.uint64)
-        splits = np.array(self._splits, dtype=np.uint8)
-        if not len(alike):
-            return 0, 0, []
-        order = np.lexsort((splits, alike))
-        alike, splits = alike[order], splits[order]
-        starts = np.flatnonzero(np.r_[True, alike[1:] != alike[:-1]])
-        ends = np.r_[starts[1:], len(alike)]
-        found = np.flatnonzero(splits[starts] != splits[ends - 1])
+        marks = np.array(self._marks, dtype=np.uint64)
+        order = np.argsort(marks, kind="stable")
+        marks = marks[order]
+        like_next = (marks[1:] ^ marks[:-1]) <= SPLIT_BITS  # the hash stands above the split
+        starts = np.flatnonzero(like_next & ~np.r_[False, like_next[:-1]])
+        ends = np.flatnonzero(like_next & ~np.r_[like_next[1:], False]) + 2
+        mixed = np.flatnonzero(marks[starts] != marks[ends - 1])
         groups = []
-        for group in found[:named]:
+        for group in mixed[:named]:
             places = range(starts[group], ends[group])
-            shown = [*places[: each - 1], places[-1]]
-            groups.append([(self._ids[order[place]], int(splits[place])) for place in dict.fromkeys(shown)])
-        return len(found), int((ends - starts)[found].sum()), groups
+            shown = dict.fromkeys([*places[: each - 1], places[-1]])
+            groups.append([(self._ids[order[place]], int(marks[place]) & SPLIT_BITS) for place in shown])
+        return len(mixed), int((ends - starts)[mixed].sum()), groups

@@ -2,6 +2,7 @@
 // format loses is said before, not after.
 import { html, render, type TemplateResult } from "lit";
 import { pageData } from "../lib/http";
+import { Snapshots } from "../lib/snapshots";
 
 interface Config {
   project: { id: number; slug: string; modality: string };
@@ -25,6 +26,7 @@ const VIEWS: Record<string, string> = {
   items: "Items: one row an item, with its agreed label, votes, agreement and split",
   annotations: "Annotations: one row an answer, with who, when, seconds, round and why it was asked",
 };
+const snapshots = new Snapshots(project.id, () => draw());
 const chosen = { format: "jsonl", view: "items", raw: false };
 
 function address(): string {
@@ -54,7 +56,7 @@ function draw(): void {
     <details><summary>From a script</summary>
       <pre tabindex="0"><code>labelwise export ${project.slug} --format ${chosen.format} --view ${chosen.view} -o ${project.slug}.${chosen.format}
 curl -H "Authorization: Bearer $LABELWISE_TOKEN" "${location.origin}${address()}"</code></pre></details>
-  </form>`,
+  </form> ${snapshots.view()}`,
     root,
   );
 }
