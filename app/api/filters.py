@@ -20,7 +20,7 @@ WORDS = {
     "state": "The stored state",
     "split": "The pool, or the client's own test set",
     "key": "Items of these keys",
-    "q": "Words that all occur in the key or the content",
+    "q": "Words that all occur in the key or the content, each whole or its beginning of two letters or more",
     "class": "Items with an answer that counts and names this class",
     "predicted.class": "Items that the current round takes for this class",
     "predicted.probability": "Comparison, as `predicted.probability:<0.6`: how sure the current round is",

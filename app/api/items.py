@@ -93,11 +93,21 @@ class ItemDetailsOut(ItemOut):
     flags: list[StoredFlagOut]
 
 
+class UnindexedOut(BaseModel):
+    """How many items the full-text index holds and how many it does not yet; those are searched the slow way."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    indexed: int
+    waiting: int
+
+
 class ItemsOut(BaseModel):
-    """A page of items."""
+    """A page of items; `search` is null unless words or metadata were searched while the index lacks items."""
 
     items: list[ItemOut]
     next: str | None
+    search: UnindexedOut | None
 
 
 class ItemChange(BaseModel):
@@ -162,7 +172,8 @@ def list_items(
         manager = annotations.may_review(session, person, found.project.id, least="manager")
         known = answers.of_items(session, [row.id for row in found.items], kinds=manager)
         shown = [ItemOut(**_item(found.project, row, found.opinions.get(row.id), known[row.id])) for row in found.items]
-    return ItemsOut(items=shown, next=found.next and seal(request, person, found.next))
+    behind = found.unindexed and UnindexedOut.model_validate(found.unindexed)
+    return ItemsOut(items=shown, next=found.next and seal(request, person, found.next), search=behind)
 
 
 @router.get("/items/{item}", response_model=ItemDetailsOut)

@@ -9,6 +9,7 @@ from app.db.leases import Flag, Lease
 from app.db.predictions import PredictionSet, PredictionShard
 from app.db.projects import Member, Project, ProjectClass, Serving
 from app.db.rounds import Prediction, QueueEntry, Round
+from app.db.search import SearchIndex
 from app.db.session import Database, ReadSession
 from app.db.snapshots import Snapshot
 from app.db.users import BrowserSession, OneTimeLink, SignInFailure, Token, User
@@ -43,6 +44,7 @@ __all__ = [
     "ReadSession",
     "RejectedRow",
     "Round",
+    "SearchIndex",
     "Serving",
     "SignInFailure",
     "Snapshot",

@@ -42,7 +42,18 @@ class AnyMemberLike(FunctionElement[Any]):
     inherit_cache = True
 
 
+class Tested(FunctionElement[Any]):
+    """A column as it is, which SQLite tests but does not look up by an index. Argument: column."""
+
+    inherit_cache = True
+
+    def __init__(self, column: Any) -> None:
+        self.type = column.type
+        super().__init__(column)
+
+
 SQLITE = {
+    Tested: "+{0}",
     MemberText: "(SELECT CASE type WHEN 'text' THEN value WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' END"
     " FROM json_each({0}) WHERE key = {1})",
     MemberNumber: "(SELECT CASE WHEN type IN ('integer', 'real') THEN value END FROM json_each({0}) WHERE key = {1})",
@@ -51,6 +62,7 @@ SQLITE = {
     AnyMemberLike: "EXISTS (SELECT 1 FROM json_each({0}) WHERE lower(value) LIKE {1} ESCAPE '/')",
 }
 POSTGRESQL = {
+    Tested: "{0}",
     MemberText: "CASE WHEN jsonb_typeof({0} -> {1}::text) IN ('string', 'boolean') THEN {0} ->> {1}::text END",
     MemberNumber: "CASE WHEN jsonb_typeof({0} -> {1}::text) = 'number' THEN ({0} ->> {1}::text)::float8 END",
     Largest: "(SELECT max(value::float8) FROM jsonb_array_elements_text({0}))",

@@ -44,6 +44,7 @@ class Item(Base):
             postgresql_where=text("state = 'fetching'"),
         ),
         Index("ix_items_created", "project_id", "id"),  # pages, exports and the featurizer's pass walk it
+        Index("ix_items_updated", "project_id", "updated_at", "id"),
         Index("ix_items_counts", "project_id", "state", "split", "done", "reserved"),
         NEVER_REUSE_IDS,
     )

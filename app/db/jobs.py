@@ -29,8 +29,8 @@ class Job(Base):
             "project_id",
             "kind",
             unique=True,
-            sqlite_where=text("kind IN ('round', 'featurize') AND state = 'waiting'"),
-            postgresql_where=text("kind IN ('round', 'featurize') AND state = 'waiting'"),
+            sqlite_where=text("kind IN ('round', 'featurize', 'index') AND state = 'waiting'"),
+            postgresql_where=text("kind IN ('round', 'featurize', 'index') AND state = 'waiting'"),
         ),
         Index(
             "ix_jobs_claimable",
@@ -44,7 +44,7 @@ class Job(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id"), index=True)
-    kind: Mapped[str] = mapped_column(String(16))  # round, featurize, import, simulate ...
+    kind: Mapped[str] = mapped_column(String(16))  # round, featurize, index, import, simulate ...
     state: Mapped[str] = mapped_column(String(16), default="waiting")
     priority: Mapped[int] = mapped_column(default=0)  # rounds first
     payload: Mapped[dict[str, Any]]

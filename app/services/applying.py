@@ -19,7 +19,7 @@ from app.core.text import check_text, fold
 from app.db import Database, Project, RejectedRow
 from app.db.session import is_full, now
 from app.formats import ReadRow
-from app.services import classes, fetches, jobs, media, rounds, storing, tasks
+from app.services import classes, fetches, jobs, media, rounds, search, storing, tasks
 from app.services.jobs import Running
 from app.services.rows import PreparedRow, Reader, class_names, parse_mapping, refused
 from app.task_types.base import ClassRef
@@ -148,6 +148,7 @@ class Import:
             refusals = [self.report.reject(line, key, error) for line, key, error in outcome.refused]
             if first and self.batch:
                 jobs.enqueue(session, "featurize", self.project_id, delay_seconds=NET_SECONDS)
+                search.request(session, self.project_id, delay_seconds=NET_SECONDS)
             if self.running is not None:
                 self._checkpoint(session, outcome, self.bad + refusals, position)
         return outcome
@@ -214,5 +215,6 @@ def wake_the_loop(db: Database, project_id: int) -> None:
         project = session.get_one(Project, project_id)
         moment = now(session)
         jobs.at_once(session, "featurize", project_id)
+        jobs.at_once(session, "index", project_id)
         fetches.request(session, project_id)
         rounds.request_if_due(session, project.id, project.state, project.round_size, moment)

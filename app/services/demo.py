@@ -47,7 +47,7 @@ from app.db import (
 )
 from app.db.session import now
 from app.loop.serving import audit_reserved, draw
-from app.services import jobs, pool, race
+from app.services import jobs, pool, race, search
 from app.services.access import Person, project_for
 from app.services.jobs import Done, JobFailed, More, Running
 from app.task_types import parse_task
@@ -91,6 +91,7 @@ def ensure_demo(db: Database, settings: Settings) -> tuple[int, int]:
         media = _store_pictures(session, settings, project.id, pictures, moment)
         _store_items(session, project, media, pictures, digits.target, moment)
         jobs.enqueue(session, "featurize", project.id)
+        search.request(session, project.id)
         return project.id, user_id
 
 

@@ -32,7 +32,7 @@ from app.db import (
 )
 from app.features import ShardInfo, StoredShard, remove, without
 from app.modalities import files
-from app.services import jobs, media, snapping, thumbnails
+from app.services import jobs, media, search, snapping, thumbnails
 from app.services.jobs import Done, More, Running
 from app.services.pool import feature_folder
 from app.services.versions import set_folder
@@ -45,7 +45,8 @@ def empty(session: WriteSession, item: Item) -> None:
     """Take content, metadata, key, notes and guesses out of an item's rows, and ask for the job. Answers stay."""
     found = files.file_in(item.payload)
     sha256 = found[1].get("sha256") if found is not None else None
-    item.payload, item.meta, item.key, item.reason = {}, {}, f"erased-{item.id}", None
+    with search.kept_up(session, item.project_id, [item.id]):
+        item.payload, item.meta, item.key, item.reason = {}, {}, f"erased-{item.id}", None
     item.content_hash = item.fingerprint = ""
     for table in WITHOUT_CONTENT:
         session.execute(delete(table).where(table.item_id == item.id))

@@ -23,7 +23,7 @@ from app.core.settings import Settings
 from app.db import Item, Job, Project, WriteSession
 from app.db.session import now
 from app.modalities import files
-from app.services import erasing, jobs, media, spool, vectors
+from app.services import erasing, jobs, media, search, spool, vectors
 from app.services.jobs import Done, More, Running
 from app.services.media import StoredFile
 
@@ -130,7 +130,8 @@ def _store(running: Running, cursor: dict[str, Any], rows: Sequence[Row[Any]], f
                 unwanted += [outcome.file.sha256] if outcome.file else []
                 continue
             values = _opened(session, row, outcome.file) if outcome.file else _refused(row, outcome)
-            session.execute(update(Item).where(Item.id == row.id).values(updated_at=moment, **values))
+            with search.kept_up(session, row.project_id, [row.id]):
+                session.execute(update(Item).where(Item.id == row.id).values(updated_at=moment, **values))
             here += [row.id] if outcome.file else []
         vectors.put_in_line(session, running.project_id, here)
         if here:

@@ -1,14 +1,17 @@
 """What a filter means in the tables: one condition on `items` for each of its parts.
 
-Each is a look-up by index or a test of one row; together they cost at most a pass over the project's items. What the
-model thinks is known of the items that the current round put in order and of its random sample, and of no others.
+Words and values of metadata are looked up in the full-text index, answers, notes and the round's opinions in their own
+tables; the rest is a test of one row. A part that few items fit gives their ids, and those alone are read; one that
+many fit is tested item by item along the order asked for, where the first ones are soon found. A comparison of
+metadata, and words without a letter or digit, cost a pass over the project's items. What the model thinks is known of
+the items that the current round put in order and of its random sample, and of no others.
 """
 
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Subquery, and_, exists, false, null, or_, select, text, union_all
+from sqlalchemy import ColumnElement, Subquery, and_, any_, exists, false, func, null, or_, select, union_all
 from sqlalchemy.orm import Session, aliased, defer
 
 from app.core import filters
@@ -16,8 +19,8 @@ from app.core.errors import Invalid
 from app.core.filters import Condition, Filter
 from app.core.text import fold
 from app.db import Annotation, Item, Lease, Prediction, Project, QueueEntry, Round, Serving
-from app.db.functions import AnyMemberLike, Holds, Largest, MemberNumber, MemberText
-from app.services import flags, tasks
+from app.db.functions import AnyMemberLike, Holds, Largest, MemberNumber, MemberText, Tested
+from app.services import flags, search, tasks
 
 COMPARE: dict[str, Callable[[Any, float], ColumnElement[bool]]] = {
     "<": operator.lt,
@@ -27,14 +30,15 @@ COMPARE: dict[str, Callable[[Any, float], ColumnElement[bool]]] = {
 }
 CONTENT = ("key", "q")  # with the metadata all that an annotator may choose by: the rest tells what others think
 LIKELY = 0.5  # from which on a class is predicted where an item may have several
-STATUS = {
-    "open": "items.state = 'open' AND NOT items.done AND items.split = 'pool'",
-    "answered": "items.state = 'open' AND items.done AND items.split = 'pool'",
-    "test": "items.state = 'open' AND items.split = 'audit'",
-    "excluded": "items.state = 'excluded'",
-    "fetching": "items.state = 'fetching'",
-    "failed": "items.state = 'failed'",
+STATUS: dict[str, dict[str, Any]] = {
+    "open": {"state": "open", "split": "pool", "done": False},
+    "answered": {"state": "open", "split": "pool", "done": True},
+    "test": {"state": "open", "split": "audit"},
+    "excluded": {"state": "excluded"},
+    "fetching": {"state": "fetching"},
+    "failed": {"state": "failed"},
 }
+FEW = 20_000  # so many items are read by their ids; more are tested one by one in the order that is asked for
 
 
 def content_only(wanted: Filter) -> bool:
@@ -44,7 +48,14 @@ def content_only(wanted: Filter) -> bool:
 
 def conditions(session: Session, project: Project, wanted: Filter) -> list[ColumnElement[bool]]:
     """What must hold of a row of `items`. Raises Invalid for a class that the project does not have."""
-    return [_condition(session, project, each) for each in wanted.conditions]
+    indexed = [each for each in wanted.conditions if searches(each)]
+    others = [_condition(session, project, each) for each in wanted.conditions if each not in indexed]
+    return [*(_looked_up(session, project, indexed) if indexed else []), *others]
+
+
+def searches(asked: Condition) -> bool:
+    """Whether a part of a filter is looked up in the full-text index."""
+    return asked.name == "q" or (asked.metadata is not None and asked.operator == "=")
 
 
 def current_round(session: Session, project: Project) -> Round | None:
@@ -101,12 +112,46 @@ def _condition(session: Session, project: Project, asked: Condition) -> ColumnEl
         case "state" | "split":
             return (Item.state if asked.name == "state" else Item.split).in_(asked.values)
         case "status":
-            return or_(*(_status(project, each) for each in asked.values))
-        case "q":
-            return and_(*(_mentions(project, word) for word in filters.words(asked.values)))
+            return or_(*(_status(session, project, each) for each in asked.values))
         case "class":
-            return _answered_with(project, _numbers(session, project, asked))
+            return _answered_with(session, project, _numbers(session, project, asked))
     return _predicted(session, project, asked)
+
+
+def _looked_up(session: Session, project: Project, asked: list[Condition]) -> list[ColumnElement[bool]]:
+    """Words and values of metadata through the index; what it does not hold yet, or cannot tell, is tested."""
+    words = filters.words(word for each in asked if each.name == "q" for word in each.values)
+    values = [(each.metadata, each) for each in asked if each.metadata is not None]
+    tests = [_metadata(each, name) for name, each in values]
+    tests += [_mentions(project, word) for word in words if search.words(word) != [word.casefold()]]
+    groups = [[search.beginning_with(project.id, part)] for word in words for part in search.words(word)]
+    groups += [[search.with_value(project.id, name, value) for value in _meant(each)] for name, each in values]
+    reached = search.reach(session, project.id)
+    if not groups or reached.to == 0:
+        return [*tests, *(_mentions(project, word) for word in words)]
+    found = _among(session, search.matching(session, groups))
+    if not reached.whole:
+        found = or_(found, and_(Item.id > reached.to, *(_mentions(project, word) for word in words)))
+    return [found, *tests]
+
+
+def _meant(asked: Condition) -> list[str | float]:
+    """What a value in an address may be: a text, and a number."""
+    return [*asked.values, *(float(each) for each in asked.values if filters.NUMBER.fullmatch(each))]
+
+
+def _among(session: Session, found: Any) -> ColumnElement[bool]:
+    """Whether an item's id is one of a select's; databases begin with a few ids, and end with many."""
+    few = _are_few(session, found)
+    if few and session.get_bind().dialect.name == "postgresql":  # an array is never taken for a reason to read all
+        return Item.id == any_(func.array(found.scalar_subquery()))
+    return (Item.id if few else Tested(Item.id)).in_(found)
+
+
+def _are_few(session: Session, found: Any) -> bool:
+    """Whether a select gives few rows; reads no more of them than it takes to know."""
+    some = select(found.subquery().c[0]).limit(FEW + 1).subquery()
+    return int(session.execute(select(func.count()).select_from(some)).scalar_one()) <= FEW
 
 
 def _metadata(asked: Condition, name: str) -> ColumnElement[bool]:
@@ -118,13 +163,17 @@ def _metadata(asked: Condition, name: str) -> ColumnElement[bool]:
     return or_(same, number.in_(numbers)) if numbers else same
 
 
-def _status(project: Project, status: str) -> ColumnElement[bool]:
+def _status(session: Session, project: Project, status: str) -> ColumnElement[bool]:
     if status == "skipped":
         lease = aliased(Lease)
         return Item.id.in_(select(lease.item_id).where(lease.project_id == project.id, lease.state == "skipped"))
     if status == "flagged":
         return flags.flagged(project.id)
-    return text(STATUS[status])  # type: ignore[return-value]  # a condition in words
+    own, wanted = aliased(Item), STATUS[status].items()
+    found = select(own.id).where(own.project_id == project.id, *(getattr(own, name) == value for name, value in wanted))
+    if _are_few(session, found):
+        return Item.id.in_(found)
+    return and_(*(Tested(getattr(Item, name)) == value for name, value in wanted))
 
 
 def _mentions(project: Project, word: str) -> ColumnElement[bool]:
@@ -142,19 +191,20 @@ def _numbers(session: Session, project: Project, asked: Condition) -> list[int]:
     return [number for name in asked.values for number in class_numbers(session, project, name, field=asked.name)]
 
 
-def _answered_with(project: Project, numbers: Sequence[int]) -> ColumnElement[bool]:
+def _answered_with(session: Session, project: Project, numbers: Sequence[int]) -> ColumnElement[bool]:
     """Whether one of the answers that count names one of the classes."""
     answer, newer = aliased(Annotation), aliased(Annotation)  # an export selects from annotations itself
-    return Item.id.in_(
-        select(answer.item_id).where(
-            answer.project_id == project.id,
-            answer.item_revision == Item.revision,
-            ~answer.retracted,
-            or_(answer.counted, answer.decisive),
-            names_class(project, answer.label, numbers),
-            ~exists().where(newer.answer_id == answer.answer_id, newer.version > answer.version),
-        )
+    own = aliased(Item)
+    found = select(answer.item_id).where(
+        answer.project_id == project.id,
+        ~answer.retracted,
+        or_(answer.counted, answer.decisive),
+        names_class(project, answer.label, numbers),
+        ~exists().where(newer.answer_id == answer.answer_id, newer.version > answer.version),
     )
+    if _are_few(session, select(Annotation.id).where(Annotation.project_id == project.id)):
+        return Item.id.in_(found.join(own, and_(own.id == answer.item_id, own.revision == answer.item_revision)))
+    return found.where(answer.item_id == Item.id, answer.item_revision == Item.revision).correlate(Item).exists()
 
 
 def _predicted(session: Session, project: Project, asked: Condition) -> ColumnElement[bool]:

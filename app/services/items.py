@@ -8,7 +8,7 @@ from app.core.errors import NotFound, VersionMismatch
 from app.core.text import INT64_MAX
 from app.db import Item, Project, WriteSession
 from app.db.session import now
-from app.services import erasing, fetches
+from app.services import erasing, fetches, search
 from app.services.access import Person, project_for
 
 
@@ -30,15 +30,15 @@ def change(
     if etag(item) != version:
         raise VersionMismatch("the item was changed in the meantime: read it again")
     moment = now(session)
-    for name, value in changes.items():
-        if (name, value) == ("state", "open") and item.state != "open":
-            fetches.opening(session, item, moment)
-        else:
-            setattr(item, "meta" if name == "metadata" else name, value)
-    if item.split == "audit":
-        item.reserved = False
-    item.updated_at = moment
-    session.flush()
+    with search.kept_up(session, project.id, [item.id] if "metadata" in changes else []):
+        for name, value in changes.items():
+            if (name, value) == ("state", "open") and item.state != "open":
+                fetches.opening(session, item, moment)
+            else:
+                setattr(item, "meta" if name == "metadata" else name, value)
+        if item.split == "audit":
+            item.reserved = False
+        item.updated_at = moment
     return item, project
 
 

@@ -23,8 +23,8 @@ MAX_ATTEMPTS = 5
 CHANNEL = "labelwise_jobs"
 LIVING = timedelta(seconds=15)  # a worker says every four seconds that it lives
 UNTIL_WOKEN = timedelta(days=36_500)
-UNTOLD = {"round", "featurize", "simulate", "erase", "fetch"}  # nobody asked for these, and rounds say more
-PRIORITY = {"round": 10, "import": 5, "erase": 4, "featurize": 3, "fetch": 2, "snapshot": 1}
+UNTOLD = {"round", "featurize", "index", "simulate", "erase", "fetch"}  # nobody asked for these, and rounds say more
+PRIORITY = {"round": 10, "import": 5, "erase": 4, "featurize": 3, "fetch": 2, "snapshot": 1, "index": 1}
 
 
 class JobLost(Exception):
@@ -122,7 +122,7 @@ def enqueue(
 ) -> int | None:
     """Ask for work in the caller's transaction; the id of the job.
 
-    Rounds and featurize passes wait at most once a project: a second request gives None.
+    Rounds, featurize passes and those of the search index wait at most once a project: a second request gives None.
     """
     moment = now(session)
     insert = postgresql.insert(Job) if session.get_bind().dialect.name == "postgresql" else sqlite.insert(Job)

@@ -1,8 +1,8 @@
 """Pages of items: filtered, sorted, and continued behind a place; never counted off from the beginning.
 
-A page costs a walk of an index from its place on by `key` and `created`, and a pass over the project's items by
-`updated`. By `score` and `probability` the few thousand items come first that the current round has an opinion of, the
-others follow by id. What a filter costs comes on top: see `filters`.
+A page costs a walk of an index from its place on by `key`, `created` and `updated`. By `score` and `probability` the few
+thousand items come first that the current round has an opinion of, the others follow by id. What a filter costs comes
+on top: see `filters`.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from app.core.errors import Invalid
 from app.core.filters import Filter
 from app.core.text import read_json, write_json
 from app.db import Item, Project, Round
-from app.services import filters, tasks
+from app.services import filters, search, tasks
 from app.services.access import Person, project_for
 
 SORTS = ("key", "created", "updated", "score", "probability")
@@ -35,12 +35,16 @@ class Opinion:
 
 @dataclass(frozen=True)
 class ItemsPage:
-    """Some items with the round's opinions of them by id, and the place behind the last one while there are more."""
+    """Some items with the round's opinions of them by id, and the place behind the last one while there are more.
+
+    `unindexed` is given where the filter searches and the index does not hold every item yet.
+    """
 
     project: Project
     items: list[Item]
     opinions: dict[int, Opinion]
     next: str | None
+    unindexed: search.Unindexed | None
 
 
 def page(
@@ -67,7 +71,8 @@ def page(
         found = _by_column(session, fitting, name, down, limit + 1, behind)
     more = write_json(found[limit - 1][1]) if len(found) > limit else None
     items = [item for item, _ in found[:limit]]
-    return ItemsPage(project, items, opinions(session, project, current, [item.id for item in items]), more)
+    lacking = search.unindexed(session, project.id) if any(map(filters.searches, wanted.conditions)) else None
+    return ItemsPage(project, items, opinions(session, project, current, [item.id for item in items]), more, lacking)
 
 
 def opinions(session: Session, project: Project, current: Round | None, item_ids: list[int]) -> dict[int, Opinion]:

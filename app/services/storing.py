@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from app.core.text import write_json
 from app.db import Annotation, Item, Project, QueueEntry, WriteSession
 from app.loop.serving import audit_reserved, draw
-from app.services import tasks, vectors
+from app.services import search, tasks, vectors
 from app.services.rows import ImportedLabel, PreparedRow
 from app.task_types import Question
 
@@ -145,6 +145,7 @@ def _insert(
     if not rows:
         return []
     values = [_values(project, row) for row in rows]
+    search.import_begins(session, project.id)
     connection = session.connection()
     if connection.dialect.name == "sqlite":  # one writer at a time: the look-up before still holds
         bind = Item.__table__.c.created_at.type.bind_processor(connection.dialect)
@@ -209,7 +210,8 @@ def _change(
         values = {"state": "fetching", "reason": None}  # pushed once more, it is tried once more
     values |= _settings(project, row, found)
     if values:
-        session.execute(update(Item).where(Item.id == found.id).values(updated_at=moment, **values))
+        with search.kept_up(session, project.id, [found.id] if values.keys() & {"payload", "meta"} else []):
+            session.execute(update(Item).where(Item.id == found.id).values(updated_at=moment, **values))
         changed.add(row.line)
     return None
 

@@ -15,6 +15,7 @@ interface Config {
 interface Page {
   items: ItemRow[];
   next: string | null;
+  search: { indexed: number; waiting: number } | null; // while the full-text index lacks items
 }
 
 const { project, classes } = pageData<Config>();
@@ -44,6 +45,7 @@ const FIELDS = new Set(["q", "status", "class", "predicted.class", "sort"]);
 let filter = new Filter(location.search);
 let items: ItemRow[] = [];
 let next: string | null = null;
+let lacking: Page["search"] = null;
 let busy = false;
 let fault = "";
 let asked = 0; // answers to an older question are dropped
@@ -66,6 +68,7 @@ async function load(more = false): Promise<void> {
     if (mine !== asked) return;
     items = more ? [...items, ...found.items] : found.items;
     next = found.next;
+    lacking = found.search;
   } catch (error) {
     if (mine !== asked) return;
     fault = message(error);
@@ -103,7 +106,7 @@ function form(): TemplateResult {
   const others = filter.parts.filter((part) => !FIELDS.has(part.name));
   return html`<form class="card" aria-label="Find items" @submit=${(event: Event) => event.preventDefault()}>
     <div class="fields tight">
-      <label>Words<input type="search" .value=${filter.get("q")} placeholder="in the key or the content" @change=${set("q")}></label>
+      <label>Words<input type="search" .value=${filter.get("q")} placeholder="key or content" @change=${set("q")}></label>
       ${choice("State", "status", STATUS, set)} ${choice("Answered", "class", named, set)}
       ${choice("The model says", "predicted.class", named, set)} ${choice("Order", "sort", SORTS, set)}
     </div>
@@ -125,6 +128,7 @@ function list(): TemplateResult {
   const shown = html`${count(items.length)}${next ? " and more" : ""} ${items.length === 1 && !next ? "item" : "items"}`;
   return html`<section class="card" aria-label="Items found">
     <p role="status" aria-busy=${busy}>${busy ? "Reading the items" : fault ? "" : shown}</p>
+    ${lacking ? html`<p class="quiet">The search index holds ${count(lacking.indexed)} of ${count(lacking.indexed + lacking.waiting)} items so far. The others are searched without it: slower, and words are also found inside of longer words.</p>` : nothing}
     ${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}
     ${items.length ? itemRows(items, classes, (item) => void dialog.open(item.id)) : busy || fault ? nothing : nobody()}
     ${next && !fault ? html`<button type="button" class="secondary" ?disabled=${busy} @click=${() => load(true)}>Show more</button>` : nothing}</section>`;

@@ -1,0 +1,183 @@
+"""Searching by the full-text index: the same answers on both databases, true at every moment."""
+
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import select, text, update
+
+from app.db import Item, SearchIndex
+from app.services import filters, search
+from tests.conftest import Api, Speaker
+
+TEXTS = {
+    "a": "Über den Dächern, at 3.5 degrees",
+    "b": "a category of CATS (and dogs)",
+    "c": "concatenate the list: NOT OR AND",
+    "d": "東京タワーの写真",
+    "e": "foo-bar, bar foo",
+}
+
+
+def keys(speaker: Speaker, project: int, filter_: str) -> str:
+    answer = speaker.get(f"/projects/{project}/items?{filter_}")
+    assert answer.status_code == 200, answer.text
+    return "".join(row["key"] for row in answer.json()["items"])
+
+
+@pytest.fixture
+def boss(api: Api) -> Speaker:
+    return api.as_("boss")
+
+
+@pytest.fixture
+def project(api: Api, boss: Speaker) -> int:
+    """Items that the index holds."""
+    found: int = boss.project()["id"]
+    rows: list[dict[str, Any]] = [{"key": key, "text": words} for key, words in TEXTS.items()]
+    rows[0]["metadata"] = {"source": "web", "year": 1999, "checked": True, "empty": ""}
+    rows[1]["metadata"] = {"source": "WEB", "year": "1999", "nested": {"source": "web"}}
+    boss.push(found, rows)
+    api.run_jobs()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ("cat", "b"),
+        ("CATEG", "b"),
+        ("cats dogs", "b"),
+        ("cats list", ""),
+        ("über DÄCH", "a"),
+        ("ÜBER", "a"),
+        ("3.5", "a"),
+        ("3.6", ""),
+        ("東京", "d"),
+        ("京東", ""),
+        ("写真", "d"),
+        ("foo-bar", "e"),
+        ("a", "ab"),
+        ("list:", "c"),
+        ("(and", "b"),
+        ("NOT", "c"),
+        ("e", "e"),
+        ("'", ""),
+        ('"cats"', ""),
+        ("cats*", ""),
+        ('cat" OR "list', ""),
+        ("' | 'list", ""),
+        ("NEAR(foo bar)", ""),
+        ("item_words", ""),
+        ("-dogs", ""),
+        ("^foo", ""),
+        ("\\", ""),
+    ],
+)
+def test_words_are_found_by_their_beginning_and_no_sign_means_anything(
+    boss: Speaker, project: int, asked: str, wanted: str
+) -> None:
+    assert keys(boss, project, f"q={quote(asked)}") == wanted
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ("metadata.source=web", "a"),
+        ("metadata.source=web&metadata.source=WEB", "ab"),
+        ("metadata.year=1999", "ab"),
+        ("metadata.year=1999.0", "a"),
+        ("metadata.checked=true", "a"),
+        ("metadata.empty=", "a"),
+        ("metadata.source=web&q=über", "a"),
+        ("metadata.source=web&q=cats", ""),
+        ("metadata.year:>1998", "a"),
+    ],
+)
+def test_values_of_metadata_are_found_by_the_index(boss: Speaker, project: int, asked: str, wanted: str) -> None:
+    assert keys(boss, project, asked) == wanted
+
+
+def test_what_changes_is_found_as_it_is_now(api: Api, boss: Speaker, project: int) -> None:
+    boss.push(project, [{"key": "a", "text": "replaced wholly", "metadata": {"source": "mail"}}])
+    shown = boss.get(f"/projects/{project}/items?key=b").json()["items"][0]
+    item = boss.get(f"/items/{shown['id']}")
+    headers = {"If-Match": item.headers["etag"]}
+    boss.patch(f"/items/{shown['id']}", json={"metadata": {"source": "phone"}}, headers=headers)
+
+    assert keys(boss, project, "q=replaced") == "a"
+    assert keys(boss, project, "q=über") == ""
+    assert keys(boss, project, "metadata.source=mail") == "a"
+    assert keys(boss, project, "metadata.source=WEB") == ""
+    assert keys(boss, project, "metadata.source=phone&q=cats") == "b"
+
+
+def test_an_erased_item_leaves_no_word_in_the_index(api: Api, boss: Speaker, project: int) -> None:
+    shown = boss.get(f"/projects/{project}/items?q=cats").json()["items"][0]
+    boss.delete(f"/items/{shown['id']}", params={"erase": True})
+
+    with api.db.read() as session:
+        query = search.matching(session, [[search.beginning_with(project, "cats")]])
+        assert session.execute(query).all() == []
+        if api.db.is_sqlite:
+            session.execute(text("INSERT INTO item_words (item_words) VALUES ('integrity-check')"))
+
+
+def test_new_items_are_found_before_the_index_has_them(api: Api, boss: Speaker, project: int) -> None:
+    boss.push(project, [{"key": "f", "text": "more cats", "metadata": {"source": "web"}}])
+
+    assert keys(boss, project, "q=cat") == "bf"
+    assert keys(boss, project, "metadata.source=web") == "af"
+    assert keys(boss, project, "q=cat&metadata.source=web") == "f"
+    report = boss.get(f"/projects/{project}/items?q=cat").json()["search"]
+    assert report == {"indexed": 5, "waiting": 1}
+
+    api.run_jobs()
+
+    assert keys(boss, project, "q=cat") == "bf"
+    assert boss.get(f"/projects/{project}/items?q=cat").json()["search"] is None
+
+
+def test_without_any_index_the_same_items_are_found(api: Api, boss: Speaker, project: int) -> None:
+    with api.db.write() as session:
+        session.execute(update(SearchIndex).values(indexed_to=0))
+
+    assert keys(boss, project, "q=cats+dogs") == "b"
+    assert keys(boss, project, "metadata.year=1999") == "ab"
+    assert boss.get(f"/projects/{project}/items?q=cats").json()["search"] == {"indexed": 0, "waiting": 5}
+    assert boss.get(f"/projects/{project}/items").json()["search"] is None
+
+
+def test_words_of_another_project_are_not_found(api: Api, boss: Speaker, project: int) -> None:
+    other = boss.project(name="Others", slug="others")["id"]
+    boss.push(other, [{"key": "z", "text": "cats elsewhere"}])
+    api.run_jobs()
+
+    assert keys(boss, project, "q=elsewhere") == ""
+    assert keys(boss, other, "q=cats") == "z"
+
+
+def test_many_hits_are_found_in_every_order(
+    boss: Speaker, project: int, monkeypatch: pytest.MonkeyPatch, api: Api
+) -> None:
+    rows = [{"key": f"k{number:02}", "text": f"common text {number}"} for number in range(30)]
+    boss.push(project, rows)
+    api.run_jobs()
+    monkeypatch.setattr(filters, "FEW", 3)
+
+    for sort, first in (("key", "k00"), ("-key", "k29"), ("-created", "k29"), ("-updated", "k29")):
+        found = boss.get(f"/projects/{project}/items?q=common&status=open&sort={sort}&limit=7").json()
+        assert (found["items"][0]["key"], len(found["items"])) == (first, 7)
+
+
+def test_an_enormous_text_is_indexed_by_as_many_words_as_fit(
+    api: Api, boss: Speaker, project: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "MAX_BYTES", 200)
+    boss.push(project, [{"key": "f", "text": " ".join(f"w{number:03}" for number in range(300))}])
+    api.run_jobs()
+
+    assert keys(boss, project, "q=w000") == "f"
+    with api.db.read() as session:
+        indexed = session.execute(select(SearchIndex.indexed_to).where(SearchIndex.project_id == project)).scalar_one()
+        assert indexed == session.execute(select(Item.id).order_by(Item.id.desc()).limit(1)).scalar_one()
