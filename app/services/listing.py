@@ -1,8 +1,8 @@
 """Pages of items: filtered, sorted, and continued behind a place; never counted off from the beginning.
 
-A page costs a walk of an index from its place on by `key`, `created` and `updated`. By `score` and `probability` the few
-thousand items come first that the current round has an opinion of, the others follow by id. What a filter costs comes
-on top: see `filters`.
+A page costs a walk of an index from its place on by `key`, `created` and `updated`. By `score` and `probability` the
+few thousand items come first that the current round has an opinion of, the others follow by id. What a filter costs
+comes on top: see `filters`.
 """
 
 from dataclasses import dataclass
