@@ -33,8 +33,10 @@ def to_learn_from(labels: LabelSet) -> list[LabelledItem]:
 def can_learn(labels: LabelSet, multiple: bool) -> bool:
     """Whether the labels tell anything apart."""
     shares = [item.shares for item in to_learn_from(labels)]
+    if not shares:
+        return False
     try:
-        check_fit(np.array(shares, dtype=np.float32).reshape(len(shares), -1), multiple)
+        check_fit(np.array(shares, dtype=np.float32), multiple)
     except CannotFit:
         return False
     return True

@@ -113,6 +113,18 @@ def test_imported_labels_make_the_round_after_the_first_order_wait_at_once(api: 
     assert (found["queue"]["round"], found["round"]["labels"]) == (1, 40)
 
 
+def test_labels_that_only_judge_do_not_make_a_round_wait(api: Api, boss: Speaker) -> None:
+    project = boss.project(learner={"name": "external"}, audit_share=0, round_size=4)["id"]
+    boss.push(project, [{**row, "label": row["key"][:3], "split": "audit"} for row in pets(10)])
+    boss.push(project, [{"key": f"new-{n}", "text": f"a pet of some kind {n}"} for n in range(40)])
+    api.run_jobs()
+
+    found = boss.get(f"/projects/{project}/rounds").json()["items"]
+
+    assert {row["state"] for row in found} == {"done"}
+    assert {row["strategy"] for row in found} == {"coverage"}
+
+
 def test_complete_predictions_order_the_pool_by_the_projects_strategy(api: Api, boss: Speaker) -> None:
     project, keys = waiting(api, boss)
     left = [key for key in all_keys() if key not in keys]
