@@ -1,6 +1,7 @@
 """Rows of pushed predictions: each is checked whole, whatever format it came in, and named where it does not fit."""
 
 import io
+import os
 from typing import Any
 
 import pyarrow as pa
@@ -8,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from app.services import versions
+from app.services.sweeping import sweep
 from tests.api.test_loop import pets
 from tests.api.test_predictions import LINES, SURE, all_keys, push, status, waiting
 from tests.conftest import Api, Speaker
@@ -162,3 +164,20 @@ def test_several_classes_may_hold(api: Api, boss: Speaker) -> None:
     assert (early.status_code, "no features yet" in early.json()["detail"]) == (409, True)
     assert [row["error"] for row in pushed.json()["rejected"]] == ["a probability is above 1"]
     assert lease["suggestion"]["label"] == {"classes": ["cat", "dog"]}
+
+
+def test_what_a_push_that_died_left_is_swept_and_versions_stay(api: Api, boss: Speaker) -> None:
+    project = boss.project(learner={"name": "external"})["id"]
+    boss.push(project, pets(4))
+    push(boss, project, [{"key": "cat-0", "probabilities": SURE}], complete=False)
+    [folder] = (api.settings.data / "predictions" / str(project)).iterdir()
+    kept = sorted(folder.iterdir())
+    left = folder / "0123456789abcdef.dense.npy"
+    left.write_bytes(b"half")
+    for file in folder.iterdir():
+        os.utime(file, (0, 0))
+
+    sweep(api.db, api.settings)
+
+    assert sorted(folder.iterdir()) == kept
+    assert len(kept) == 2
