@@ -123,6 +123,7 @@ class AnnotationOut(BaseModel):
     kind: str | None
     created_at: datetime
     lease: int | None = None
+    guidelines_version: int = 1  # what the annotator could read
 
 
 @router.post("/annotations", status_code=201, response_model=AnnotationOut)

@@ -3,6 +3,7 @@
 from app.db.annotations import Annotation
 from app.db.base import Base
 from app.db.events import Event, KeyedRequest
+from app.db.guidelines import Guidelines
 from app.db.items import ClientFeature, FeatureSet, FeatureShard, Item, Media, PendingFeature
 from app.db.jobs import Job, RejectedRow, Worker
 from app.db.leases import Flag, Lease
@@ -27,6 +28,7 @@ __all__ = [
     "FeatureSet",
     "FeatureShard",
     "Flag",
+    "Guidelines",
     "Item",
     "Job",
     "KeyedRequest",

@@ -39,6 +39,7 @@ class StoredAnnotation:
     created_at: datetime
     project_id: int
     lease: int | None = None
+    guidelines_version: int = 1
 
 
 # A lease with its item, its project, its round, the person's role, and an earlier answer with the same request id.
@@ -178,6 +179,7 @@ def store(
         created_at=moment,
         project_id=lease.project_id,
         lease=lease.id,
+        guidelines_version=lease.guidelines_version,
     )
 
 
@@ -287,4 +289,5 @@ def of_row(session: Session, row: Row[Any]) -> StoredAnnotation:
         created_at=stored.created_at,
         project_id=stored.project_id,
         lease=stored.lease_id,
+        guidelines_version=stored.guidelines_version,
     )

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from app.core.errors import Forbidden
 from app.db import Member, Project, ProjectClass, Serving, WriteSession
 from app.db.session import now
-from app.services import audit, tasks
+from app.services import audit, guidelines, tasks
 from app.services.access import Person, project_for
 from app.services.projects import SIMPLE, checked_name, free_slug
 
@@ -41,6 +41,7 @@ def copy(session: WriteSession, person: Person, source: int | str, name: str, sl
     session.add(project)
     session.flush()
     session.add(Serving(project_id=project.id))
+    guidelines.begin(session, project, person.id)
     for number, row in enumerate(tasks.classes_of(session, model.id, retired=False), start=1):
         session.add(ProjectClass(project_id=project.id, number=number, **{key: getattr(row, key) for key in LOOKS}))
     members = session.execute(select(Member.user_id, Member.role).where(Member.project_id == model.id)).all()

@@ -26,7 +26,7 @@ COLUMNS = {  # before and behind the item's content
         ("id", "item", "key"),
         (
             "label", "annotator", "seconds_spent", "round", "kind", "origin", "version", "counted", "late",
-            "probability", "split", "reserved", "metadata", "created_at",
+            "probability", "guidelines_version", "split", "reserved", "metadata", "created_at",
         ),
     ),
     "items": (
@@ -157,6 +157,7 @@ def annotation_rows(
             "counted": answer.counted,
             "late": answer.late,
             "probability": answer.probability,
+            "guidelines_version": answer.guidelines_version,
             "split": "audit" if split == "audit" or reserved else "train",
             "reserved": reserved,
             "metadata": meta,

@@ -19,7 +19,7 @@ from app.db.session import now
 from app.featurizers import FEATURIZERS, make_featurizer
 from app.learners import EXTERNAL, LEARNERS, make_learner
 from app.modalities import MODALITIES
-from app.services import audit, rounds
+from app.services import audit, guidelines, rounds
 from app.services.access import Person, project_for
 from app.strategies import AUTO, POOL_STRATEGIES, Need, make_strategy
 from app.task_types import parse_task
@@ -63,6 +63,7 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
     session.add(project)
     session.flush()
     session.add(Serving(project_id=project.id))
+    guidelines.begin(session, project, person.id)
     session.add(Member(project_id=project.id, user_id=person.id, role="manager", created_at=moment))
     for number, spec in enumerate(classes, start=1):
         session.add(ProjectClass(project_id=project.id, number=number, position=number, aliases=[], **spec))
@@ -115,7 +116,7 @@ def change(
     _check_together(changes.get("strategy", project.strategy), changes.get("learner", project.learner))
     was = project.learner
     if "guidelines" in changes and changes["guidelines"] != project.guidelines:
-        project.guidelines_version += 1
+        guidelines.change(session, project, changes["guidelines"], person.id, now(session))
     for key, value in changes.items():
         setattr(project, key, value)
     if project.learner != was:

@@ -151,3 +151,22 @@ def test_a_project_is_copied_with_its_classes(visit: Visit) -> None:
     page.wait_for_url("**/projects/films-of-2027/settings")
     expect(page.get_by_label("Name of good")).to_have_value("good")
     expect(page.get_by_label("Name", exact=True)).to_have_value("Films of 2027")
+
+
+def test_guidelines_are_compared_and_an_earlier_version_is_written_again(visit: Visit) -> None:
+    page = open_settings(visit, make_project(visit.site))
+    field = page.get_by_role("textbox", name="Guidelines")
+    field.fill("# Good films\nare long.")
+    page.get_by_role("button", name="Save").first.click()
+    expect(page.get_by_role("status")).to_have_text("Saved.")
+
+    page.get_by_text("Versions").click()
+
+    page.get_by_role("button", name="Changes of version 2").click()
+    expect(page.locator(".diff ins")).to_have_text("are long.")
+    expect(page.locator(".diff del").first).to_have_text("are *good*.")
+    assert visit.findings() == []
+    page.get_by_role("button", name="Write again: version 1").click()
+    page.get_by_role("button", name="Save").first.click()
+    expect(page.get_by_role("button", name="Changes of version 3")).to_be_visible()
+    expect(field).to_have_value("# Good films\nare *good*.\n\n<script>alert(1)</script>")

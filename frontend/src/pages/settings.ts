@@ -1,6 +1,7 @@
 // A project's settings: its name and guidelines, classes, goal and state. Each part is saved by itself; what
 // somebody else changed meanwhile is never overwritten (the ETag of what was read goes along).
 import { html, nothing, render, type TemplateResult } from "lit";
+import { Versions } from "../lib/guidelines-versions";
 import { call, message, pageData, Refusal, send } from "../lib/http";
 import { goalOf, type LearningForm, learningFields, learningOf } from "../lib/learning-form";
 import { type ClassRow, classesPart } from "../lib/project-classes";
@@ -27,6 +28,7 @@ const STATES: Record<string, string> = {
   archived: "Archived: closed, and out of the lists",
 };
 
+const versions = new Versions(path, draw);
 let row: ProjectRow | null = null;
 let classes: ClassRow[] = [];
 let etag = "";
@@ -57,6 +59,7 @@ async function load(): Promise<void> {
 }
 
 function take(given: ProjectRow, headers: Headers): void {
+  if (row && row.guidelines !== given.guidelines) versions.forget();
   row = given;
   etag = headers.get("etag") ?? etag;
   Object.assign(texts, { name: row.name, guidelines: row.guidelines, state: row.state });
@@ -124,7 +127,11 @@ function basics(): TemplateResult {
       texts.guidelines = (event.target as HTMLTextAreaElement).value;
     }}></textarea></label>
     <p class="quiet">Changed guidelines show a dot on H; every answer remembers the version it was made under.</p>
-    <button type="submit">Save</button></form>`;
+    <button type="submit">Save</button>
+    ${versions.view((text) => {
+      texts.guidelines = text;
+      draw();
+    })}</form>`;
 }
 
 function learningPart(): TemplateResult {
