@@ -1,8 +1,9 @@
 """The Python client of Labelwise."""
 
-from labelwise.client import Client, Project, Report
+from labelwise.client import Client, Project
 from labelwise.errors import LabelwiseError
 from labelwise.handles import Job, Lease
+from labelwise.report import Report
 from labelwise.signatures import is_genuine
 from labelwise.snapshots import Snapshot
 

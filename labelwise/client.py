@@ -4,7 +4,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,11 @@ from uuid import uuid4
 
 import httpx
 
-from labelwise import bodies, learning
+from labelwise import bodies, hub, learning
 from labelwise.errors import LabelwiseError
 from labelwise.handles import Job, Lease
 from labelwise.labels import Labels
+from labelwise.report import Report
 from labelwise.snapshots import Snapshot
 
 RETRIES = 6
@@ -36,28 +36,6 @@ TYPES = {
     ".tsv": "text/csv",
     ".parquet": "application/vnd.apache.parquet",
 }
-
-
-@dataclass(frozen=True)
-class Report:
-    """What became of pushed rows."""
-
-    created: int = 0
-    updated: int = 0
-    unchanged: int = 0
-    rejected_count: int = 0
-    rejected: list[dict[str, Any]] = field(default_factory=list)
-
-    def plus(self, other: "Report", *, lines_before: int = 0) -> "Report":
-        """Both together; `lines_before` is added to the other's line numbers."""
-        moved = [{**row, "line": row["line"] + lines_before} for row in other.rejected]
-        return Report(
-            self.created + other.created,
-            self.updated + other.updated,
-            self.unchanged + other.unchanged,
-            self.rejected_count + other.rejected_count,
-            self.rejected + moved,
-        )
 
 
 class Client:
@@ -226,12 +204,28 @@ class Project:
         rows, rejected = [], []
         for number, path in enumerate(files, start=1):
             name = key(path) if key else path.name
-            answer = self._client.call("POST", f"{self._path}/media", files={"files": (path.name, path.read_bytes())})
-            rejected += [{"line": number, "key": name, "error": each["error"]} for each in answer["rejected"]]
+            stored, refused = self.upload(path.name, path.read_bytes())
+            rejected += [{"line": number, "key": name, "error": each["error"]} for each in refused]
             label = {"label": path.parent.name} if labels else {}
-            rows += [{"key": name, each["type"].partition("/")[0]: each["id"], **label} for each in answer["media"]]
+            rows += [{"key": name, each["type"].partition("/")[0]: each["id"], **label} for each in stored]
         report = self.push(rows, create_classes=labels) if rows else Report()
         return report.plus(Report(rejected_count=len(rejected), rejected=rejected))
+
+    def push_set(
+        self, name: str, *, most: int | None = None, progress: Callable[[int], Any] | None = None, **how: str | None
+    ) -> Report:
+        """Push a public data set by its name on the hub, or a local folder of one; needs `labelwise[hub]`.
+
+        `split` (train unless given), `config` and `revision` choose it; `text` and `label` name columns where the
+        guess would be wrong. `most` rows are taken, all unless given; `progress` hears of rows. Classes are made. The
+        same push again changes nothing.
+        """
+        return hub.push(self, hub.open_set(name, **how), most, progress)
+
+    def upload(self, name: str, content: bytes) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """Store one file, or a ZIP of some: those that are stored, and those that were refused with the `error`."""
+        answer = self._client.call("POST", f"{self._path}/media", files={"files": (name, content)})
+        return answer["media"], answer["rejected"]
 
     def push_answers(
         self, rows: Iterable[Mapping[str, Any]], *, progress: Callable[[int], Any] | None = None

@@ -105,7 +105,9 @@ class _Commands:
     def _transfers(self) -> None:
         made = self._remote("import", "push files to a running service", transfer.push)
         made.add_argument("project", help="slug or id")
-        made.add_argument("files", nargs="+", type=Path, help="JSONL, JSON, CSV, TSV or Parquet")
+        made.add_argument(
+            "files", nargs="+", type=Path, help="JSONL, JSON, CSV, TSV or Parquet; or hf:NAME, a public data set"
+        )
         self._option(made, "--map", help="which column is what: text:body,label:tag,key:uid,metadata:*")
         self._option(made, "--create-classes", action="store_true", help="make the classes that labels name")
         self._option(
@@ -122,6 +124,10 @@ class _Commands:
             default="reject",
             help="what to do with changed content of an answered item; reject unless set",
         )
+        self._option(made, "--split", help="of a public data set; train unless set")
+        self._option(made, "--config", help="configuration of a public data set; its own first one unless set")
+        self._option(made, "--revision", help="branch, tag or commit of a public data set; the newest unless set")
+        self._option(made, "--most", type=int, help="take so many rows of a public data set; all unless set")
         made = self._remote("export", "write a project's answers or items to a file", transfer.export)
         made.add_argument("project", help="slug or id")
         formats = ("jsonl", "json", "csv", "parquet")

@@ -3,54 +3,79 @@
 import argparse
 import sys
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from app.core.settings import Settings
 from app.loop.simulate import Dataset, read_dataset, simulate_all, write_results
-from labelwise import Client
+from labelwise import Client, Project, Report
+from labelwise.hub import PREFIX
 
 REJECTED_SHOWN = 10
 
 
 def push(settings: Settings, given: argparse.Namespace) -> int:
-    """Push files; the exit code is 1 when rows were rejected."""
-    project = Client(given.url).project(given.project)
-    rejected = 0
-    for file in given.files:
-        with tqdm(total=file.stat().st_size, unit="B", unit_scale=True, desc=file.name, disable=None) as bar:
-            report = project.push(
-                file,
-                map=given.map,
-                create_classes=given.create_classes,
-                on_error=given.on_error,
-                on_change=given.on_change,
-                progress=bar.update,
-            )
-        print(
-            f"{file.name}: {report.created} created, {report.updated} updated, {report.unchanged} unchanged, "
-            f"{report.rejected_count} rejected"
+    """Push files, or public data sets by name; the exit code is 1 when rows were rejected."""
+    with closing(Client(given.url)) as client:
+        project = client.project(given.project)
+        rejected = [_push_one(project, file, given) for file in given.files]
+    return 1 if any(rejected) else 0
+
+
+def _push_one(project: Project, file: Path, given: argparse.Namespace) -> int:
+    """Push one of them; how many rows were rejected."""
+    if str(file).startswith(PREFIX):
+        return _push_set(project, str(file).removeprefix(PREFIX), given)
+    with tqdm(total=file.stat().st_size, unit="B", unit_scale=True, desc=file.name, disable=None) as bar:
+        report = project.push(
+            file,
+            map=given.map,
+            create_classes=given.create_classes,
+            on_error=given.on_error,
+            on_change=given.on_change,
+            progress=bar.update,
         )
-        for row in report.rejected[:REJECTED_SHOWN]:
-            print(f"  line {row['line']}: {row['error']}", file=sys.stderr)
-        rejected += report.rejected_count
-    return 1 if rejected else 0
+    return _say(file.name, report)
+
+
+def _push_set(project: Project, name: str, given: argparse.Namespace) -> int:
+    """Push a public data set; how many rows were rejected."""
+    columns = dict(part.partition(":")[::2] for part in (given.map or "").split(",") if part)
+    if not columns.keys() <= {"text", "label"}:
+        raise ValueError("of a public data set --map names text and label only, as text:body,label:tag")
+    how = {"split": given.split, "config": given.config, "revision": given.revision, **columns}
+    with tqdm(unit="row", desc=name, disable=None) as bar:
+        return _say(name, project.push_set(name, most=given.most, progress=bar.update, **how))
+
+
+def _say(name: str, report: Report) -> int:
+    """Print what became of the rows; how many were rejected."""
+    print(
+        f"{name}: {report.created} created, {report.updated} updated, {report.unchanged} unchanged, "
+        f"{report.rejected_count} rejected"
+    )
+    for row in report.rejected[:REJECTED_SHOWN]:
+        print(f"  line {row['line']}: {row['error']}", file=sys.stderr)
+    return report.rejected_count
 
 
 def export(settings: Settings, given: argparse.Namespace) -> int:
     """Write an export to a file or to standard output."""
-    project = Client(given.url).project(given.project)
-    if given.output is None:
-        for piece in project.export(format=given.format, view=given.view, filter=given.filter):
-            sys.stdout.buffer.write(piece)
-        return 0
-    aside = given.output.with_name(f"{given.output.name}.part")
-    with aside.open("wb") as file, tqdm(unit="B", unit_scale=True, desc=given.output.name, disable=None) as bar:
-        for piece in project.export(format=given.format, view=given.view, filter=given.filter):
-            file.write(piece)
-            bar.update(len(piece))
-    aside.replace(given.output)
+    with closing(Client(given.url)) as client:
+        project = client.project(given.project)
+        pieces = project.export(format=given.format, view=given.view, filter=given.filter)
+        if given.output is None:
+            for piece in pieces:
+                sys.stdout.buffer.write(piece)
+            return 0
+        aside = given.output.with_name(f"{given.output.name}.part")
+        with aside.open("wb") as file, tqdm(unit="B", unit_scale=True, desc=given.output.name, disable=None) as bar:
+            for piece in pieces:
+                file.write(piece)
+                bar.update(len(piece))
+        aside.replace(given.output)
     return 0
 
 

@@ -38,6 +38,7 @@ class Site:
     url: str
     client: Client
     worker: WorkerProcess
+    token: str
 
 
 @pytest.fixture
@@ -55,7 +56,7 @@ def site(settings: Settings) -> Iterator[Site]:
         time.sleep(0.005)
     url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     with closing(Client(url, token)) as made:
-        yield Site(url, made, WorkerProcess(settings, db))
+        yield Site(url, made, WorkerProcess(settings, db), token)
     server.should_exit = True
     thread.join(timeout=20)
     db.dispose()
