@@ -77,7 +77,7 @@ def words(row: Round) -> str:
     """What a waiting round waits for, and what to do."""
     return (
         f"Round {row.number} waits for the predictions of your own model, taught with {row.labels_count:,} labelled "
-        f"items: push them, or run `project.learn_with(...)`; the last order is served meanwhile."
+        "items: push them (project.learn_with of the Python client does it); the last order is served meanwhile."
     )
 
 

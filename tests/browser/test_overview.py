@@ -105,3 +105,32 @@ def test_without_any_point_the_page_says_why_and_leads_to_the_first_answer(visit
     expect(page.get_by_text("Cannot tell yet: 0 of the 5 audit answers that the curve begins with.")).to_be_visible()
     page.get_by_role("region", name="Is it learning?").get_by_role("link", name="Label").click()
     expect(page.get_by_role("article", name="Item")).to_be_visible()
+
+
+def test_a_round_that_waits_for_predictions_says_what_to_do(visit: Visit) -> None:
+    reason = "Round 3 waits for the predictions of your own model: push them"
+    waits = {"state": "waiting_for_predictions", "step": None, "progress": None, "reason": reason, "number": 3}
+    row = {"number": 3, "state": "waiting_for_predictions", "labels": 25, "strategy": "auto", "sentence": reason}
+    empty = {"fallback": None, "reason": None, "metrics": None, "seconds": None, "published_at": None, "model": None}
+    change = {"status": {"round": {**waits, "due_in": 0, "size": 20}, "advice": {"stop": False, "text": reason}}}
+    page = open_overview(visit, {**change, "rounds": [{**row, **empty}]})
+
+    expect(page.get_by_text(reason).first).to_be_visible()
+    expect(page.get_by_text("Round 3 waits for predictions.")).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("3 waits for predictions 25"))).to_be_visible()
+
+
+def test_the_settings_let_a_model_of_ones_own_learn(visit: Visit) -> None:
+    project = make_project(visit.site, count=2, classes=("good", "bad"))
+    visit.sign_in(1)
+    page = visit.open(f"/projects/{project}/settings")
+
+    page.get_by_label("Who learns").select_option("external")
+    expect(page.get_by_text("Each due round waits for its predictions")).to_be_visible()
+    page.get_by_role("region", name="Goal and learning").or_(
+        page.get_by_role("form", name="Goal and learning")
+    ).get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved. The next round goes by it.")).to_be_visible()
+    page.reload()
+
+    expect(page.get_by_label("Who learns")).to_have_value("external")

@@ -3,6 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 
 export interface LearningForm {
   strategy: string;
+  learner: string;
   roundSize: string; // empty: automatic
   overlap: string;
   auditShare: string; // percent
@@ -18,6 +19,11 @@ const STRATEGIES: Record<string, string> = {
   entropy: "Entropy: the most spread-out opinion",
   least_confident: "Least confident: the lowest best probability",
   random: "Random",
+};
+
+const LEARNERS: Record<string, string> = {
+  auto: "The service learns by itself",
+  external: "A model of your own: a script trains it and pushes its predictions",
 };
 
 /** The fields; `changed` is called after each edit. Answers an item are settled when a project is created. */
@@ -36,6 +42,9 @@ export function learningFields(form: LearningForm, changed: () => void, running 
     <input type="number" min=${lowest} max=${highest} step="any" .value=${form[part]} placeholder=${hint} @input=${set(part)}></label>`;
   return html`<label>Which items are asked<select @change=${set("strategy")}>
       ${Object.entries(STRATEGIES).map(([name, words]) => html`<option value=${name} ?selected=${name === form.strategy}>${words}</option>`)}</select></label>
+    <label>Who learns<select @change=${set("learner")}>
+      ${Object.entries({ [form.learner]: form.learner, ...LEARNERS }).map(([name, words]) => html`<option value=${name} ?selected=${name === form.learner}>${words}</option>`)}</select></label>
+    ${form.learner === "external" ? html`<p class="quiet">Each due round waits for its predictions; docs/client.md shows the ten lines that push them.</p>` : nothing}
     <div class="fields">
       ${number("roundSize", "Answers between two rounds", "automatic", 1, 10_000)}
       ${running ? nothing : number("overlap", "Answers an item", "1", 1, 50)}
@@ -51,6 +60,7 @@ export function learningFields(form: LearningForm, changed: () => void, running 
 export function learningOf(form: LearningForm): { body: Record<string, unknown>; fault: string | null } {
   const body: Record<string, unknown> = {};
   if (form.strategy !== "auto") body.strategy = { name: form.strategy };
+  if (form.learner !== "auto") body.learner = { name: form.learner };
   if (form.roundSize) body.round_size = Number(form.roundSize);
   if (form.overlap !== "1") body.overlap = Number(form.overlap);
   if (form.auditShare !== "10") body.audit_share = Number(form.auditShare) / 100;

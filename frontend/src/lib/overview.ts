@@ -28,6 +28,7 @@ export interface Status {
     due_in: number;
     size: number;
     reason?: string | null;
+    number?: number; // of the round that waits for predictions
   };
   features: {
     featurizer: string | null;
@@ -152,7 +153,7 @@ export function loopWords(status: Status): string {
   if (status.features.busy && !status.queue.round) return featureWords(status);
   const round = status.round;
   if (round.state === "running") return `A round is running: ${STEPS[round.step ?? ""] ?? round.step ?? "starting"}.`;
-  if (round.state === "waiting_for_predictions") return round.reason ?? "A round waits for predictions.";
+  if (round.state === "waiting_for_predictions") return `Round ${round.number} waits for predictions.`;
   if (round.state === "waiting" && round.due_in > 0) return "A round waits to start.";
   if (round.state === "waiting") return "A round is due and starts shortly.";
   if (status.features.busy) return featureWords(status);

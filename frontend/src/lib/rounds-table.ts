@@ -5,7 +5,7 @@ import { count, isWide, percent } from "./figures";
 import { ago, type RoundRow } from "./overview";
 
 const SHOWN = 20;
-const WORDS: Record<string, string> = { waiting_for_predictions: "waits for the predictions of your own model" };
+const WORDS: Record<string, string> = { waiting_for_predictions: "waits for predictions" };
 
 /** Newest first; the metrics of a round that was just published are still being computed and say so. */
 export function roundsTable(rows: RoundRow[]): TemplateResult {

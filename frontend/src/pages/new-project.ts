@@ -52,6 +52,7 @@ const draft: Draft = {
 };
 const learning: LearningForm = {
   strategy: "auto",
+  learner: "auto",
   roundSize: "",
   overlap: "1",
   auditShare: "10",

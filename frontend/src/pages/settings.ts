@@ -12,6 +12,7 @@ interface ProjectRow {
   state: string;
   guidelines: string;
   strategy: { name: string };
+  learner: { name: string };
   round_size: number | "auto" | null;
   overlap: number;
   audit_share: number;
@@ -37,6 +38,7 @@ let said = "";
 const texts = { name: "", guidelines: "", state: "", copy: "" };
 let learning: LearningForm = {
   strategy: "auto",
+  learner: "auto",
   roundSize: "",
   overlap: "1",
   auditShare: "10",
@@ -65,6 +67,7 @@ function take(given: ProjectRow, headers: Headers): void {
   Object.assign(texts, { name: row.name, guidelines: row.guidelines, state: row.state });
   learning = {
     strategy: row.strategy.name,
+    learner: row.learner.name,
     roundSize: typeof row.round_size === "number" ? String(row.round_size) : "",
     overlap: String(row.overlap),
     auditShare: String(Math.round(row.audit_share * 100)),
@@ -145,6 +148,7 @@ function learningPart(): TemplateResult {
     }
     const body = {
       strategy: { name: learning.strategy },
+      ...(learning.learner === row?.learner.name ? {} : { learner: { name: learning.learner } }),
       round_size: learning.roundSize ? Number(learning.roundSize) : "auto",
       audit_share: Number(learning.auditShare) / 100,
       goal: goalOf(learning),
@@ -152,7 +156,7 @@ function learningPart(): TemplateResult {
     void save(body, "Saved. The next round goes by it.");
   };
   return html`<form class="card" @submit=${submit} aria-labelledby="learning" novalidate><h2 id="learning">Goal and learning</h2>
-    ${learningFields(learning, () => {}, true)}<button type="submit">Save</button></form>`;
+    ${learningFields(learning, draw, true)}<button type="submit">Save</button></form>`;
 }
 
 function statePart(): TemplateResult {
