@@ -23,7 +23,7 @@ from sqlalchemy import delete, insert, update
 from app.core.settings import Settings
 from app.db import Database, Job, Worker
 from app.db.session import now
-from app.services import demo, erasing, features, fetches, ingestion, jobs, opening, search, snapping, turn
+from app.services import demo, edits, erasing, features, fetches, ingestion, jobs, opening, search, snapping, turn
 from app.services.courier import Courier
 from app.services.jobs import Done, Handler, JobCancelled, JobFailed, JobLost, More, Running
 
@@ -39,6 +39,7 @@ FORGET_HOURS = 24.0
 HANDLERS: dict[str, Handler] = {
     "round": turn.run,
     "import": ingestion.run,
+    "edit": edits.run,
     "featurize": features.run,
     "fetch": fetches.run,
     "index": search.run,

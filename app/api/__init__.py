@@ -5,6 +5,7 @@ from fastapi import APIRouter, Depends
 from app.api import (
     annotations,
     classes,
+    edits,
     exports,
     feed,
     guidelines,
@@ -39,6 +40,7 @@ def routers() -> list[APIRouter]:
         classes,
         guidelines,
         loop,
+        edits,
         items,
         media,
         exports,

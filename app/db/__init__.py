@@ -2,6 +2,7 @@
 
 from app.db.annotations import Annotation
 from app.db.base import Base
+from app.db.edits import Edit
 from app.db.events import Event, KeyedRequest
 from app.db.guidelines import Guidelines
 from app.db.items import ClientFeature, FeatureSet, FeatureShard, Item, Media, PendingFeature
@@ -24,6 +25,7 @@ __all__ = [
     "ClientFeature",
     "Database",
     "Delivery",
+    "Edit",
     "Event",
     "FeatureSet",
     "FeatureShard",

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from app.core.settings import Settings
 from app.db import (
     ClientFeature,
+    Edit,
     FeatureSet,
     FeatureShard,
     Flag,
@@ -38,7 +39,14 @@ from app.services.pool import feature_folder
 from app.services.versions import set_folder
 
 LOOK_SECONDS = 0.2
-WITHOUT_CONTENT = (ClientFeature, PendingFeature, Prediction, QueueEntry, Flag)  # whose rows go with the item's content
+WITHOUT_CONTENT = (
+    ClientFeature,
+    Edit,
+    PendingFeature,
+    Prediction,
+    QueueEntry,
+    Flag,
+)  # whose rows go with the item's content
 
 
 def empty(session: WriteSession, item: Item) -> None:

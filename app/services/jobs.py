@@ -24,7 +24,7 @@ CHANNEL = "labelwise_jobs"
 LIVING = timedelta(seconds=15)  # a worker says every four seconds that it lives
 UNTIL_WOKEN = timedelta(days=36_500)
 UNTOLD = {"round", "featurize", "index", "simulate", "erase", "fetch"}  # nobody asked for these, and rounds say more
-PRIORITY = {"round": 10, "import": 5, "erase": 4, "featurize": 3, "fetch": 2, "snapshot": 1, "index": 1}
+PRIORITY = {"round": 10, "import": 5, "edit": 5, "erase": 4, "featurize": 3, "fetch": 2, "snapshot": 1, "index": 1}
 
 
 class JobLost(Exception):
