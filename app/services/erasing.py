@@ -39,14 +39,8 @@ from app.services.pool import feature_folder
 from app.services.versions import set_folder
 
 LOOK_SECONDS = 0.2
-WITHOUT_CONTENT = (
-    ClientFeature,
-    Edit,
-    PendingFeature,
-    Prediction,
-    QueueEntry,
-    Flag,
-)  # whose rows go with the item's content
+# Tables whose rows of an item go with its content.
+WITHOUT_CONTENT = (ClientFeature, Edit, PendingFeature, Prediction, QueueEntry, Flag)
 
 
 def empty(session: WriteSession, item: Item) -> None:

@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "20261125_edits"
-down_revision = "20261125_search"
+down_revision = "20261125_guidelines"
 branch_labels = None
 depends_on = None
 
