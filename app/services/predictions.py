@@ -274,7 +274,8 @@ def _identities(db: Database, project_id: int, keys: list[str]) -> Indices:
         return ids
     with db.read() as session:
         statement = ITEMS[session.get_bind().dialect.name]
-        rows = session.execute(statement, {"project": project_id, "keys": write_json(keys)}).all()
+        asked = [key for key in keys if "\x00" not in key]  # no item has such a key, and PostgreSQL reads none
+        rows = session.execute(statement, {"project": project_id, "keys": write_json(asked)}).all()
     known = {key: (number, revision) for key, number, revision in rows}
     for place, key in enumerate(keys):
         found = known.get(key)

@@ -181,3 +181,21 @@ def test_what_a_push_that_died_left_is_swept_and_versions_stay(api: Api, boss: S
 
     assert sorted(folder.iterdir()) == kept
     assert len(kept) == 2
+
+
+def test_keys_that_no_database_holds_are_unknown_keys(boss: Speaker) -> None:
+    project = boss.project(learner={"name": "external"})["id"]
+    boss.push(project, pets(4))
+    keys = ["a\x00b", "cat-0", "x" * 5_000, ""]
+    where, params = f"/projects/{project}/predictions", {"model": "m", "version": "1"}
+
+    pushed = boss.post(where, content=table({"key": keys, "probabilities": [SURE] * 4}), params=params, headers=PARQUET)
+    broken = table(
+        {"key": pa.array([b"\xff\xfe", b"cat-0"]).cast(pa.string(), safe=False), "probabilities": [SURE] * 2}
+    )
+    refused = boss.post(where, content=broken, params=params, headers=PARQUET)
+
+    assert pushed.status_code == 200, pushed.text
+    assert (pushed.json()["rows"], [row["line"] for row in pushed.json()["rejected"]]) == (1, [1, 3, 4])
+    assert refused.status_code == 422, refused.text
+    assert "cannot be read" in refused.json()["detail"]
