@@ -45,7 +45,10 @@ ROWS = rows_body(
 )
 ARCHIVE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}},
-    409: {"description": "The round has no model here"},
+    409: {
+        "description": "The round has no model here",
+        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+    },
 }
 LINES: dict[int | str, dict[str, Any]] = {200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}}
 
