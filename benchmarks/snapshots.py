@@ -44,12 +44,13 @@ worker.run_one()
 def peak():
     line = next(each for each in open("/proc/self/status") if each.startswith("VmHWM"))
     return int(line.split()[1]) / 1024
-before, took = peak(), []
+before, took, busy = peak(), [], []
 for _ in range(2):
-    begun = time.monotonic()
+    begun, used = time.monotonic(), time.process_time()
     worker.run_one()
     took.append(time.monotonic() - begun)
-print(json.dumps({"seconds": took, "growth": peak() - before}))
+    busy.append(time.process_time() - used)
+print(json.dumps({"seconds": took, "processor": busy, "growth": peak() - before}))
 """
 
 
@@ -140,11 +141,15 @@ def main() -> None:
         found = snapshots.diff(db, settings, BOSS, large, "one", "again")
         comparison = time.monotonic() - begun
         report = made[0].report or {}
-        print("| database | items | answers | seconds | growth MB | file MB | download s | comparison s | leaks |")
-        print("|---|---|---|---|---|---|---|---|---|")
+        print(
+            "| database | items | answers | seconds | of the processor | growth MB | file MB "
+            "| download s | comparison s | leaks |"
+        )
+        print("|---|---|---|---|---|---|---|---|---|---|")
         print(
             f"| {'PostgreSQL' if url else 'SQLite'} | {made[0].items:,} | {report['labelled']:,} "
-            f"| {measured['seconds'][0]:.1f}, {measured['seconds'][1]:.1f} | {measured['growth']:.0f} "
+            f"| {measured['seconds'][0]:.1f}, {measured['seconds'][1]:.1f} "
+            f"| {measured['processor'][0]:.1f}, {measured['processor'][1]:.1f} | {measured['growth']:.0f} "
             f"| {made[0].bytes / 1e6:.0f} | {download:.1f} | {comparison:.1f} | {report['leaks']['groups']:,} |",
             flush=True,
         )

@@ -22,7 +22,7 @@ from app.core.errors import VersionRequired
 from app.core.text import INT64_MAX, check_json
 from app.db import Item, Project
 from app.formats import by_content_type, write_csv
-from app.services import annotations, answers, applying, filters, flags, ingestion, items, listing, spool
+from app.services import annotations, answers, applying, consensus, filters, flags, ingestion, items, listing, spool
 from app.services.access import Person
 from app.services.answers import StoredAnnotation
 from app.services.listing import Opinion
@@ -68,7 +68,11 @@ class PredictedOut(BaseModel):
 
 
 class ItemOut(BaseModel):
-    """An item with its content, by modality under `text`, `image` or `row`."""
+    """An item with its content, by modality under `text`, `image`, `audio` or `row`.
+
+    `label` is the one that an export gives it: a manager's, else the one with most votes, null for none or a tie
+    (`disputed`). `agreement` is the mean over pairs of votes, in 0 to 1.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -85,6 +89,10 @@ class ItemOut(BaseModel):
     updated_at: datetime
     predicted: PredictedOut | None
     answers: list[AnnotationOut]
+    label: dict[str, Any] | None
+    votes: int
+    agreement: float | None
+    disputed: bool
 
 
 class ItemDetailsOut(ItemOut):
@@ -170,8 +178,13 @@ def list_items(
     with db.read() as session:
         found = listing.page(session, person, project, wanted, sort, limit, place)
         manager = annotations.may_review(session, person, found.project.id, least="manager")
-        known = answers.of_items(session, [row.id for row in found.items], kinds=manager)
-        shown = [ItemOut(**_item(found.project, row, found.opinions.get(row.id), known[row.id])) for row in found.items]
+        ids = [row.id for row in found.items]
+        known = answers.of_items(session, ids, kinds=manager)
+        agreed = consensus.of_items(session, found.project, ids)
+        shown = [
+            ItemOut(**_item(found.project, row, found.opinions.get(row.id), known[row.id]), **agreed[row.id])
+            for row in found.items
+        ]
     behind = found.unindexed and UnindexedOut.model_validate(found.unindexed)
     return ItemsOut(items=shown, next=found.next and seal(request, person, found.next), search=behind)
 
@@ -227,7 +240,8 @@ def _shown(session: Session, person: Person, row: Item, project: Project, respon
     manager = annotations.may_review(session, person, project.id, least="manager")
     known = answers.of_items(session, [row.id], kinds=manager)[row.id]
     notes = [StoredFlagOut.model_validate(each) for each in flags.of_item(session, row.id)]
-    return ItemDetailsOut(**_item(project, row, opinion, known), flags=notes)
+    agreed = consensus.of_items(session, project, [row.id])[row.id]
+    return ItemDetailsOut(**_item(project, row, opinion, known), **agreed, flags=notes)
 
 
 def _item(project: Project, row: Item, opinion: Opinion | None, known: Sequence[StoredAnnotation]) -> dict[str, Any]:

@@ -65,6 +65,20 @@ def of(answers: Sequence[Row[Any]], asked: Sequence[Question]) -> Consensus:
     return Consensus(by_text[winners[0]], len(stored), agreement)
 
 
+def shown(answers: Sequence[Row[Any]], asked: Sequence[Question]) -> dict[str, Any]:
+    """`label` in the API's form, `votes`, `agreement` and `disputed` of an item with these answers."""
+    agreed = of(answers, asked)
+    label = None if agreed.label is None else tasks.show_label(agreed.label, asked)
+    return {"label": label, "votes": agreed.votes, "agreement": agreed.agreement, "disputed": agreed.disputed}
+
+
+def of_items(session: Session, project: Project, item_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
+    """What `shown` says of each of some items."""
+    asked = tasks.questions(session, project)
+    answers = answers_of(session, item_ids)
+    return {item: shown(answers.get(item, []), asked) for item in item_ids}
+
+
 def walk(session: Session, project: Project, which: Conditions = ()) -> Iterator[tuple[Row[Any], list[Row[Any]]]]:
     """Every item that fits, by id, with its answers that count; memory is bounded by the rows of a fetch."""
     statement = select(*ITEM).where(Item.project_id == project.id, Item.state != "deleted", *which)

@@ -187,11 +187,11 @@ def content(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def _item_row(item: Row[Any], answers: Sequence[Row[Any]], questions: Sequence[Question]) -> dict[str, Any]:
-    agreed = consensus.of(answers, questions)
+    agreed = consensus.shown(answers, questions)
     return {
         "key": item.key,
         **content(item.payload),
-        "label": None if agreed.label is None else tasks.show_label(agreed.label, questions),
+        "label": agreed.pop("label"),
         "labels": [
             {
                 "annotator": answer.user_name or answer.annotator_name,
@@ -200,9 +200,7 @@ def _item_row(item: Row[Any], answers: Sequence[Row[Any]], questions: Sequence[Q
             }
             for answer in answers
         ],
-        "votes": agreed.votes,
-        "agreement": agreed.agreement,
-        "disputed": agreed.disputed,
+        **agreed,
         "split": "audit" if item.split == "audit" or item.reserved else "train",
         "reserved": item.reserved,  # an import keeps it in the audit share instead of the client's own test set
         "state": item.state,

@@ -18,7 +18,6 @@ from app.quality.splits import Division, Meetings
 from app.services import consensus, exports, filters, snapshot_files, tasks
 from app.services.jobs import Done, JobFailed, Running
 from app.services.snapshot_files import RowFile
-from app.task_types.base import Question
 
 LOOK_ROWS = 1_000
 PROGRESS_SECONDS = 2.0
@@ -108,14 +107,14 @@ def _write(running: Running, session: Session, project: Project, snapshot: Snaps
     meetings = Meetings()
     disputed, told = 0, time.monotonic()
     for item, answers in consensus.walk(session, project, which):
-        agreed = consensus.of(answers, asked)
+        agreed = consensus.shown(answers, asked)
         split = splitter.of(item)
         splitter.items[split] += 1
-        splitter.labelled[split] += agreed.label is not None
-        disputed += agreed.disputed
+        splitter.labelled[split] += agreed["label"] is not None
+        disputed += agreed["disputed"]
         if item.fingerprint:
             meetings.add(item.id, item.fingerprint, splitter.names.index(split))
-        file.add(item.id, _row(item, agreed, split, asked))
+        file.add(item.id, _row(item, agreed, split))
         if file.rows % LOOK_ROWS == 0 and time.monotonic() - told > PROGRESS_SECONDS:
             told = time.monotonic()
             fraction = round(file.rows / max(1, total), 3)
@@ -151,7 +150,7 @@ def _splitter(
     )
 
 
-def _row(item: Row[Any], agreed: consensus.Consensus, split: str, asked: Sequence[Question]) -> dict[str, Any]:
+def _row(item: Row[Any], agreed: dict[str, Any], split: str) -> dict[str, Any]:
     """What a snapshot keeps: no names of annotators, which erasure of a person could not reach."""
     file = files.file_in(item.payload)
     stored = {} if file is None else {"sha256": file[1].get("sha256")}
@@ -159,10 +158,7 @@ def _row(item: Row[Any], agreed: consensus.Consensus, split: str, asked: Sequenc
         "key": item.key,
         **exports.content(item.payload),
         **stored,
-        "label": None if agreed.label is None else tasks.show_label(agreed.label, asked),
-        "votes": agreed.votes,
-        "agreement": agreed.agreement,
-        "disputed": agreed.disputed,
+        **agreed,
         "split": split,
         "metadata": item.meta,
     }

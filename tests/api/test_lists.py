@@ -269,3 +269,32 @@ def test_rounds_are_walked_with_a_signed_cursor(api: Api, boss: Speaker) -> None
     assert numbers == sorted(numbers, reverse=True)
     assert len(numbers) >= 3
     assert boss.get(path, params={"cursor": "2"}).status_code == 422
+
+
+def test_items_have_the_label_votes_and_agreement_of_their_export(api: Api, boss: Speaker) -> None:
+    project = boss.project(overlap=3, audit_share=0)["id"]
+    boss.push(project, [{"key": key, "text": f"text {key}"} for key in "abcd"])
+    given = {"a": "cat cat dog", "b": "cat dog", "c": "dog"}
+    lines = [
+        {"key": key, "label": name, "origin": "import", "annotator": f"paper {place}"}
+        for key, names in given.items()
+        for place, name in enumerate(names.split())
+    ]
+    body = "\n".join(map(json.dumps, lines))
+    boss.post(f"/projects/{project}/annotations", content=body, headers={"Content-Type": "application/x-ndjson"})
+
+    found = boss.get(f"/projects/{project}/items").json()["items"]
+
+    wanted = ("key", "label", "votes", "agreement", "disputed")
+    assert [tuple(row[name] for name in wanted) for row in found] == [
+        ("a", {"class": "cat"}, 3, 0.3333, False),
+        ("b", None, 2, 0.0, True),
+        ("c", {"class": "dog"}, 1, None, False),
+        ("d", None, 0, None, False),
+    ]
+    exported = boss.get(f"/projects/{project}/export", params={"view": "items"}).text.splitlines()
+    assert [tuple(json.loads(line)[name] for name in wanted) for line in exported] == [
+        tuple(row[name] for name in wanted) for row in found
+    ]
+    one = boss.get(f"/items/{found[1]['id']}").json()
+    assert (one["votes"], one["disputed"]) == (2, True)
