@@ -84,6 +84,7 @@ class ItemOut(BaseModel):
     reason: str | None
     priority: int
     answered: bool
+    skips: int = 0  # how many people skipped it
     revision: int
     created_at: datetime
     updated_at: datetime
@@ -216,6 +217,13 @@ def change_item(
         return _shown(session, person, row, project, response)
 
 
+@router.post("/items/{item}/serve-again", response_model=ItemDetailsOut)
+def serve_item_again(item: Number, person: Caller, db: Db, response: Response) -> ItemDetailsOut:
+    """Offer an item again that people skipped, also to those who did (managers)."""
+    with db.write() as session:
+        return _shown(session, person, *items.serve_again(session, person, item), response)
+
+
 @router.delete("/items/{item}", status_code=204)
 def delete_item(item: Number, person: Caller, db: Db, erase: bool = False) -> None:
     """Delete an item; with `erase` all that was its content goes too, from the disk by the worker (managers)."""
@@ -254,6 +262,7 @@ def _item(project: Project, row: Item, opinion: Opinion | None, known: Sequence[
         "reason": row.reason,
         "priority": row.priority,
         "answered": row.done,
+        "skips": row.skips,
         "revision": row.revision,
         "created_at": row.created_at,
         "updated_at": row.updated_at,

@@ -15,7 +15,7 @@ from app.core.errors import Invalid
 from app.core.text import check_text
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
-    "status": ("open", "answered", "skipped", "flagged", "excluded", "fetching", "failed", "test"),
+    "status": ("open", "answered", "skipped", "stuck", "flagged", "excluded", "fetching", "failed", "test"),
     "state": ("open", "excluded", "fetching", "failed"),
     "split": ("pool", "audit"),
 }

@@ -21,6 +21,7 @@ from app.core.text import fold
 from app.db import Annotation, Item, Lease, Prediction, Project, QueueEntry, Round, Serving
 from app.db.functions import AnyMemberLike, Holds, Largest, MemberNumber, MemberText, Tested
 from app.services import flags, search, tasks
+from app.services.leases import SKIPS_UNTIL_A_LOOK
 
 COMPARE: dict[str, Callable[[Any, float], ColumnElement[bool]]] = {
     "<": operator.lt,
@@ -169,6 +170,8 @@ def _status(session: Session, project: Project, status: str) -> ColumnElement[bo
         return Item.id.in_(select(lease.item_id).where(lease.project_id == project.id, lease.state == "skipped"))
     if status == "flagged":
         return flags.flagged(project.id)
+    if status == "stuck":
+        return and_(Item.state == "open", ~Item.done, Item.skips >= SKIPS_UNTIL_A_LOOK)
     own, wanted = aliased(Item), STATUS[status].items()
     found = select(own.id).where(own.project_id == project.id, *(getattr(own, name) == value for name, value in wanted))
     if _are_few(session, found):

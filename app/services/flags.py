@@ -14,6 +14,7 @@ from app.db.session import now
 from app.services import outbox
 from app.services.access import Person, project_for
 
+NOTES_SHOWN = 10
 LONGEST = 2_000  # characters of a note and of a reply
 
 
@@ -54,6 +55,30 @@ def of_item(session: Session, item_id: int) -> Sequence[StoredFlag]:
         select(Flag, User.name).join(User, User.id == Flag.user_id).where(Flag.item_id == item_id).order_by(Flag.id)
     )
     return [_stored(row, name) for row, name in rows]
+
+
+@dataclass(frozen=True)
+class OwnNote:
+    """A person's own note on an item, with the reply if there is one; `updated_at` moves with state and reply."""
+
+    id: int
+    key: str
+    note: str
+    state: str
+    reply: str | None
+    updated_at: datetime
+
+
+def of_person(session: Session, person: Person, project_id: int) -> list[OwnNote]:
+    """The person's own newest notes in a project, the last changed first."""
+    rows = session.execute(
+        select(Flag, Item.key)
+        .join(Item, Item.id == Flag.item_id)
+        .where(Flag.project_id == project_id, Flag.user_id == person.id)
+        .order_by(Flag.updated_at.desc(), Flag.id.desc())
+        .limit(NOTES_SHOWN)
+    ).all()
+    return [OwnNote(row.id, key, row.note, row.state, row.reply, row.updated_at) for row, key in rows]
 
 
 def settle(session: WriteSession, person: Person, flag_id: int, state: str, reply: str | None) -> StoredFlag:

@@ -2,11 +2,12 @@
 
 from typing import Any
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound, VersionMismatch
 from app.core.text import INT64_MAX
-from app.db import Item, Project, WriteSession
+from app.db import Item, Lease, Project, WriteSession
 from app.db.session import now
 from app.services import erasing, fetches, search
 from app.services.access import Person, project_for
@@ -39,6 +40,18 @@ def change(
         if item.split == "audit":
             item.reserved = False
         item.updated_at = moment
+    return item, project
+
+
+def serve_again(session: WriteSession, person: Person, item_id: int) -> tuple[Item, Project]:
+    """Offer an item again that people skipped, also to those who did; for managers."""
+    person.need("manage")
+    item, project = one(session, person, item_id)
+    project_for(session, person, project.id, "manager")
+    passed = update(Lease).where(Lease.item_id == item.id, Lease.state == "skipped")
+    session.execute(passed.values(state="released"))
+    item.skips, item.updated_at = 0, now(session)
+    session.flush()
     return item, project
 
 

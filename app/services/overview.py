@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, defer
 from app.db import Annotation, Item, Prediction, Project, Round, Serving
 from app.evaluation.intervals import in_words
 from app.loop.evaluate import FEWEST_AUDIT
-from app.services import answers, demo, goal, status, tasks
+from app.services import answers, demo, flags, goal, status, tasks
 from app.services.access import Person, project_for
 from app.services.labels import label_set
 
@@ -128,6 +128,7 @@ def progress(session: Session, person: Person, project_ref: int | str, moment: d
             "goal": project.goal,
             "goal_parts": [asdict(part) for part in parts],
         },
+        "notes": [asdict(each) for each in flags.of_person(session, person, project.id)],
         "recent": [
             {
                 "annotation": each.id,

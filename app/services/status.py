@@ -12,6 +12,7 @@ from app.core.text import write_json
 from app.db import Annotation, FeatureSet, Item, Job, Lease, Project, Round, Serving, Worker
 from app.services import flags, goal, rounds
 from app.services.access import Person, project_for
+from app.services.leases import SKIPS_UNTIL_A_LOOK
 
 WORKER_SILENCE = timedelta(seconds=30)
 
@@ -81,6 +82,8 @@ def item_counts(session: Session, project_id: int) -> dict[str, int]:
         Lease.project_id == project_id, Lease.state == "skipped"
     )
     counts["skipped"] = session.execute(skipped).scalar_one()
+    stuck = (Item.project_id == project_id, Item.state == "open", ~Item.done, Item.skips >= SKIPS_UNTIL_A_LOOK)
+    counts["stuck"] = session.execute(select(func.count()).where(*stuck)).scalar_one() if counts["skipped"] else 0
     counts["flagged"] = flags.count(session, project_id)
     return counts
 

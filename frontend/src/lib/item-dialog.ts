@@ -19,6 +19,8 @@ interface Details extends ItemRow {
   flags: Note[];
 }
 
+const STUCK = 3; // people who skipped it: nobody is asked any more
+
 export interface Rights {
   manager: boolean;
   multiple: boolean;
@@ -101,7 +103,20 @@ export class ItemDialog {
   private note(note: Note): TemplateResult {
     const state = note.state === "open" ? "closed" : "open";
     return html`<li class="long">“${note.note}” <span class="quiet">${note.person}${note.state === "closed" ? ", closed" : ""}</span>
-      <button type="button" class="quiet-button" @click=${() => this.settle(note, state)}>${note.state === "open" ? "Close the note" : "Open it again"}</button></li>`;
+      ${note.reply ? html`<br><span class="quiet">Reply:</span> ${note.reply}` : nothing}
+      <button type="button" class="quiet-button" @click=${() => this.settle(note, state)}>${note.state === "open" ? "Close the note" : "Open it again"}</button>
+      ${note.state === "open" ? this.replyForm(note) : nothing}</li>`;
+  }
+
+  /** A reply closes the note; its writer reads it at the next item. */
+  private replyForm(note: Note): TemplateResult {
+    const send = (event: SubmitEvent): void => {
+      event.preventDefault();
+      const reply = String(new FormData(event.target as HTMLFormElement).get("reply") ?? "").trim();
+      if (reply) void this.settle(note, "closed", reply);
+    };
+    return html`<form class="inline" @submit=${send}><label>Reply to ${note.person}<input name="reply" maxlength="2000" autocomplete="off" required></label>
+      <button class="secondary">Reply</button></form>`;
   }
 
   private actions(item: Details): TemplateResult {
@@ -111,6 +126,7 @@ export class ItemDialog {
       state === "open" ? "It is asked about and learned from again." : "It is neither asked about nor learned from.";
     return html`<p class="actions">
       <button type="button" class="secondary" @click=${() => this.change({ state }, said)}>${state === "open" ? "Take it back in" : "Exclude it"}</button>
+      ${item.skips >= STUCK && !item.answered ? html`<button type="button" class="secondary" @click=${() => this.serveAgain()}>Serve it again</button>` : nothing}
       ${item.answered ? nothing : html`<button type="button" class="secondary" @click=${() => this.change({ priority: first ? 0 : 1 }, first ? "It waits for its turn." : "It is asked about first.")}>${first ? "No longer first" : "Ask about it first"}</button>`}</p>`;
   }
 
@@ -122,13 +138,17 @@ export class ItemDialog {
     }, "Corrected: the earlier version is kept.");
   }
 
-  private settle(note: Note, state: string): Promise<void> {
+  private settle(note: Note, state: string, reply?: string): Promise<void> {
     return this.work(
       async () => {
-        await call("PATCH", `/flags/${note.id}`, { body: { state } });
+        await call("PATCH", `/flags/${note.id}`, { body: { state, ...(reply ? { reply } : {}) } });
         await this.reread();
       },
-      state === "closed" ? "The note is closed." : "The note is open again.",
+      reply
+        ? `${note.person} reads your reply at the next item.`
+        : state === "closed"
+          ? "The note is closed."
+          : "The note is open again.",
     );
   }
 
@@ -137,6 +157,12 @@ export class ItemDialog {
       const headers = { "If-Match": this.etag };
       this.take(await send("PATCH", `/api/v1/items/${this.item?.id}`, { body, headers }));
     }, said);
+  }
+
+  private serveAgain(): Promise<void> {
+    return this.work(async () => {
+      this.take(await send("POST", `/api/v1/items/${this.item?.id}/serve-again`));
+    }, "It is asked about again, also of those who skipped it.");
   }
 
   private async reread(): Promise<void> {

@@ -31,6 +31,7 @@ export interface ItemRow extends ItemView {
   reason: string | null;
   priority: number;
   answered: boolean;
+  skips: number;
   predicted: Predicted | null;
   answers: Answer[];
 }

@@ -20,7 +20,11 @@ export class Notices {
 
   view(): TemplateResult | typeof nothing {
     if (!this.texts.length) return nothing;
-    return html`<ul class=${this.quiet ? "notices quiet" : "notices"} role=${this.quiet ? "log" : "alert"}>${this.texts.map((text, place) => html`<li class="long">${text} <button type="button" class="link" @click=${() => this.dismiss(place)}>Dismiss</button></li>`)}</ul>`;
+    const texts = this.texts.map(
+      (text, place) =>
+        html`<li class="long">${text} <button type="button" class="link" @click=${() => this.dismiss(place)}>Dismiss</button></li>`,
+    );
+    return html`<div role=${this.quiet ? "log" : "alert"}><ul class=${this.quiet ? "notices quiet" : "notices"}>${texts}</ul></div>`;
   }
 
   private dismiss(place: number): void {

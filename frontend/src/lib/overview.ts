@@ -12,6 +12,7 @@ export interface Status {
     open: number;
     answered: number;
     skipped: number;
+    stuck: number; // skipped by three people: not offered any more
     flagged: number; // with a note that nobody has closed
     excluded: number;
     failed: number;

@@ -4,7 +4,18 @@ import { call } from "./http";
 import type { Outbox } from "./outbox";
 import type { LabelView } from "./serving";
 
+/** One of the person's own notes to the manager. */
+export interface Note {
+  id: number;
+  key: string;
+  note: string;
+  state: "open" | "closed";
+  reply: string | null;
+  updated_at: string;
+}
+
 export interface Progress {
+  notes: Note[]; // the last changed first
   version: number; // of the project's settings
   round: number | null;
   mine: { today: number; seconds_median: number | null };

@@ -2,6 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { Given } from "./history";
 import { pictureOf, thumbnail } from "./item-view";
+import type { Note } from "./progress-bar";
 
 const LAST = 10;
 
@@ -11,13 +12,16 @@ export interface Side {
   panel: keyof typeof TITLES;
   why: () => TemplateResult;
   given: Given[];
+  notes: Note[];
   goBack: (place: number) => void;
   close: () => void;
 }
 
 export function sidePanel(side: Side): TemplateResult {
   const title = TITLES[side.panel];
-  const content = { guidelines, why: side.why, history: () => lastAnswers(side) }[side.panel];
+  const content = { guidelines, why: side.why, history: () => html`${lastAnswers(side)} ${ownNotes(side.notes)}` }[
+    side.panel
+  ];
   return html`<aside class="side" aria-label=${title}>
     <header><h2>${title}</h2><button type="button" class="quiet-button" aria-label="Close: ${title}" @click=${side.close}>×</button></header>
     ${content()}</aside>`;
@@ -32,6 +36,14 @@ function lastAnswers({ given, goBack }: Side): TemplateResult {
     ? html`<ol class="last">${last.map(({ each, place }) => answered(each, () => goBack(place)))}</ol>
       <p class="quiet">Choose one to take its answer back and answer again.</p>`
     : html`<p class="quiet">Your answers appear here; choose one to go back to it.</p>`;
+}
+
+function ownNotes(notes: Note[]): TemplateResult | typeof nothing {
+  if (!notes.length) return nothing;
+  return html`<h3>Your notes</h3><ul class="plain own-notes" aria-label="Your notes">${notes.map(
+    ({ key, note, reply, state }) =>
+      html`<li class="long"><span class="quiet">${key}</span> ${note}${reply ? html`<br><strong>Reply:</strong> ${reply}` : state === "closed" ? html`<br><span class="quiet">settled</span>` : nothing}</li>`,
+  )}</ul>`;
 }
 
 const written = (): DocumentFragment | undefined => document.querySelector<HTMLTemplateElement>("#guidelines")?.content;

@@ -13,8 +13,9 @@ import { type Meaning, meaning } from "../lib/keys";
 import { KeysDialog } from "../lib/keys-dialog";
 import { Notices } from "../lib/notices";
 import { type Letter, leaseOf, notStored, Outbox } from "../lib/outbox";
-import { type Progress, ProgressBar } from "../lib/progress-bar";
+import { type Note, type Progress, ProgressBar } from "../lib/progress-bar";
 import { habits, recall, remember } from "../lib/remembered";
+import { unread } from "../lib/replies";
 import { type ClassView, Hand, type LeaseView, names } from "../lib/serving";
 import { hasGuidelines, sidePanel, waiting } from "../lib/side-panel";
 import { type Aim, type Side, swipes, swipeWords } from "../lib/swipe";
@@ -54,6 +55,8 @@ class AnnotatePage {
     this.outbox,
     (found, first) => {
       if (first) this.recall(found);
+      this.notes = found.notes;
+      for (const words of unread(`replies ${this.owner}`, found.notes)) this.news.add(words);
       void this.changes.look(found.version);
     },
     () => this.draw(),
@@ -66,6 +69,7 @@ class AnnotatePage {
   private chosen = new Set<number>();
   private rejected = 0; // the lease whose suggestion was rejected
   private filter = "";
+  private notes: Note[] = [];
   private panel: Panel = "none";
   private flagging = false;
   private shown = 0;
@@ -120,6 +124,7 @@ class AnnotatePage {
       panel,
       why: () => this.why.view(lease),
       given: this.history.given,
+      notes: this.notes,
       goBack: (place) => void this.undo(place),
       close: () => this.close(),
     });

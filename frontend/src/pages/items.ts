@@ -26,6 +26,7 @@ const STATUS: [string, string][] = [
   ["open", "not answered"],
   ["answered", "answered"],
   ["skipped", "skipped by somebody"],
+  ["stuck", "skipped by three people"],
   ["flagged", "with an open note"],
   ["excluded", "excluded"],
   ["failed", "could not be read"],

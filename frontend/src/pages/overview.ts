@@ -119,6 +119,7 @@ function progress({ status }: Overview): TemplateResult {
     <ul class="plain">
       ${items.test ? html`<li><a href=${found("status=test")}>${count(items.test)} more</a> are your own test set: they judge, and are never asked.</li>` : nothing}
       ${items.flagged ? html`<li><a href=${found("status=flagged")}>${count(items.flagged)} with an open note</a></li>` : nothing}
+      ${items.stuck ? html`<li><a href=${found("status=stuck")}>${count(items.stuck)} skipped by three people</a>: look at them, they are not asked about any more</li>` : nothing}
       ${items.skipped ? html`<li><a href=${found("status=skipped")}>${count(items.skipped)} skipped</a></li>` : nothing}
       ${items.excluded ? html`<li><a href=${found("status=excluded")}>${count(items.excluded)} excluded</a></li>` : nothing}
       ${items.failed ? html`<li><a href=${found("status=failed")}>${count(items.failed)} could not be read</a></li>` : nothing}
