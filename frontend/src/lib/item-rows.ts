@@ -40,12 +40,20 @@ const TEXT_SHOWN = 240;
 const COLUMNS_SHOWN = 6;
 
 /** The rows; choosing one opens it. */
-export function itemRows(items: ItemRow[], classes: ClassView[], open: (item: ItemRow) => void): TemplateResult {
+export function itemRows(
+  items: ItemRow[],
+  classes: ClassView[],
+  open: (item: ItemRow) => void,
+  box?: (place: number) => TemplateResult, // what chooses a row, where rows are chosen
+): TemplateResult {
   const pictures = items.some(pictureOf);
-  return html`<ul class="items ${pictures ? "pictures" : ""}">${repeat(
+  return html`<ul class="items ${pictures ? "pictures" : ""} ${box ? "picking" : ""}">${repeat(
     items,
     (item) => item.id,
-    (item) => html`<li class=${item.state}><button type="button" class="open" @click=${() => open(item)}>
+    (
+      item,
+      place,
+    ) => html`<li class=${item.state}>${box ? box(place) : nothing}<button type="button" class="open" @click=${() => open(item)}>
       ${picture(item) ?? html`<span class="text few-lines long" dir="auto">${words(item)}</span>`}</button>
       <span class="said">${item.answers.length ? item.answers.map((answer) => labelChips(answer.label, classes)) : nothing}
         ${item.predicted && !item.answers.length ? html`<span class="quiet">${modelSays(item.predicted)}</span>` : nothing}

@@ -5,6 +5,7 @@ import { Filter } from "../lib/filter";
 import { call, message, pageData } from "../lib/http";
 import { ItemDialog } from "../lib/item-dialog";
 import { type ItemRow, itemRows } from "../lib/item-rows";
+import { Selection } from "../lib/selection";
 import type { ClassView } from "../lib/serving";
 
 interface Config {
@@ -53,6 +54,8 @@ let asked = 0; // answers to an older question are dropped
 
 const dialog = new ItemDialog({ manager: project.manager, multiple: project.multiple, classes }, draw, stored, step);
 
+const selection = new Selection(project.id, draw, () => void load());
+
 async function load(more = false): Promise<void> {
   const mine = ++asked;
   busy = true;
@@ -81,6 +84,7 @@ async function load(more = false): Promise<void> {
 
 function search(wanted: Filter): void {
   filter = wanted;
+  selection.clear();
   const words = filter.toString();
   history.replaceState(null, "", words ? `?${words}` : location.pathname);
   void load();
@@ -131,8 +135,28 @@ function list(): TemplateResult {
     <p role="status" aria-busy=${busy}>${busy ? "Reading the items" : fault ? "" : shown}</p>
     ${lacking ? html`<p class="quiet">The search index holds ${count(lacking.indexed)} of ${count(lacking.indexed + lacking.waiting)} items so far. The others are searched without it: slower, and words are also found inside of longer words.</p>` : nothing}
     ${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}
-    ${items.length ? itemRows(items, classes, (item) => void dialog.open(item.id)) : busy || fault ? nothing : nobody()}
+    ${project.manager ? selection.view(items, filter.with("sort", "").toString(), next !== null) : nothing}
+    ${items.length ? rows() : busy || fault ? nothing : nobody()}
     ${next && !fault ? html`<button type="button" class="secondary" ?disabled=${busy} @click=${() => load(true)}>Show more</button>` : nothing}</section>`;
+}
+
+function rows(): TemplateResult {
+  const box = project.manager ? (place: number) => selection.box(items, place) : undefined;
+  return html`<div class="rows" @keydown=${onKey}>${itemRows(items, classes, (item) => void dialog.open(item.id), box)}</div>`;
+}
+
+/** J and K or the arrows go from row to row, X chooses one; Enter opens it, as a button does. */
+function onKey(event: KeyboardEvent): void {
+  const row = (event.target as HTMLElement).closest("li");
+  if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
+  const siblings = [...(row.parentElement?.children ?? [])];
+  const place = siblings.indexOf(row);
+  const key = event.key.toLowerCase();
+  const by = { j: 1, arrowdown: 1, k: -1, arrowup: -1 }[key];
+  if (by) siblings[place + by]?.querySelector<HTMLElement>("button.open")?.focus();
+  else if (key === "x" && project.manager) selection.toggle(items, place);
+  else return;
+  event.preventDefault();
 }
 
 function nobody(): TemplateResult {
