@@ -17,7 +17,7 @@ from app.core.ending import ending
 from app.core.errors import NotFound
 from app.core.text import INT64_MAX, write_json
 from app.db import Database, Job
-from app.services import jobs, overview, rounds, status
+from app.services import jobs, overview, paces, rounds, status
 from app.services.access import Person, project_for
 
 router = APIRouter(tags=["loop"], route_class=StrictRoute)
@@ -54,6 +54,26 @@ class RoundsOut(BaseModel):
 
     items: list[dict[str, Any]]
     next: str | None
+
+
+class PaceOut(BaseModel):
+    """One person's answers; `agreement` is null below 20 items that a manager judged too."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    user: str
+    answers: int
+    today: int
+    seconds_median: float | None
+    agreement: float | None
+    compared: int
+
+
+class PacesOut(BaseModel):
+    """Everybody who answered, by name."""
+
+    items: list[PaceOut]
 
 
 class StartedOut(BaseModel):
@@ -127,6 +147,14 @@ def show_round(project: str, number: Number, person: Caller, db: Db) -> Any:
         row = rounds.one(session, person, project, number)
         details = {"learner": row.learner, "featurizer": row.featurizer, "seed": row.seed, "annotations": row.labels}
         return overview.summary(row) | details | {"classes": row.class_ids, "warm_start": row.warm_round_id}
+
+
+@router.get("/projects/{project}/pace", response_model=PacesOut)
+def show_paces(project: str, person: Caller, db: Db) -> PacesOut:
+    """Each person's answers, median seconds and agreement with managers; an annotator sees the own line alone."""
+    with db.read() as session:
+        found = paces.paces(session, person, project, db.now())
+        return PacesOut(items=[PaceOut.model_validate(each) for each in found])
 
 
 @router.post("/projects/{project}/rounds", status_code=202, response_model=StartedOut)

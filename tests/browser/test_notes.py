@@ -48,3 +48,17 @@ def test_an_item_that_three_people_skipped_is_served_again_from_the_items_page(v
 
     expect(page.get_by_text("It is asked about again, also of those who skipped it.")).to_be_visible()
     expect(page.get_by_role("button", name="Serve it again")).to_have_count(0)
+
+
+def test_the_people_page_says_how_much_each_one_answered(visit: Visit) -> None:
+    page = open_page(visit, make_project(visit.site))
+    for key in "12":
+        page.keyboard.press(key)
+    expect(page.get_by_role("status")).to_have_text("Saved")
+
+    page.goto(page.url.replace("/annotate", "/people"))
+
+    line = page.get_by_role("row", name="Ann (you)")
+    expect(line.get_by_role("cell").nth(1)).to_have_text("2")
+    expect(line.get_by_role("cell").nth(2)).to_have_text("2")
+    assert visit.findings() == []

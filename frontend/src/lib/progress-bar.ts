@@ -47,10 +47,15 @@ export class ProgressBar {
     const round = Math.max(served ?? 0, this.known?.round ?? 0);
     const today = (this.known?.mine.today ?? 0) + this.answered;
     return html`<div class="annotate-bar">
-        <span>Today ${today}</span><span class="wide">${this.towards()}</span>
+        <span>Today ${today}${this.each()}</span><span class="wide">${this.towards()}</span>
         ${round ? html`<span class="wide">${this.overview ? html`<a href=${this.overview}>Round ${round}</a>` : `Round ${round}`}</span>` : nothing}
         <span role="status" class=${this.outbox.offline ? "saved late" : "saved"}>${saved(this.outbox)}</span>
       </div>`;
+  }
+
+  private each(): string {
+    const seconds = this.known?.mine.seconds_median;
+    return seconds == null ? "" : ` · ${seconds.toFixed(1)} s each`;
   }
 
   private towards(): string {

@@ -1,5 +1,6 @@
 // People of a project: members with their roles, and links that invite more. No mail server: a link is copied.
 import { html, nothing, render, type TemplateResult } from "lit";
+import { count, percent } from "../lib/figures";
 import { call, copy, message, pageData } from "../lib/http";
 
 type Role = "manager" | "reviewer" | "annotator";
@@ -9,6 +10,15 @@ interface MemberRow {
   user: string;
   role: Role;
   since: string;
+}
+
+interface PaceRow {
+  id: number; // the user's
+  answers: number;
+  today: number;
+  seconds_median: number | null;
+  agreement: number | null;
+  compared: number;
 }
 
 interface Config {
@@ -27,6 +37,7 @@ const ROLES: Record<Role, string> = {
 const DAY = 86_400;
 
 let members: MemberRow[] | null = null;
+let paces = new Map<number, PaceRow>();
 let fault = "";
 let said = "";
 let link = "";
@@ -34,7 +45,9 @@ const invitation = { role: "annotator" as Role, uses: "1", days: "7" };
 
 async function load(): Promise<void> {
   try {
+    const asked = call<{ items: PaceRow[] }>("GET", `${base}/pace`);
     members = (await call<{ items: MemberRow[] }>("GET", `${base}/members`)).items;
+    paces = new Map((await asked).items.map((each) => [each.id, each]));
   } catch (error) {
     fault = message(error);
   }
@@ -120,13 +133,21 @@ function list(): TemplateResult {
     ${members.length === 0 ? html`<p class="quiet">Nobody but the service's admins. Invite somebody above.</p>` : table(members)}</section>`;
 }
 
+const paceCells = (
+  pace: PaceRow | undefined,
+): TemplateResult => html`<td class="number">${count(pace?.answers ?? 0)}</td>
+  <td class="number">${count(pace?.today ?? 0)}</td>
+  <td class="number">${pace?.seconds_median == null ? "–" : `${pace.seconds_median.toFixed(1)} s`}</td>
+  <td class="number">${pace?.agreement == null ? html`<span title="told from 20 items on that a manager judged too">${pace?.compared ? `${pace.compared} of 20` : "–"}</span>` : `${percent(pace.agreement)} of ${count(pace.compared)}`}</td>`;
+
 function table(rows: MemberRow[]): TemplateResult {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Members, table"><table>
-    <thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col"><span class="hidden">Remove</span></th></tr></thead>
+    <thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col" class="number">Answers</th><th scope="col" class="number">Today</th><th scope="col" class="number">Median</th><th scope="col" class="number">Same as a manager</th><th scope="col"><span class="hidden">Remove</span></th></tr></thead>
     <tbody>${rows.map(
       (member) => html`<tr>
       <th scope="row" class="long">${member.user}${member.id === me.id ? html` <small>(you)</small>` : nothing}</th>
       <td><select aria-label="Role of ${member.user}" .value=${member.role} @change=${changeRole(member)}>${roleOptions(member.role)}</select></td>
+      ${paceCells(paces.get(member.id))}
       <td><button type="button" class="quiet-button" aria-label="Remove ${member.user}" @click=${remove(member)}>Remove</button></td></tr>`,
     )}</tbody></table></div>`;
 }
