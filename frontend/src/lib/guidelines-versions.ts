@@ -42,7 +42,7 @@ export class Versions {
       if ((event.target as HTMLDetailsElement).open && !this.found) void this.load();
     }}><summary>Versions</summary>
       ${this.fault ? html`<p role="alert" class="wrong">${this.fault}</p>` : nothing}
-      <ol class="plain" aria-label="Versions of the guidelines">${(this.found ?? []).map((each, place) => this.row(each, place > 0, use))}</ol></details>`;
+      <ul class="plain" aria-label="Versions of the guidelines">${(this.found ?? []).map((each, place) => this.row(each, place > 0, use))}</ul></details>`;
   }
 
   private row(each: Version, earlier: boolean, use: (text: string) => void): TemplateResult {
@@ -77,7 +77,8 @@ export class Versions {
     await this.asked(async () => {
       const first = this.found?.at(-1)?.version === version;
       const against = first ? "?against=0" : "";
-      this.lines = (await call<{ lines: Line[] }>("GET", `${this.path}/guidelines/${version}/changes${against}`)).lines;
+      const { lines } = await call<{ lines: Line[] }>("GET", `${this.path}/guidelines/${version}/changes${against}`);
+      this.lines = lines[0]?.kind === "gap" ? lines.slice(1) : lines;
       this.shown = version;
     });
   }
