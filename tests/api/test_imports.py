@@ -1,5 +1,6 @@
 """Imports: every format, good rows kept, bad rows named, nothing half stored."""
 
+import contextlib
 import io
 import json
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -267,7 +269,7 @@ def test_pictures_that_would_fill_the_memory_are_refused(boss: Speaker) -> None:
 
 
 IMPORTER = """
-import sys
+import os, sys
 from pathlib import Path
 from app.core.settings import Settings
 from app.db import Database
@@ -275,11 +277,16 @@ from app.formats import FORMATS
 from app.services import ingestion
 from app.services.access import Person
 data, url, project, file = sys.argv[1:5]
-settings = Settings(data=Path(data), _env_file=None)
-print("ready", flush=True)
-boss = Person(1, "boss", True)
-options = ingestion.Options()
-ingestion.import_file(Database(url), settings, boss, project, Path(file), FORMATS["jsonl"], options)
+settings, boss = Settings(data=Path(data), _env_file=None), Person(1, "boss", True)
+for _ in sys.stdin:  # each line is an attempt, in a process of its own
+    child = os.fork()
+    if child == 0:
+        ingestion.import_file(
+            Database(url), settings, boss, project, Path(file), FORMATS["jsonl"], ingestion.Options()
+        )
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
@@ -302,23 +309,28 @@ def test_an_import_killed_at_twenty_points_ends_with_one_row_a_key(settings: Set
     file = tmp_path / "rows.jsonl"
     file.write_text("".join(json.dumps({"key": f"k{n}", "text": f"row {n}"}) + "\n" for n in range(20_000)))
     command = [sys.executable, "-c", IMPORTER, str(settings.data), url, str(project), str(file)]
-    counts = []
-    for number in range(20):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": os.getcwd()})
-        assert process.stdout is not None
-        process.stdout.readline()
-        time.sleep(0.01 + 0.02 * number)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        process.stdout.close()
-        with db.read() as session:
-            counts.append(session.execute(select(func.count()).select_from(Item)).scalar_one())
-
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": os.getcwd()})
+    counts, ends = [], []
+    pipe: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.getcwd()}, **pipe) as importer:
+        assert importer.stdin is not None
+        assert importer.stdout is not None
+        for number in range(21):
+            importer.stdin.write("go\n")
+            importer.stdin.flush()
+            child = int(importer.stdout.readline())
+            if number < 20:
+                time.sleep(0.01 + 0.02 * number)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            ends.append(int(importer.stdout.readline()))
+            with db.read() as session:
+                counts.append(session.execute(select(func.count()).select_from(Item)).scalar_one())
 
     with db.read() as session:
         total, keys = session.execute(select(func.count(Item.id), func.count(func.distinct(Item.key)))).one()
     assert counts == sorted(counts)
     assert any(0 < count < 20_000 for count in counts)
+    assert ends.count(-signal.SIGKILL) > 10
+    assert ends[-1] == 0
     assert total == keys == 20_000
     db.dispose()
