@@ -25,7 +25,7 @@ import orjson
 from sqlalchemy import func, insert, select
 
 from app.core.settings import Settings
-from app.db import Database, Item
+from app.db import Annotation, Database, Item, Member
 from app.db.migrate import migrate
 from app.loop.serving import audit_reserved, draw
 from app.services import accounts, projects
@@ -75,7 +75,7 @@ def prepare(db: Database, count: int, people: int) -> tuple[int, list[str]]:
         tokens = []
         for number in range(people):
             user = accounts.create_user(session, f"annotator {number}", "correct horse battery")
-            session.add(projects.Member(project_id=project.id, user_id=user.id, role="annotator", created_at=moment))
+            session.add(Member(project_id=project.id, user_id=user.id, role="annotator", created_at=moment))
             tokens.append(accounts.create_token(session, user.id, "load", ("label", "read"))[1])
         return project.id, tokens
 
@@ -160,7 +160,7 @@ def measure(name: str, database_url: str | None, folder: Path, options: argparse
         process.terminate()
         process.wait()
     with db.read() as session:
-        stored = session.execute(select(func.count()).select_from(projects.Annotation)).scalar_one()
+        stored = session.execute(select(func.count()).select_from(Annotation)).scalar_one()
     db.dispose()
     submit, lease = sorted(tally["submit"]), sorted(tally["lease"])
     print(
