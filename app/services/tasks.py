@@ -12,6 +12,8 @@ from app.db import Project, ProjectClass
 from app.task_types import TASK_TYPES
 from app.task_types.base import ClassRef, Question
 
+SINGLE = "label"  # the id of the question of a task that is no form
+
 
 def classes_of(session: Session, project_id: int, *, retired: bool = True) -> Sequence[ProjectClass]:
     """A project's classes in the order in which people see them."""

@@ -24,6 +24,11 @@ class Question:
     classes: tuple[ClassRef, ...]
     aliases: Mapping[str, int]  # folded name, current or former -> id of the class in force
     merged: Mapping[int, int] = field(default_factory=dict)  # class id -> id of the class that it is read as
+    title: str = ""
+    description: str = ""
+    required: bool = True
+    drives: bool = True  # the queue
+    show_if: Mapping[str, Sequence[int]] = field(default_factory=dict)  # question -> classes, one of which is chosen
 
 
 class TaskType(Protocol):

@@ -3,12 +3,11 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from app.api.classes import class_out
 from app.api.deps import Db
-from app.services import tasks
 from app.services.access import project_for
 from app.web.markdown import markdown
 from app.web.pages import PageRoute, Visitor, page, view_of
+from app.web.questions import question_views
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -19,11 +18,11 @@ def annotate(ref: str, request: Request, visitor: Visitor, db: Db) -> Response:
     with db.read() as session:
         project = project_for(session, visitor, ref)
         view = view_of(session, visitor, project)
-        classes = [class_out(each).model_dump() for each in tasks.classes_of(session, project.id, retired=False)]
         config = {
             "project": {**view, "state": project.state},
             "version": project.version,
-            "classes": classes,
+            "form": False,
+            "questions": question_views(session, project),
             "person": {"id": visitor.id, "name": visitor.name},
             "guidelines_version": project.guidelines_version,
         }

@@ -1,9 +1,10 @@
 // What managers change while people label: classes and guidelines. Seen within half a minute, without a reload.
+import type { QuestionView } from "../editors/part";
 import type { ClassView } from "./serving";
 
 export interface Changing {
   version: number; // of the project's settings
-  classes: ClassView[];
+  questions: QuestionView[];
   guidelines_version: number;
 }
 
@@ -24,16 +25,16 @@ export class Changes {
     this.asking = false;
     const text = found?.getElementById("config")?.textContent;
     const fresh = text ? (JSON.parse(text) as Partial<Changing>) : {};
-    if (!found || !fresh.classes) return; // signed out, or the way there is broken: the next look tries again
-    const words = classWords(this.config.classes, fresh.classes);
-    this.config.classes.splice(0, this.config.classes.length, ...fresh.classes);
-    const { classes: _classes, ...others } = fresh;
-    Object.assign(this.config, others);
+    if (!found || !fresh.questions) return; // signed out, or the way there is broken: the next look tries again
+    const words = classWords(classesOf(this.config.questions), classesOf(fresh.questions));
+    Object.assign(this.config, fresh);
     const guidelines = found.getElementById("guidelines");
     if (guidelines) document.getElementById("guidelines")?.replaceWith(document.adoptNode(guidelines));
     this.heard(words);
   }
 }
+
+const classesOf = (questions: QuestionView[]): ClassView[] => questions.flatMap(({ classes }) => classes);
 
 /** The page as the server makes it now; null where it does not answer with one. */
 function pageNow(): Promise<Document | null> {

@@ -1,5 +1,5 @@
 // The last answers: what undo and "go back" reach, kept over reloads of this tab.
-import type { LeaseView } from "./serving";
+import type { LabelView, LeaseView } from "./serving";
 
 export interface Given {
   key: string; // of its letter
@@ -7,6 +7,7 @@ export interface Given {
   brief: string; // the item in a few words
   words: string; // the answer in words
   skipped: boolean;
+  label?: LabelView | undefined; // what is filled in again where it is taken back
   shown?: LeaseView; // left out where it is too large to be kept
 }
 

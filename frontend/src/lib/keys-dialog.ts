@@ -1,6 +1,7 @@
 // The dialog of keys: what each one does, another one in its place, and how the page behaves. All of it is remembered
 // by the browser, for this person alone.
 import { html, nothing, type TemplateResult } from "lit";
+import type { QuestionView } from "../editors/part";
 import { ACTIONS, type Action, classKeys, holder, type Keymap, keyName, keyOf, pressed } from "./keys";
 import { HABITS, type Habits, recall, remember } from "./remembered";
 import type { ClassView } from "./serving";
@@ -11,18 +12,21 @@ const MODIFIERS = new Set(["Shift", "Control", "Alt", "Meta", "AltGraph", "CapsL
 export class KeysDialog {
   private open = false;
   readonly keymap: Keymap;
-  keys: string[]; // of the classes, in their order
   private taker: Action | number | null = null; // whose next key is waited for
   private said = "";
 
   constructor(
-    private readonly classes: ClassView[],
+    private readonly asked: { questions: QuestionView[] },
     private readonly project: number,
     private readonly habits: Habits,
     private readonly changed: () => void,
   ) {
     this.keymap = { actions: recall("keys", {}), classes: recall(`class keys ${project}`, {}) };
-    this.keys = classKeys(classes, this.keymap);
+  }
+
+  /** The keys of some classes, in their order. */
+  keysOf(classes: ClassView[]): string[] {
+    return classKeys(classes, this.keymap);
   }
 
   show(): void {
@@ -35,12 +39,10 @@ export class KeysDialog {
   view(): TemplateResult | typeof nothing {
     if (!this.open) return nothing;
     const actions = Object.entries(ACTIONS) as [Action, string][];
-    const classes = this.classes.slice(0, CLASSES_SHOWN);
     return html`<dialog class="help" aria-label="Keys" @close=${() => this.hide()} @keydown=${(event: KeyboardEvent) => this.onKey(event)}>
       <article><h2>Keys</h2>
       <p class="quiet">Choose a key to put another one in its place.</p>
-      <dl class="keys">${classes.map((each, place) => this.row(each.id, each.name, this.keys[place] ?? ""))}
-        ${this.classes.length > classes.length ? line("", `${this.classes.length - classes.length} more classes are found by typing`) : nothing}
+      <dl class="keys">${this.choices.map(({ classes }) => this.classRows(classes))}
         ${line("Enter", "submit what is chosen")}
         ${actions.map(([action, words]) => this.row(action, words, keyOf(action, this.keymap)))}
         ${line("Ctrl+Z U", "take the last answer back, too")} ${line("← →", "move among the answers")}
@@ -51,6 +53,18 @@ export class KeysDialog {
       <footer><button type="button" @click=${() => this.hide()}>Close</button>
         ${this.own ? html`<button type="button" class="secondary" @click=${() => this.reset()}>The usual keys</button>` : nothing}</footer>
       </article></dialog>`;
+  }
+
+  /** The questions whose classes have keys of one's own. */
+  private get choices(): QuestionView[] {
+    return this.asked.questions.filter(({ type }) => type === "classification");
+  }
+
+  private classRows(classes: ClassView[]): TemplateResult {
+    const keys = this.keysOf(classes);
+    const more = classes.length - CLASSES_SHOWN;
+    return html`${classes.slice(0, CLASSES_SHOWN).map((each, place) => this.row(each.id, each.name, keys[place] ?? ""))}
+      ${more > 0 ? line("", `${more} more classes are found by typing`) : nothing}`;
   }
 
   private row(taker: Action | number, words: string, key: string): TemplateResult {
@@ -78,7 +92,11 @@ export class KeysDialog {
   }
 
   private take(key: string, taker: Action | number): void {
-    const other = holder(key, taker, this.keymap, this.classes);
+    const rivals = this.choices.filter(
+      (each) => typeof taker !== "number" || each.classes.some(({ id }) => id === taker),
+    );
+    const lists = rivals.length ? rivals.map(({ classes }) => classes) : [[]];
+    const other = lists.map((classes) => holder(key, taker, this.keymap, classes)).find(Boolean);
     if (other) {
       this.said = `${keyName(key)} is taken: ${other}.`;
       return;
@@ -104,12 +122,6 @@ export class KeysDialog {
   private keep(): void {
     remember("keys", this.keymap.actions);
     remember(`class keys ${this.project}`, this.keymap.classes);
-    this.renew();
-  }
-
-  /** Give out the classes' keys again: the classes are others now. */
-  renew(): void {
-    this.keys = classKeys(this.classes, this.keymap);
   }
 
   private change(habit: keyof Habits): void {

@@ -13,7 +13,18 @@ export const ACTIONS = {
 } as const;
 
 export type Action = keyof typeof ACTIONS;
-export type Fixed = "submit" | "zoom in" | "zoom out" | "fit" | "left" | "right" | "play" | "again" | "back" | "on";
+export type Fixed =
+  | "submit"
+  | "unpick"
+  | "zoom in"
+  | "zoom out"
+  | "fit"
+  | "left"
+  | "right"
+  | "play"
+  | "again"
+  | "back"
+  | "on";
 export type Meaning = { kind: "class"; index: number } | { kind: Action | Fixed };
 
 /** One person's keys: of the actions, and of the classes of one project by their ids. */
@@ -38,6 +49,7 @@ const DEFAULTS: Record<Action, string> = {
 const FIXED: Record<string, Fixed | "undo"> = {
   u: "undo",
   enter: "submit",
+  backspace: "unpick",
   "+": "zoom in",
   "=": "zoom in",
   "-": "zoom out",
@@ -101,11 +113,12 @@ export function pressed(event: KeyboardEvent): string {
 export function meaning(event: KeyboardEvent, keys: string[], keymap: Keymap): Meaning | null {
   if (event.repeat || event.altKey || event.isComposing) return null; // a held key answers once
   const target = event.target as HTMLElement;
-  if (target.matches("input:not([type=checkbox]), textarea, select, [contenteditable]")) return null;
+  if (target.matches("input:not([type=checkbox], [type=range]), textarea, select, [contenteditable]")) return null;
   if (event.ctrlKey || event.metaKey)
     return event.key.toLowerCase() === "z" && !event.shiftKey ? { kind: "undo" } : null;
   const acts = event.key === "Enter" || event.key === " "; // then it is the focused control that acts
   if (acts && target.matches("button, a, summary, input")) return null;
+  if (target.matches("input[type=range]") && event.key.startsWith("Arrow")) return null; // they move it
   const index = keys.indexOf(pressed(event));
   if (index >= 0) return { kind: "class", index };
   const key = event.key.toLowerCase();

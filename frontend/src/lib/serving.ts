@@ -43,9 +43,15 @@ export interface LeaseView {
   reason: { strategy?: string; score?: number | null; rank?: number | null; words?: string } | null;
 }
 
+/** A label in the API's form: of one question, or of several by their names. */
 export interface LabelView {
   class?: string;
   classes?: string[];
+  value?: number;
+  ranking?: number[];
+  text?: string;
+  unanswerable?: true;
+  fields?: Record<string, LabelView>;
 }
 
 /** The class names of a label. */

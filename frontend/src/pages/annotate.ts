@@ -1,8 +1,9 @@
 // The annotate page: the next item is on screen before its predecessor's answer is sent.
 import { html, nothing, render, type TemplateResult } from "lit";
 import { keyed } from "lit/directives/keyed.js";
+import type { QuestionView, Value } from "../editors/part";
+import { Sheet } from "../editors/sheet";
 import { ActiveTime } from "../lib/active-time";
-import { answerButtons, type Choice } from "../lib/answer-buttons";
 import type { AudioStage } from "../lib/audio-stage";
 import { Changes } from "../lib/changes";
 import { brief, type Given, History } from "../lib/history";
@@ -11,21 +12,23 @@ import type { ImageStage } from "../lib/image-stage";
 import { itemView } from "../lib/item-view";
 import { type Meaning, meaning } from "../lib/keys";
 import { KeysDialog } from "../lib/keys-dialog";
+import { labelWords } from "../lib/label-words";
 import { Notices } from "../lib/notices";
 import { type Letter, leaseOf, notStored, Outbox } from "../lib/outbox";
 import { type Note, type Progress, ProgressBar } from "../lib/progress-bar";
 import { habits, recall, remember } from "../lib/remembered";
 import { unread } from "../lib/replies";
-import { type ClassView, Hand, type LeaseView, names } from "../lib/serving";
+import { Hand, type LabelView, type LeaseView } from "../lib/serving";
 import { hasGuidelines, sidePanel, waiting } from "../lib/side-panel";
 import { type Aim, type Side, swipes, swipeWords } from "../lib/swipe";
 import { type Panel, toolbar } from "../lib/tools";
 import { Why } from "../lib/why";
 
 interface Config {
-  project: { id: number; slug: string; name: string; modality: string; multiple: boolean; role: string };
+  project: { id: number; slug: string; name: string; modality: string; role: string };
   version: number;
-  classes: ClassView[];
+  form: boolean;
+  questions: QuestionView[];
   person: { id: number; name: string };
   guidelines_version: number;
 }
@@ -65,10 +68,14 @@ class AnnotatePage {
   private readonly notices = new Notices(`notices ${this.owner}`, () => this.draw());
   private readonly news = new Notices(`news ${this.owner}`, () => this.draw(), true);
   private readonly changes = new Changes(this.config, (words) => this.changed(words));
-  private readonly dialog = new KeysDialog(this.config.classes, this.config.project.id, this.habits, () => this.draw());
-  private chosen = new Set<number>();
-  private rejected = 0; // the lease whose suggestion was rejected
-  private filter = "";
+  private readonly dialog = new KeysDialog(this.config, this.config.project.id, this.habits, () => this.draw());
+  private readonly sheet = new Sheet(this.config.questions, this.config.form, this.root, {
+    changed: () => this.draw(),
+    answer: (label, words) => this.answer(label, words),
+    instant: () => this.habits.instant,
+    keys: (classes) => this.dialog.keysOf(classes),
+  });
+  private again: { item: number; label: LabelView } | null = null; // an answer that was taken back, to be mended
   private notes: Note[] = [];
   private panel: Panel = "none";
   private flagging = false;
@@ -88,14 +95,19 @@ class AnnotatePage {
 
   private draw(): void {
     const lease = this.hand.current;
-    if (lease && lease.id !== this.shown) {
-      this.shown = lease.id;
-      this.chosen = new Set();
-      this.filter = "";
-      this.flagging = false;
-      this.time.restart();
-    }
+    const fresh = lease && lease.id !== this.shown;
+    if (fresh) this.begin(lease);
     render(this.view(lease), this.root);
+    if (fresh) this.sheet.shown();
+  }
+
+  private begin(lease: LeaseView): void {
+    this.shown = lease.id;
+    this.flagging = false;
+    this.time.restart();
+    this.sheet.begin(lease.item, lease.suggestion);
+    if (this.again?.item === lease.item.id && !this.sheet.direct) this.sheet.fill(this.again.label);
+    this.again = null;
   }
 
   private view(lease: LeaseView | undefined): TemplateResult {
@@ -133,34 +145,7 @@ class AnnotatePage {
   private card(lease: LeaseView): TemplateResult {
     // Keyed by lease: nothing of the last item, its scrolling or its picture, stays on screen.
     return html`${keyed(lease.id, html`<article class="item-card" aria-label="Item" tabindex="0">${itemView(lease.item)}</article>`)}
-      <div class="answers"><p class="reason">${lease.reason?.words ?? html`&nbsp;`}</p>${this.habits.swipe ? swipeWords(this.aims(lease)) : nothing}${this.answers(lease)}</div>`;
-  }
-
-  private answers(lease: LeaseView): TemplateResult {
-    return answerButtons({
-      classes: this.config.classes,
-      keys: this.dialog.keys,
-      several: !this.direct,
-      chosen: this.chosen,
-      suggested: this.suggested(lease),
-      probability: lease.suggestion?.probability ?? null,
-      filter: this.filter,
-      onFilter: (text) => {
-        this.filter = text;
-        this.draw();
-      },
-      onChoice: (choice) => this.onChoice(choice),
-    });
-  }
-
-  /** Whether one choice is the whole answer. */
-  private get direct(): boolean {
-    return !this.config.project.multiple && this.habits.instant;
-  }
-
-  private suggested(lease: LeaseView): string[] {
-    const label = lease.suggestion?.label;
-    return label && this.rejected !== lease.id ? names(label) : [];
+      <div class="answers"><p class="reason">${lease.reason?.words ?? html`&nbsp;`}</p>${this.habits.swipe ? swipeWords(this.aims()) : nothing}${this.sheet.view()}</div>`;
   }
 
   private onKey(event: KeyboardEvent): void {
@@ -170,9 +155,12 @@ class AnnotatePage {
     if (event.key === "Escape") this.close();
     else if (event.key === "Enter" && target.matches(".class-filter")) {
       event.preventDefault();
-      if (!event.repeat && !event.isComposing) this.onChoice({ kind: "first" });
+      if (!event.repeat && !event.isComposing) this.sheet.first();
+    } else if (event.key === "Enter" && target.matches("[data-focus]") && !event.shiftKey) {
+      event.preventDefault(); // in a field of the sheet: with Shift it begins a new line
+      if (!event.repeat && !event.isComposing) this.sheet.submit();
     } else if (this.habits.keys || event.ctrlKey || event.metaKey) {
-      const meant = meaning(event, this.dialog.keys, this.dialog.keymap);
+      const meant = meaning(event, this.sheet.keys, this.dialog.keymap);
       if (!meant) return;
       event.preventDefault();
       this.act(meant);
@@ -189,12 +177,13 @@ class AnnotatePage {
     const stage = this.root.querySelector<ImageStage>("image-stage");
     const sound = this.root.querySelector<AudioStage>("audio-stage");
     const acts: Record<Meaning["kind"], () => void> = {
-      class: () => this.onChoice({ kind: "index", index: "index" in meant ? meant.index : -1 }),
-      submit: () => this.submit(),
+      class: () => this.sheet.pick("index" in meant ? meant.index : -1),
+      submit: () => this.sheet.submit(),
       skip: () => this.skip(),
       undo: () => void this.undo(),
-      accept: () => this.accept(),
-      reject: () => this.reject(),
+      accept: () => this.sheet.accept(),
+      reject: () => this.sheet.reject(),
+      unpick: () => this.sheet.back(),
       flag: () => this.toggleFlag(),
       guidelines: () => this.togglePanel("guidelines"),
       why: () => this.togglePanel("why"),
@@ -208,106 +197,41 @@ class AnnotatePage {
       again: () => sound?.again(),
       back: () => sound?.step(-1),
       on: () => sound?.step(1),
-      left: () => this.move(-1),
-      right: () => this.move(1),
+      left: () => this.sheet.move(-1),
+      right: () => this.sheet.move(1),
     };
     acts[meant.kind]();
   }
 
-  /** Move the focus among the answers. */
-  private move(step: number): void {
-    const buttons = [...this.root.querySelectorAll<HTMLButtonElement>(".class-button")];
-    const now = buttons.indexOf(document.activeElement as HTMLButtonElement);
-    buttons[now < 0 ? (step > 0 ? 0 : buttons.length - 1) : (now + step + buttons.length) % buttons.length]?.focus();
-  }
-
-  private onChoice(choice: Choice): void {
-    if (choice.kind === "submit") {
-      this.submit();
-      return;
-    }
-    const id = this.resolve(choice);
-    if (id === undefined || !this.hand.current) return;
-    if (this.direct) {
-      this.answer([id]);
-      return;
-    }
-    const taken = this.chosen.delete(id);
-    if (!this.config.project.multiple) this.chosen.clear();
-    if (!taken) this.chosen.add(id);
-    this.filter = "";
-    this.draw();
-  }
-
-  private resolve(choice: Exclude<Choice, { kind: "submit" }>): number | undefined {
-    if (choice.kind === "id") return choice.id;
-    if (choice.kind === "index") return this.config.classes[choice.index]?.id;
-    const wanted = this.filter.trim().toLowerCase();
-    return wanted ? this.config.classes.find((each) => each.name.toLowerCase().includes(wanted))?.id : undefined;
-  }
-
-  private submit(): void {
-    if (this.hand.current && this.chosen.size) this.answer([...this.chosen].sort((a, b) => a - b));
-  }
-
-  private accept(): void {
-    const lease = this.hand.current;
-    const suggested = lease ? this.suggested(lease) : [];
-    const ids = this.config.classes.filter((each) => suggested.includes(each.name)).map((each) => each.id);
-    if (ids.length) this.answer(ids);
-  }
-
-  private reject(): void {
-    const lease = this.hand.current;
-    if (!lease?.suggestion) return;
-    const others = this.config.classes.filter((each) => !this.suggested(lease).includes(each.name));
-    if (this.config.classes.length === 2 && others.length === 1 && others[0] && this.direct) {
-      this.answer([others[0].id]);
-      return;
-    }
-    this.rejected = lease.id;
-    this.draw();
-  }
-
-  private answer(ids: number[]): void {
-    const label = this.config.project.multiple ? { class_ids: ids } : { class_id: ids[0] };
-    const words = this.config.classes
-      .filter((each) => ids.includes(each.id))
-      .map((each) => each.name)
-      .join(", ");
+  private answer(label: Value, words: string): void {
     const seconds_spent = Math.min(86_400, this.time.seconds());
-    this.progress.answered += 1;
-    this.handIn(words, (lease) => ({ path: "/annotations", body: { lease, label, seconds_spent } }));
+    if (this.hand.current) this.progress.answered += 1;
+    this.handIn(words, (lease) => ({ path: "/annotations", body: { lease, label, seconds_spent } }), label);
   }
 
   private skip(): void {
-    this.handIn("skipped", (lease) => ({ path: `/leases/${lease}/skip`, body: { reason: null } }), true);
+    this.handIn("skipped", (lease) => ({ path: `/leases/${lease}/skip`, body: { reason: null } }));
   }
 
   /** Of two classes a swipe takes the one on its side; else it skips or accepts the suggestion. */
-  private aims(lease: LeaseView): Record<Side, Aim> {
-    const [left, right, more] = this.config.classes;
-    if (left && right && !more && this.direct)
-      return {
-        left: { words: left.name, act: () => this.answer([left.id]) },
-        right: { words: right.name, act: () => this.answer([right.id]) },
-      };
-    const suggested = this.suggested(lease).join(", ");
+  private aims(): Record<Side, Aim> {
+    const [left, right] = this.sheet.pair ?? [];
+    if (left && right)
+      return { left: { words: left.words, act: left.give }, right: { words: right.words, act: right.give } };
     return {
       left: { words: "skip", act: () => this.skip() },
-      right: { words: suggested, act: () => this.accept() },
+      right: { words: this.sheet.suggests, act: () => this.sheet.accept() },
     };
   }
 
   private swiped(side: Side): void {
-    const lease = this.hand.current;
-    if (lease) this.aims(lease)[side].act();
+    if (this.hand.current) this.aims()[side].act();
   }
 
-  private handIn(words: string, letter: (lease: number) => { path: string; body: unknown }, skipped = false): void {
+  private handIn(words: string, letter: (lease: number) => { path: string; body: unknown }, label?: Value): void {
     const lease = this.hand.next();
     if (!lease) return;
-    const given = { key: newId(), lease: lease.id, brief: brief(lease), words, skipped };
+    const given = { key: newId(), lease: lease.id, brief: brief(lease), words, skipped: !label, label };
     this.draw(); // the next item is on screen before anything is sent
     this.outbox.put({ key: given.key, method: "POST", ...letter(lease.id), what: `“${words}” for “${given.brief}”` });
     this.history.add({ ...given, shown: lease });
@@ -337,15 +261,22 @@ class AnnotatePage {
 
   private async takeBack(last: Given): Promise<void> {
     if (await this.outbox.cancel(last.key)) {
-      if (last.shown) this.hand.putBack(last.shown);
+      if (last.shown) this.putBack(last.shown, last);
       else await this.hand.reopen(last.lease);
       return;
     }
     await this.outbox.flush();
     if (this.outbox.has(last.key)) throw new Error("it may have arrived already; try again once the server answers.");
     const fresh = await call<LeaseView | null>("DELETE", `/leases/${last.lease}/annotation`);
-    if (fresh) this.hand.putBack(fresh);
+    if (fresh) this.putBack(fresh, last);
     else this.notices.add("Taken back; a colleague holds the item now.");
+  }
+
+  /** The item is on screen again; a form with what was answered. */
+  private putBack(lease: LeaseView, { label }: Given): void {
+    this.again = label ? { item: lease.item.id, label } : null;
+    this.shown = 0;
+    this.hand.putBack(lease);
   }
 
   private refused(letter: Letter, reason: string): void {
@@ -366,8 +297,7 @@ class AnnotatePage {
 
   /** Other classes or guidelines: the card shows them, and nothing stays chosen that is gone. */
   private changed(words: string | null): void {
-    this.dialog.renew();
-    this.chosen = new Set([...this.chosen].filter((id) => this.config.classes.some((each) => each.id === id)));
+    this.sheet.renew(this.config.questions);
     if (words) this.news.add(words);
     this.draw();
   }
@@ -391,8 +321,7 @@ class AnnotatePage {
   private recall({ recent }: Progress): void {
     if (this.history.given.length) return;
     for (const { key, lease, label } of [...recent].reverse()) {
-      const words = names(label).join(", ");
-      if (lease) this.history.add({ key: newId(), lease, brief: key, words, skipped: false });
+      if (lease) this.history.add({ key: newId(), lease, brief: key, words: labelWords(label), skipped: false, label });
     }
   }
 }
