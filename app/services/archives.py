@@ -1,6 +1,7 @@
 """ZIP files of images and sounds: opened without trust in their names, sizes or promises."""
 
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
@@ -17,6 +18,8 @@ from app.services.rows import Reader
 LINK = 0xA000  # the file type of a symbolic link in a ZIP made on Unix
 HIDDEN = "__MACOSX/"
 BATCH = 500
+# What unpacking raises on hostile entries: damaged data, another checksum, an unknown method, a cut end.
+BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OSError, EOFError)
 
 
 class _Bounded:
@@ -27,7 +30,10 @@ class _Bounded:
         self._budget = budget
 
     def read(self, size: int = -1) -> bytes:
-        piece: bytes = self._source.read(size)
+        try:
+            piece: bytes = self._source.read(size)
+        except BROKEN as error:
+            raise InvalidFile(f"the entry cannot be unpacked: {str(error)[:100]}") from None
         self._budget[0] -= len(piece)
         if self._budget[0] < 0:
             raise InvalidFile("the ZIP unpacks to more than is allowed")
@@ -59,7 +65,7 @@ def entries(file: BinaryIO, settings: Settings) -> Iterator[tuple[str, BinaryIO 
             try:
                 with archive.open(each) as source:
                     yield each.filename, _Bounded(source, budget)  # type: ignore[misc]  # only read() is used
-            except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError) as error:
+            except BROKEN as error:
                 yield each.filename, f"the entry cannot be unpacked: {str(error)[:100]}"
 
 
