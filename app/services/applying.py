@@ -5,9 +5,10 @@ people who label meanwhile do not wait. Each ends whole; the same file sent agai
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import insert
@@ -22,7 +23,7 @@ from app.formats import ReadRow
 from app.services import classes, fetches, jobs, media, rounds, search, storing, tasks
 from app.services.jobs import Running
 from app.services.rows import PreparedRow, Reader, class_names, parse_mapping, refused
-from app.task_types.base import ClassRef
+from app.task_types.base import ClassRef, Question
 
 BATCH_ROWS = 500
 LISTED = 1_000  # rejected rows in an answer; all of them are in the job's rejected.csv
@@ -100,14 +101,15 @@ class Import:
             Unavailable: the disk is full; what was stored before is whole.
         """
         reader = reader_of(self.db, self.settings, self.project_id, self.options)
-        for row in rows:
-            self.rows, self.line = self.rows + 1, row.line
-            reader = self._one(reader, row)
-            if len(self.batch) + len(self.bad) >= BATCH_ROWS:
-                self._flush(position())
-                if deadline is not None and time.monotonic() > deadline:
-                    return False
-        self._flush(position())
+        coming = iter(rows)
+        while some := list(islice(coming, BATCH_ROWS)):
+            reader.expect(row.fields for row in some if row.fields is not None)
+            for row in some:
+                self.rows, self.line = self.rows + 1, row.line
+                reader = self._one(reader, row)
+            self._flush(position())
+            if deadline is not None and time.monotonic() > deadline and len(some) == BATCH_ROWS:
+                return False
         return True
 
     def _one(self, reader: Reader, row: ReadRow) -> Reader:
@@ -116,7 +118,7 @@ class Import:
             return reader
         try:
             if self.options.create_classes and new_classes(reader, row.fields, self.options):
-                reader = _with_classes(self.db, self.settings, self.project_id, row.fields, self.options)
+                reader = replace(reader, question=_with_classes(self.db, self.project_id, row.fields, self.options))
             self.batch.append(reader.prepare(row.line, row.fields))
         except AppError as error:
             self.bad.append(self.report.reject(row.line, row.fields.get("key"), refused(error)))
@@ -171,14 +173,24 @@ def reader_of(db: Database, settings: Settings, project_id: int, options: Option
         project = session.get_one(Project, project_id)
         question = tasks.driving(tasks.questions(session, project))
         modality = project.modality
+    known = media.KnownFiles(project_id, modality)
+
+    def look_up(given: list[Any]) -> None:
+        with db.read() as session:
+            known.look_up(session, given)
 
     def file_of(given: Any) -> dict[str, Any]:
-        if fetches.is_address(given):
-            return fetches.waiting(settings, given)
-        with db.read() as session:
-            return media.payload(media.find(session, project_id, modality, given))
+        return fetches.waiting(settings, given) if fetches.is_address(given) else known.payload(given)
 
-    return Reader(modality, question, settings, options.mapping, file_of)
+    return Reader(modality, question, settings, options.mapping, file_of, look_up)
+
+
+def looked_up(rows: Iterable[ReadRow], reader: Reader) -> Iterator[ReadRow]:
+    """The same rows, after the reader has looked up the files that each batch of them names."""
+    coming = iter(rows)
+    while some := list(islice(coming, BATCH_ROWS)):
+        reader.expect(row.fields for row in some if row.fields is not None)
+        yield from some
 
 
 def new_classes(reader: Reader, fields: dict[str, Any], options: Options) -> list[str]:
@@ -197,16 +209,14 @@ def pretending(reader: Reader, names: list[str]) -> Reader:
     return replace(reader, question=replace(question, classes=tuple(refs), aliases=aliases))
 
 
-def _with_classes(
-    db: Database, settings: Settings, project_id: int, fields: dict[str, Any], options: Options
-) -> Reader:
-    """Create the classes that a row names and nobody knows yet; the reader that knows them."""
+def _with_classes(db: Database, project_id: int, fields: dict[str, Any], options: Options) -> Question:
+    """Create the classes that a row names and nobody knows yet; the question that knows them."""
     with db.write() as session:
         project = session.get_one(Project, project_id)
         for name in class_names(fields, options.mapping):
             if fold(name) not in tasks.driving(tasks.questions(session, project)).aliases:
                 classes.new(session, project, {"name": name})
-    return reader_of(db, settings, project_id, options)
+        return tasks.driving(tasks.questions(session, project))
 
 
 def wake_the_loop(db: Database, project_id: int) -> None:

@@ -24,6 +24,7 @@ from app.services.applying import (
     Import,
     Options,
     Report,
+    looked_up,
     new_classes,
     pretending,
     reader_of,
@@ -226,7 +227,7 @@ def _look_at(db: Database, settings: Settings, project_id: int, rows: Iterator[R
         batch: list[PreparedRow] = []
         with db.read() as session:
             width = vectors.width_of(session, project_id)
-        for row in rows:
+        for row in looked_up(rows, reader):
             if row.fields is None:
                 report.reject(row.line, None, row.error or "broken")
                 continue

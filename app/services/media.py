@@ -2,15 +2,16 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 from uuid import uuid4
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from app.core.errors import InvalidPayload, NotFound, TooLarge
+from app.core.errors import Invalid, InvalidPayload, NotFound, TooLarge
 from app.core.settings import Settings
 from app.core.text import INT64_MAX, check_text
 from app.db import Media, WriteSession
@@ -21,6 +22,7 @@ from app.services.access import Person, project_for
 
 PIECE = 1 << 20
 NAME_LIMIT = 500
+SHOWN: tuple[Any, ...] = (Media.id, Media.name, Media.sha256, Media.type, Media.width, Media.height, Media.seconds)
 
 
 @dataclass(frozen=True)
@@ -98,33 +100,65 @@ def record(session: WriteSession, project_id: int, name: str, stored: StoredFile
     return row
 
 
-def payload(row: Media) -> dict[str, object]:
+def payload(row: Media | Row[Any]) -> dict[str, object]:
     """What an item that shows this file holds."""
     size = {"width": row.width, "height": row.height, "seconds": row.seconds}
     known = {key: value for key, value in size.items() if value is not None}
     return {"media": row.id, "sha256": row.sha256, "name": row.name, **known}
 
 
-def find(session: Session, project_id: int, modality: str, given: object) -> Media:
-    """The file that an item names: a media id or {"name": "cat.jpg"}.
+@dataclass
+class KnownFiles:
+    """The stored files that some rows name, looked up for many rows at once: two queries whatever their number."""
 
-    Raises:
-        InvalidPayload: no such file in this project, or not of its modality.
-    """
-    statement = select(Media).where(Media.project_id == project_id)
-    if isinstance(given, int) and not isinstance(given, bool) and 0 < given <= INT64_MAX:
-        statement = statement.where(Media.id == given)
-    elif isinstance(given, dict) and isinstance(given.get("name"), str):
-        statement = statement.where(Media.name == given["name"]).order_by(Media.id.desc()).limit(1)
-    else:
-        raise InvalidPayload(
-            f'{modality} is a media id, {{"name": "..."}} of an uploaded file, or an address to fetch it from'
-        )
-    found = session.execute(statement).scalar_one_or_none()
-    if found is None:
-        raise InvalidPayload("there is no such file in this project: upload it to /media first")
-    _check_kind(found.type, modality)
-    return found
+    project_id: int
+    modality: str
+    by_id: dict[int, Row[Any]] = field(default_factory=dict)
+    by_name: dict[str, Row[Any]] = field(default_factory=dict)
+
+    def look_up(self, session: Session, given: Iterable[object]) -> None:
+        """Know the files that these rows name, and no others any more; of a name that was used twice, the newest."""
+        given = list(given)
+        ids = {each for each in given if _is_id(each)}
+        names = {each["name"] for each in given if isinstance(each, dict) and _is_name(each.get("name"))}
+        mine = select(*SHOWN).where(Media.project_id == self.project_id)
+        self.by_id, self.by_name = {}, {}
+        if ids:
+            self.by_id = {row.id: row for row in session.execute(mine.where(Media.id.in_(ids)))}
+        if names:
+            rows = session.execute(mine.where(Media.name.in_(names))).all()
+            self.by_name = {row.name: row for row in sorted(rows, key=lambda row: row.id)}
+
+    def payload(self, given: object) -> dict[str, Any]:
+        """What an item holds that names a file by a media id or {"name": "cat.jpg"}.
+
+        Raises:
+            InvalidPayload: no such file in this project, or not of its modality.
+        """
+        if _is_id(given):
+            found = self.by_id.get(given)
+        elif isinstance(given, dict) and isinstance(given.get("name"), str):
+            found = self.by_name.get(given["name"])
+        else:
+            raise InvalidPayload(
+                f'{self.modality} is a media id, {{"name": "..."}} of an uploaded file, or an address to fetch it from'
+            )
+        if found is None:
+            raise InvalidPayload("there is no such file in this project: upload it to /media first")
+        _check_kind(found.type, self.modality)
+        return payload(found)
+
+
+def _is_id(given: object) -> TypeGuard[int]:
+    return isinstance(given, int) and not isinstance(given, bool) and 0 < given <= INT64_MAX
+
+
+def _is_name(given: object) -> bool:
+    """Whether a stored file can have this name, so that a database can be asked for it."""
+    try:
+        return isinstance(given, str) and bool(check_text(given, limit=NAME_LIMIT))
+    except Invalid:
+        return False
 
 
 def readable(session: Session, settings: Settings, person: Person, media_id: int) -> tuple[Media, Path]:

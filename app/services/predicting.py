@@ -75,6 +75,7 @@ def _current(session: Session, project: Project) -> Round:
 
 def _read(db: Database, settings: Settings, project_id: int, items: Sequence[dict[str, Any]]) -> list[PreparedRow]:
     reader = applying.reader_of(db, settings, project_id, applying.Options())
+    reader.expect(items)
     rows = []
     for place, item in enumerate(items):
         try:

@@ -1,6 +1,6 @@
 """From the fields of one row of a file to an item that can be stored; pure but for the look-up of classes and files."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -76,6 +76,14 @@ class Reader:
     settings: Settings
     mapping: Mapping[str, str]
     file_of: Callable[[Any], dict[str, Any]]  # a file as the row names it -> what the item holds
+    look_up: Callable[[list[Any]], None] = lambda given: None  # files as some rows name them, for `file_of`
+
+    def expect(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Look up at once what these rows name, before each of them is prepared."""
+        kind = MODALITIES[self.modality]
+        if kind.media is not None:
+            named = (row.get(self.mapping.get(kind.field, kind.field)) for row in rows)
+            self.look_up([unpacked({kind.field: value})[kind.field] for value in named])
 
     def prepare(self, line: int, given: Mapping[str, Any]) -> PreparedRow:
         """Check one row. Raises a refusal whose sentence says what is wrong with it."""

@@ -3,6 +3,7 @@
 import io
 import os
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
-from sqlalchemy import select
+from sqlalchemy import event, select
 
 from app.core.settings import Settings
 from app.db import FeatureSet, FeatureShard, Flag, Item, Media
@@ -98,6 +99,48 @@ def test_a_file_is_given_whole_in_one_range_or_not_again(
         assert "sandbox" in answer.headers["content-security-policy"]
     elif status == 304:
         assert answer.content == b""
+
+
+def test_files_are_looked_up_by_name_many_at_once(api: Api, boss: Speaker) -> None:
+    project = images(boss)
+    files = upload(boss, project, *((f"img {n}.png", png(f"#0000{n:02x}")) for n in range(40)))
+    upload(boss, project, ("img 0.png", png("green")))  # of a name that was used twice, the newest
+    rows: list[dict[str, Any]] = [{"key": f"k{n}", "image": {"name": f"img {n}.png"}} for n in range(40)]
+    rows += [{"key": "id", "image": files[3]["id"]}, {"key": "none", "image": {"name": "none.png"}}]
+    rows += [{"key": "long", "image": {"name": "x" * 501}}, {"key": "list", "image": {"name": ["x"]}}]
+    asked: list[str] = []
+    event.listen(api.db.reading, "before_cursor_execute", lambda *given: asked.append(given[2]))
+
+    report = boss.push(project, rows)
+
+    assert (report["created"], [row["key"] for row in report["rejected"]]) == (41, ["none", "long", "list"])
+    assert sum("FROM media" in statement for statement in asked) == 2
+    shown = boss.get(f"/projects/{project}/items", params={"key": "k0"}).json()["items"][0]["image"]
+    assert boss.get(shown["url"].removeprefix("/api/v1")).content == png("green")
+
+
+def test_a_zips_damaged_and_wandering_entries_are_named_and_the_others_stored(api: Api, boss: Speaker) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("broken.png", "sum.png", "good.png", "../../up.png", "/root.png"):
+            archive.writestr(name, png("red", 300))
+        archive.writestr("x.svg", b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>")
+        archive.writestr("x.png", b"<script>alert(1)</script>")
+    content = bytearray(out.getvalue())
+    first, second = zipfile.ZipFile(io.BytesIO(content)).infolist()[:2]
+    begin = first.header_offset + 30 + len("broken.png")
+    content[begin : begin + 8] = b"\xff" * 8
+    content[content.find(b"sum.png", second.header_offset + 60) - 30] ^= 0xFF  # the checksum that the list of files has
+
+    answer = boss.post(f"/projects/{images(boss)}/media", files=[("files", ("all.zip", bytes(content)))])
+
+    assert answer.status_code == 201
+    assert [file["name"] for file in answer.json()["media"]] == ["good.png"]
+    refused = {each["name"]: each["error"] for each in answer.json()["rejected"]}
+    assert list(refused) == ["broken.png", "sum.png", "../../up.png", "/root.png", "x.svg", "x.png"]
+    assert "outside the archive" in refused["../../up.png"]
+    assert len(on_disk(api, "media")) == 1
+    assert on_disk(api, "tmp") == []
 
 
 def test_a_thumbnail_is_made_once_a_size_and_kept(api: Api, boss: Speaker) -> None:
