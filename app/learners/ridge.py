@@ -45,18 +45,18 @@ class Ridge:
         check_fit(targets, multiple)
         aims = 2 * targets - 1 if multiple else targets  # so that a score of nought is an even chance
         coordinates, space = row_space(block)
-        penalty = self.penalty or _best_penalty(coordinates, aims, weights)
-        w, b = _solve(coordinates, aims, weights, penalty)
+        penalty = self.penalty or best_penalty(coordinates, aims, weights)
+        w, b = solved(coordinates, aims, weights, penalty)
         model = space.model(block, w, b, multiple)
 
         def refit(rows: Any) -> Any:
-            inner = _solve(coordinates[rows], aims[rows], weights[rows], penalty)
+            inner = solved(coordinates[rows], aims[rows], weights[rows], penalty)
             return lambda others: coordinates[others] @ inner[0] + inner[1]
 
         return model.tempered(cross_fitted_temperature(refit, targets, weights, multiple, seed))
 
 
-def _solve(x: Doubles, targets: Floats, weights: Doubles, penalty: float) -> tuple[Doubles, Doubles]:
+def solved(x: Doubles, targets: Floats, weights: Doubles, penalty: float) -> tuple[Doubles, Doubles]:
     """Weights (r, c) and bias (c,); the bias is not penalised."""
     share = weights / weights.sum()
     center = share @ x
@@ -69,7 +69,7 @@ def _solve(x: Doubles, targets: Floats, weights: Doubles, penalty: float) -> tup
     return w, mean * SCALE - center @ w
 
 
-def _best_penalty(x: Doubles, targets: Floats, weights: Doubles) -> float:
+def best_penalty(x: Doubles, targets: Floats, weights: Doubles) -> float:
     """The penalty with the lowest weighted squared leave-one-out error; ties go to the largest.
 
     A row's error without itself is its error divided by one minus its leverage, so no fit is repeated.

@@ -5,23 +5,20 @@ number of threads and under any cut of the pool into shards. Memory does not gro
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from app.core.arrays import Booleans, Doubles, Floats, Indices
-from app.core.block import Block, Rows, Shard
+from app.core.block import Block, Shard
 from app.learners import EXTERNAL, CannotFit, Model, make_learner
 from app.loop.executors import Executor
+from app.loop.needs import heads_for, missing
+from app.loop.scoring import candidates_of, over, sample_of
 from app.loop.words import words
-from app.strategies import AUTO, Candidates, Context, Need, PoolStrategy, ScoredRows, keyed_hash, make_strategy
-
-SAMPLE_ROWS = 2_048  # of the pool, uniform and the same every round: densities, class balance, the wall
-BEST_ROWS = 2_000  # candidates kept by score
-DRAWN_ROWS = 2_000  # and by the keyed hash, where the strategy explores
-SAMPLE_KEY = 0x5EED
+from app.strategies import AUTO, Context, PoolStrategy, ScoredRows, make_strategy
 
 Progress = Callable[[str, float], None]
 
@@ -91,7 +88,9 @@ def propose(
     model, why_not = _fit(labelled, plan)
     clock.lap("train")
     progress("sample", 0.1)
-    sample = _sample(shards, executor)
+    sample = sample_of(shards, executor)
+    if not np.isfinite(sample.block.dense).all():
+        raise ValueError("an item of the pool has features that are not finite")
     sample_probabilities = model.probabilities(sample.block) if model and len(sample.block) else None
     clock.lap("sample")
     if len(sample.block):
@@ -107,15 +106,18 @@ def propose(
         sample=ScoredRows(sample.ids, sample.block, sample_probabilities),
         modality=plan.modality,
         seed=plan.seed,
-        passes=lambda: _passes(shards),
+        size=plan.size,
+        heads=heads_for(strategy, labelled, plan.multiple, plan.seed),
+        over=over(shards, executor),
     )
     rng = np.random.default_rng(plan.seed)
     state = strategy.prepare(context, rng)
     clock.lap("prepare")
     progress("score", 0.4)
-    candidates = _score(shards, strategy, state, model, plan, executor)
-    if sample.block.sparse is None and plan.given is None:
-        candidates = _settled(candidates, strategy, state, model)
+    again = sample.block.sparse is None and plan.given is None
+    candidates = candidates_of(
+        shards, strategy, state, model, seed=plan.seed, size=plan.size, executor=executor, again=again
+    )
     clock.lap("score")
     progress("choose", 0.8)
     chosen = strategy.choose(candidates, min(plan.size, len(candidates)), state, rng)
@@ -179,100 +181,10 @@ def _strategy(
         )
         return make_strategy("uherding", dict(plan.strategy_parameters)), sentence, None
     strategy = make_strategy(plan.strategy, plan.strategy_parameters)
-    if Need.PROBABILITIES in strategy.needs and model is None:
-        return make_strategy("random", {}), f"{plan.strategy} needs a model.", f"random: {why_not}"
+    for need in sorted(strategy.needs):
+        if lack := missing(need, plan.multiple, plan.learner == EXTERNAL, len(labelled), why_not if not model else ""):
+            return make_strategy("random", {}), f"{plan.strategy} needs {need}.", f"random: {lack}"
     return strategy, f"{plan.strategy}, as the project's settings say.", None
-
-
-def _passes(shards: Sequence[Shard]) -> Iterator[Rows]:
-    return (shard.load() for shard in shards)
-
-
-def _sample(shards: Sequence[Shard], executor: Executor) -> Rows:
-    """The rows with the lowest keyed hashes: uniform, fixed while the pool is, whatever the cut."""
-    parts = list(executor.map_shards(_lowest, shards))
-    ids = np.concatenate([part[0].ids for part in parts]) if parts else np.empty((0, 3), dtype=np.int64)
-    if not parts:
-        return Rows(ids, Block(np.empty((0, 1), dtype=np.float32)))
-    order = np.argsort(np.concatenate([part[1] for part in parts]), kind="stable")[:SAMPLE_ROWS]
-    return Rows(ids[order], Block.concatenate([part[0].block for part in parts]).take(order))
-
-
-def _lowest(shard: Shard) -> tuple[Rows, Any]:
-    rows = shard.load()
-    hashes = keyed_hash(rows.ids, SAMPLE_KEY)
-    keep = np.argsort(hashes, kind="stable")[:SAMPLE_ROWS]
-    return Rows(rows.ids[keep], rows.block.take(keep)), hashes[keep]
-
-
-def _score(
-    shards: Sequence[Shard],
-    strategy: PoolStrategy,
-    state: Any,
-    model: Model | None,
-    plan: Plan,
-    executor: Executor,
-) -> Candidates:
-    def one(shard: Shard) -> Candidates:
-        rows = shard.load()
-        if not len(rows.block):  # every item of the shard is answered or held
-            return Candidates(rows.ids, rows.block, None, np.empty(0, dtype=np.float32), plan.seed)
-        probabilities = model.probabilities(rows.block) if model is not None else None
-        scores = strategy.score(ScoredRows(rows.ids, rows.block, probabilities), state)
-        if not np.isfinite(scores).all():
-            raise ValueError(f"strategy {strategy.name} gave a score that is not finite: the features are broken")
-        everything = Candidates(rows.ids, rows.block, probabilities, scores, plan.seed)
-        return _kept(everything, plan.size, strategy.explores)
-
-    parts = [part for part in executor.map_shards(one, shards) if len(part)]
-    if not parts:
-        return Candidates(
-            np.empty((0, 3), dtype=np.int64),
-            Block(np.empty((0, 1), dtype=np.float32)),
-            None,
-            np.empty(0, dtype=np.float32),
-            plan.seed,
-        )
-    merged = Candidates(
-        np.concatenate([part.ids for part in parts]),
-        Block.concatenate([part.block for part in parts]),
-        None if parts[0].probabilities is None else np.concatenate([_given(part) for part in parts]),
-        np.concatenate([part.scores for part in parts]),
-        plan.seed,
-    )
-    return _kept(merged, plan.size, strategy.explores)
-
-
-def _settled(candidates: Candidates, strategy: PoolStrategy, state: Any, model: Model | None) -> Candidates:
-    """The candidates scored once more, all at once in the order of their hash.
-
-    The last bits of a dense product depend on how many rows it has, so scores from shards depend on the cut.
-    """
-    if model is None or not len(candidates):
-        return candidates
-    probabilities = model.probabilities(candidates.block)
-    scores = strategy.score(ScoredRows(candidates.ids, candidates.block, probabilities), state)
-    return Candidates(candidates.ids, candidates.block, probabilities, scores, candidates.seed)
-
-
-def _given(part: Candidates) -> Floats:
-    assert part.probabilities is not None
-    return part.probabilities
-
-
-def _kept(everything: Candidates, size: int, explores: bool) -> Candidates:
-    """The best by score and, where the strategy explores, as many by the keyed hash; in the order of the hash."""
-    best = max(BEST_ROWS, size)
-    if len(everything) > best:
-        rows = everything.best(best)
-        if explores:
-            rows = np.union1d(rows, everything.by_hash()[: max(DRAWN_ROWS, size)])
-    else:
-        rows = np.arange(len(everything), dtype=np.int64)
-    rows = rows[np.argsort(keyed_hash(everything.ids[rows], everything.seed), kind="stable")]
-    probabilities = None if everything.probabilities is None else everything.probabilities[rows]
-    dense = Block(np.ascontiguousarray(everything.block.dense[rows]))
-    return Candidates(everything.ids[rows], dense, probabilities, everything.scores[rows], everything.seed)
 
 
 __all__ = ["Labelled", "Plan", "Proposal", "propose", "words"]

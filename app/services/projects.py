@@ -21,7 +21,7 @@ from app.learners import EXTERNAL, LEARNERS, make_learner
 from app.modalities import MODALITIES
 from app.services import audit, guidelines, rounds
 from app.services.access import Person, project_for
-from app.strategies import AUTO, POOL_STRATEGIES, Need, make_strategy
+from app.strategies import AUTO, OF_OUR_LEARNER, POOL_STRATEGIES, make_strategy
 from app.task_types import parse_task
 
 STATES = ("open", "paused", "closed", "archived")
@@ -239,7 +239,7 @@ def check_plugin(kind: str, given: Any, modality: str) -> dict[str, Any]:
 def _check_together(strategy: dict[str, Any], learner: dict[str, Any]) -> None:
     """Raise Invalid where the strategy needs more of the learner than an outside one gives."""
     kind = POOL_STRATEGIES.get(strategy.get("name", AUTO))
-    more = sorted(getattr(kind, "needs", frozenset()) - {Need.PROBABILITIES, Need.FEATURES})
+    more = sorted(getattr(kind, "needs", frozenset()) & OF_OUR_LEARNER)
     if learner.get("name") == EXTERNAL and more:
         raise Invalid(
             f"strategy {strategy['name']} needs {', '.join(more)}, and an outside learner gives probabilities only: "

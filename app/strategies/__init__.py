@@ -7,11 +7,31 @@ from typing import Any
 
 from app.core.errors import Invalid
 from app.core.plugins import entries
-from app.strategies.base import Candidates, Context, Need, PoolStrategy, ScoredRows, keyed_hash
+from app.strategies.base import (
+    KEEPS,
+    OF_OUR_LEARNER,
+    Candidates,
+    Context,
+    Heads,
+    Need,
+    PoolStrategy,
+    ScoredRows,
+    keyed_hash,
+)
+from app.strategies.pool.core_set import CoreSet, LightweightCoreSet
 from app.strategies.pool.herding import Coverage, UncertaintyHerding
 from app.strategies.pool.uncertainty import Entropy, LeastConfident, Margin, Random
 
-OWN: tuple[type[Any], ...] = (Random, LeastConfident, Margin, Entropy, Coverage, UncertaintyHerding)
+OWN: tuple[type[Any], ...] = (
+    Random,
+    LeastConfident,
+    Margin,
+    Entropy,
+    Coverage,
+    UncertaintyHerding,
+    CoreSet,
+    LightweightCoreSet,
+)
 POOL_STRATEGIES: Mapping[str, type[Any]] = entries("strategies", OWN)
 AUTO = "auto"
 
@@ -39,9 +59,12 @@ def make_strategy(name: str, parameters: Mapping[str, Any]) -> PoolStrategy:
 
 __all__ = [
     "AUTO",
+    "KEEPS",
+    "OF_OUR_LEARNER",
     "POOL_STRATEGIES",
     "Candidates",
     "Context",
+    "Heads",
     "Need",
     "PoolStrategy",
     "ScoredRows",

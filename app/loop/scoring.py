@@ -1,0 +1,177 @@
+"""One pass over the pool: its fixed sample, and the candidates that a strategy's scores send up.
+
+Memory holds the candidates and a shard a thread, whatever the pool's length: a shard only copies rows that can still
+be among the best of all.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from app.core.arrays import Booleans, Floats
+from app.core.block import Block, Rows, Shard
+from app.learners import Model
+from app.loop.executors import Executor
+from app.strategies import KEEPS, Candidates, PoolStrategy, ScoredRows, keyed_hash
+
+SAMPLE_ROWS = 2_048  # of the pool, uniform and the same every round: densities, class balance, the wall
+SAMPLE_KEY = 0x5EED
+
+R = TypeVar("R")
+
+
+def over(shards: Sequence[Shard], executor: Executor) -> Callable[[Callable[[int, Rows], R]], list[R]]:
+    """A function that maps another one over the rows of every shard; results in the order of the shards."""
+
+    def mapped(function: Callable[[int, Rows], R]) -> list[R]:
+        def one(pair: tuple[int, Shard]) -> tuple[int, R]:
+            return pair[0], function(pair[0], pair[1].load())
+
+        found = executor.map_shards(one, list(enumerate(shards)))
+        return [result for _, result in sorted(found, key=lambda pair: pair[0])]
+
+    return mapped
+
+
+def sample_of(shards: Sequence[Shard], executor: Executor) -> Rows:
+    """The rows with the lowest keyed hashes: uniform, fixed while the pool is, whatever the cut."""
+    parts = list(executor.map_shards(_lowest, shards))
+    ids = np.concatenate([part[0].ids for part in parts]) if parts else np.empty((0, 3), dtype=np.int64)
+    if not parts:
+        return Rows(ids, Block(np.empty((0, 1), dtype=np.float32)))
+    order = np.argsort(np.concatenate([part[1] for part in parts]), kind="stable")[:SAMPLE_ROWS]
+    return Rows(ids[order], Block.concatenate([part[0].block for part in parts]).take(order))
+
+
+def _lowest(shard: Shard) -> tuple[Rows, Any]:
+    rows = shard.load()
+    hashes = keyed_hash(rows.ids, SAMPLE_KEY)
+    keep = np.argsort(hashes, kind="stable")[:SAMPLE_ROWS]
+    return Rows(rows.ids[keep], rows.block.take(keep)), hashes[keep]
+
+
+@dataclass
+class _Limit:
+    """What a row must beat to be among the candidates; falls into place while the shards come in.
+
+    Threads read it as they go. A limit of earlier shards keeps a row too many, never one too few.
+    """
+
+    keeps: int
+    draws: int
+    score: float = -np.inf
+    score_hash: int = 2**64 - 1
+    drawn_hash: int = 2**64 - 1
+
+    def admits(self, scores: Floats, hashes: Any) -> Booleans:
+        """The rows (n,) that can still be kept, by score or by a low hash."""
+        worthy = (scores > self.score) | ((scores == self.score) & (hashes <= np.uint64(self.score_hash)))
+        if self.draws:
+            worthy |= hashes <= np.uint64(self.drawn_hash)
+        return np.asarray(worthy, dtype=np.bool_)
+
+    def rows(self, scores: Floats, hashes: Any) -> Any:
+        """The positions of what is kept, in the order of the hash."""
+        by_hash = np.argsort(hashes, kind="stable")
+        by_score = by_hash[np.argsort(-scores[by_hash], kind="stable")][: self.keeps]
+        kept = np.zeros(len(scores), dtype=np.bool_)
+        kept[by_score] = True
+        kept[by_hash[: self.draws]] = True
+        return by_hash[kept[by_hash]]
+
+    def tighten(self, merged: Candidates, hashes: Any) -> None:
+        """Learn from the best so far."""
+        if len(merged) < self.keeps:
+            return
+        last = merged.best(self.keeps)[-1]
+        self.score_hash = int(hashes[last])
+        self.score = float(merged.scores[last])
+        if self.draws and len(merged) >= self.draws:
+            self.drawn_hash = int(np.partition(hashes, self.draws - 1)[self.draws - 1])
+
+
+def candidates_of(
+    shards: Sequence[Shard],
+    strategy: PoolStrategy,
+    state: Any,
+    model: Model | None,
+    *,
+    seed: int,
+    size: int,
+    executor: Executor,
+    again: bool,
+) -> Candidates:
+    """The best rows by score and, where the strategy explores, as many by the keyed hash; in the order of the hash.
+
+    `again` says that the model can be asked once more from the candidates' dense rows: see `_settled`.
+
+    Raises:
+        ValueError: a score is not finite.
+    """
+    keeps = kept_by(strategy, size)
+    limit = _Limit(keeps, keeps if strategy.explores else 0)
+
+    def one(shard: Shard) -> Candidates:
+        rows = shard.load()
+        if not len(rows.block):  # every item of the shard is answered or held
+            return _none(rows.block.dense.shape[1], seed)
+        probabilities = model.probabilities(rows.block) if model is not None else None
+        scores = strategy.score(ScoredRows(rows.ids, rows.block, probabilities), state)
+        if not np.isfinite(scores).all():
+            raise ValueError(f"strategy {strategy.name} gave a score that is not finite: the features are broken")
+        able = np.flatnonzero(limit.admits(scores, hashes := keyed_hash(rows.ids, seed)))
+        return _taken(rows, probabilities, scores, able[limit.rows(scores[able], hashes[able])], seed)
+
+    merged = _none(1, seed)
+    waiting: list[Candidates] = []
+    for part in executor.map_shards(one, shards):
+        if not len(part):
+            continue
+        waiting.append(part)
+        if sum(map(len, waiting)) >= keeps or not len(merged):
+            merged, waiting = _merged([merged, *waiting], limit), []
+    return _settled(_merged([merged, *waiting], limit), strategy, state, model if again else None)
+
+
+def kept_by(strategy: PoolStrategy, size: int) -> int:
+    """How many candidates are kept by score."""
+    return max(int(getattr(strategy, "keeps", KEEPS)), size)
+
+
+def _none(width: int, seed: int) -> Candidates:
+    nothing = np.empty((0, width), dtype=np.float32)
+    return Candidates(np.empty((0, 3), dtype=np.int64), Block(nothing), None, np.empty(0, dtype=np.float32), seed)
+
+
+def _taken(rows: Rows, probabilities: Floats | None, scores: Floats, kept: Any, seed: int) -> Candidates:
+    chosen = None if probabilities is None else probabilities[kept]
+    return Candidates(rows.ids[kept], Block(np.ascontiguousarray(rows.block.dense[kept])), chosen, scores[kept], seed)
+
+
+def _merged(parts: Sequence[Candidates], limit: _Limit) -> Candidates:
+    parts = [part for part in parts if len(part)] or list(parts[:1])
+    ids = np.concatenate([part.ids for part in parts])
+    scores = np.concatenate([part.scores for part in parts])
+    chances = [part.probabilities for part in parts if part.probabilities is not None]
+    probabilities = np.concatenate(chances) if chances else None
+    dense = np.concatenate([part.block.dense for part in parts])
+    hashes = keyed_hash(ids, parts[0].seed)
+    kept = limit.rows(scores, hashes)
+    merged = _taken(Rows(ids, Block(dense)), probabilities, scores, kept, parts[0].seed)
+    limit.tighten(merged, hashes[kept])
+    return merged
+
+
+def _settled(candidates: Candidates, strategy: PoolStrategy, state: Any, model: Model | None) -> Candidates:
+    """The candidates scored once more, all at once in the order of their hash.
+
+    The last bits of a dense product depend on how many rows it has, so scores from shards depend on the cut. Sparse
+    rows and given probabilities do not, and stay as they were (`model` is None).
+    """
+    if not len(candidates):
+        return candidates
+    probabilities = candidates.probabilities if model is None else model.probabilities(candidates.block)
+    scores = strategy.score(ScoredRows(candidates.ids, candidates.block, probabilities), state)
+    return Candidates(candidates.ids, candidates.block, probabilities, scores, candidates.seed)

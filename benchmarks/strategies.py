@@ -1,0 +1,262 @@
+"""Time and memory of every query strategy: `python -m benchmarks.strategies [--rows 10000,100000] [--only ...]`.
+
+A pool of so many rows x 384 float32 in the feature store's shards on disk (300 clusters, made with a seed), 10 classes,
+1,000 labels, a batch of 100: from the labels to the chosen order, as a round does it, each in a process of its own with
+a limit of time and memory. Beside them two limits of the machine in the same run, and the same strategies of
+scikit-activeml where they end in time. Writes benchmarks/results/strategies.md and .csv.
+"""
+
+import argparse
+import csv
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.core.block import Block
+from app.features import ShardInfo, StoredShard, append
+from app.loop.executors import LocalExecutor
+from app.loop.propose import Labelled, Plan, propose
+from app.strategies import AUTO, POOL_STRATEGIES, Need
+
+WIDTH, CLASSES, LABELS, BATCH, SHARD = 384, 10, 1_000, 100, 20_000
+CLUSTERS, NOISE = 300, 1.5
+MEMORY = 12 << 30  # of a rival, bytes; ours needs no limit
+RIVALS = {
+    "core_set": "CoreSet",
+    "badge": "Badge",
+    "typiclust": "TypiClust",
+    "dropquery": "DropQuery",
+    "clue": "Clue",
+    "prob_cover": "ProbCover",
+    "coverage": "MaxHerding",
+    "falcun": "Falcun",
+    "margin": "UncertaintySampling",
+    "entropy": "UncertaintySampling",
+    "discriminative": "DiscriminativeAL",
+    "contrastive": "ContrastiveAL",
+    "expected_error": "MonteCarloEER",
+    "bald": "GreedyBALD",
+    "batch_bald": "BatchBALD",
+    "vote_entropy": "QueryByCommittee",
+}
+RESULTS = Path(__file__).resolve().parent / "results"
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    """Measure what is asked for; one line each as it comes, then the table."""
+    given = argparse.ArgumentParser(description=__doc__)
+    given.add_argument("--rows", default="10000,100000,1000000")
+    given.add_argument("--only", default="", help="strategies with commas; all unless given")
+    given.add_argument("--limit", type=float, default=60, help="seconds of one run of ours")
+    given.add_argument("--rivals", default="10000", help="rows at which scikit-activeml is measured; empty for none")
+    given.add_argument("--rival-limit", type=float, default=20, help="seconds of one run of theirs")
+    given.add_argument("--isotropic", action="store_true", help="core_set on a pool without clusters too")
+    given.add_argument("--write", action="store_true", help="write the result files")
+    given.add_argument("--worker", help=argparse.SUPPRESS)
+    options = given.parse_args()
+    if options.worker:
+        print(json.dumps(_worked(json.loads(options.worker))))
+        return
+    names = options.only.split(",") if options.only else [AUTO, *POOL_STRATEGIES]
+    rival_rows = [int(rows) for rows in options.rivals.split(",") if rows]
+    found: list[dict[str, Any]] = []
+    for rows in map(int, options.rows.split(",")):
+        with tempfile.TemporaryDirectory(prefix="labelwise-strategies-") as folder:
+            _make(Path(folder) / "clusters", rows, NOISE)
+            jobs = [{"kind": "limits", "rows": rows, "name": "limits"}]
+            jobs += [{"kind": "ours", "rows": rows, "name": name} for name in names]
+            if rows in rival_rows:
+                jobs += [{"kind": "theirs", "rows": rows, "name": name} for name in names if name in RIVALS]
+            for job in jobs:
+                limit = options.rival_limit if job["kind"] == "theirs" else options.limit
+                found.append(_measured({**job, "folder": f"{folder}/clusters"}, limit))
+            if options.isotropic and "core_set" in names:
+                shutil.rmtree(Path(folder) / "clusters")
+                _make(Path(folder) / "isotropic", rows, None)
+                job = {"kind": "ours", "rows": rows, "name": "core_set", "folder": f"{folder}/isotropic"}
+                found.append({**_measured(job, options.limit), "name": "core_set, isotropic pool"})
+    table = _table(found)
+    print(table)
+    if options.write:
+        (RESULTS / "strategies.md").write_text(_page(table))
+        with (RESULTS / "strategies.csv").open("w", newline="") as file:
+            writer = csv.DictWriter(file, ["kind", "name", "rows", "seconds", "megabytes", "said"])
+            writer.writeheader()
+            writer.writerows({key: each.get(key, "") for key in writer.fieldnames} for each in found)
+
+
+def _make(folder: Path, rows: int, noise: float | None) -> None:
+    """Unit vectors around centers, or anywhere, in shards; the classes are the clusters modulo ten."""
+    rng = np.random.default_rng(0)
+    centers = rng.standard_normal((CLUSTERS, WIDTH), dtype=np.float32)
+    cluster = rng.integers(0, CLUSTERS, rows)
+    infos = []
+    for start in range(0, rows, SHARD):
+        part = cluster[start : start + SHARD]
+        matrix = rng.standard_normal((len(part), WIDTH), dtype=np.float32)
+        if noise is not None:
+            matrix = centers[part] + np.float32(noise) * matrix
+        matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+        ids = np.zeros((len(part), 3), dtype=np.int64)
+        ids[:, 0], ids[:, 2] = np.arange(start, start + len(part)) + 1, 1
+        infos.append(append(folder, ids, Block(matrix)))
+    (folder / "made.json").write_text(json.dumps([info.__dict__ for info in infos]))
+    np.save(folder / "classes.npy", cluster % CLASSES)
+
+
+def _measured(job: dict[str, Any], limit: float) -> dict[str, Any]:
+    """Run one job in a process of its own; what it found, or why there is nothing."""
+    command = [sys.executable, "-m", "benchmarks.strategies", "--worker", json.dumps(job)]
+    result = {"kind": job["kind"], "name": job["name"], "rows": job["rows"]}
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        try:
+            out, error = process.communicate(timeout=limit + 10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            result["said"] = f"> {limit:.0f} s"
+        else:
+            last = error.decode().strip().splitlines()[-1:] or [""]
+            result |= json.loads(out) if process.returncode == 0 else {"said": last[0][:80] or "killed"}
+    print(f"{result['kind']:>7} {result['rows']:>9,} {result['name']:<24} {_cell(result)}", file=sys.stderr, flush=True)
+    return result
+
+
+class _Memory(threading.Thread):
+    """The highest private memory of this process: mapped files do not count."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.begun, self.peak = _private(), 0
+
+    def run(self) -> None:
+        while True:
+            self.peak = max(self.peak, _private())
+            time.sleep(0.005)
+
+    @property
+    def megabytes(self) -> float:
+        return round(max(self.peak, _private()) / 1024 - self.begun / 1024, 1)
+
+
+def _private() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon"):
+            return int(line.split()[1])
+    return 0
+
+
+def _worked(job: dict[str, Any]) -> dict[str, Any]:
+    folder = Path(job["folder"])
+    shards = [StoredShard(folder, ShardInfo(**info)) for info in json.loads((folder / "made.json").read_text())]
+    classes = np.load(folder / "classes.npy")
+    if job["kind"] == "limits":
+        return _limits(shards)
+    if job["kind"] == "theirs":
+        return _theirs(job["name"], shards, classes)
+    rows = len(classes)
+    labelled = np.sort(np.random.default_rng(1).choice(rows, min(LABELS, rows // 2), replace=False))
+    dense = np.concatenate([shard.load().block.dense for shard in shards])[labelled]
+    several = Need.SEVERAL_CLASSES in getattr(POOL_STRATEGIES.get(job["name"]), "needs", ())
+    ids = np.zeros((len(labelled), 3), dtype=np.int64)
+    ids[:, 0], ids[:, 2] = labelled + 1, 1
+    taught = Labelled(
+        ids,
+        Block(np.ascontiguousarray(dense)),
+        np.eye(CLASSES, dtype=np.float32)[classes[labelled]],
+        np.ones(len(labelled)),
+        np.zeros(len(labelled), dtype=bool),
+    )
+    plan = Plan(tuple(range(CLASSES)), several, "text", strategy=job["name"], size=BATCH, seed=1)
+    memory = _Memory()
+    memory.start()
+    begun = time.monotonic()
+    with LocalExecutor() as executor:
+        proposal = propose(taught, shards, plan, executor, lambda _step, _fraction: None)
+    seconds = time.monotonic() - begun
+    assert len(proposal.ids) == BATCH
+    return {"seconds": round(seconds, 3), "megabytes": memory.megabytes, "said": proposal.fallback or ""}
+
+
+def _limits(shards: list[StoredShard]) -> dict[str, Any]:
+    """One pass over the memory that the features take (a sum of every number), second time."""
+    for _ in range(2):
+        begun = time.monotonic()
+        total = sum(float(shard.load().block.dense.sum(dtype=np.float32)) for shard in shards)
+        seconds = time.monotonic() - begun
+    assert np.isfinite(total)
+    return {"seconds": round(seconds, 3), "megabytes": 0.0}
+
+
+def _theirs(name: str, shards: list[StoredShard], classes: Any) -> dict[str, Any]:
+    from skactiveml import pool
+    from skactiveml.classifier import SklearnClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    import benchmarks.rivals as rivals
+
+    matrix = np.concatenate([shard.load().block.dense for shard in shards])
+    labels = np.full(len(matrix), np.nan)
+    labelled = np.sort(np.random.default_rng(1).choice(len(matrix), min(LABELS, len(matrix) // 2), replace=False))
+    labels[labelled] = classes[labelled]
+    model = SklearnClassifier(LogisticRegression(C=20.0), classes=list(range(CLASSES)))
+    strategy = getattr(pool, RIVALS[name])
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    memory = _Memory()
+    memory.start()
+    begun = time.monotonic()
+    picked = rivals.query(name, strategy, matrix, labels, model, BATCH)
+    seconds = time.monotonic() - begun
+    assert len(set(picked)) == BATCH
+    return {"seconds": round(seconds, 3), "megabytes": memory.megabytes, "said": ""}
+
+
+def _cell(found: dict[str, Any]) -> str:
+    if "seconds" not in found:
+        return str(found["said"])
+    text = f"{found['seconds']:.2f} s, {found['megabytes']:,.0f} MB"
+    return f"{text} ({found['said']})" if found.get("said") else text
+
+
+def _table(found: list[dict[str, Any]]) -> str:
+    sizes = sorted({each["rows"] for each in found})
+    of = {(each["kind"], each["name"], each["rows"]): _cell(each) for each in found}
+    lines = ["| strategy | " + " | ".join(f"{rows:,}" for rows in sizes) + " |", "|---" * (len(sizes) + 1) + "|"]
+    for kind, name in dict.fromkeys((each["kind"], each["name"]) for each in found if each["kind"] != "theirs"):
+        shown = "one pass over the memory" if kind == "limits" else f"`{name}`"
+        lines.append(f"| {shown} | " + " | ".join(of.get((kind, name, rows), "-") for rows in sizes) + " |")
+        if any(("theirs", name, rows) in of for rows in sizes) and kind == "ours":
+            theirs = " | ".join(of.get(("theirs", name, rows), "-") for rows in sizes)
+            lines.append(f"| scikit-activeml's {RIVALS[name]} | {theirs} |")
+    return "\n".join(lines)
+
+
+def _page(table: str) -> str:
+    return f"""# Time and memory of the query strategies
+
+`python -m benchmarks.strategies --isotropic --write`: a pool of {WIDTH} float32 columns in shards on disk
+({CLUSTERS} clusters), {CLASSES} classes, {LABELS:,} labels, a batch of {BATCH}, from the labels to the chosen order on
+{os.cpu_count()} cores; each in a process of its own. Memory is what the process took beside the mapped features.
+scikit-activeml gets the same features and labels in memory, and its own classifier; "> 20 s" is where it was stopped.
+All rows are in [strategies.csv](strategies.csv).
+
+{table}
+"""
+
+
+if __name__ == "__main__":
+    main()

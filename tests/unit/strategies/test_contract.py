@@ -1,0 +1,167 @@
+"""What every query strategy keeps to, whoever wrote it."""
+
+import tracemalloc
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from app.core.block import Block, Rows
+from app.loop import scoring
+from app.loop.executors import LocalExecutor
+from app.loop.needs import missing
+from app.loop.propose import Plan, propose
+from app.strategies import AUTO, POOL_STRATEGIES, Need
+from tests.unit.strategies.toys import ids_of, labelled, pool, run, takes_several
+
+NAMES = [AUTO, *POOL_STRATEGIES]
+OF_A_MODEL = {Need.PROBABILITIES, Need.COMMITTEE, Need.POSTERIOR, Need.REFIT}
+
+
+def needs(name: str) -> frozenset[Need]:
+    return POOL_STRATEGIES[name].needs
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_holds_k_different_items_of_the_pool_and_repeats_itself(name: str) -> None:
+    matrix = pool()
+    given = labelled(pool(9, seed=1), [0, 1, 2] * 3)
+
+    first, again = run(name, matrix, given), run(name, matrix, given)
+
+    picked = first.ids[:, 0].tolist()
+    assert len(set(picked)) == 10
+    assert set(picked) <= set(range(1, 61))
+    assert picked == again.ids[:, 0].tolist()
+    assert np.isfinite(first.scores).all()
+    assert first.fallback is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_choice_does_not_depend_on_how_the_pool_is_cut_or_on_threads(name: str) -> None:
+    for matrix, given in (
+        (pool(200), labelled(pool(9, seed=1), [0, 1, 2] * 3)),
+        (pool(2_500, 48, seed=5), labelled(pool(60, 48, seed=1), [0, 1, 2] * 20)),
+    ):
+        whole = run(name, matrix, given, size=40, cuts=1, threads=1).ids[:, 0]
+
+        for cuts in (7, 50):
+            assert run(name, matrix, given, size=40, cuts=cuts, threads=3).ids[:, 0].tolist() == whole.tolist()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shard_whose_items_are_all_answered_changes_nothing(name: str) -> None:
+    matrix, given = pool(7), labelled(pool(9, seed=1), [0, 1, 2] * 3)
+
+    whole, with_empty_shards = run(name, matrix, given, size=5), run(name, matrix, given, size=5, cuts=9)
+
+    assert whole.ids.tolist() == with_empty_shards.ids.tolist()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_small_and_strange_pools_are_served(name: str) -> None:
+    given = labelled(pool(9, seed=1), [0, 1, 2] * 3)
+
+    assert run(name, pool(1), given).ids.shape == (1, 3)
+    assert sorted(run(name, pool(4), given, size=100).ids[:, 0].tolist()) == [1, 2, 3, 4]
+    assert run(name, pool(0), given).ids.shape == (0, 3)
+    for strange in (np.repeat(pool(1), 30, axis=0), np.zeros((12, 5), dtype=np.float32)):
+        proposal = run(name, strange, given)
+
+        assert len(set(proposal.ids[:, 0].tolist())) == 10
+        assert proposal.fallback is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_features_without_any_meaning_in_the_labels_are_served(name: str) -> None:
+    given = labelled(np.zeros((9, 5), dtype=np.float32), [0, 1, 2] * 3)
+
+    assert len(set(run(name, pool(), given).ids[:, 0].tolist())) == 10
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_strategy_lacks_is_said_with_its_reason_and_the_order_is_random(name: str) -> None:
+    for given, why in ((labelled(pool(3), [0, 0, 0]), "only one class so far"), (labelled(pool(0), []), "no labels")):
+        proposal = run(name, pool(), given)
+
+        assert len(set(proposal.ids[:, 0].tolist())) == 10
+        if name == AUTO:
+            assert proposal.strategy == "coverage"
+            assert why in proposal.sentence
+        elif needs(name) & OF_A_MODEL or (Need.LABELLED in needs(name) and not len(given)):
+            assert proposal.strategy == "random"
+            assert why in (proposal.fallback or "") or takes_several(name)
+            assert name in proposal.sentence
+        else:
+            assert (proposal.strategy, proposal.fallback) == (name, None)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_several_classes_an_item_are_served_or_refused_by_name(name: str) -> None:
+    rng = np.random.default_rng(0)
+    given = labelled(pool(12, seed=1), [0, 1, 2] * 4)
+    given.targets[:] = (given.targets + (rng.random(given.targets.shape) < 0.3) > 0).astype(np.float32)
+
+    proposal = run(name, pool(), given, multiple=True)
+
+    assert len(set(proposal.ids[:, 0].tolist())) == 10
+    if name != AUTO and Need.ONE_CLASS in needs(name):
+        assert proposal.fallback == "random: several classes may hold for an item"
+        assert name in proposal.sentence
+    else:
+        assert proposal.fallback is None
+    if takes_several(name):
+        assert run(name, pool(), given, multiple=False).fallback == "random: only one class may hold for an item"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_features_that_are_not_finite_are_refused(name: str) -> None:
+    broken = np.full((9, 5), np.nan, dtype=np.float32)
+
+    with pytest.raises(ValueError, match="not finite"):
+        run(name, pool(), labelled(broken, [0, 1, 2] * 3))
+    with pytest.raises(ValueError, match="not finite"):
+        run(name, broken, labelled(pool(9), [0, 1, 2] * 3))
+
+
+@dataclass(frozen=True)
+class Made:
+    """A shard that is made when its turn comes, so that no array of the pool is there."""
+
+    number: int
+    rows: int = 1_500
+
+    def load(self) -> Rows:
+        matrix = pool(self.rows, 64, seed=self.number)
+        return Rows(ids_of(np.arange(self.rows) + self.number * self.rows), Block(matrix))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_memory_does_not_grow_with_the_pool(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoring, "SAMPLE_ROWS", 100)
+    monkeypatch.setattr(scoring, "kept_by", lambda _strategy, _size: 200)
+    given = labelled(pool(30, 64, seed=1), [0, 1, 2] * 10)
+    plan = Plan((1, 2, 3), takes_several(name), "text", strategy=name, size=20, seed=1)
+    peaks = []
+    for shards in (4, 4, 20):
+        with LocalExecutor(1) as executor:
+            tracemalloc.start()
+            propose(given, [Made(number) for number in range(shards)], plan, executor, lambda _step, _fraction: None)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+
+    more = 16 * 1_500 * 64 * 4  # bytes of the sixteen shards more
+    assert peaks[2] - peaks[1] < more / 4
+
+
+def test_needs_are_refused_in_words() -> None:
+    def lack(need: Need, *, multiple: bool = False, external: bool = False, labels: int = 3, why: str = "") -> str:
+        return missing(need, multiple, external, labels, why)
+
+    assert lack(Need.COMMITTEE, external=True) == "an outside model has no committee"
+    assert lack(Need.POSTERIOR, external=True) == "an outside model has no posterior draws"
+    assert lack(Need.REFIT, external=True) == "an outside model has no refittable learner"
+    assert lack(Need.PROBABILITIES, external=True) == ""
+    assert lack(Need.PROBABILITIES, why="no labels so far") == "no labels so far"
+    assert lack(Need.LABELLED, labels=0) == "no labels so far"
+    assert all(lack(need) == "" for need in Need if need is not Need.SEVERAL_CLASSES)
