@@ -45,7 +45,21 @@ QUERIES = {
     "metadata, a quarter": "metadata.source=web",
     "metadata, a thousand": "metadata.batch=517",
     "metadata, none": "metadata.source=nobody",
-    "metadata compared, few": "metadata.length:<1",
+    "number, none": "metadata.length:<1",
+    "number, a thousand": "metadata.batch:<1",
+    "number, half": "metadata.length:>75",
+    "number, all": "metadata.length:>0",
+    "number, half, by key": "metadata.length:>75&sort=key",
+    "number, a range": "metadata.length:>70&metadata.length:<73",
+    "number, the last tenth": "metadata.batch:>={last}",
+    "number, the last tenth, changed last": "metadata.batch:>={last}&sort=-updated",
+    "number, the last tenth, by change": "metadata.batch:>={last}&sort=updated",
+    "number, the last tenth, by key": "metadata.batch:>={last}&sort=key",
+    "number, the first tenth, newest": "metadata.batch:<{first}&sort=-created",
+    "number, a range in the middle": "metadata.batch:>={first}&metadata.batch:<{last}",
+    "two numbers": "metadata.length:>75&metadata.batch:>={last}",
+    "number and status": "metadata.length:>75&status=answered",
+    "number and words": "metadata.length:>75&q=lana",
     "predicted.probability": "predicted.probability:%3C0.6",
     "words, 30 % of the items": "q=lana",
     "words, a thousand": "q=word500",
@@ -94,7 +108,9 @@ def main() -> None:
         project = _project(client, settings, options.rows)
         _index(settings)
         print("| asked for | median ms | worst ms | items |\n|---|---|---|---|")
-        for name, query in QUERIES.items():
+        batches = options.rows // 1000
+        for name, form in QUERIES.items():
+            query = form.format(first=batches // 10, last=batches - batches // 10)
             times, items = _asked(client, f"/projects/{project}/items?{query}&limit=50")
             print(f"| {name} | {statistics.median(times):.0f} | {max(times):.0f} | {items} |", flush=True)
         _on_screen(settings, base, project)
@@ -123,7 +139,7 @@ def _project(client: httpx.Client, settings: Settings, rows: int) -> int:
 
 
 def _index(settings: Settings) -> None:
-    """Bring the full-text index up to the newest item."""
+    """Bring the full-text index and the numbers up to the newest item."""
     db = Database(settings.url)
     begun = time.monotonic()
     WorkerProcess(settings, db, {"index": search.run}).run_waiting(100_000)

@@ -21,15 +21,18 @@ WORDS = {
     "split": "The pool, or the client's own test set",
     "key": "Items of these keys",
     "q": "Words that all occur in the key or the content, each whole or its beginning of two letters or more",
-    "class": "Items with an answer that counts and names this class",
+    "class": "Items with an answer that counts and names this class; a manager's alone where there is one",
+    "annotator": "Items that this person answered",
+    "answered_after": "Items that somebody answered at or after a day of the project's zone, or a moment with its zone",
+    "answered_before": "Items that somebody answered before it",
+    "kind": "Items with an answer that counts and was asked for this reason (managers)",
+    "disputed": "Items whose label is a tie",
+    "queued": "Items that wait in the order that is served",
+    "learned": "Items from whose answers the round of this number learned",
     "predicted.class": "Items that the current round takes for this class",
     "predicted.probability": "Comparison, as `predicted.probability:<0.6`: how sure the current round is",
     "metadata.<name>": "Equal to this; numbers are compared too, as `metadata.year:>=1990`",
 }
-
-
-def _choices(name: str) -> dict[str, Any]:
-    return {"enum": list(filters.CHOICES[name])} if name in filters.CHOICES else {}
 
 
 DESCRIBED: dict[str, Any] = {

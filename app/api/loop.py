@@ -65,6 +65,7 @@ class PaceOut(BaseModel):
     user: str
     answers: int
     today: int
+    day: str
     seconds_median: float | None
     agreement: float | None
     compared: int

@@ -18,11 +18,15 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "status": ("open", "answered", "skipped", "stuck", "flagged", "excluded", "fetching", "failed", "test"),
     "state": ("open", "excluded", "fetching", "failed"),
     "split": ("pool", "audit"),
+    "kind": ("query", "audit", "gold", "review", "stream", "synthetic", "random", "import"),
+    "disputed": ("true",),
+    "queued": ("true",),
 }
-TEXTS = ("key", "q", "class", "predicted.class")
+TEXTS = ("key", "q", "class", "predicted.class", "annotator", "answered_after", "answered_before")
+COUNTS = ("learned",)  # the number of a round
 NUMBERS = ("predicted.probability",)
 METADATA = "metadata."
-FIELDS = (*CHOICES, *TEXTS, *NUMBERS, f"{METADATA}<name>")
+FIELDS = (*CHOICES, *TEXTS, *COUNTS, *NUMBERS, f"{METADATA}<name>")
 
 MAX_CHARACTERS = 200_000  # 200 keys of 512 bytes, percent-encoded, and some more
 MAX_PARTS = 250
@@ -30,6 +34,7 @@ MAX_KEYS = 200
 MAX_VALUE = 1_000  # characters
 MAX_WORDS = 10  # of all `q` together
 COMPARED = re.compile(r"(.*):(<=|>=|<|>)(.*)", re.DOTALL)
+COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -123,6 +128,8 @@ def _checked(name: str, value: str) -> str:
         if value not in CHOICES[name]:
             raise Invalid(f"{name} is one of {', '.join(CHOICES[name])}", fields={name: "unknown value"})
         return value
+    if name in COUNTS and not COUNT.fullmatch(value):
+        raise Invalid(f"{name} is the number of a round", fields={name: "not a number"})
     if name in NUMBERS:
         raise Invalid(f"{name} is compared, as {name}:<0.6", fields={name: "compare it with a number"})
     _known(name)
@@ -144,7 +151,7 @@ def _number(name: str, value: str) -> float:
 
 def _known(name: str) -> None:
     check_text(name, what="the name of a field", limit=MAX_VALUE)
-    if name in TEXTS or name in CHOICES or (name.startswith(METADATA) and name != METADATA):
+    if name in TEXTS or name in CHOICES or name in COUNTS or (name.startswith(METADATA) and name != METADATA):
         return
     shown = name[:80]
     raise Invalid(f"unknown field {shown!r}; there are {', '.join(FIELDS)}", fields={shown: "unknown"})

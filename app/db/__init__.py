@@ -11,7 +11,7 @@ from app.db.leases import Flag, Lease
 from app.db.predictions import PredictionSet, PredictionShard
 from app.db.projects import Member, Project, ProjectClass, Serving
 from app.db.rounds import Prediction, QueueEntry, Round
-from app.db.search import SearchIndex
+from app.db.search import ItemNumber, SearchIndex
 from app.db.session import Database, ReadSession
 from app.db.snapshots import Snapshot
 from app.db.users import BrowserSession, OneTimeLink, SignInFailure, Token, User
@@ -32,6 +32,7 @@ __all__ = [
     "Flag",
     "Guidelines",
     "Item",
+    "ItemNumber",
     "Job",
     "KeyedRequest",
     "Lease",

@@ -18,7 +18,7 @@ from app.core.text import INT64_MAX, check_json
 from app.db import Edit, Item, Job, Project, WriteSession
 from app.db.session import now
 from app.services import filters, jobs, search
-from app.services.access import Person, project_for
+from app.services.access import Person, project_and_role, project_for
 from app.services.jobs import Done, More, Running
 
 MOST = 10_000  # items of one change
@@ -38,7 +38,8 @@ class Started:
 
 def count(session: Session, person: Person, ref: int | str, wanted: Filter) -> int:
     """How many items fit a filter, counted to one more than a change may take; for reviewers and managers."""
-    project = project_for(session, person, ref, "reviewer")
+    project, role = project_and_role(session, person, ref, "reviewer")
+    filters.permit(wanted, manager=role == "manager")
     return len(_ids(session, project, wanted))
 
 

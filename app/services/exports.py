@@ -65,6 +65,7 @@ def write(
         consensus.one_moment(session)
         project = project_for(session, person, ref, "reviewer")
         whole = _is_manager(session, person, ref)
+        filters.permit(wanted, manager=whole)
         which = filters.conditions(session, project, wanted)
         if view == "annotations":
             rows = annotation_rows(session, project, extra, which, whole=whole)

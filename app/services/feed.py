@@ -26,9 +26,8 @@ from sqlalchemy import ColumnElement, or_, select, text
 from sqlalchemy.orm import Session, aliased
 
 from app.core.errors import Invalid
-from app.core.text import fold
-from app.db import Annotation, Database, Member, Project, User
-from app.services import answers, filters
+from app.db import Annotation, Database, Project
+from app.services import answered, answers
 from app.services.access import Person, project_and_role
 from app.services.answers import StoredAnnotation
 
@@ -146,32 +145,17 @@ def _check_not_beyond(session: Session, after: int) -> None:
 def _conditions(session: Session, project: Project, wanted: Wanted) -> list[ColumnElement[bool]]:
     found = []
     if wanted.annotator is not None:
-        found.append(_by(session, project, wanted.annotator))
+        found.append(answered.given_by(session, project, wanted.annotator))
     if wanted.class_name is not None:
-        numbers = filters.class_numbers(session, project, wanted.class_name, field="class")
+        numbers = answered.class_numbers(session, project, wanted.class_name, field="class")
         before = aliased(Annotation)
         named_before = select(before.id).where(
             before.answer_id == Annotation.answer_id,
             before.version == Annotation.version - 1,
-            filters.names_class(project, before.label, numbers),
+            answered.names_class(project, before.label, numbers),
         )
-        found.append(or_(filters.names_class(project, Annotation.label, numbers), named_before.exists()))
+        found.append(or_(answered.names_class(project, Annotation.label, numbers), named_before.exists()))
     return found
-
-
-def _by(session: Session, project: Project, name: str) -> ColumnElement[bool]:
-    """Answers of a person with an account or of whoever a file named so; Invalid for a name that nobody has here."""
-    user = session.execute(select(User.id).where(User.folded_name == fold(name))).scalar_one_or_none()
-    named = (Annotation.annotator_name == name) & Annotation.annotator_id.is_(None)
-    mine = or_(named, Annotation.annotator_id == user) if user is not None else named
-    known = user is not None and session.get(Member, (project.id, user)) is not None
-    if not known and session.execute(select(Annotation.id).where(_in(project), mine).limit(1)).first() is None:
-        raise Invalid(f"nobody called {name[:80]!r} has answered here", fields={"annotator": "unknown"})
-    return mine
-
-
-def _in(project: Project) -> ColumnElement[bool]:
-    return Annotation.project_id == project.id
 
 
 def _change(session: Session, row: Any, *, kinds: bool) -> Change:

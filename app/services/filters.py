@@ -1,35 +1,28 @@
 """What a filter means in the tables: one condition on `items` for each of its parts.
 
 Words and values of metadata are looked up in the full-text index, answers, notes and the round's opinions in their own
-tables; the rest is a test of one row. A part that few items fit gives their ids, and those alone are read; one that
-many fit is tested item by item along the order asked for, where the first ones are soon found. A comparison of
-metadata, and words without a letter or digit, cost a pass over the project's items. What the model thinks is known of
+tables, numbers of metadata in a table of theirs; the rest is a test of one row. A part that few items fit gives their
+ids, and those alone are read; one that many fit is tested item by item along the order asked for, where the first ones
+are soon found. Words without a letter or digit cost a pass over the project's items. What the model thinks is known of
 the items that the current round put in order and of its random sample, and of no others.
 """
 
-import operator
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, and_, any_, exists, false, func, null, or_, select, union_all
+from sqlalchemy import ColumnElement, Subquery, and_, exists, false, null, or_, select, union_all
 from sqlalchemy.orm import Session, aliased, defer
 
 from app.core import filters
-from app.core.errors import Invalid
+from app.core.errors import Forbidden
 from app.core.filters import Condition, Filter
-from app.core.text import fold
-from app.db import Annotation, Item, Lease, Prediction, Project, QueueEntry, Round, Serving
-from app.db.functions import AnyMemberLike, Holds, Largest, MemberNumber, MemberText, Tested
-from app.services import flags, search, tasks
+from app.db import Item, Lease, Prediction, Project, QueueEntry, Round, Serving
+from app.db.functions import AnyMemberLike, Largest, MemberNumber, MemberText, Tested
+from app.services import answered, flags, numbers, search
+from app.services.among import among, are_few
 from app.services.leases import SKIPS_UNTIL_A_LOOK
 
-COMPARE: dict[str, Callable[[Any, float], ColumnElement[bool]]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
 CONTENT = ("key", "q")  # with the metadata all that an annotator may choose by: the rest tells what others think
+MANAGERS = frozenset({"kind"})
 LIKELY = 0.5  # from which on a class is predicted where an item may have several
 STATUS: dict[str, dict[str, Any]] = {
     "open": {"state": "open", "split": "pool", "done": False},
@@ -39,7 +32,6 @@ STATUS: dict[str, dict[str, Any]] = {
     "fetching": {"state": "fetching"},
     "failed": {"state": "failed"},
 }
-FEW = 20_000  # so many items are read by their ids; more are tested one by one in the order that is asked for
 
 
 def content_only(wanted: Filter) -> bool:
@@ -47,16 +39,34 @@ def content_only(wanted: Filter) -> bool:
     return all(each.metadata is not None or each.name in CONTENT for each in wanted.conditions)
 
 
+def permit(wanted: Filter, *, manager: bool) -> None:
+    """Raise Forbidden where a filter asks why items were served, which only managers are told."""
+    if not manager and MANAGERS.intersection(wanted.names):
+        raise Forbidden("only managers choose by kind")
+
+
 def conditions(session: Session, project: Project, wanted: Filter) -> list[ColumnElement[bool]]:
     """What must hold of a row of `items`. Raises Invalid for a class that the project does not have."""
     indexed = [each for each in wanted.conditions if searches(each)]
-    others = [_condition(session, project, each) for each in wanted.conditions if each not in indexed]
-    return [*(_looked_up(session, project, indexed) if indexed else []), *others]
+    compared = [each for each in wanted.conditions if compares(each)]
+    given = [each for each in wanted.conditions if each.name in answered.GIVEN]
+    others = [each for each in wanted.conditions if each not in (*indexed, *compared, *given)]
+    return [
+        *(_looked_up(session, project, indexed) if indexed else []),
+        *(_compared(session, project, compared) if compared else []),
+        *([answered.given(session, project, given)] if given else []),
+        *(_condition(session, project, each) for each in others),
+    ]
 
 
 def searches(asked: Condition) -> bool:
     """Whether a part of a filter is looked up in the full-text index."""
     return asked.name == "q" or (asked.metadata is not None and asked.operator == "=")
+
+
+def compares(asked: Condition) -> bool:
+    """Whether a part of a filter compares a number in the metadata."""
+    return asked.metadata is not None and asked.operator != "="
 
 
 def current_round(session: Session, project: Project) -> Round | None:
@@ -83,30 +93,7 @@ def predicted(round_id: int) -> Subquery:
     return both.subquery("predicted")
 
 
-def class_numbers(session: Session, project: Project, name: str, *, field: str) -> list[int]:
-    """The id of a class by its present or a former name, with those of the classes that were merged into it.
-
-    Raises:
-        Invalid: the project has no such class; names the field.
-    """
-    question = tasks.driving(tasks.questions(session, project))
-    if fold(name) not in question.aliases:
-        shown = name[:80]
-        raise Invalid(f"the project has no class {shown!r}", fields={field: "unknown class"})
-    return tasks.meaning(question, question.aliases[fold(name)])
-
-
-def names_class(project: Project, label: Any, numbers: Sequence[int]) -> ColumnElement[bool]:
-    """Whether a column of labels names one of some classes."""
-    label = label[project.task["questions"][0]["id"]]
-    if _multiple(project):
-        return or_(*(Holds(label["class_ids"], number) for number in numbers))
-    return cast("ColumnElement[bool]", label["class_id"].as_integer().in_(numbers))
-
-
 def _condition(session: Session, project: Project, asked: Condition) -> ColumnElement[bool]:
-    if asked.metadata is not None:
-        return _metadata(asked, asked.metadata)
     match asked.name:
         case "key":
             return Item.key.in_(asked.values)
@@ -115,7 +102,13 @@ def _condition(session: Session, project: Project, asked: Condition) -> ColumnEl
         case "status":
             return or_(*(_status(session, project, each) for each in asked.values))
         case "class":
-            return _answered_with(session, project, _numbers(session, project, asked))
+            return answered.of_class(session, project, _class_ids(session, project, asked))
+        case "disputed":
+            return answered.disputed(session, project)
+        case "queued":
+            return _queued(session, project)
+        case "learned":
+            return or_(*(answered.learned(session, project, int(each)) for each in asked.values))
     return _predicted(session, project, asked)
 
 
@@ -130,7 +123,7 @@ def _looked_up(session: Session, project: Project, asked: list[Condition]) -> li
     reached = search.reach(session, project.id)
     if not groups or reached.to == 0:
         return [*tests, *(_mentions(project, word) for word in words)]
-    found = _among(session, search.matching(session, groups))
+    found = among(session, search.matching(session, groups))
     if not reached.whole:
         found = or_(found, and_(Item.id > reached.to, *(_mentions(project, word) for word in words)))
     return [found, *tests]
@@ -141,27 +134,23 @@ def _meant(asked: Condition) -> list[str | float]:
     return [*asked.values, *(float(each) for each in asked.values if filters.NUMBER.fullmatch(each))]
 
 
-def _among(session: Session, found: Any) -> ColumnElement[bool]:
-    """Whether an item's id is one of a select's; databases begin with a few ids, and end with many."""
-    few = _are_few(session, found)
-    if few and session.get_bind().dialect.name == "postgresql":  # an array is never taken for a reason to read all
-        return Item.id == any_(func.array(found.scalar_subquery()))
-    return (Item.id if few else Tested(Item.id)).in_(found)
-
-
-def _are_few(session: Session, found: Any) -> bool:
-    """Whether a select gives few rows; reads no more of them than it takes to know."""
-    some = select(found.subquery().c[0]).limit(FEW + 1).subquery()
-    return int(session.execute(select(func.count()).select_from(some)).scalar_one()) <= FEW
+def _compared(session: Session, project: Project, asked: list[Condition]) -> list[ColumnElement[bool]]:
+    """Comparisons of metadata, those of one name together."""
+    by_name: dict[str, list[Condition]] = {}
+    for each in asked:
+        by_name.setdefault(each.metadata or "", []).append(each)
+    reached = search.reach(session, project.id).numbers
+    return [
+        condition
+        for name, comparisons in by_name.items()
+        for condition in numbers.fitting(session, project.id, name, comparisons, reached)
+    ]
 
 
 def _metadata(asked: Condition, name: str) -> ColumnElement[bool]:
-    number = MemberNumber(Item.meta, name)
-    if asked.operator != "=":
-        return COMPARE[asked.operator](number, asked.number)
-    numbers = [float(each) for each in asked.values if filters.NUMBER.fullmatch(each)]
+    meant = [float(each) for each in asked.values if filters.NUMBER.fullmatch(each)]
     same = MemberText(Item.meta, name).in_(asked.values)
-    return or_(same, number.in_(numbers)) if numbers else same
+    return or_(same, MemberNumber(Item.meta, name).in_(meant)) if meant else same
 
 
 def _status(session: Session, project: Project, status: str) -> ColumnElement[bool]:
@@ -174,9 +163,17 @@ def _status(session: Session, project: Project, status: str) -> ColumnElement[bo
         return and_(Item.state == "open", ~Item.done, Item.skips >= SKIPS_UNTIL_A_LOOK)
     own, wanted = aliased(Item), STATUS[status].items()
     found = select(own.id).where(own.project_id == project.id, *(getattr(own, name) == value for name, value in wanted))
-    if _are_few(session, found):
+    if are_few(session, found):
         return Item.id.in_(found)
     return and_(*(Tested(getattr(Item, name)) == value for name, value in wanted))
+
+
+def _queued(session: Session, project: Project) -> ColumnElement[bool]:
+    """Whether an item waits in the order that is served."""
+    current = current_round(session, project)
+    if current is None:
+        return false()
+    return Item.id.in_(select(QueueEntry.item_id).where(QueueEntry.round_id == current.id, ~QueueEntry.done))
 
 
 def _mentions(project: Project, word: str) -> ColumnElement[bool]:
@@ -189,37 +186,23 @@ def _mentions(project: Project, word: str) -> ColumnElement[bool]:
     return or_(in_key, shown.as_string().icontains(word, autoescape=True))
 
 
-def _numbers(session: Session, project: Project, asked: Condition) -> list[int]:
+def _class_ids(session: Session, project: Project, asked: Condition) -> list[int]:
     """The ids of classes by their present or former names, those that were merged into them among them."""
-    return [number for name in asked.values for number in class_numbers(session, project, name, field=asked.name)]
-
-
-def _answered_with(session: Session, project: Project, numbers: Sequence[int]) -> ColumnElement[bool]:
-    """Whether one of the answers that count names one of the classes."""
-    answer, newer = aliased(Annotation), aliased(Annotation)  # an export selects from annotations itself
-    own = aliased(Item)
-    found = select(answer.item_id).where(
-        answer.project_id == project.id,
-        ~answer.retracted,
-        or_(answer.counted, answer.decisive),
-        names_class(project, answer.label, numbers),
-        ~exists().where(newer.answer_id == answer.answer_id, newer.version > answer.version),
-    )
-    if _are_few(session, select(Annotation.id).where(Annotation.project_id == project.id)):
-        return Item.id.in_(found.join(own, and_(own.id == answer.item_id, own.revision == answer.item_revision)))
-    return found.where(answer.item_id == Item.id, answer.item_revision == Item.revision).correlate(Item).exists()
+    return [
+        number for name in asked.values for number in answered.class_numbers(session, project, name, field=asked.name)
+    ]
 
 
 def _predicted(session: Session, project: Project, asked: Condition) -> ColumnElement[bool]:
-    numbers = _numbers(session, project, asked) if asked.name == "predicted.class" else []
+    chosen = _class_ids(session, project, asked) if asked.name == "predicted.class" else []
     current = current_round(session, project)
     if current is None:
         return false()
     known = predicted(current.id)
     if asked.name == "predicted.probability":
-        holding: ColumnElement[bool] = COMPARE[asked.operator](known.c.best, asked.number)
+        holding: ColumnElement[bool] = numbers.COMPARE[asked.operator](known.c.best, asked.number)
     else:
-        places = [current.class_ids.index(number) for number in numbers if number in current.class_ids]
+        places = [current.class_ids.index(number) for number in chosen if number in current.class_ids]
         likely: list[Any] = [known.c.probabilities[place].as_float() for place in places]
         multiple = _multiple(project)
         holding = or_(false(), *(each >= (LIKELY if multiple else known.c.best) for each in likely))

@@ -17,7 +17,7 @@ from app.core.filters import Filter
 from app.core.text import read_json, write_json
 from app.db import Item, Project, Round
 from app.services import filters, search, tasks
-from app.services.access import Person, project_for
+from app.services.access import Person, project_and_role
 
 SORTS = ("key", "created", "updated", "score", "probability")
 NOT_DELETED = text("items.state != 'deleted'")  # word for word the condition of the index on keys
@@ -60,7 +60,8 @@ def page(
     name, down = sort.removeprefix("-"), sort.startswith("-")
     if name not in SORTS:
         raise Invalid(f"sort is one of {', '.join(SORTS)}, with - before it to reverse", fields={"sort": sort[:40]})
-    project = project_for(session, person, ref, "reviewer")
+    project, role = project_and_role(session, person, ref, "reviewer")
+    filters.permit(wanted, manager=role == "manager")
     all_of_it = select(Item).where(Item.project_id == project.id, NOT_DELETED)
     fitting = all_of_it.where(*filters.conditions(session, project, wanted))
     behind = None if place is None else read_json(place.encode())
@@ -71,7 +72,9 @@ def page(
         found = _by_column(session, fitting, name, down, limit + 1, behind)
     more = write_json(found[limit - 1][1]) if len(found) > limit else None
     items = [item for item, _ in found[:limit]]
-    lacking = search.unindexed(session, project.id) if any(map(filters.searches, wanted.conditions)) else None
+    compared = any(map(filters.compares, wanted.conditions))
+    searched = compared or any(map(filters.searches, wanted.conditions))
+    lacking = search.unindexed(session, project.id, compared=compared) if searched else None
     return ItemsPage(project, items, opinions(session, project, current, [item.id for item in items]), more, lacking)
 
 
@@ -101,8 +104,11 @@ def _by_column(session: Session, fitting: Select[Any], name: str, down: bool, li
     order = columns[name]
     if behind is not None and name == "updated":
         behind = [datetime.fromisoformat(behind[0]), behind[1]]
-    rows = session.execute(_walk(fitting, order, down, behind).limit(limit)).scalars()
-    return [(item, [_plain(getattr(item, each.key)) for each in order]) for item in rows]
+    # The ids first: sorting many whole rows would cost ten times what sorting their places does.
+    ids = session.execute(_walk(fitting.with_only_columns(Item.id), order, down, behind).limit(limit)).scalars().all()
+    known = {item.id: item for item in session.execute(select(Item).where(Item.id.in_(ids))).scalars()}
+    found = [known[number] for number in ids if number in known]
+    return [(item, [_plain(getattr(item, each.key)) for each in order]) for item in found]
 
 
 def _by_opinion(

@@ -1,8 +1,8 @@
 """What a lead looks at: is it learning, is it worth going on, what do people do."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session, defer
 from app.db import Annotation, Item, Prediction, Project, Round, Serving
 from app.evaluation.intervals import in_words
 from app.loop.evaluate import FEWEST_AUDIT
-from app.services import answers, demo, flags, goal, status, tasks
+from app.services import answered, answers, demo, filters, flags, goal, status, tasks
 from app.services.access import Person, project_for
 from app.services.labels import label_set
+from app.task_types.base import Question
 
 CURVE_ROUNDS = 500
 ROUNDS_SHOWN = 50
@@ -39,6 +40,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         "curve": points,
         "random": random_curve(session, project, points),
         "balance": _balance(session, project, last),
+        "disputed": len(answered.disputed_ids(session, project)) if project.overlap > 1 else 0,
         "balance_of": ((last.metrics or {}) if last else {}).get("balance_of", "audit"),
         "pace": pace(session, project, None, moment),
         "rounds": [_brief(row) for row in rows],
@@ -144,13 +146,18 @@ def progress(session: Session, person: Person, project_ref: int | str, moment: d
 
 
 def pace(session: Session, project: Project, annotator_id: int | None, moment: datetime) -> dict[str, Any]:
-    """Answers today and in the last seven days, in the project's zone, and the median seconds of an answer."""
+    """Answers today and on the last seven days, in the project's zone, with the items they are of; median seconds.
+
+    An answer belongs to the day of its first version; one that was taken back is none.
+    """
     zone = goal.zone_of(project)
-    since = moment - timedelta(days=7)
+    today = moment.astimezone(zone).date()
+    since = datetime.combine(today - timedelta(days=6), time.min, zone)
     statement = (
-        select(Annotation.created_at, Annotation.seconds_spent)
+        select(Annotation.created_at, Annotation.seconds_spent, Annotation.item_id, Item.state)
+        .join(Item, Item.id == Annotation.item_id)
         .where(Annotation.project_id == project.id, Annotation.version == 1, Annotation.origin == "human")
-        .where(Annotation.created_at >= since)
+        .where(Annotation.created_at >= since, ~answered.taken_back(Annotation))
         .order_by(Annotation.id.desc())
         .limit(50_000)
     )
@@ -158,12 +165,16 @@ def pace(session: Session, project: Project, annotator_id: int | None, moment: d
         statement = statement.where(Annotation.annotator_id == annotator_id)
     rows = session.execute(statement).all()
     days = Counter(row.created_at.astimezone(zone).date() for row in rows)
-    today = moment.astimezone(zone).date()
+    items: dict[Any, set[int]] = defaultdict(set)
+    for row in rows:
+        if row.state != "deleted":
+            items[row.created_at.astimezone(zone).date()].add(row.item_id)
     week = [today - timedelta(days=back) for back in range(6, -1, -1)]
     seconds = sorted(row.seconds_spent for row in rows if row.seconds_spent > 0)
     return {
         "today": days[today],
-        "last_7_days": [{"day": day.isoformat(), "answers": days[day]} for day in week],
+        "last_7_days": [{"day": day.isoformat(), "answers": days[day], "items": len(items[day])} for day in week],
+        "items_7_days": len(set().union(*items.values())),
         "total": len(rows),
         "seconds_median": round(seconds[len(seconds) // 2], 1) if seconds else None,
     }
@@ -184,11 +195,12 @@ def wall(session: Session, person: Person, project_ref: int | str, count: int) -
     question = tasks.driving(tasks.questions(session, project))
     classes = tasks.classes_of(session, project.id, retired=False)
     piles: dict[int, list[dict[str, Any]]] = {each.number: [] for each in classes}
+    totals = Counter[int]()
     if current is not None:
         rows = session.execute(
             select(Item.id, Item.key, Item.payload, Prediction.probabilities)
             .join(Prediction, Prediction.item_id == Item.id)
-            .where(Prediction.round_id == current.id, ~Item.done, Item.state == "open")
+            .where(Prediction.round_id == current.id, ~Item.done, Item.state == "open", Item.split == "pool")
             .order_by(Item.draw)
             .limit(min(count, WALL_MOST))
         ).all()
@@ -198,14 +210,34 @@ def wall(session: Session, person: Person, project_ref: int | str, count: int) -
             if pile is not None:
                 shown = {"id": row.id, "key": row.key, "payload": row.payload}
                 pile.append(shown | {"probability": round(share, 3)})
+        totals = _predicted_open(session, question, current)
     return {
         "round": current.number if current else None,
         "modality": project.modality,
         "piles": [
-            {"class": {"id": each.number, "name": each.name, "color": each.color}, "items": piles[each.number]}
+            {
+                "class": {"id": each.number, "name": each.name, "color": each.color},
+                "items": piles[each.number],
+                "total": totals[each.number],
+            }
             for each in classes
         ],
     }
+
+
+def _predicted_open(session: Session, question: Question, current: Round) -> Counter[int]:
+    """How many open items a round takes for each class, of those that it has an opinion of."""
+    known = filters.predicted(current.id)
+    rows = session.execute(
+        select(known.c.probabilities, known.c.best)
+        .join(Item, Item.id == known.c.item_id)
+        .where(Item.state == "open", ~Item.done, Item.split == "pool", known.c.best.is_not(None))
+    ).all()
+    found = Counter[int]()
+    for row in rows:
+        pairs = zip(current.class_ids, row.probabilities, strict=False)
+        found.update({question.merged.get(number, number) for number, share in pairs if share >= row.best})
+    return found
 
 
 def _judged(row: Any) -> dict[str, Any]:
@@ -227,6 +259,7 @@ def _balance(session: Session, project: Project, last: Round | None) -> list[dic
     labelled = label_set(session, project.id, question, [each.number for each in classes])
     taught = [item.shares for item in labelled.items if not item.imported_test]
     counts = [float(sum(shares[i] for shares in taught)) for i in range(len(classes))]
+    named = [sum(bool(shares[i] > 0) for shares in taught) for i in range(len(classes))]
     judged = ((last.metrics or {}) if last else {}).get("balance", [])
     # What a round found of classes that were merged meanwhile holds for none of them: nothing until the next round.
     stale = {question.merged.get(each["class_id"]) for each in judged} - {None}
@@ -235,6 +268,7 @@ def _balance(session: Session, project: Project, last: Round | None) -> list[dic
         {
             "class": {"id": each.number, "name": each.name, "color": each.color},
             "labels": round(counts[i], 1),
+            "items": named[i],  # of which one answer at least says so
             "label_share": round(counts[i] / max(len(taught), 1), 4),
             "pool": pool.get(each.number),
         }

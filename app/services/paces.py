@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.db import Annotation, Item, Project, User
-from app.services import goal, tasks
+from app.services import answered, goal, tasks
 from app.services.access import RANK, Person, project_and_role
 from app.task_types import TASK_TYPES
 
@@ -28,19 +28,24 @@ class Pace:
     user: str
     answers: int
     today: int
+    day: str  # what today is in the project's zone, as 2026-11-28
     seconds_median: float | None
     agreement: float | None
     compared: int
 
 
 def paces(session: Session, person: Person, ref: int | str, moment: datetime) -> list[Pace]:
-    """Everybody who answered here, by name; an annotator sees the own line alone. O(answers)."""
+    """Everybody who answered here, by name; an annotator sees the own line alone. O(answers).
+
+    Answers that were taken back are none.
+    """
     project, role = project_and_role(session, person, ref)
     only = person.id if RANK[role] < RANK["reviewer"] else None
     statement = (
         select(Annotation.annotator_id, Annotation.created_at, Annotation.seconds_spent, User.name)
         .join(User, User.id == Annotation.annotator_id)
         .where(Annotation.project_id == project.id, Annotation.version == 1, Annotation.origin == "human")
+        .where(~answered.taken_back(Annotation))
     )
     if only is not None:
         statement = statement.where(Annotation.annotator_id == only)
@@ -59,6 +64,7 @@ def _pace(project: Project, key: tuple[str, int], rows: list[Any], agreed: list[
         id=key[1],
         user=key[0],
         answers=len(rows),
+        day=today.isoformat(),
         today=sum(row.created_at.astimezone(zone).date() == today for row in rows),
         seconds_median=round(seconds[len(seconds) // 2], 1) if seconds else None,
         agreement=round(sum(agreed) / len(agreed), 4) if len(agreed) >= FEWEST else None,

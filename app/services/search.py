@@ -21,7 +21,7 @@ from sqlalchemy import Row, bindparam, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from app.db import Item, SearchIndex, WriteSession
-from app.services import jobs
+from app.services import jobs, numbers
 from app.services.jobs import Done, More, Running
 
 SLICE_SECONDS = 1.5
@@ -52,14 +52,18 @@ FOUND = {
 
 @dataclass(frozen=True)
 class Reach:
-    """How far the index of a project goes: every item up to the id `to` is in it, up to `last` there are items."""
+    """How far the index of a project goes: words and values of every item up to the id `to`, numbers up to `numbers`.
+
+    Up to `last` there are items.
+    """
 
     to: int
+    numbers: int
     last: int
 
     @property
     def whole(self) -> bool:
-        """Whether no item is missing."""
+        """Whether the words of no item are missing."""
         return self.to >= self.last
 
 
@@ -78,17 +82,22 @@ def words(given: str) -> list[str]:
 
 def reach(session: Session, project_id: int) -> Reach:
     """How far the index of a project goes; two look-ups."""
-    to = session.execute(select(SearchIndex.indexed_to).where(SearchIndex.project_id == project_id)).scalar()
+    columns = select(SearchIndex.indexed_to, SearchIndex.numbers_to).where(SearchIndex.project_id == project_id)
+    to, numbers_to = session.execute(columns).first() or (0, 0)
     last = session.execute(select(func.max(Item.id)).where(Item.project_id == project_id)).scalar()
-    return Reach(to or 0, last or 0)
+    return Reach(to, numbers_to, last or 0)
 
 
-def unindexed(session: Session, project_id: int) -> Unindexed | None:
-    """What the index lacks; None where it holds every item. Counts the items only where it does not."""
+def unindexed(session: Session, project_id: int, *, compared: bool = False) -> Unindexed | None:
+    """What the index lacks; None where it holds every item. Counts the items only where it does not.
+
+    Words are looked at, with `compared` the numbers too.
+    """
     found = reach(session, project_id)
-    if found.whole:
+    to = min(found.to, found.numbers) if compared else found.to
+    if to >= found.last:
         return None
-    counted = select(func.count(), func.count().filter(Item.id <= found.to)).where(Item.project_id == project_id)
+    counted = select(func.count(), func.count().filter(Item.id <= to)).where(Item.project_id == project_id)
     total, indexed = session.execute(counted).one()
     return Unindexed(indexed, total - indexed)
 
@@ -132,8 +141,10 @@ def kept_up(session: WriteSession, project_id: int, item_ids: Sequence[int]) -> 
     seen = reach(session, project_id).to
     ids = [each for each in item_ids if not sqlite or each <= seen]
     before = _terms_of(session, project_id, ids) if sqlite else {}
+    numbered = _numbers_of(session, project_id, item_ids)
     yield
     session.flush()
+    numbers.change(session, numbered, _numbers_of(session, project_id, item_ids))
     after = _terms_of(session, project_id, ids)
     changed = [each for each in ids if before.get(each) != after[each]]
     if not changed:
@@ -174,7 +185,8 @@ def _chunk(running: Running, last: int) -> int:
     assert running.project_id is not None
     project_id = running.project_id
     with running.db.write() as session:
-        to = reach(session, project_id).to
+        before = reach(session, project_id)
+        to = min(before.to, before.numbers)
         rows = session.execute(
             select(Item.id, Item.key, Item.payload, Item.meta)
             .where(Item.project_id == project_id, Item.id > to, Item.id <= last)
@@ -183,11 +195,22 @@ def _chunk(running: Running, last: int) -> int:
         ).all()
         to = rows[-1].id if len(rows) == CHUNK else max(last, to)
         running.checkpoint(session, progress={"step": "search", "done": to, "total": last})
-        if rows:
+        worded = [row for row in rows if row.id > before.to]
+        if worded:
             add = ADD[session.get_bind().dialect.name]
-            session.execute(add, [{"id": row.id, "words": _terms(project_id, row)} for row in rows])
-        session.execute(update(SearchIndex).where(SearchIndex.project_id == project_id).values(indexed_to=to))
+            session.execute(add, [{"id": row.id, "words": _terms(project_id, row)} for row in worded])
+        fields: dict[str, int] = {}
+        numbers.add(
+            session, ((row.id, numbers.of(project_id, row.meta, fields)) for row in rows if row.id > before.numbers)
+        )
+        reached = {"indexed_to": max(to, before.to), "numbers_to": max(to, before.numbers)}
+        session.execute(update(SearchIndex).where(SearchIndex.project_id == project_id).values(**reached))
     return to
+
+
+def _numbers_of(session: Session, project_id: int, item_ids: Sequence[int]) -> dict[int, numbers.Numbers]:
+    rows = session.execute(select(Item.id, Item.meta).where(Item.id.in_(item_ids))).all() if item_ids else ()
+    return {row.id: numbers.of(project_id, row.meta) for row in rows}
 
 
 def _terms_of(session: Session, project_id: int, item_ids: Sequence[int]) -> dict[int, str]:

@@ -16,7 +16,7 @@ from app.db.session import now
 from app.loop.propose import words
 from app.loop.serving import is_blind
 from app.services import filters, leases, picking, rounds, tasks
-from app.services.access import Person, project_and_role, project_for
+from app.services.access import Person, Role, project_and_role, project_for
 from app.services.picking import Order, Pick, Take
 
 MAX_COUNT = 50
@@ -122,7 +122,9 @@ def slice_of(session: Session, person: Person, project_ref: int | str, wanted: F
         Invalid: the filter names a class that the project does not have.
         Forbidden: an annotator's filter asks for more than the items' own content.
     """
-    project = project_for(session, person, project_ref, "annotator" if filters.content_only(wanted) else "reviewer")
+    least: Role = "annotator" if filters.content_only(wanted) else "reviewer"
+    project, role = project_and_role(session, person, project_ref, least)
+    filters.permit(wanted, manager=role == "manager")
     take = Take(session, project, person, picking.order_of(session, project), count, set())
     return picking.candidates(take, wanted)
 

@@ -4,10 +4,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import delete, func, select, text, update
 
-from app.db import Item, SearchIndex
-from app.services import filters, search
+from app.db import Item, ItemNumber, SearchIndex
+from app.services import among, numbers, search
 from tests.conftest import Api, Speaker
 
 TEXTS = {
@@ -98,6 +98,79 @@ def test_values_of_metadata_are_found_by_the_index(boss: Speaker, project: int, 
     assert keys(boss, project, asked) == wanted
 
 
+@pytest.fixture
+def numbered(api: Api, boss: Speaker, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Forty items that the index holds, with a number that grows, one that comes again, and three odd values."""
+    monkeypatch.setattr(among, "FEW", 5)
+    monkeypatch.setattr(numbers, "PROBED", 3)
+    found: int = boss.project(name="Numbers", slug="numbers")["id"]
+    rows: list[dict[str, Any]] = [
+        {"key": f"k{n:02}", "text": f"item {n}", "metadata": {"n": n, "third": n % 3}} for n in range(40)
+    ]
+    rows[1]["metadata"]["odd"], rows[2]["metadata"]["odd"], rows[3]["metadata"]["odd"] = "7", True, -7.5
+    boss.push(found, rows)
+    api.run_jobs()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ("metadata.n:>37", "k38k39"),
+        ("metadata.n:%3E=30&limit=3", "k30k31k32"),
+        ("metadata.n:>29&sort=-key&limit=2", "k39k38"),
+        ("metadata.n:<30&sort=-created&limit=2", "k29k28"),
+        ("metadata.n:>9&metadata.n:<30&sort=-updated&limit=2", "k29k28"),
+        ("metadata.n:>9&metadata.n:<30&sort=key&limit=2", "k10k11"),
+        ("metadata.n:>9&metadata.n:<12", "k10k11"),
+        ("metadata.n:>12&metadata.n:<9", ""),
+        ("metadata.third:>1&metadata.n:>33", "k35k38"),
+        ("metadata.third:<1&limit=2", "k00k03"),
+        ("metadata.odd:<0", "k03"),
+        ("metadata.odd:>0", ""),
+        ("metadata.none:>0", ""),
+        ("metadata.n:>37&q=item", "k38k39"),
+    ],
+)
+def test_numbers_are_compared_whether_few_or_many_fit(boss: Speaker, numbered: int, asked: str, wanted: str) -> None:
+    assert keys(boss, numbered, asked) == wanted
+
+
+def test_compared_numbers_follow_every_change(api: Api, boss: Speaker, numbered: int) -> None:
+    boss.push(
+        numbered,
+        [{"key": "k05", "text": "y", "metadata": {"n": 99}}, {"key": "new", "text": "x", "metadata": {"n": 98}}],
+    )
+    shown = boss.get(f"/projects/{numbered}/items?key=k06").json()["items"][0]
+    boss.delete(f"/items/{shown['id']}", params={"erase": True})
+
+    assert keys(boss, numbered, "metadata.n:>39") == "k05new"
+    assert keys(boss, numbered, "metadata.n:>4&metadata.n:<8") == "k07"
+    assert boss.get(f"/projects/{numbered}/items?metadata.n:>39").json()["search"] == {"indexed": 40, "waiting": 1}
+    with api.db.read() as session:
+        kept = select(ItemNumber.value).where(ItemNumber.item_id == shown["id"])
+        assert session.execute(kept).all() == []
+
+    api.run_jobs()
+
+    assert keys(boss, numbered, "metadata.n:>39") == "k05new"
+    assert boss.get(f"/projects/{numbered}/items?metadata.n:>39").json()["search"] is None
+
+
+def test_numbers_are_caught_up_where_the_words_were_there_before(api: Api, boss: Speaker, numbered: int) -> None:
+    with api.db.write() as session:
+        session.execute(delete(ItemNumber))
+        session.execute(update(SearchIndex).values(numbers_to=0))
+        search.request(session, numbered)
+
+    assert keys(boss, numbered, "metadata.n:>37") == "k38k39"
+    api.run_jobs()
+
+    with api.db.read() as session:
+        assert session.execute(select(func.count()).select_from(ItemNumber)).scalar_one() == 81
+    assert keys(boss, numbered, "q=item&metadata.n:>37") == "k38k39"
+
+
 def test_what_changes_is_found_as_it_is_now(api: Api, boss: Speaker, project: int) -> None:
     boss.push(project, [{"key": "a", "text": "replaced wholly", "metadata": {"source": "mail"}}])
     shown = boss.get(f"/projects/{project}/items?key=b").json()["items"][0]
@@ -140,7 +213,7 @@ def test_new_items_are_found_before_the_index_has_them(api: Api, boss: Speaker, 
 
 def test_without_any_index_the_same_items_are_found(api: Api, boss: Speaker, project: int) -> None:
     with api.db.write() as session:
-        session.execute(update(SearchIndex).values(indexed_to=0))
+        session.execute(update(SearchIndex).values(indexed_to=0, numbers_to=0))
 
     assert keys(boss, project, "q=cats+dogs") == "b"
     assert keys(boss, project, "metadata.year=1999") == "ab"
@@ -163,7 +236,7 @@ def test_many_hits_are_found_in_every_order(
     rows = [{"key": f"k{number:02}", "text": f"common text {number}"} for number in range(30)]
     boss.push(project, rows)
     api.run_jobs()
-    monkeypatch.setattr(filters, "FEW", 3)
+    monkeypatch.setattr(among, "FEW", 3)
 
     for sort, first in (("key", "k00"), ("-key", "k29"), ("-created", "k29"), ("-updated", "k29")):
         found = boss.get(f"/projects/{project}/items?q=common&status=open&sort={sort}&limit=7").json()

@@ -11,6 +11,7 @@ export interface ClassRef {
 export interface Balance {
   class: ClassRef;
   labels: number;
+  items: number; // of which at least one answer says so
   label_share: number;
   pool: { value: number; low: number; high: number } | null;
 }
@@ -22,6 +23,7 @@ export function balanceTable(
   found: (filter: string) => string,
 ): TemplateResult {
   const largest = Math.max(0.01, ...rows.flatMap((row) => [row.label_share, row.pool?.high ?? 0]));
+  const judged = of === "imported" ? "status=test" : "kind=audit"; // the items behind the estimate
   const estimated = rows.some((row) => row.pool);
   return html`<div class="scroll high" tabindex="0" role="region" aria-label="Class balance, table">
     <table class="balance">
@@ -36,8 +38,8 @@ export function balanceTable(
         ${rows.map(
           (row) => html`<tr>
             <th scope="row">${swatch(row.class.color)} ${row.class.name}</th>
-            <td>${bar(row.label_share, largest, row.class.color)} <a href=${found(`status=answered&class=${encodeURIComponent(row.class.name)}`)}>${count(row.labels)}</a> (${percent(row.label_share)})</td>
-            ${estimated ? html`<td>${row.pool ? html`${bar(row.pool.value, largest, row.class.color, row.pool)} ${between(row.pool)}` : "–"}</td>` : nothing}
+            <td>${bar(row.label_share, largest, row.class.color)} <a href=${found(`state=open&split=pool&class=${encodeURIComponent(row.class.name)}`)}>${count(row.labels)}</a>${row.items > row.labels ? ` on ${count(row.items)} items` : ""} (${percent(row.label_share)})</td>
+            ${estimated ? html`<td>${row.pool ? html`${bar(row.pool.value, largest, row.class.color, row.pool)} <a href=${found(`${judged}&class=${encodeURIComponent(row.class.name)}`)}>${between(row.pool)}</a>` : "–"}</td>` : nothing}
           </tr>`,
         )}
       </tbody>

@@ -193,18 +193,20 @@ export function sparkline(values: number[], label: string): TemplateResult | typ
     <path d=${path(values) ?? ""}></path><circle cx=${x(values.length - 1)} cy=${y(end)} r="2.5"></circle></svg>`;
 }
 
-/** Answers a day as columns, each with its number; the day is written under the first and the last. */
-export function dayColumns(days: { day: string; answers: number }[]): TemplateResult {
+/** Answers a day as columns, each with its number and leading to its items by `found`; under each its day. */
+export function dayColumns(days: { day: string; answers: number }[], found: (day: string) => string): TemplateResult {
   const highest = Math.max(1, max(days, (each) => each.answers) ?? 1);
   const y = scaleLinear([0, highest], [0, 34]);
   const step = 100 / Math.max(1, days.length);
-  const said = days.map((each) => `${each.day} ${count(each.answers)}`).join(", ");
-  return html`<svg class="days" viewBox="0 0 100 62" role="img" aria-label="Answers a day: ${said}">
+  return html`<svg class="days" viewBox="0 0 100 62" role="group" aria-label="Answers a day">
     ${days.map(
-      (each, place) => svg`<rect x=${place * step + step * 0.15} width=${step * 0.7} y=${46 - y(each.answers)}
+      (
+        each,
+        place,
+      ) => svg`<a href=${each.answers ? found(each.day) : nothing} aria-label=${`${each.day}: ${count(each.answers)} answers`}><rect x=${place * step + step * 0.15} width=${step * 0.7} y=${46 - y(each.answers)}
         height=${Math.max(y(each.answers), 0.75)}></rect>
         <text x=${place * step + step / 2} y=${42 - y(each.answers)} text-anchor="middle">${count(each.answers)}</text>
-        <text x=${place * step + step / 2} y="58" text-anchor="middle">${each.day.slice(8)}</text>`,
+        <text x=${place * step + step / 2} y="58" text-anchor="middle">${each.day.slice(8)}</text></a>`,
     )}
   </svg>`;
 }

@@ -83,7 +83,13 @@ export interface Overview {
   random: { name: string; points: { labels: number; accuracy: Estimate }[] } | null;
   balance: Balance[];
   balance_of: "audit" | "imported";
-  pace: { today: number; last_7_days: { day: string; answers: number }[]; seconds_median: number | null };
+  disputed: number; // items whose votes are a tie
+  pace: {
+    today: number;
+    last_7_days: { day: string; answers: number; items: number }[];
+    items_7_days: number;
+    seconds_median: number | null;
+  };
   rounds: RoundRow[];
   words: { accuracy: string; goal: string; loop: string };
 }
@@ -100,7 +106,7 @@ export interface WallItem {
 
 export interface Wall {
   round: number | null;
-  piles: { class: ClassRef; items: WallItem[] }[];
+  piles: { class: ClassRef; items: WallItem[]; total: number }[]; // `total` of all items that have a prediction
 }
 
 const REACH = 20; // labels

@@ -8,15 +8,15 @@ const SHOWN = 20;
 const WORDS: Record<string, string> = { waiting_for_predictions: "waits for predictions" };
 
 /** Newest first; the metrics of a round that was just published are still being computed and say so. */
-export function roundsTable(rows: RoundRow[]): TemplateResult {
+export function roundsTable(rows: RoundRow[], found: (filter: string) => string): TemplateResult {
   if (rows.length === 0) return html`<p class="quiet">No round has been run yet.</p>`;
   const newest = [...rows].sort((one, other) => other.number - one.number);
   const [shown, more] = [newest.slice(0, SHOWN), newest.slice(SHOWN)];
-  return html`${table(shown, "Rounds, table")}
-    ${more.length ? html`<details class="values"><summary>${count(more.length)} earlier rounds</summary>${table(more, "Earlier rounds")}</details>` : nothing}`;
+  return html`${table(shown, "Rounds, table", found)}
+    ${more.length ? html`<details class="values"><summary>${count(more.length)} earlier rounds</summary>${table(more, "Earlier rounds", found)}</details>` : nothing}`;
 }
 
-function table(rows: RoundRow[], label: string): TemplateResult {
+function table(rows: RoundRow[], label: string, found: (filter: string) => string): TemplateResult {
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>
     <table class="rounds">
       <thead>
@@ -26,17 +26,17 @@ function table(rows: RoundRow[], label: string): TemplateResult {
           <th scope="col" class="number">Seconds</th><th scope="col">Published</th>
         </tr>
       </thead>
-      <tbody>${rows.map(row)}</tbody>
+      <tbody>${rows.map((each) => row(each, found))}</tbody>
     </table>
   </div>`;
 }
 
-function row(each: RoundRow): TemplateResult {
+function row(each: RoundRow, found: (filter: string) => string): TemplateResult {
   const why = each.fallback ?? each.reason ?? each.sentence ?? "";
   return html`<tr>
     <th scope="row">${each.number}</th>
     <td>${WORDS[each.state] ?? each.state}${each.reason && each.state === "failed" ? html`: ${each.reason}` : nothing}</td>
-    <td class="number">${count(each.labels)}</td>
+    <td class="number">${each.labels ? html`<a href=${found(`learned=${each.number}`)}>${count(each.labels)}</a>` : "0"}</td>
     <td>${metric(each, each.metrics?.accuracy)}</td>
     <td>${metric(each, each.metrics?.macro_f1)}</td>
     <td title=${why}>${strategyName(each)}${each.model ? html` <small>by ${each.model}</small>` : nothing}${each.fallback ? html` <small>(${each.fallback})</small>` : nothing}</td>

@@ -24,7 +24,7 @@ export function wall(given: Wall, found: (filter: string) => string): TemplateRe
         filled,
         (pile) => pile.class.id,
         (pile) => html`<section class="pile" aria-label="Predicted ${pile.class.name}">
-        <h3>${swatch(pile.class.color)} <a class="long few-lines" href=${found(`status=open&predicted.class=${encodeURIComponent(pile.class.name)}`)}>${pile.class.name}</a> <small>${count(pile.items.length)}</small></h3>
+        <h3>${swatch(pile.class.color)} <a class="long few-lines" href=${found(`status=open&predicted.class=${encodeURIComponent(pile.class.name)}`)}>${pile.class.name}</a> <small>${count(pile.items.length)}${pile.total > pile.items.length ? ` of ${count(pile.total)}` : ""}</small></h3>
         <ul tabindex=${pictures ? nothing : "0"} aria-label=${pictures ? nothing : `Items of ${pile.class.name}`}>${repeat(
           [...pile.items].sort((one, other) => other.probability - one.probability),
           (item) => item.id,

@@ -27,6 +27,7 @@ const root = document.getElementById("overview") as HTMLElement;
 const base = `/projects/${project.id}`;
 const WALL_ITEMS = 200;
 const LIVE_SECONDS = 30;
+const IN_POOL = "status=open&status=answered&status=excluded&status=fetching&status=failed"; // all but the test set
 
 let overview: Overview | null = null;
 let piles: Wall | null = null;
@@ -107,19 +108,20 @@ function figures(all: Overview): TemplateResult {
       <div>${balance(all)}</div>
       <div>${pace(all)}</div>
     </div>
-    <section class="card" aria-labelledby="rounds"><h2 id="rounds">Rounds</h2>${roundsTable(all.rounds)}</section>`;
+    <section class="card" aria-labelledby="rounds"><h2 id="rounds">Rounds</h2>${roundsTable(all.rounds, found)}</section>`;
 }
 
-function progress({ status }: Overview): TemplateResult {
+function progress({ status, disputed }: Overview): TemplateResult {
   const { items } = status;
   return html`<section class="card" aria-labelledby="progress">
     <h2 id="progress">Labels</h2>
-    <p class="figure"><a href=${found("status=answered")}>${count(items.answered)}</a> <small>of <a href=${found("")}>${count(items.total - items.test)} items</a> labelled</small></p>
+    <p class="figure"><a href=${found("status=answered")}>${count(items.answered)}</a> <small>of <a href=${found(items.test ? IN_POOL : "")}>${count(items.total - items.test)} items</a> labelled</small></p>
     ${status.goal_parts.length ? html`<p class="quiet">The goal</p><ul class="plain goal" aria-label="Goal">${status.goal_parts.map(goalPart)}</ul>` : nothing}
     <ul class="plain">
       ${items.test ? html`<li><a href=${found("status=test")}>${count(items.test)} more</a> are your own test set: they judge, and are never asked.</li>` : nothing}
       ${items.flagged ? html`<li><a href=${found("status=flagged")}>${count(items.flagged)} with an open note</a></li>` : nothing}
       ${items.stuck ? html`<li><a href=${found("status=stuck")}>${count(items.stuck)} skipped by three people</a>: look at them, they are not asked about any more</li>` : nothing}
+      ${disputed ? html`<li><a href=${found("disputed=true")}>${count(disputed)} disputed</a>: the votes are a tie, and a manager's word decides</li>` : nothing}
       ${items.skipped ? html`<li><a href=${found("status=skipped")}>${count(items.skipped)} skipped</a></li>` : nothing}
       ${items.excluded ? html`<li><a href=${found("status=excluded")}>${count(items.excluded)} excluded</a></li>` : nothing}
       ${items.failed ? html`<li><a href=${found("status=failed")}>${count(items.failed)} could not be read</a></li>` : nothing}
@@ -137,12 +139,13 @@ function learning(all: Overview): TemplateResult {
   const imported = all.curve.at(-1)?.stratum === "imported";
   const judged = imported ? "your own test set" : "the audit share, a random part of the answers";
   const judges = imported ? "test items" : "audit answers";
+  const behind = html`<a href=${found(imported ? "status=test" : "kind=audit")}>${count(last.n)} ${judges}</a>`;
   const width = Math.max(280, Math.min(720, root.clientWidth - 48));
   const options = { label: "Learning curve", xLabel: "labels", width, goal: all.status.goal?.accuracy ?? null };
   const twin = twinWords(all);
   return html`<section class="card wide" aria-labelledby="learning">
     <h2 id="learning">Is it learning?</h2>
-    <p class="figure">${isWide(last.low, last.high) ? html`<span class="said">${all.words.accuracy}</span>` : html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${count(last.n)} ${judges}</small>`}</p>
+    <p class="figure">${isWide(last.low, last.high) ? html`<span class="said">${all.words.accuracy}</span>` : html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${behind}</small>`}</p>
     ${curveChart(series, options)}
     <p class="quiet">Accuracy on ${judged}; the band holds the truth 95 times in 100.</p>
     ${twin ? html`<p>${twin}</p>` : nothing}</section>`;
@@ -163,7 +166,7 @@ function loop(status: Status): TemplateResult {
     status.items.open === 0 && status.items.total > 0
       ? html`Nothing is left to ask.`
       : status.queue.round
-        ? html`Items are asked in the order of round ${status.queue.round}; ${count(status.queue.depth)} are left in it.`
+        ? html`Items are asked in the order of round ${status.queue.round}; <a href=${found("queued=true")}>${count(status.queue.depth)}</a> are left in it.`
         : html`Items are asked at random until the first round is published.`;
   return html`<section class="card" aria-labelledby="loop">
     <h2 id="loop">The loop</h2>
@@ -210,12 +213,20 @@ function balance(all: Overview): TemplateResult {
     ${all.balance.some((each) => each.labels > 0) ? balanceTable(all.balance, all.balance_of, found) : html`<p class="quiet">Shown once there are labels.</p>`}</section>`;
 }
 
+/** The day behind a day, as 2026-11-28. */
+const after = (day: string): string => new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
+
 function pace({ pace: given }: Overview): TemplateResult {
+  const first = given.last_7_days.at(0);
+  const today = given.last_7_days.at(-1);
+  const extra = (day?: { answers: number; items: number }): string =>
+    day && day.items !== day.answers ? ` on ${count(day.items)} items` : "";
   const week = given.last_7_days.reduce((sum, each) => sum + each.answers, 0);
   return html`<section class="card" aria-labelledby="pace">
     <h2 id="pace">Pace</h2>
-    <p class="figure">${count(given.today)} <small>answers today, ${count(week)} in 7 days</small></p>
-    ${week ? dayColumns(given.last_7_days) : nothing}
+    <p class="figure">${today?.answers ? html`<a href=${found(`answered_after=${today.day}`)}>${count(given.today)}</a>` : "0"}
+      <small>answers today${extra(today)}, ${first && week ? html`<a href=${found(`answered_after=${first.day}`)}>${count(week)}</a>` : "0"} in 7 days</small></p>
+    ${week ? dayColumns(given.last_7_days, (day) => found(`answered_after=${day}&answered_before=${after(day)}`)) : nothing}
     <p class="quiet">${given.seconds_median === null ? "No time has been measured yet." : `Half of the answers take less than ${given.seconds_median.toFixed(1)} s.`}</p>
   </section>`;
 }

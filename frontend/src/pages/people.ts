@@ -16,13 +16,14 @@ interface PaceRow {
   id: number; // the user's
   answers: number;
   today: number;
+  day: string; // what today is in the project's zone
   seconds_median: number | null;
   agreement: number | null;
   compared: number;
 }
 
 interface Config {
-  project: { id: number; name: string };
+  project: { id: number; slug: string; name: string };
   me: { id: number };
 }
 
@@ -133,10 +134,17 @@ function list(): TemplateResult {
     ${members.length === 0 ? html`<p class="quiet">Nobody but the service's admins. Invite somebody above.</p>` : table(members)}</section>`;
 }
 
+/** A number of somebody's answers, leading to their items. */
+function behind(member: MemberRow, answers: number, more = ""): TemplateResult {
+  const filter = `annotator=${encodeURIComponent(member.user)}${more}`;
+  return answers ? html`<a href=${`/projects/${project.slug}/items?${filter}`}>${count(answers)}</a>` : html`0`;
+}
+
 const paceCells = (
+  member: MemberRow,
   pace: PaceRow | undefined,
-): TemplateResult => html`<td class="number">${count(pace?.answers ?? 0)}</td>
-  <td class="number">${count(pace?.today ?? 0)}</td>
+): TemplateResult => html`<td class="number">${behind(member, pace?.answers ?? 0)}</td>
+  <td class="number">${behind(member, pace?.today ?? 0, `&answered_after=${pace?.day}`)}</td>
   <td class="number">${pace?.seconds_median == null ? "–" : `${pace.seconds_median.toFixed(1)} s`}</td>
   <td class="number">${pace?.agreement == null ? html`<span title="told from 20 items on that a manager judged too">${pace?.compared ? `${pace.compared} of 20` : "–"}</span>` : `${percent(pace.agreement)} of ${count(pace.compared)}`}</td>`;
 
@@ -147,7 +155,7 @@ function table(rows: MemberRow[]): TemplateResult {
       (member) => html`<tr>
       <th scope="row" class="long">${member.user}${member.id === me.id ? html` <small>(you)</small>` : nothing}</th>
       <td><select aria-label="Role of ${member.user}" .value=${member.role} @change=${changeRole(member)}>${roleOptions(member.role)}</select></td>
-      ${paceCells(paces.get(member.id))}
+      ${paceCells(member, paces.get(member.id))}
       <td><button type="button" class="quiet-button" aria-label="Remove ${member.user}" @click=${remove(member)}>Remove</button></td></tr>`,
     )}</tbody></table></div>`;
 }

@@ -1,0 +1,29 @@
+"""Items by a select of their ids: few are read by them, many are tested one by one in the order that is asked for."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, any_, func, select
+from sqlalchemy.orm import Session
+
+from app.db import Item
+from app.db.functions import Tested
+
+FEW = 20_000  # so many items are read by their ids; more are tested one by one in the order that is asked for
+
+
+def among(session: Session, found: Any) -> ColumnElement[bool]:
+    """Whether an item's id is one of a select's; databases begin with a few ids, and end with many."""
+    return by_ids(session, found) if are_few(session, found) else Tested(Item.id).in_(found)
+
+
+def by_ids(session: Session, found: Any) -> ColumnElement[bool]:
+    """Whether an item's id is one of a few of a select's."""
+    if session.get_bind().dialect.name == "postgresql":  # an array is never taken for a reason to read all
+        return Item.id == any_(func.array(found.scalar_subquery()))
+    return Item.id.in_(found)
+
+
+def are_few(session: Session, found: Any) -> bool:
+    """Whether a select gives few rows; reads no more of them than it takes to know."""
+    some = select(found.subquery().c[0]).limit(FEW + 1).subquery()
+    return int(session.execute(select(func.count()).select_from(some)).scalar_one()) <= FEW
