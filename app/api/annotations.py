@@ -170,6 +170,17 @@ def correct_annotation(
     return _shown(stored)
 
 
+@router.delete("/annotations/{annotation}", response_model=AnnotationOut)
+def retract_annotation(
+    annotation: AnnotationId, person: Caller, db: Db, if_match: Annotated[str | None, Header()] = None
+) -> Response:
+    """Take an answer back as one more version (reviewers and managers); one's own also by its lease."""
+    person.need("label")
+    with db.write() as session:
+        stored = annotations.retract(session, person, annotation, expected_version(if_match))
+    return _shown(stored)
+
+
 @router.post("/items/{item}/flags", status_code=201, response_model=FlagOut)
 def flag_item(item: AnnotationId, body: FlagIn, person: Caller, db: Db) -> FlagOut:
     """Leave a note for the manager, with or without an answer."""

@@ -23,16 +23,22 @@ class SetIn(BaseModel):
     split: Literal["pool", "audit"] | None = None
     priority: int | None = Field(None, ge=-(10**9), le=10**9)
     metadata: dict[Annotated[str, Field(min_length=1, max_length=200)], Any] | None = Field(None, max_length=100)
+    label: dict[str, Any] | None = Field(None, examples=[{"class": "cat"}])
 
 
 class EditIn(BaseModel):
-    """Which items, by a filter or by their keys, and what is set."""
+    """Which items, by a filter or by their keys, and what is set.
+
+    `existing` concerns a label and the items that have answers: with `refuse` nothing is done where there is one (409
+    says how many), `keep` leaves these alone, `override` decides them too.
+    """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"filter": "q=spam", "set": {}}]})
 
     filter: str = Field("", max_length=filters.MAX_CHARACTERS, examples=["metadata.source=web&q=football"])
     keys: list[Annotated[str, Field(min_length=1, max_length=512)]] = Field([], max_length=edits.MOST)
     set: SetIn
+    existing: Literal["refuse", "keep", "override"] = "refuse"
 
     @model_validator(mode="after")
     def _one_of_both(self) -> "EditIn":
@@ -74,15 +80,16 @@ def count_items(project: str, person: Caller, db: Db, wanted: Filtering) -> Coun
 
 @router.post("/projects/{project}/items/bulk", status_code=202, response_model=EditOut)
 def change_items(project: str, body: EditIn, person: Caller, db: Db) -> EditOut:
-    """Exclude, take back in, put first, move to a split or set metadata of up to 10,000 items (managers).
+    """Exclude, take back in, put first, move to a split, set metadata of or label up to 10,000 items (managers).
 
+    A label is the manager's word: an answer of the manager's own that wins over the others, and a version like any.
     The job's result says how many were `changed`, and how many were so already or could not be.
     """
     wanted = filters.parse(body.filter) if body.filter else edits.of_keys(body.keys)
     change = body.set.model_dump(exclude_unset=True)
     change = {name: value for name, value in change.items() if value is not None}
     with db.write() as session:
-        return _out(edits.start(session, person, project, wanted, change))
+        return _out(edits.start(session, person, project, wanted, change, body.existing))
 
 
 @router.post("/projects/{project}/items/bulk/undo", status_code=202, response_model=EditOut)

@@ -1,5 +1,6 @@
 """The filter of a list, read from its address: its fields are the parameters that the route itself does not name."""
 
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -33,6 +34,11 @@ WORDS = {
     "predicted.probability": "Comparison, as `predicted.probability:<0.6`: how sure the current round is",
     "metadata.<name>": "Equal to this; numbers are compared too, as `metadata.year:>=1990`",
 }
+
+
+def described(names: Iterable[str]) -> dict[str, Any]:
+    """What OpenAPI says of the parts of a filter that a route takes."""
+    return {"parameters": [each for each in DESCRIBED["parameters"] if each["name"] in set(names)]}
 
 
 DESCRIBED: dict[str, Any] = {

@@ -96,10 +96,27 @@ class ItemOut(BaseModel):
     disputed: bool
 
 
+class VersionOut(BaseModel):
+    """One version of an answer; versions of one answer share `answer`. `decisive` is a manager's word."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    answer: str
+    version: int
+    label: dict[str, Any]
+    annotator: str | None
+    origin: str
+    retracted: bool
+    decisive: bool
+    created_at: datetime
+
+
 class ItemDetailsOut(ItemOut):
-    """An item with the notes on it as well."""
+    """An item with the notes on it, and with every version of its answers, newest first."""
 
     flags: list[StoredFlagOut]
+    versions: list[VersionOut]
 
 
 class UnindexedOut(BaseModel):
@@ -117,6 +134,14 @@ class ItemsOut(BaseModel):
     items: list[ItemOut]
     next: str | None
     search: UnindexedOut | None
+
+
+class WordIn(BaseModel):
+    """What a manager says an item is."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    label: dict[str, Any] = Field(examples=[{"class": "cat"}])
 
 
 class ItemChange(BaseModel):
@@ -217,6 +242,13 @@ def change_item(
         return _shown(session, person, row, project, response)
 
 
+@router.put("/items/{item}/label", response_model=ItemDetailsOut)
+def label_item(item: Number, body: WordIn, person: Caller, db: Db, response: Response) -> ItemDetailsOut:
+    """Say what an item is: an answer of the manager's own, which wins over all others (managers)."""
+    with db.write() as session:
+        return _shown(session, person, *items.label(session, person, item, body.label), response)
+
+
 @router.post("/items/{item}/serve-again", response_model=ItemDetailsOut)
 def serve_item_again(item: Number, person: Caller, db: Db, response: Response) -> ItemDetailsOut:
     """Offer an item again that people skipped, also to those who did (managers)."""
@@ -249,7 +281,8 @@ def _shown(session: Session, person: Person, row: Item, project: Project, respon
     known = answers.of_items(session, [row.id], kinds=manager)[row.id]
     notes = [StoredFlagOut.model_validate(each) for each in flags.of_item(session, row.id)]
     agreed = consensus.of_items(session, project, [row.id])[row.id]
-    return ItemDetailsOut(**_item(project, row, opinion, known), **agreed, flags=notes)
+    history = [VersionOut.model_validate(each) for each in answers.versions_of(session, row.id)]
+    return ItemDetailsOut(**_item(project, row, opinion, known), **agreed, flags=notes, versions=history)
 
 
 def _item(project: Project, row: Item, opinion: Opinion | None, known: Sequence[StoredAnnotation]) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from app.core.errors import Conflict, Forbidden, Gone, Invalid, NotFound, Versio
 from app.core.text import INT64_MAX
 from app.db import Annotation, Item, Lease, WriteSession
 from app.db.session import now
-from app.services import answers, leases, rounds, tasks
-from app.services.access import RANK, Person, Role, project_for
+from app.services import answers, decisions, leases, rounds, tasks
+from app.services.access import RANK, Person, Role, project_and_role, project_for
 from app.services.answers import StoredAnnotation
 
 MAX_SECONDS = 86_400
@@ -90,6 +90,7 @@ def correct(
     Raises:
         NotFound: no such annotation, or its project is not the person's.
         Forbidden: another person's answer, and the role is annotator.
+        Conflict: an annotator's own answer, and the project is not open.
         VersionMismatch: it was changed in the meantime.
     """
     asked = session.get(Annotation, annotation_id) if annotation_id <= INT64_MAX else None
@@ -98,9 +99,11 @@ def correct(
     project = project_for(session, person, asked.project_id)
     versions = select(Annotation).where(Annotation.answer_id == asked.answer_id)
     current = session.execute(answers.current(versions)).scalar_one()
-    others = current.annotator_id != person.id
-    if others and not may_review(session, person, project.id):
-        raise Forbidden("only a reviewer or manager changes another person's answer")
+    if not may_review(session, person, project.id):
+        if current.annotator_id != person.id:
+            raise Forbidden("only a reviewer or manager changes another person's answer")
+        if project.state != "open":
+            raise Conflict(f"the project is {project.state}: answers are changed while it is open")
     if current.version != expected_version or current.retracted:
         raise VersionMismatch(f"the newest version is {current.version}")
     checked = tasks.check_label(label, tasks.questions(session, project))
@@ -110,6 +113,25 @@ def correct(
     rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
     stored = answers.shown(session, new_id)
     return stored if decisive else replace(stored, kind=None)
+
+
+def retract(session: WriteSession, person: Person, annotation_id: int, expected_version: int) -> StoredAnnotation:
+    """Take an answer back as one more version, for reviewers and managers; its item is asked about again.
+
+    Raises:
+        NotFound: no such annotation, or its project is not the person's.
+        VersionMismatch: it was changed or taken back in the meantime.
+    """
+    asked = session.get(Annotation, annotation_id) if annotation_id <= INT64_MAX else None
+    if asked is None:
+        raise NotFound("there is no such annotation, or it is not yours")
+    project, role = project_and_role(session, person, asked.project_id, "reviewer")
+    versions = select(Annotation).where(Annotation.answer_id == asked.answer_id)
+    current = session.execute(answers.current(versions)).scalar_one()
+    if current.version != expected_version or current.retracted:
+        raise VersionMismatch(f"the newest version is {current.version}")
+    stored = answers.shown(session, decisions.retract(session, project, person, current))
+    return stored if role == "manager" else replace(stored, kind=None)
 
 
 def may_review(session: Session, person: Person, project_id: int, least: Role = "reviewer") -> bool:

@@ -42,6 +42,21 @@ class StoredAnnotation:
     guidelines_version: int = 1
 
 
+@dataclass(frozen=True)
+class Version:
+    """One version of an answer: what it was then, by whom, when; `answer` is the same for all versions of one."""
+
+    id: int
+    answer: str
+    version: int
+    label: dict[str, Any]
+    annotator: str | None
+    origin: str
+    retracted: bool
+    decisive: bool
+    created_at: datetime
+
+
 # A lease with its item, its project, its round, the person's role, and an earlier answer with the same request id.
 HELD_SQL = """
     SELECT {moment} AS moment,
@@ -248,6 +263,26 @@ def of_items(session: Session, item_ids: Sequence[int], *, kinds: bool) -> dict[
         stored = of_row(session, row)
         found[stored.item].append(stored if kinds else replace(stored, kind=None))
     return found
+
+
+def versions_of(session: Session, item_id: int) -> list[Version]:
+    """Every version of every answer to an item, newest first, retractions and those to earlier content among them."""
+    rows = session.execute(select_shown().where(Annotation.item_id == item_id).order_by(Annotation.id.desc())).all()
+    return [
+        Version(
+            id=shown.id,
+            answer=str(row.Annotation.answer_id),
+            version=shown.version,
+            label=shown.label,
+            annotator=shown.annotator,
+            origin=shown.origin,
+            retracted=row.Annotation.retracted,
+            decisive=row.Annotation.decisive,
+            created_at=shown.created_at,
+        )
+        for row in rows
+        for shown in (of_row(session, row),)
+    ]
 
 
 def current(statement: Select[Any]) -> Select[Any]:

@@ -17,7 +17,7 @@ from app.core.filters import Condition, Filter
 from app.core.text import INT64_MAX, check_json
 from app.db import Edit, Item, Job, Project, WriteSession
 from app.db.session import now
-from app.services import filters, jobs, search
+from app.services import decisions, filters, jobs, search, tasks
 from app.services.access import Person, project_and_role, project_for
 from app.services.jobs import Done, More, Running
 
@@ -43,28 +43,42 @@ def count(session: Session, person: Person, ref: int | str, wanted: Filter) -> i
     return len(_ids(session, project, wanted))
 
 
-def start(session: WriteSession, person: Person, ref: int | str, wanted: Filter, change: Mapping[str, Any]) -> Started:
+def start(
+    session: WriteSession,
+    person: Person,
+    ref: int | str,
+    wanted: Filter,
+    change: Mapping[str, Any],
+    existing: str = "refuse",
+) -> Started:
     """Ask for a change of all items that fit a filter now.
 
-    `change` has some of `state` (open or excluded), `split` (pool or audit), `priority`, and `metadata` with the
-    columns to set; null removes one.
+    `change` has some of `state` (open or excluded), `split` (pool or audit), `priority`, `metadata` with the columns
+    to set (null removes one), and `label`, the manager's word on each of them. `existing` says what becomes of items
+    that have answers when a label is given: all is refused, they are kept as they are, or the word wins (override).
 
     Raises:
         Invalid: nothing to set, an empty filter, no item fits, or more than MOST do.
+        InvalidLabel: the label does not fit the task.
+        WouldOverride: some items have answers, and nothing was said about them.
         Forbidden, NotFound: the project is not the person's to manage.
     """
     person.need("manage")
     project = project_for(session, person, ref, "manager")
     check_json(dict(change), what="set")
     if not change or change.get("metadata") == {}:
-        raise Invalid("set says nothing: give state, split, priority or metadata", fields={"set": "empty"})
+        raise Invalid("set says nothing: give state, split, priority, metadata or label", fields={"set": "empty"})
     ids = _ids(session, project, wanted)
     if not ids:
         raise Invalid("no item fits", fields={"filter": "no item"})
     if len(ids) > MOST:
         raise Invalid(f"more than {MOST:,} items fit: narrow the filter", fields={"filter": "too many items"})
     secret = secrets.token_urlsafe(12)
-    payload = {"items": ids, "set": dict(change), "secret": secret}
+    settled = dict(change)
+    if "label" in change:
+        settled["label"] = _word(session, project, ids, change["label"], existing)
+    override = existing == "override"
+    payload = {"items": ids, "set": settled, "secret": secret, "by": person.id, "override": override}
     job = jobs.enqueue(session, "edit", project.id, payload, created_by=person.id)
     assert job is not None
     return Started(job, len(ids), f"{job}-{secret}")
@@ -85,7 +99,7 @@ def undo(session: WriteSession, person: Person, ref: int | str, token: str) -> S
     items = session.execute(select(func.count()).where(Edit.job_id == made.id)).scalar_one()
     if not items:
         raise Conflict("there is nothing to take back: it changed nothing, or was taken back before")
-    job = jobs.enqueue(session, "edit", project.id, {"undo": made.id}, created_by=person.id)
+    job = jobs.enqueue(session, "edit", project.id, {"undo": made.id, "by": person.id}, created_by=person.id)
     assert job is not None
     return Started(job, items, token)
 
@@ -124,10 +138,14 @@ def _make(running: Running) -> Done | More:
     cursor = running.cursor or {"place": 0, "changed": 0}
     ids = given["items"][cursor["place"] : cursor["place"] + CHUNK]
     with running.db.write() as session:
-        edits = [edit for row in _rows(session, ids) if (edit := _edit(running.id, row, given["set"])) is not None]
+        rows = _rows(session, ids)
+        edits = [edit for row in rows if (edit := _edit(running.id, row, given["set"])) is not None]
+        if edits:
+            _write(session, running.project_id, [(each["item_id"], each["after"]) for each in edits])
+        if "label" in given["set"]:
+            edits = _with_words(session, running, edits, [row.id for row in rows])
         if edits:
             session.execute(insert(Edit), edits)
-            _write(session, running.project_id, [(each["item_id"], each["after"]) for each in edits])
         cursor = {"place": cursor["place"] + len(ids), "changed": cursor["changed"] + len(edits)}
         running.checkpoint(session, cursor, {"step": "edit", "done": cursor["place"], "total": len(given["items"])})
     if cursor["place"] < len(given["items"]):
@@ -143,9 +161,15 @@ def _take_back(running: Running) -> Done | More:
         found = select(Edit).where(Edit.job_id == made).order_by(Edit.item_id).limit(CHUNK)
         edits = {edit.item_id: (edit.before, edit.after) for edit in session.execute(found).scalars()}
         rows = _rows(session, list(edits))
-        as_left = [row for row in rows if _same(row, edits[row.id][1])]
+        worded = {item: after["label"] for item, (_, after) in edits.items() if "label" in after}
+        unsaid = worded.keys() - (decisions.as_left(session, worded) if worded else set())
+        as_left = [row for row in rows if row.id not in unsaid and _same(row, edits[row.id][1])]
         others = [row.key for row in rows if row not in as_left]
         _write(session, running.project_id, [(row.id, edits[row.id][0]) for row in as_left])
+        words = {row.id: edits[row.id][0]["label"] for row in as_left if row.id in worded}
+        if words:
+            project = session.get_one(Project, running.project_id)
+            decisions.take_back(session, project, running.payload["by"], words)
         session.execute(delete(Edit).where(Edit.job_id == made, Edit.item_id.in_(edits)))
         cursor = {
             "restored": cursor["restored"] + len(as_left),
@@ -154,6 +178,36 @@ def _take_back(running: Running) -> Done | More:
         }
         running.checkpoint(session, cursor, {"step": "undo", "done": cursor["restored"] + cursor["left"]})
     return More() if len(edits) == CHUNK else Done(cursor)
+
+
+def _word(session: Session, project: Project, ids: Sequence[int], label: Any, existing: str) -> dict[str, Any]:
+    """The label in the stored form, where it may be given to these items."""
+    checked = tasks.check_label(label, tasks.questions(session, project))
+    answered = decisions.answered_count(session, ids) if existing == "refuse" else 0
+    if answered:
+        raise decisions.WouldOverride(
+            f"{answered:,} of the {len(ids):,} items have answers: send existing keep to leave them as they are, "
+            "or override to decide them too",
+            answered=answered,
+            items=len(ids),
+        )
+    return checked
+
+
+def _with_words(
+    session: WriteSession, running: Running, edits: Sequence[dict[str, Any]], ids: Sequence[int]
+) -> list[dict[str, Any]]:
+    """Give the items the manager's word, and note it with what else was changed of them."""
+    given = running.payload
+    project = session.get_one(Project, running.project_id)
+    said = decisions.decide(session, project, given["by"], ids, given["set"]["label"], override=given["override"])
+    found = {each["item_id"]: each for each in edits}
+    for item, (before, after) in said.items():
+        empty: dict[str, Any] = {"job_id": running.id, "item_id": item, "before": {}, "after": {}}
+        edit = found.setdefault(item, empty)
+        edit["before"] = edit["before"] | {"label": before}
+        edit["after"] = edit["after"] | {"label": after}
+    return list(found.values())
 
 
 def _rows(session: WriteSession, ids: Sequence[int]) -> Sequence[Row[Any]]:
@@ -165,7 +219,7 @@ def _rows(session: WriteSession, ids: Sequence[int]) -> Sequence[Row[Any]]:
 
 def _edit(job: int, row: Row[Any], wanted: Mapping[str, Any]) -> dict[str, Any] | None:
     """What a change does to an item; None where it is so already, or cannot be: only what is here is opened."""
-    after = {name: value for name, value in wanted.items() if name != "metadata" and getattr(row, name) != value}
+    after = {name: value for name, value in _plain(wanted).items() if getattr(row, name) != value}
     if "state" in after and row.state not in ("open", "excluded"):
         del after["state"]
     if after.get("split") == "audit" and row.reserved:
@@ -193,7 +247,7 @@ def _same(row: Row[Any], values: Mapping[str, Any]) -> bool:
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in ("metadata", "without")}
+    return {name: value for name, value in values.items() if name not in ("metadata", "without", "label")}
 
 
 def _write(session: WriteSession, project_id: int, changes: Sequence[tuple[int, Mapping[str, Any]]]) -> None:

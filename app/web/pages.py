@@ -41,7 +41,7 @@ POLICY = "; ".join(
     )
 )
 SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
-    "annotator": (("annotate", "Label"),),
+    "annotator": (("annotate", "Label"), ("my-answers", "My answers")),
     "reviewer": (("annotate", "Label"), ("overview", "Overview"), ("items", "Items")),
     "manager": (
         ("annotate", "Label"),

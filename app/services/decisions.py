@@ -1,0 +1,183 @@
+"""A manager's word on items: answers of the manager's own that win over all others, given to many items at once.
+
+It is a version of an answer like any other: nothing that was answered is lost, and taking it back is one more version.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, insert, select, text, update
+from sqlalchemy.orm import Session, aliased
+
+from app.core.errors import Conflict
+from app.db import Annotation, Item, Lease, Project, QueueEntry, WriteSession
+from app.db.session import now
+from app.services import answers, rounds, storing, tasks
+from app.services.access import Person
+from app.services.answered import newest, one_of
+
+KIND = "review"
+VERSION = [column for column in Annotation.__table__.c if column.name not in ("id", "request_id")]
+
+Change = tuple[dict[str, Any], dict[str, Any]]  # what an item's answer was (no label: there was none), and is now
+
+
+class WouldOverride(Conflict):
+    """Some of these items have answers already."""
+
+
+def answered_count(session: Session, item_ids: Sequence[int]) -> int:
+    """How many of some items have an answer that stands."""
+    answer, own = aliased(Annotation), aliased(Item)
+    standing = (
+        select(func.count(func.distinct(answer.item_id)))
+        .join(own, (own.id == answer.item_id) & (own.revision == answer.item_revision))
+        .where(one_of(session, answer.item_id, item_ids), ~answer.retracted, answer.counted | answer.decisive)
+        .where(newest(answer))
+    )
+    return int(session.execute(standing).scalar_one())
+
+
+def decide(
+    session: WriteSession, project: Project, person_id: int, item_ids: Sequence[int], label: Any, *, override: bool
+) -> dict[int, Change]:
+    """Say what items are; by id what the manager's answer was and is. `label` is in the stored form.
+
+    An item that has it so by the manager's word already is left out, and without `override` every item that somebody
+    has answered.
+    """
+    moment = now(session)
+    asked = tasks.questions(session, project)
+    items = session.execute(
+        select(Item.id, Item.revision, Item.done).where(Item.id.in_(item_ids), Item.state != "deleted")
+    ).all()
+    standing = _standing(session, [item.id for item in items])
+    rows, changes = [], {}
+    for item in items:
+        before = standing.get(item.id, [])
+        here = [each for each in before if _stands(each, item.revision)]
+        own = next((each for each in reversed(before) if each["annotator_id"] == person_id), None)
+        if here and not override:
+            continue
+        if own in here and own["decisive"] and tasks.in_force(own["label"], asked) == tasks.in_force(label, asked):
+            continue
+        row = _row(project, person_id, item, own, label, moment)
+        rows.append(row)
+        none = {"answer": str(row["answer_id"]), "label": None, "done": item.done}
+        changes[item.id] = (none if own is None else _seen(own, item.done), _seen(row, True))
+    if rows:
+        session.execute(insert(Annotation), rows)
+        _close(session, list(changes), moment)
+        rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
+    return changes
+
+
+def as_left(session: Session, changes: Mapping[int, Mapping[str, Any]]) -> set[int]:
+    """The items whose answer is still the one that a change has left."""
+    ids = [UUID(each["answer"]) for each in changes.values()]
+    rows = session.execute(
+        select(Annotation.item_id, func.max(Annotation.version))
+        .where(Annotation.answer_id.in_(ids))
+        .group_by(Annotation.item_id, Annotation.answer_id)
+    ).all()
+    versions: dict[int, int] = dict(rows)
+    return {item for item, each in changes.items() if versions.get(item) == each["version"]}
+
+
+def take_back(session: WriteSession, project: Project, person_id: int, before: Mapping[int, Mapping[str, Any]]) -> None:
+    """Give the answers of items back what they were, each as one more version."""
+    moment = now(session)
+    standing = _standing(session, list(before))
+    rows = []
+    for item, was in before.items():
+        last = next((each for each in standing[item] if str(each["answer_id"]) == was["answer"]), None)
+        if last is None:
+            continue
+        fields = {"retracted": True} if was["label"] is None else {name: was[name] for name in ("label", "decisive")}
+        if was["label"] is not None:
+            fields["retracted"] = was["retracted"]
+        rows.append({**last, "version": last["version"] + 1, "annotator_id": person_id, "created_at": moment, **fields})
+    if not rows:
+        return
+    session.execute(insert(Annotation), rows)
+    _reopen(session, project, [item for item, was in before.items() if not was["done"]])
+    rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
+
+
+def retract(session: WriteSession, project: Project, person: Person, current: Annotation) -> int:
+    """Take an answer back as one more version; its item is asked about again where a slot is free now. The new id."""
+    moment = now(session)
+    new_id = answers.append_version(session, current, person, moment, retracted=True)
+    if current.lease_id is not None:
+        freed = update(Lease).where(Lease.id == current.lease_id, text("leases.state = 'answered'"))
+        session.execute(freed.values(state="released"))
+    _reopen(session, project, [current.item_id])
+    rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
+    return new_id
+
+
+def _standing(session: Session, item_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    """The newest version of each answer to some items, oldest first."""
+    found: dict[int, list[dict[str, Any]]] = {item: [] for item in item_ids}
+    rows = session.execute(
+        select(*VERSION).where(Annotation.item_id.in_(item_ids), newest(Annotation)).order_by(Annotation.id)
+    ).mappings()
+    for row in rows:
+        found[row["item_id"]].append(dict(row))
+    return found
+
+
+def _stands(version: Mapping[str, Any], revision: int) -> bool:
+    counts = version["counted"] or version["decisive"]
+    return counts and not version["retracted"] and version["item_revision"] == revision
+
+
+def _row(
+    project: Project, person_id: int, item: Any, own: Mapping[str, Any] | None, label: Any, moment: datetime
+) -> dict[str, Any]:
+    given = {"label": label, "decisive": True, "retracted": False, "created_at": moment, "annotator_id": person_id}
+    if own is not None:
+        return {**own, **given, "item_revision": item.revision, "version": own["version"] + 1}
+    fresh = {column.name: None for column in VERSION}
+    return fresh | {
+        "project_id": project.id,
+        "answer_id": uuid4(),
+        "version": 1,
+        "item_id": item.id,
+        "item_revision": item.revision,
+        "unit": 0,
+        "task_version": project.task_version,
+        "guidelines_version": project.guidelines_version,
+        "origin": "human",
+        "kind": KIND,
+        "counted": True,
+        "late": False,
+        "blind": False,
+        "seconds_spent": 0.0,
+        **given,
+    }
+
+
+def _seen(version: Mapping[str, Any], done: bool) -> dict[str, Any]:
+    """What is kept of an answer, so that it can be compared and restored."""
+    kept = {name: version[name] for name in ("version", "label", "decisive", "retracted")}
+    return kept | {"answer": str(version["answer_id"]), "done": done}
+
+
+def _close(session: WriteSession, item_ids: Sequence[int], moment: datetime) -> None:
+    session.execute(update(Item).where(Item.id.in_(item_ids)).values(done=True, updated_at=moment))
+    session.execute(update(QueueEntry).where(QueueEntry.item_id.in_(item_ids)).values(done=True))
+
+
+def _reopen(session: WriteSession, project: Project, item_ids: Sequence[int]) -> None:
+    """Put items back into every order, but for those whose answers fill every slot or that a manager has decided."""
+    word = aliased(Annotation)
+    decided = select(word.item_id).where(word.item_id.in_(item_ids), word.decisive, ~word.retracted, newest(word))
+    decided_ids = set(session.execute(decided).scalars())
+    ids = [item for item in item_ids if item not in decided_ids]
+    moment = now(session)
+    session.execute(update(Item).where(Item.id.in_(ids)).values(done=False, updated_at=moment))
+    session.execute(update(QueueEntry).where(QueueEntry.item_id.in_(ids)).values(done=False))
+    storing.close_full(session, project, ids)
