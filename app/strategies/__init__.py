@@ -1,8 +1,6 @@
 """Query strategies over a pool, by name."""
 
-import math
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from app.core.errors import Invalid
@@ -18,19 +16,20 @@ from app.strategies.base import (
     ScoredRows,
     keyed_hash,
 )
+from app.strategies.parameters import check_parameters
+from app.strategies.pool.committee import CommitteeDivergence, ConsensusEntropy, VariationRatio, VoteEntropy
 from app.strategies.pool.core_set import CoreSet, LightweightCoreSet
+from app.strategies.pool.gradients import Badge, ExpectedGradient
 from app.strategies.pool.herding import Coverage, UncertaintyHerding
-from app.strategies.pool.uncertainty import Entropy, LeastConfident, Margin, Random
+from app.strategies.pool.posterior import Bald, BatchBald, Epig, PowerBald
+from app.strategies.pool.uncertainty import Entropy, ExpectedCost, LeastConfident, Margin, Random
 
 OWN: tuple[type[Any], ...] = (
-    Random,
-    LeastConfident,
-    Margin,
-    Entropy,
-    Coverage,
-    UncertaintyHerding,
-    CoreSet,
-    LightweightCoreSet,
+    *(Random, LeastConfident, Margin, Entropy, ExpectedCost),
+    *(Coverage, UncertaintyHerding, CoreSet, LightweightCoreSet),
+    *(VoteEntropy, VariationRatio, ConsensusEntropy, CommitteeDivergence),
+    *(Bald, PowerBald, BatchBald, Epig),
+    *(ExpectedGradient, Badge),
 )
 POOL_STRATEGIES: Mapping[str, type[Any]] = entries("strategies", OWN)
 AUTO = "auto"
@@ -45,14 +44,7 @@ def make_strategy(name: str, parameters: Mapping[str, Any]) -> PoolStrategy:
     if name not in POOL_STRATEGIES:
         raise Invalid(f"there is no strategy {name!r}; there are {AUTO}, {', '.join(POOL_STRATEGIES)}")
     kind = POOL_STRATEGIES[name]
-    known = {field.name: field for field in fields(kind)}
-    for parameter, value in parameters.items():
-        if parameter not in known:
-            raise Invalid(f"strategy {name} has no parameter {parameter!r}")
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Invalid(f"strategy {name}: {parameter} is a number")
-        if not math.isfinite(value) or value < 0:
-            raise Invalid(f"strategy {name}: {parameter} is finite and not below nought")
+    check_parameters(name, kind, parameters)
     strategy: PoolStrategy = kind(**parameters)
     return strategy
 

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.random import Generator
 
 from app.core.arrays import Doubles, Floats, Indices
-from app.strategies.base import Candidates, Context, Need, ScoredRows, keyed_hash
+from app.strategies.base import Candidates, Context, Need, ScoredRows
 from app.strategies.farthest import Farthest
 from app.strategies.picked import Picked
+from app.strategies.scored import gumbel
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,3 @@ def mean_of_pool(context: Context) -> tuple[Doubles, int]:
     total = np.sum([part for part, _ in parts], axis=0) if parts else np.zeros(context.labelled.dense.shape[1])
     # Sums in another order differ in the sixteenth place: the mean is rounded before that.
     return np.round(total / max(rows, 1), 9), rows
-
-
-def gumbel(ids: Indices, seed: int, salt: int = 0x6B31) -> Doubles:
-    """Standard Gumbel noise (n,) by a keyed hash of the identities: the same for an item under any cut."""
-    uniform = (keyed_hash(ids, seed ^ salt) >> np.uint64(11)).astype(np.float64) + 0.5
-    return np.asarray(-np.log(-np.log(uniform * 2.0**-53)), dtype=np.float64)

@@ -1,13 +1,17 @@
 """Strategies that ask what the model hesitates about."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.random import Generator
 
 from app.core.arrays import Floats, Indices
 from app.strategies.base import Candidates, Context, Need, ScoredRows
+from app.strategies.parameters import parameter
+from app.strategies.scored import Scored, ScoreState, entropy
+
+PROBABILITIES = frozenset({Need.PROBABILITIES})
 
 
 def margin_uncertainty(probabilities: Floats, multiple: bool = False) -> Floats:
@@ -19,22 +23,7 @@ def margin_uncertainty(probabilities: Floats, multiple: bool = False) -> Floats:
 
 
 @dataclass(frozen=True)
-class _Uncertainty:
-    """What the three have in common: the state says only whether several classes may hold."""
-
-    needs: ClassVar[frozenset[Need]] = frozenset({Need.PROBABILITIES})
-    explores: ClassVar[bool] = False
-
-    def prepare(self, context: Context, rng: Generator) -> bool:
-        return context.multiple
-
-    def choose(self, candidates: Candidates, k: int, state: Any, rng: Generator) -> Indices:
-        """The highest scores first; near-duplicates of one before go to the end."""
-        return candidates.best_apart(k)
-
-
-@dataclass(frozen=True)
-class LeastConfident(_Uncertainty):
+class LeastConfident(Scored):
     """Score u(x) = 1 - max_c p_c, in [0, 1).
 
     Needs c >= 2 classes; costs O(n c). Blind to redundancy but for near-duplicates, which are put off.
@@ -43,18 +32,15 @@ class LeastConfident(_Uncertainty):
     """
 
     name: ClassVar[str] = "least_confident"
+    needs: ClassVar[frozenset[Need]] = PROBABILITIES
 
-    def score(self, shard: ScoredRows, state: bool) -> Floats:
+    def utility(self, shard: ScoredRows, state: ScoreState) -> Floats:
         """Map probabilities (n, c) to scores (n,)."""
-        p = shard.probabilities
-        assert p is not None
-        if state:
-            return np.asarray((1 - np.maximum(p, 1 - p)).max(axis=1), dtype=np.float32)
-        return np.asarray(1 - p.max(axis=1), dtype=np.float32)
+        return least_confidence(given(shard), state.multiple)
 
 
 @dataclass(frozen=True)
-class Margin(_Uncertainty):
+class Margin(Scored):
     """Score u(x) = 1 - (p1 - p2), where p1 >= p2 are the two highest probabilities; 1 is a tie.
 
     Needs c >= 2 classes; costs O(n c). Blind to redundancy but for near-duplicates, which are put off.
@@ -63,15 +49,15 @@ class Margin(_Uncertainty):
     """
 
     name: ClassVar[str] = "margin"
+    needs: ClassVar[frozenset[Need]] = PROBABILITIES
 
-    def score(self, shard: ScoredRows, state: bool) -> Floats:
+    def utility(self, shard: ScoredRows, state: ScoreState) -> Floats:
         """Map probabilities (n, c) to scores (n,)."""
-        assert shard.probabilities is not None
-        return margin_uncertainty(shard.probabilities, state)
+        return margin_uncertainty(given(shard), state.multiple)
 
 
 @dataclass(frozen=True)
-class Entropy(_Uncertainty):
+class Entropy(Scored):
     """Score H(p) = -sum_c p_c log p_c in nats; for several classes the sum of the binary entropies.
 
     Needs c >= 2 classes; costs O(n c). With many classes the long tail of small probabilities misleads it.
@@ -80,16 +66,48 @@ class Entropy(_Uncertainty):
     """
 
     name: ClassVar[str] = "entropy"
+    needs: ClassVar[frozenset[Need]] = PROBABILITIES
 
-    def score(self, shard: ScoredRows, state: bool) -> Floats:
+    def utility(self, shard: ScoredRows, state: ScoreState) -> Floats:
         """Map probabilities (n, c) to scores (n,)."""
-        assert shard.probabilities is not None
-        p = np.clip(shard.probabilities, 1e-12, 1.0)
-        each = p * np.log(p)
-        if state:
-            q = np.clip(1 - shard.probabilities, 1e-12, 1.0)
-            each = each + q * np.log(q)
-        return np.asarray(-each.sum(axis=1), dtype=np.float32)
+        return entropy(given(shard), state.multiple)
+
+
+@dataclass(frozen=True)
+class ExpectedCost(Scored):
+    """Score min_d sum_c p_c |c - d|^power: the cost that the best decision still expects, for classes in an order.
+
+    The classes' order is the project's, as for ratings: `power` 1 counts steps, 2 their squares, and 0 is
+    `least_confident` to the letter. From 0 to half of the greatest cost. Needs c >= 2 classes of which one holds; costs
+    O(n c^2). Says nothing where the order of the classes means nothing.
+
+    Source: Margineantu. Active Cost-Sensitive Learning. IJCAI 2005.
+    """
+
+    name: ClassVar[str] = "expected_cost"
+    needs: ClassVar[frozenset[Need]] = frozenset({Need.PROBABILITIES, Need.ONE_CLASS})
+
+    power: float = parameter(1.0, 0, 4, says="how a mistake's cost grows with the steps between the classes")
+
+    def utility(self, shard: ScoredRows, state: ScoreState) -> Floats:
+        """Map probabilities (n, c) to scores (n,)."""
+        places = np.arange(given(shard).shape[1])
+        steps = np.abs(places[:, None] - places[None, :]).astype(np.float32)
+        cost = np.where(steps > 0, steps**self.power, 0).astype(np.float32)
+        return np.asarray((given(shard) @ cost).min(axis=1), dtype=np.float32)
+
+
+def given(shard: ScoredRows | Candidates) -> Floats:
+    """The probabilities, which the loop gives to every strategy that says it needs them."""
+    assert shard.probabilities is not None
+    return shard.probabilities
+
+
+def least_confidence(probabilities: Floats, multiple: bool = False) -> Floats:
+    """1 - max_c p_c; for several classes that of the least sure one."""
+    if multiple:
+        return np.asarray((1 - np.maximum(probabilities, 1 - probabilities)).max(axis=1), dtype=np.float32)
+    return np.asarray(1 - probabilities.max(axis=1), dtype=np.float32)
 
 
 @dataclass(frozen=True)
