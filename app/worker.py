@@ -23,7 +23,20 @@ from sqlalchemy import delete, insert, update
 from app.core.settings import Settings
 from app.db import Database, Job, Worker
 from app.db.session import now
-from app.services import demo, edits, erasing, features, fetches, ingestion, jobs, opening, search, snapping, turn
+from app.services import (
+    demo,
+    edits,
+    erasing,
+    features,
+    fetches,
+    ingestion,
+    jobs,
+    opening,
+    scoring,
+    search,
+    snapping,
+    turn,
+)  # fmt: skip
 from app.services.courier import Courier
 from app.services.jobs import Done, Handler, JobCancelled, JobFailed, JobLost, More, Running
 
@@ -46,7 +59,9 @@ HANDLERS: dict[str, Handler] = {
     "erase": erasing.run,
     "simulate": demo.run,
     "snapshot": snapping.run,
+    "score": scoring.run,
 }
+BESIDE = ("score",)  # kinds that mostly wait for others' servers: a worker process has a thread of its own for them
 
 
 class WorkerProcess:
@@ -55,7 +70,7 @@ class WorkerProcess:
     def __init__(self, settings: Settings, db: Database, handlers: dict[str, Handler] | None = None) -> None:
         self._settings = settings
         self._db = db
-        self._handlers = handlers or HANDLERS
+        self._handlers = dict(handlers or HANDLERS)
         self._token: UUID = uuid4()
         self._stop = threading.Event()
         self._current: Running | None = None
@@ -67,12 +82,24 @@ class WorkerProcess:
         heartbeat.start()
         courier = Courier(self._db, self._settings)
         courier.start()
+        beside = WorkerProcess(
+            self._settings, self._db, {kind: self._handlers.pop(kind) for kind in BESIDE if kind in self._handlers}
+        )
+        threading.Thread(target=beside.run_beside, name="beside", daemon=True).start()
         with waker(self._db) as wait:
             while not (self._stop.is_set() or stopped()):
                 if not self.run_one():
                     wait(NET_SECONDS)
+        beside.stop()
         courier.stop()
         self._unregister()
+
+    def run_beside(self) -> None:
+        """Work until `stop`, for another worker of this process; what is in hand when it ends is left to its lease."""
+        threading.Thread(target=self._beat, name="beside-heartbeat", daemon=True).start()
+        while not self._stop.wait(NET_SECONDS):
+            while jobs.is_due(self._db, tuple(self._handlers)) and not self._stop.is_set() and self.run_one():
+                pass
 
     def stop(self) -> None:
         """End after the job in hand."""
@@ -130,6 +157,8 @@ class WorkerProcess:
     def _on_failure(self, running: Running, reason: str, *, final: bool) -> None:
         if running.kind == "round":
             opening.fail(running, reason, final=final)
+        elif running.kind == "score" and final:
+            scoring.fail(running, reason)
 
     def _register(self) -> None:
         with self._db.write() as session:

@@ -4,7 +4,7 @@ from labelwise.client import Client, Project
 from labelwise.errors import LabelwiseError
 from labelwise.handles import Job, Lease
 from labelwise.report import Report
-from labelwise.signatures import is_genuine
+from labelwise.signatures import is_genuine, sign
 from labelwise.snapshots import Snapshot
 
-__all__ = ["Client", "Job", "LabelwiseError", "Lease", "Project", "Report", "Snapshot", "is_genuine"]
+__all__ = ["Client", "Job", "LabelwiseError", "Lease", "Project", "Report", "Snapshot", "is_genuine", "sign"]

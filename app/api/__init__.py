@@ -17,6 +17,7 @@ from app.api import (
     mine,
     predictions,
     projects,
+    scorers,
     session,
     snapshots,
     users,
@@ -48,6 +49,7 @@ def routers() -> list[APIRouter]:
         exports,
         feed,
         predictions,
+        scorers,
         snapshots,
         webhooks,
     ):

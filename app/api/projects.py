@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from app.api.annotations import expected_version
 from app.api.bodies import StrictRoute
 from app.api.classes import ClassOut, class_out
-from app.api.deps import Caller, Db
+from app.api.deps import Caller, Config, Db
 from app.core.text import INT64_MAX, check_json
 from app.db import Project
-from app.services import accounts, copying, projects, tasks
+from app.services import accounts, copying, projects, scorers, tasks
 from app.services.access import Person, project_for
 
 router = APIRouter(tags=["projects"], route_class=StrictRoute)
@@ -169,17 +169,19 @@ class MembersOut(BaseModel):
 
 
 @router.post("/projects", status_code=201, response_model=ProjectOut)
-def create_project(body: ProjectIn, person: Caller, db: Db, response: Response) -> ProjectOut:
+def create_project(body: ProjectIn, person: Caller, config: Config, db: Db, response: Response) -> ProjectOut:
     """Make a project, new or like another one (`copy_of`)."""
     given = body.model_dump(exclude_none=True)
     check_json(given, what="body")
     if given.get("round_size") == "auto":
         del given["round_size"]
+    given["learner"], secret = scorers.split(config, given.get("learner"))
     with db.write() as session:
         if body.copy_of is not None:
             made = copying.copy(session, person, body.copy_of, body.name, body.slug)
         else:
             made = projects.create(session, person, given)
+        scorers.keep(session, made, secret)
         return shown(session, person, made, response)
 
 
@@ -203,6 +205,7 @@ def change_project(
     project: str,
     body: ProjectChange,
     person: Caller,
+    config: Config,
     db: Db,
     response: Response,
     if_match: Annotated[str | None, Header()] = None,
@@ -212,9 +215,13 @@ def change_project(
     check_json(changes, what="body")
     if changes.get("round_size") == "auto":
         changes["round_size"] = None
+    learner, secret = scorers.split(config, changes.get("learner"))
+    if learner:
+        changes["learner"] = learner
     with db.write() as session:
-        version = expected_version(if_match)
-        return shown(session, person, projects.change(session, person, project, changes, version), response)
+        changed = projects.change(session, person, project, changes, expected_version(if_match))
+        scorers.keep(session, changed, secret)
+        return shown(session, person, changed, response)
 
 
 @router.delete("/projects/{project}", status_code=204)
@@ -280,7 +287,7 @@ def shown(session: Session, person: Person, project: Project, response: Response
     """A project with its classes and the caller's role."""
     if response is not None:
         response.headers["ETag"] = f'"{project.version}"'
-    question = project.task["questions"][0]
+    question, role = project.task["questions"][0], projects.role_in(session, person, project)
     return ProjectOut(
         id=project.id,
         name=project.name,
@@ -289,7 +296,7 @@ def shown(session: Session, person: Person, project: Project, response: Response
         task={"type": question["type"], **question["options"]},
         classes=[class_out(each) for each in tasks.classes_of(session, project.id)],
         strategy=project.strategy,
-        learner=project.learner,
+        learner=scorers.seen_by(project, role),
         featurizer=project.featurizer,
         round_size=project.round_size or "auto",
         overlap=project.overlap,
@@ -299,7 +306,7 @@ def shown(session: Session, person: Person, project: Project, response: Response
         goal=project.goal,
         state=project.state,
         demo=project.demo,
-        role=projects.role_in(session, person, project),
+        role=role,
         version=project.version,
         created_at=project.created_at,
         deleted_at=project.deleted_at,

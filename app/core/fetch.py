@@ -5,9 +5,11 @@ No redirect is followed unchecked, no proxy of the environment is used, no crede
 bounded whatever the other side does. Refusals never quote what it sent.
 """
 
+import io
 import ssl
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, BinaryIO
@@ -93,6 +95,83 @@ def safe_post(address: str, content: bytes, headers: Mapping[str, str], *, secon
         raise FetchFailed("the answer has too many bytes of headers", again=True) from None
     except httpcore.TimeoutException:
         raise FetchFailed(f"it took longer than {seconds:g} seconds", again=True) from None
+    except (httpcore.NetworkError, httpcore.ProtocolError):
+        raise FetchFailed("the connection failed", again=True) from None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered: its status, and its body where it was small enough to be read whole."""
+
+    status: int
+    body: bytes
+
+
+class Exchange:
+    """Requests to one server, one after the other over one connection; see `exchange`."""
+
+    def __init__(self, host: Place, line: "_Line", pool: httpcore.ConnectionPool) -> None:
+        self._host, self._line, self._pool = host, line, pool
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        content: bytes,
+        headers: Mapping[str, str],
+        *,
+        seconds: float,
+        most_bytes: int,
+    ) -> Answer:
+        """One request and its whole answer; a redirect is an answer like others and is not followed.
+
+        Raises:
+            FetchFailed: too slow, too large, compressed, or no HTTP.
+        """
+        place, self._line.deadline = self._host, time.monotonic() + seconds
+        self._line.bytes_left = most_bytes + HEAD_BYTES
+        url = httpcore.URL(scheme=place.scheme, host=place.host, port=place.port, target=target)
+        sent = [(b"Host", _host(place)), *HEADERS, (b"Content-Length", str(len(content)).encode())]
+        sent += [(name.encode(), value.encode()) for name, value in headers.items()]
+        with (
+            _in_words(place, seconds, most_bytes),
+            self._pool.stream(method, url, headers=sent, content=content) as got,
+        ):
+            body = io.BytesIO()
+            answered = {name.lower(): value for name, value in got.headers}
+            if answered.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+                raise FetchFailed("the server sent it compressed although that was not asked for", again=True)
+            _write(got.iter_stream(), answered.get(b"content-length", b""), body, most_bytes)
+            return Answer(int(got.status), body.getvalue())
+
+
+@contextmanager
+def exchange(address: str, *, allowed: Allowed) -> Iterator[Exchange]:
+    """A line to the server of an address. Its name is looked up once, and every request goes to what was checked.
+
+    Raises:
+        AddressRefused: the address may not be called.
+        FetchFailed: its name is not known.
+    """
+    place = addresses.parse(address, allowed)
+    try:
+        line = _Line(addresses.resolve(place, allowed), 0.0, 0)
+    except OSError:
+        raise FetchFailed(f"the name {place.host[:100]} is not known", again=True) from None
+    with httpcore.ConnectionPool(ssl_context=_trusted(), max_connections=1, network_backend=line) as pool:
+        yield Exchange(place, line, pool)
+
+
+@contextmanager
+def _in_words(place: Place, seconds: float, most_bytes: int) -> Iterator[None]:
+    try:
+        yield
+    except _TooMuch:
+        raise FetchFailed(f"it has more than {most_bytes:,} bytes", again=True) from None
+    except httpcore.TimeoutException:
+        raise FetchFailed(f"it took longer than {seconds:g} seconds", again=True) from None
+    except httpcore.ConnectError:
+        raise FetchFailed(f"nobody answers at {place.host[:100]}, port {place.port}", again=True) from None
     except (httpcore.NetworkError, httpcore.ProtocolError):
         raise FetchFailed("the connection failed", again=True) from None
 

@@ -11,6 +11,7 @@ from app.db.leases import Flag, Lease
 from app.db.predictions import PredictionSet, PredictionShard
 from app.db.projects import Member, Project, ProjectClass, Serving
 from app.db.rounds import Prediction, QueueEntry, Round
+from app.db.scorers import ScorerSecret
 from app.db.search import ItemNumber, SearchIndex
 from app.db.session import Database, ReadSession
 from app.db.snapshots import Snapshot
@@ -49,6 +50,7 @@ __all__ = [
     "ReadSession",
     "RejectedRow",
     "Round",
+    "ScorerSecret",
     "SearchIndex",
     "Serving",
     "SignInFailure",

@@ -4,7 +4,7 @@ A row names an item by `key` and says `probabilities`, an object by class name o
 a `label` with its `score`. Parquet columns of numbers are never turned into objects.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -78,6 +78,11 @@ def read(kind: Format, file: BinaryIO, classes: Classes, *, max_line_bytes: int)
             rows = []
     if rows:
         yield _of_rows(rows, classes)
+
+
+def of_rows(rows: Sequence[tuple[int, Any, str | None]], classes: Classes) -> Chunk:
+    """A chunk of rows that were parsed elsewhere: each its number, its fields, or None and what is wrong with it."""
+    return _of_rows(list(rows), classes)
 
 
 def _of_columns(batch: Any, lines: Indices, classes: Classes) -> Chunk | None:

@@ -10,7 +10,7 @@ from app.core.errors import Invalid
 from app.core.plugins import entries
 from app.learners.base import Learner, Model
 from app.learners.errors import CannotFit, check_fit
-from app.learners.given import EXTERNAL, GivenModel
+from app.learners.given import EXTERNAL, HTTP, OUTSIDE, GivenModel, Scorer
 from app.learners.linear import LinearModel, load_model
 from app.learners.logistic import Logistic
 from app.learners.ridge import Ridge
@@ -60,12 +60,15 @@ def _check(name: str, parameter: str, value: Any, switch: bool) -> None:
 
 __all__ = [
     "EXTERNAL",
+    "HTTP",
     "LEARNERS",
+    "OUTSIDE",
     "CannotFit",
     "GivenModel",
     "Learner",
     "LinearModel",
     "Model",
+    "Scorer",
     "check_fit",
     "load_model",
     "make_learner",

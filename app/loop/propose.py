@@ -13,7 +13,7 @@ import numpy as np
 
 from app.core.arrays import Booleans, Doubles, Floats, Indices
 from app.core.block import Block, Shard
-from app.learners import EXTERNAL, CannotFit, Model, make_learner
+from app.learners import OUTSIDE, CannotFit, Model, make_learner
 from app.loop.executors import Executor
 from app.loop.needs import heads_for, missing
 from app.loop.scoring import candidates_of, over, sample_of
@@ -150,7 +150,7 @@ class _Clock:
 def _fit(labelled: Labelled, plan: Plan) -> tuple[Model | None, str]:
     if not np.isfinite(labelled.block.dense).all():
         raise ValueError("a labelled item has features that are not finite")
-    if plan.learner == EXTERNAL:
+    if plan.learner in OUTSIDE:
         return plan.given, "no predictions of your own model so far"
     try:
         learner = make_learner(plan.learner, plan.learner_parameters, labelled.block, len(plan.classes))
@@ -182,7 +182,7 @@ def _strategy(
         return make_strategy("uherding", dict(plan.strategy_parameters)), sentence, None
     strategy = make_strategy(plan.strategy, plan.strategy_parameters)
     for need in sorted(strategy.needs):
-        if lack := missing(need, plan.multiple, plan.learner == EXTERNAL, len(labelled), why_not if not model else ""):
+        if lack := missing(need, plan.multiple, plan.learner in OUTSIDE, len(labelled), why_not if not model else ""):
             return make_strategy("random", {}), f"{plan.strategy} needs {need}.", f"random: {lack}"
     return strategy, f"{plan.strategy}, as the project's settings say.", None
 

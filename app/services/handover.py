@@ -1,18 +1,22 @@
 """What a round learns from, handed over: the labelled items of its snapshot, for models that are trained elsewhere."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
-from app.db import Annotation, Database, Item, Project
-from app.services import exports, rounds, tasks
+from app.core.errors import TooLarge
+from app.core.settings import Settings
+from app.core.text import write_json
+from app.db import Annotation, Database, Item, Project, Round
+from app.services import batches, exports, rounds, tasks
 from app.services.access import Person
 from app.task_types import TASK_TYPES
 
 ANSWERS_AT_ONCE = 500
+LESSON_BYTES = 200_000_000
 
 
 def snapshot(db: Database, person: Person, project_ref: int | str, number: int) -> Iterator[list[dict[str, Any]]]:
@@ -31,6 +35,25 @@ def snapshot(db: Database, person: Person, project_ref: int | str, number: int) 
     return _pages(db, project_id, class_ids, items)
 
 
+def lesson(db: Database, settings: Settings, row: Round, head: Mapping[str, Any]) -> bytes:
+    """What a round learns from in one JSON object, for a scorer: `head` and `items` with their content, files too.
+
+    Raises:
+        TooLarge: it has more than 200 MB.
+    """
+    with db.read() as session:
+        items = _by_item(session, list(row.labels))
+    parts: list[bytes] = []
+    size = 0
+    for page in _pages(db, row.project_id, list(row.class_ids), items, settings):
+        for each in page:
+            parts.append(write_json(each).encode())
+            size += len(parts[-1])
+            if size > LESSON_BYTES:
+                raise TooLarge(f"what there is to learn from has more than {LESSON_BYTES:,} bytes")
+    return write_json(head).encode()[:-1] + b',"items":[' + b",".join(parts) + b"]}"
+
+
 def _by_item(session: Session, annotation_ids: list[int]) -> dict[int, list[int]]:
     """The snapshot's answers by item, items in their own order."""
     found: dict[int, list[int]] = {}
@@ -44,15 +67,19 @@ def _by_item(session: Session, annotation_ids: list[int]) -> dict[int, list[int]
 
 
 def _pages(
-    db: Database, project_id: int, class_ids: list[int], items: dict[int, list[int]]
+    db: Database, project_id: int, class_ids: list[int], items: dict[int, list[int]], whole: Settings | None = None
 ) -> Iterator[list[dict[str, Any]]]:
+    """`whole`: files are in the rows, else their names."""
     numbers = list(items)
     for start in range(0, len(numbers), ANSWERS_AT_ONCE):
         with db.read() as session:
-            yield _page(session, project_id, class_ids, {n: items[n] for n in numbers[start : start + ANSWERS_AT_ONCE]})
+            some = {number: items[number] for number in numbers[start : start + ANSWERS_AT_ONCE]}
+            yield _page(session, project_id, class_ids, some, whole)
 
 
-def _page(session: Session, project_id: int, class_ids: list[int], items: dict[int, list[int]]) -> list[dict[str, Any]]:
+def _page(
+    session: Session, project_id: int, class_ids: list[int], items: dict[int, list[int]], whole: Settings | None
+) -> list[dict[str, Any]]:
     project = session.get_one(Project, project_id)
     asked = tasks.questions(session, project)
     question = tasks.driving(asked)
@@ -65,15 +92,22 @@ def _page(session: Session, project_id: int, class_ids: list[int], items: dict[i
         .order_by(Annotation.item_id, Annotation.id)
     ).all()
     shares: dict[int, list[list[float]]] = {}
-    content: dict[int, dict[str, Any]] = {}
+    content: dict[int, Row[Any]] = {}
     for row in rows:
         target = kind.targets(tasks.in_force(row.label, asked).get(question.id, {}), class_ids)
         if target is not None:
             shares.setdefault(row.item_id, []).append(target)
-            content[row.item_id] = {"key": row.key, **exports.content(row.payload)}
+            content[row.item_id] = row
     several = bool(question.options.get("multiple"))
     named = [names.get(number, str(number)) for number in class_ids]
-    return [{**content[item], **_said(np.mean(each, axis=0), named, several)} for item, each in shares.items()]
+    types = batches.types_of(session, list(content.values())) if whole is not None else {}
+    found = []
+    for item, each in shares.items():
+        payload = content[item].payload
+        shown = exports.content(payload) if whole is None else batches.content(whole, project_id, payload, types)
+        if shown is not None:
+            found.append({"key": content[item].key, **shown, **_said(np.mean(each, axis=0), named, several)})
+    return found
 
 
 def _said(shares: Any, names: list[str], several: bool) -> dict[str, Any]:

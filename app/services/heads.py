@@ -11,7 +11,7 @@ from app.core.errors import Conflict
 from app.core.settings import Settings
 from app.db import FeatureSet, Project, Round
 from app.featurizers import Featurizer, make_featurizer
-from app.learners import EXTERNAL, LinearModel, load_model
+from app.learners import OUTSIDE, LinearModel, load_model
 from app.services.pool import feature_folder
 
 
@@ -31,7 +31,7 @@ def of_round(session: Session, settings: Settings, project: Project, row: Round)
     Raises:
         Conflict: the round's model is outside, or it has none that can be read.
     """
-    if row.learner.get("name") == EXTERNAL:
+    if row.learner.get("name") in OUTSIDE:
         raise Conflict(f"the model of round {row.number} is outside: ask it there")
     if row.model_file is None:
         why = row.fallback or row.sentence or row.reason or "its labels do not tell classes apart"

@@ -23,8 +23,26 @@ MAX_ATTEMPTS = 5
 CHANNEL = "labelwise_jobs"
 LIVING = timedelta(seconds=15)  # a worker says every four seconds that it lives
 UNTIL_WOKEN = timedelta(days=36_500)
-UNTOLD = {"round", "featurize", "index", "simulate", "erase", "fetch"}  # nobody asked for these, and rounds say more
-PRIORITY = {"round": 10, "import": 5, "edit": 5, "erase": 4, "featurize": 3, "fetch": 2, "snapshot": 1, "index": 1}
+UNTOLD = {
+    "round",
+    "score",
+    "featurize",
+    "index",
+    "simulate",
+    "erase",
+    "fetch",
+}  # nobody asked for these, and rounds say more
+PRIORITY = {
+    "round": 10,
+    "import": 5,
+    "edit": 5,
+    "erase": 4,
+    "score": 4,
+    "featurize": 3,
+    "fetch": 2,
+    "snapshot": 1,
+    "index": 1,
+}
 
 
 class JobLost(Exception):
@@ -176,6 +194,22 @@ def park(session: WriteSession, running: Running, cursor: dict[str, Any]) -> Non
     session.execute(behind.values(state="cancelled", reason="another one waits already", updated_at=moment))
     values = {"state": "waiting", "due_at": moment + UNTIL_WOKEN, "attempt": 0, "token": None, "lease_until": None}
     session.execute(_held(running).values(**values, cursor=cursor, progress=None, updated_at=moment))
+
+
+def later(session: WriteSession, running: Running, seconds: float, cursor: dict[str, Any], reason: str | None) -> None:
+    """Leave a running job waiting for some seconds, for what is outside; a kind that may wait more than once only."""
+    moment = now(session)
+    values = {"state": "waiting", "due_at": moment + timedelta(seconds=seconds), "attempt": 0, "token": None}
+    values |= {"lease_until": None, "cursor": cursor, "reason": reason, "updated_at": moment}
+    session.execute(_held(running).values(values))
+
+
+def is_due(db: Database, kinds: tuple[str, ...]) -> bool:
+    """Whether `claim` would probably find a job; a look that takes no turn among those who write."""
+    with db.read() as session:
+        moment = db.now()
+        due = (Job.state == "waiting") & (Job.due_at <= moment) | (Job.state == "running") & (Job.lease_until < moment)
+        return session.execute(select(Job.id).where(Job.kind.in_(kinds), due).limit(1)).first() is not None
 
 
 def claim(db: Database, settings: Settings, kinds: tuple[str, ...]) -> Running | None:

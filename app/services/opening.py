@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Project, ProjectClass, Round, WriteSession
 from app.db.session import now
-from app.learners import load_model
+from app.learners import HTTP, load_model
 from app.learners.base import Model
 from app.services import outbox
 from app.services.jobs import Running
@@ -48,7 +48,8 @@ def open_round(
         row.labels = labels.annotation_ids
         row.labels_count = sum(not item.imported_test for item in labels.items)  # the test set teaches nothing
     row.state, row.sentence = "running", None
-    row.strategy, row.learner, row.featurizer = project.strategy, project.learner, featurizer
+    learner = {"name": HTTP} if project.learner.get("name") == HTTP else project.learner  # its address stays there
+    row.strategy, row.learner, row.featurizer = project.strategy, learner, featurizer
     row.task_version, row.class_ids = project.task_version, list(class_ids)
     row.seed = _seed(project.seed, row.number)
     row.warm_round_id = warm_round_id

@@ -1,4 +1,4 @@
-"""Rounds of a project whose model is trained elsewhere: waiting for its predictions, and using them.
+"""Rounds of a project whose model is elsewhere: waiting for its predictions, pushed or asked for, and using them.
 
 What such a round gives out to be learned from leaves the audit answers out, so they judge the model honestly although
 nobody here can fit it a second time without them.
@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from app.core.arrays import Booleans, Indices
 from app.db import Item, Job, Project, QueueEntry, Round, Serving, WriteSession
 from app.features import Given
-from app.learners import EXTERNAL, CannotFit, check_fit
-from app.services import jobs, outbox
+from app.learners import HTTP, OUTSIDE, CannotFit, check_fit
+from app.services import jobs, outbox, rounds
 from app.services.jobs import Running
 from app.services.labels import LabelledItem, LabelSet
 from app.services.versions import several
@@ -22,7 +22,7 @@ from app.services.versions import several
 
 def is_external(project: Project) -> bool:
     """Whether the project's model is trained elsewhere."""
-    return project.learner.get("name") == EXTERNAL
+    return project.learner.get("name") in OUTSIDE
 
 
 def to_learn_from(labels: LabelSet) -> list[LabelledItem]:
@@ -49,7 +49,10 @@ def must_wait(session: Session, project: Project, labels: LabelSet) -> bool:
 
 
 def wait(session: WriteSession, running: Running, row: Round, labels: LabelSet) -> None:
-    """Make a round wait, with what is to be learned from; its job wakes when predictions are complete."""
+    """Make a round wait, with what is to be learned from; its job wakes when predictions are complete.
+
+    A project that has a scorer asks it meanwhile, see `scoring`.
+    """
     items = to_learn_from(labels)
     row.state = "waiting_for_predictions"
     row.labels = sorted(number for item in items for number in item.annotations)
@@ -61,8 +64,12 @@ def wait(session: WriteSession, running: Running, row: Round, labels: LabelSet) 
         .where(Round.project_id == row.project_id, Round.state == "waiting_for_predictions", Round.id != row.id)
         .values(state="skipped", reason="a later round waits in its place")
     )
-    told = {"round": row.number, "labels": row.labels_count}
-    outbox.emit(session, row.project_id, "round.waiting_for_predictions", told)
+    if row.learner.get("name") == HTTP:
+        rounds.ask_scorer(session, row.project_id, row.number)
+        row.sentence = f"Round {row.number} is about to be scored. The last order is served."
+    else:
+        told = {"round": row.number, "labels": row.labels_count}
+        outbox.emit(session, row.project_id, "round.waiting_for_predictions", told)
     jobs.park(session, running, {"newest_annotation": labels.newest_annotation})
 
 

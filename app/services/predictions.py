@@ -5,7 +5,7 @@ the round that uses them. So a push that is cut off or refused leaves the versio
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
@@ -15,8 +15,7 @@ from sqlalchemy import Table, bindparam, or_, select, text, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from app.core.arrays import Floats, Indices
-from app.core.block import Block
+from app.core.arrays import Indices
 from app.core.errors import Conflict, Invalid, Unavailable, WrongType
 from app.core.settings import Settings
 from app.core.text import check_text, write_json
@@ -24,7 +23,6 @@ from app.db import (
     Database,
     Item,
     PredictionSet,
-    PredictionShard,
     Project,
     QueueEntry,
     Round,
@@ -32,16 +30,15 @@ from app.db import (
     WriteSession,
 )
 from app.db.session import now
-from app.features import ShardInfo, append, remove
 from app.formats import Format
 from app.formats.probabilities import Chunk, Classes, read
 from app.learners import EXTERNAL
 from app.services import rounds, tasks, versions
 from app.services.access import Person, project_for
 from app.services.applying import Report
-from app.services.versions import FEATURES, PROBABILITIES, set_folder
+from app.services.shards import ShardWriter
+from app.services.versions import set_folder
 
-SHARD_BYTES = 16_000_000
 KINDS = ("jsonl", "json", "parquet")
 USES = ("rank", "suggest", "both")
 
@@ -76,45 +73,6 @@ class Pushed:
     set: PredictionSet
     report: Report
     round_job: int | None
-
-
-@dataclass
-class _Writing:
-    """The shards of one push, written as rows come; a shard is named in the tables only at the end."""
-
-    folder: Path
-    width: int | None  # of the features, as the version began; 0: it has none
-    waiting: list[tuple[Indices, Floats, Floats | None]] = field(default_factory=list)
-    size: int = 0
-    written: list[tuple[str, ShardInfo]] = field(default_factory=list)
-
-    def take(self, ids: Indices, probabilities: Floats, features: Floats | None) -> None:
-        """Keep rows until there are enough of them for a shard."""
-        self.waiting.append((ids, probabilities, features))
-        self.size += probabilities.nbytes + (0 if features is None else features.nbytes)
-        if self.size >= SHARD_BYTES:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what waits."""
-        if not self.waiting:
-            return
-        ids = np.concatenate([part[0] for part in self.waiting])
-        probabilities = np.concatenate([part[1] for part in self.waiting])
-        features = [part[2] for part in self.waiting if part[2] is not None]
-        self.waiting, self.size = [], 0
-        self.written.append((PROBABILITIES, append(self.folder, ids, Block(probabilities))))
-        if features:
-            self.written.append((FEATURES, append(self.folder, ids, Block(_unit(np.concatenate(features))))))
-
-    def forget(self) -> None:
-        """Remove what was written, as nothing names it."""
-        for _, info in self.written:
-            remove(self.folder, info.name)
-
-    @property
-    def rows(self) -> int:
-        return sum(info.rows for kind, info in self.written if kind == PROBABILITIES)
 
 
 def check_may_push(db: Database, person: Person, project_ref: int | str, kind: Format | None) -> None:
@@ -154,7 +112,7 @@ def push(
         if chosen.state == "complete":
             return _again(session, chosen, digest)
         project_id, set_id, folder = project.id, chosen.id, set_folder(settings, project.id, chosen.folder)
-        writing = _Writing(folder, chosen.width if chosen.rows else None)
+        writing = ShardWriter(folder, chosen.width if chosen.rows else None)
     report = Report()
     try:
         if kind is not None:
@@ -245,7 +203,7 @@ def _again(session: WriteSession, chosen: PredictionSet, digest: str) -> Pushed:
     return Pushed(chosen, Report(), None)
 
 
-def _write(db: Database, project_id: int, chunks: Iterator[Chunk], writing: _Writing, report: Report) -> None:
+def _write(db: Database, project_id: int, chunks: Iterator[Chunk], writing: ShardWriter, report: Report) -> None:
     for chunk in chunks:
         for line, key, error in chunk.refused:
             report.reject(line, key, error)
@@ -288,7 +246,7 @@ def _keep(
     session: WriteSession,
     project_id: int,
     set_id: int,
-    writing: _Writing,
+    writing: ShardWriter,
     report: Report,
     given: Push,
     digest: str,
@@ -318,18 +276,7 @@ def _keep(
             rejected=report.rejected[:20],
             rejected_count=report.rejected_count,
         )
-    for kind, info in writing.written:
-        session.add(
-            PredictionShard(
-                set_id=set_id,
-                kind=kind,
-                name=info.name,
-                rows=info.rows,
-                bytes=info.bytes,
-                checksum=info.checksum,
-                created_at=moment,
-            )
-        )
+    writing.name(session, set_id, moment)
     job = None
     if given.complete and given.use != "suggest":
         job = rounds.run_with(session, project_id, set_id)
@@ -362,9 +309,3 @@ def _suggest(session: WriteSession, settings: Settings, project_id: int) -> None
     values = [{"place": row["rank"], "said": row["probabilities"]} for row in said]
     if values:
         session.connection().execute(update(table).where(*place).values(probabilities=bindparam("said")), values)
-
-
-def _unit(vectors: Floats) -> Floats:
-    """Rows scaled to length one, as all features of the loop are."""
-    length = np.sqrt((vectors.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
-    return np.asarray(vectors / np.where(length > 0, length, 1), dtype=np.float32)

@@ -17,7 +17,7 @@ from app.core.text import check_text, fold
 from app.db import Member, Project, ProjectClass, Serving, User, WriteSession
 from app.db.session import now
 from app.featurizers import FEATURIZERS, make_featurizer
-from app.learners import EXTERNAL, LEARNERS, make_learner
+from app.learners import EXTERNAL, HTTP, LEARNERS, OUTSIDE, Scorer, make_learner
 from app.modalities import MODALITIES
 from app.services import audit, guidelines, rounds
 from app.services.access import Person, project_for
@@ -224,11 +224,8 @@ def check_plugin(kind: str, given: Any, modality: str) -> dict[str, Any]:
         return {"name": AUTO}
     if kind == "strategy":
         make_strategy("uherding" if name == AUTO else name, options)
-    elif kind == "learner" and name == EXTERNAL:
-        if options:
-            raise Invalid("learner external has no parameters: its model is trained elsewhere", fields={kind: name})
     elif kind == "learner":
-        make_learner("ridge" if name == AUTO else name, options, Block(np.zeros((1, 1), dtype=np.float32)), 2)
+        _check_learner(name, options)
     elif name == AUTO:
         raise Invalid("featurizer auto has no parameters: name the one that is meant", fields={kind: sorted(options)})
     else:
@@ -236,11 +233,20 @@ def check_plugin(kind: str, given: Any, modality: str) -> dict[str, Any]:
     return {"name": name, **options}
 
 
+def _check_learner(name: str, options: dict[str, Any]) -> None:
+    if name == HTTP:
+        Scorer.of(options)
+    elif name != EXTERNAL:
+        make_learner("ridge" if name == AUTO else name, options, Block(np.zeros((1, 1), dtype=np.float32)), 2)
+    elif options:
+        raise Invalid("learner external has no parameters: its model is trained elsewhere", fields={"learner": name})
+
+
 def _check_together(strategy: dict[str, Any], learner: dict[str, Any]) -> None:
     """Raise Invalid where the strategy needs more of the learner than an outside one gives."""
     kind = POOL_STRATEGIES.get(strategy.get("name", AUTO))
     more = sorted(getattr(kind, "needs", frozenset()) & OF_OUR_LEARNER)
-    if learner.get("name") == EXTERNAL and more:
+    if learner.get("name") in OUTSIDE and more:
         raise Invalid(
             f"strategy {strategy['name']} needs {', '.join(more)}, and an outside learner gives probabilities only: "
             "choose another strategy, as auto",
@@ -250,7 +256,7 @@ def _check_together(strategy: dict[str, Any], learner: dict[str, Any]) -> None:
 
 def plugin_names() -> dict[str, list[str]]:
     """What may be named in a project's settings."""
-    return {"learner": [AUTO, *LEARNERS, EXTERNAL], "featurizer": [AUTO, *FEATURIZERS]}
+    return {"learner": [AUTO, *LEARNERS, *OUTSIDE], "featurizer": [AUTO, *FEATURIZERS]}
 
 
 def checked_name(given: str) -> str:

@@ -11,6 +11,7 @@ from app.core.errors import Conflict, NotFound
 from app.core.text import INT64_MAX
 from app.db import FeatureSet, Job, Lease, Member, Project, Round, Serving, WriteSession
 from app.db.session import now
+from app.learners import HTTP
 from app.loop.serving import MOST_MEANWHILE, queue_length
 from app.services import jobs
 from app.services.access import Person, project_for
@@ -73,6 +74,21 @@ def learner_changed(session: WriteSession, project_id: int) -> None:
         jobs.wake(session, "round", project_id, {})
 
 
+def ask_scorer(session: WriteSession, project_id: int, number: int) -> int:
+    """Let the project's scorer be asked for a waiting round now; the id of the job that does."""
+    own = (Job.project_id == project_id, Job.kind == "score", Job.state.in_(("waiting", "running")))
+    moment = now(session)
+    for job in session.execute(select(Job).where(*own).order_by(Job.id)).scalars():
+        if job.payload.get("round") == number:
+            job.due_at = min(job.due_at, moment)
+            return job.id
+        if job.state == "waiting":
+            job.state, job.reason, job.updated_at = "cancelled", "a later round is scored in its place", moment
+    job_id = jobs.enqueue(session, "score", project_id, {"round": number})
+    assert job_id is not None, "any number of these may wait"
+    return job_id
+
+
 def waiting_for_predictions(session: Session, project_id: int) -> Round | None:
     """The round that waits for the predictions of an outside model, if any."""
     return session.execute(
@@ -85,7 +101,11 @@ def waiting_for_predictions(session: Session, project_id: int) -> Round | None:
 
 
 def request(session: WriteSession, person: Person, project_ref: int | str) -> int:
-    """Start a round now, whether due or not; the job's id. Raises Conflict while one waits already."""
+    """Start a round now, whether due or not, or ask the scorer of a waiting one again; the job's id.
+
+    Raises:
+        Conflict: one waits to start already, or for predictions that are pushed.
+    """
     project = project_for(session, person, project_ref, "manager")
     if _features(session, project.id) is None:
         raise Conflict("no item has features yet: push items first, and check that a worker is running")
@@ -93,6 +113,8 @@ def request(session: WriteSession, person: Person, project_ref: int | str) -> in
     if job_id is not None:
         return job_id
     waiting = waiting_for_predictions(session, project.id)
+    if waiting is not None and project.learner.get("name") == HTTP:
+        return ask_scorer(session, project.id, waiting.number)
     if waiting is not None:
         raise Conflict(f"round {waiting.number} waits for the predictions of your own model: push them")
     raise Conflict("a round is waiting to start already")

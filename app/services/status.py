@@ -158,8 +158,8 @@ def _age(current: Round | None, moment: datetime) -> float | None:
 
 
 def _last_failure(session: Session, project_id: int) -> dict[str, Any] | None:
-    """The newest failure of a round or of a feature pass, unless a later one of its kind went well."""
-    for kind in ("round", "featurize"):
+    """The newest failure of a round, of its scoring or of a feature pass, unless a later one of its kind went well."""
+    for kind in ("round", "score", "featurize"):
         job = session.execute(
             select(Job)
             .where(Job.project_id == project_id, Job.kind == kind, Job.state.in_(("done", "failed")))

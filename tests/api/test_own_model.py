@@ -85,6 +85,35 @@ def test_the_torch_example_serves_a_round(own: tuple[Project, dict[str, str]]) -
 
 
 @pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+def test_the_scorer_of_the_example_learns_and_scores(db: Database, settings: Settings) -> None:
+    token = token_of(db, "boss", admin=True)["Authorization"].removeprefix("Bearer ")
+    port, own, secret = free_port(), free_port(), "sixteen letters!"
+    serve = ["-m", "labelwise", "serve", "--port", str(port), "--allow-fetch-from", f"127.0.0.1:{own}"]
+    scorer = ["-m", "uvicorn", "examples.scorer:app", "--port", str(own), "--log-level", "warning"]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("SCORER_SECRET", secret)
+        with running(serve, scorer, db=db, settings=settings):
+            wait_for(f"http://127.0.0.1:{port}")
+            client = Client(f"http://127.0.0.1:{port}", token)
+            learner = {"name": "http", "url": f"http://127.0.0.1:{own}/", "secret": secret}
+            project = client.project("pets", create={**BODY, "learner": learner})
+            project.push(pets(200))
+            while project.status()["queue"]["round"] is None:
+                pass
+            answer(project, 12)
+            while project.status()["queue"]["round"] != 2:
+                pass
+            answer(project, 30)
+            while not (row := project.rounds()[0])["metrics"] or row["number"] != 3:
+                pass
+            client.close()
+
+    assert row["model"] == f"127.0.0.1:{own} round-3/round-3"
+    assert row["metrics"]["stratum"] == "audit"
+    assert row["metrics"]["accuracy"]["value"] > 0.8
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
 def test_tables_of_every_form_are_pushed_and_wrong_ones_named(own: tuple[Project, dict[str, str]]) -> None:
     project, _ = own
     answer(project, 12)
