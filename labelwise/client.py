@@ -192,7 +192,7 @@ class Project:
         key: Callable[[Path], str] | None = None,
         labels: bool = False,
     ) -> Report:
-        """Upload images or sounds and make an item of each; `paths` may be a pattern like "img/*.jpg".
+        """Upload images, sounds or videos and make an item of each; `paths` may be a pattern like "img/*.jpg".
 
         `key` makes an item's key of its path (the file's name unless given); with `labels` the folder's name is the
         label. A file of another kind is among the rejected.

@@ -12,9 +12,14 @@ PREFIX = "hf:"
 INSTALL = "pip install 'labelwise[hub]'"
 TEXTS = ("text", "sentence", "content", "question", "document", "title", "review", "utterance")
 LABELS = ("label", "labels", "class", "category", "intent", "coarse_label", "sentiment")
-FILES = {"Image": "image", "Audio": "audio"}
+FILES = {"Image": "image", "Audio": "audio", "Video": "video"}
 ROWS_AT_ONCE = 500
-ENDINGS = {"image": "png", "audio": "wav"}  # where a row has bytes and no name; the service looks for itself
+# Where a row has bytes and no name; the service looks for itself.
+ENDINGS = {
+    "image": "png",
+    "audio": "wav",
+    "video": "mp4",
+}
 
 
 class Pushing(Protocol):
@@ -33,7 +38,7 @@ class Pushing(Protocol):
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which columns of a data set are the content and the label; `kind` is text, image, audio or table."""
+    """Which columns of a data set are the content and the label; `kind` is text, image, audio, video or table."""
 
     kind: str
     content: str | None

@@ -106,7 +106,7 @@ def _pool(client: Speaking, path: str, chunk_rows: int) -> Iterator[list[Item]]:
     for row in Labels(client.stream(f"{path}/export?format=jsonl&view=items")):
         if row["state"] != "open":
             continue
-        chunk.append({name: row[name] for name in ("key", "text", "row", "image", "audio") if name in row})
+        chunk.append({name: row[name] for name in ("key", "text", "row", "image", "audio", "video") if name in row})
         if len(chunk) == chunk_rows:
             yield chunk
             chunk = []

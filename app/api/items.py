@@ -44,6 +44,8 @@ ROWS = rows_body(
             "key": {"type": "string", "description": "The hash of the content unless given"},
             "text": {"type": "string"},
             "image": {"description": "A media id, the name of an uploaded file, or an address to fetch it from"},
+            "audio": {"description": "As `image`"},
+            "video": {"description": "As `image`"},
             "row": {"type": "object"},
             "metadata": {"type": "object"},
             "label": {"examples": [{"class": "cat"}]},
@@ -68,7 +70,7 @@ class PredictedOut(BaseModel):
 
 
 class ItemOut(BaseModel):
-    """An item with its content, by modality under `text`, `image`, `audio` or `row`.
+    """An item with its content, by modality under `text`, `image`, `audio`, `video` or `row`.
 
     `label` is the one that an export gives it: a manager's, else the one with most votes, null for none or a tie
     (`disputed`). `agreement` is the mean over pairs of votes, in 0 to 1.

@@ -64,7 +64,7 @@ async def upload_media(
     db: Db,
     labels: Annotated[Literal["folders"] | None, Query()] = None,
 ) -> MediaOut:
-    """Upload images or sounds, or a ZIP of them; `labels=folders` also makes labelled items of a ZIP's folders."""
+    """Upload images, sounds or videos, or a ZIP of them; `labels=folders` makes labelled items of a ZIP's folders."""
     await run_in_threadpool(ingestion.check_may_import, db, person, project)
     # The form is read here, not by a parameter: a parameter would take the bytes before it is known who sends them.
     bounded = Request(request.scope, _bounded(request, config.import_body_bytes))
@@ -120,7 +120,7 @@ def show_thumbnail(
     db: Db,
     side: Annotated[int, Query(ge=16, le=1024)] = 256,
 ) -> Response:
-    """A PNG of at most `side` pixels a side, brought down to one of a few sizes; of a sound, its waveform."""
+    """A PNG of at most `side` pixels a side, brought down to one of a few sizes; of a clip its waveform or picture."""
     with db.read() as session:
         row, path = media.readable(session, config, person, media_id)
     kept, size = thumbnails.of(config, row.project_id, row.sha256, path, side)

@@ -13,5 +13,5 @@ def item_view(modality: str, payload: dict[str, Any]) -> dict[str, Any]:
     field, held = found
     if not isinstance(held.get("media"), int):
         return {field: {"address": held.get("address")}}
-    size = {key: held[key] for key in ("name", "width", "height", "seconds") if key in held}
+    size = {key: held[key] for key in ("name", "width", "height", "seconds", "frames_per_second") if key in held}
     return {field: {"media": held["media"], "url": f"/api/v1/media/{held['media']}", **size}}

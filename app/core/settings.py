@@ -53,7 +53,8 @@ class Settings(BaseSettings):
     media_file_bytes: int = Field(200_000_000, gt=0)
     thumbnail_bytes: int = Field(1_000_000_000, gt=0)  # all that are kept together
     image_megapixels: float = Field(40, gt=0)
-    clip_seconds: float = Field(3_600, gt=0)  # the longest sound that is taken
+    clip_seconds: float = Field(3_600, gt=0)  # the longest sound or video that is taken
+    clip_megapixels: float = Field(9, gt=0)  # of one picture of a video: 4K is 8.3
     archive_entries: int = Field(200_000, gt=0)
     archive_bytes: int = Field(20_000_000_000, gt=0)  # what a ZIP may unpack to
     text_code_points: int = Field(1_000_000, gt=0)

@@ -92,6 +92,7 @@ class Media(Base):
     width: Mapped[int | None]
     height: Mapped[int | None]
     seconds: Mapped[float | None]  # of a clip
+    frames_per_second: Mapped[float | None]  # of a clip of video
     created_at: Mapped[datetime]
 
 

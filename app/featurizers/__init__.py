@@ -9,17 +9,22 @@ from app.featurizers.base import Featurizer
 from app.featurizers.client import ClientVectors
 from app.featurizers.columns import Columns
 from app.featurizers.descriptors import Descriptors
+from app.featurizers.frames import Frames
 from app.featurizers.log_mel import LogMel
 from app.featurizers.ngrams import NGrams
+from app.featurizers.onnx_frames import OnnxFrames
 from app.featurizers.onnx_image import OnnxImage
 from app.featurizers.onnx_text import OnnxText
 
-OWN: tuple[type[Any], ...] = (NGrams, OnnxText, Descriptors, OnnxImage, LogMel, Columns, ClientVectors)
+OWN: tuple[type[Any], ...] = (
+    NGrams, OnnxText, Descriptors, OnnxImage, LogMel, Frames, OnnxFrames, Columns, ClientVectors,
+)  # fmt: skip
 FEATURIZERS: Mapping[str, type[Any]] = entries("featurizers", OWN)
 AUTO: Mapping[str, tuple[str, str]] = {
     "text": ("ngrams", "Word n-grams with a latent semantic space: the whole set needs no model file."),
     "image": ("descriptors", "Classical image descriptors: gradients, shape and colour, without a model file."),
     "audio": ("log-mel", "Mel spectra pooled over the clip and its parts: timbre and order, without a model file."),
+    "video": ("frames", "Pictures, their movement and the sound, pooled over the clip and its parts: no model file."),
     "table": ("columns", "Typed columns with a kernel map, so that a linear model can bend."),
 }
 OUTGROWN = 10  # a set is fitted again when the pool is so many times the sample that it was fitted on

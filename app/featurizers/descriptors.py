@@ -18,6 +18,7 @@ CELL = 4
 BINS = 9
 THUMB = 12
 SEED = 0
+WIDTH = (SIDE // CELL) ** 2 * BINS + THUMB * THUMB + 64  # of a raw description
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,16 @@ def _raw(paths: Sequence[Any]) -> Floats:
     for row, path in enumerate(paths):
         if (image := read_pixels(path, SIDE)) is not None:
             pixels[row] = np.maximum(image, 1e-4)  # black is not unread
+    described = describe(pixels)
+    described[~pixels.any(axis=(1, 2, 3))] = 0
+    return described
+
+
+def describe(pixels: Floats) -> Floats:
+    """Pictures (n, 32, 32, 3) in RGB from 0 to 1 as raw descriptions (n, 784)."""
     grey = pixels.mean(axis=3)
     parts = [_gradients(grey), _thumbs(grey), 0.5 * _colors(pixels)]
-    described = np.concatenate(parts, axis=1)
-    described[~pixels.any(axis=(1, 2, 3))] = 0
-    return np.asarray(described, dtype=np.float32)
+    return np.asarray(np.concatenate(parts, axis=1), dtype=np.float32)
 
 
 def _gradients(grey: Floats) -> AnyArray:

@@ -49,20 +49,20 @@ class OnnxImage:
         """Open the encoder and learn its width; nothing is learned of the images."""
         folder, settings = encoders.locate(self.model)
         state = EncoderState(str(folder), encoders.digest(encoders.network(folder)), 0, settings)
-        side = _side(settings)
-        width = _encode(np.zeros((1, side, side, 3), dtype=np.float32), state).shape[1]
+        side = side_of(settings)
+        width = encode(np.zeros((1, side, side, 3), dtype=np.float32), state).shape[1]
         return EncoderState(state.folder, state.sha256, width, settings)
 
     def transform(self, payloads: Sequence[Any], state: EncoderState) -> Block:
         """Dense (n, width) rows of unit length; an image that cannot be read gives a row of zeros."""
         rows = np.zeros((len(payloads), state.width), dtype=np.float32)
-        side = _side(state.settings)
+        side = side_of(state.settings)
         for start in range(0, len(payloads), BATCH):
             read = [read_pixels(path, side) for path in payloads[start : start + BATCH]]
             some = [place for place, image in enumerate(read) if image is not None]
             if some:
                 pixels = np.stack([image for image in read if image is not None])
-                rows[[start + place for place in some]] = _encode(pixels, state)
+                rows[[start + place for place in some]] = encode(pixels, state)
         return Block(unit_rows(rows))
 
     def save(self, state: EncoderState, path: Path) -> None:
@@ -74,14 +74,16 @@ class OnnxImage:
         return encoders.load_state(path)
 
 
-def _side(settings: dict[str, Any]) -> int:
+def side_of(settings: dict[str, Any]) -> int:
+    """The side of the pictures that an encoder reads, in pixels; raises Invalid where its settings name none such."""
     side = settings.get("size", SIZE)
     if not isinstance(side, int) or not 8 <= side <= 1024:
         raise Invalid("the encoder's size is a number of pixels from 8 to 1024")
     return side
 
 
-def _encode(pixels: AnyArray, state: EncoderState) -> AnyArray:
+def encode(pixels: AnyArray, state: EncoderState) -> AnyArray:
+    """Pictures (n, side, side, 3) from 0 to 1 as the encoder's vectors (n, width)."""
     mean = np.asarray(state.settings.get("mean") or MEAN, dtype=np.float32)
     deviation = np.asarray(state.settings.get("deviation") or DEVIATION, dtype=np.float32)
     scaled = (pixels - mean) / deviation

@@ -9,12 +9,13 @@ from app.core.errors import InvalidPayload
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What is known of a file before it is decoded; `width` and `height` in pixels, `seconds` of a clip."""
+    """What is known of a file; `width` and `height` in pixels, `seconds` of a clip, its pictures a second."""
 
     type: str
     width: int | None = None
     height: int | None = None
     seconds: float | None = None
+    frames_per_second: float | None = None
 
 
 class Modality(Protocol):

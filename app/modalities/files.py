@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Any
 
 from app.core.errors import InvalidPayload
-from app.modalities import MODALITIES, audio, image
+from app.modalities import MODALITIES, audio, image, video
 from app.modalities.base import FileInfo
 
-TAKEN = "PNG, JPEG, WebP or GIF image, or WAV, FLAC, OGG or MP3 sound"
+TAKEN = "PNG, JPEG, WebP or GIF image, WAV, FLAC, OGG or MP3 sound, or MP4 or WebM video"
 FIELDS = tuple(kind.field for kind in MODALITIES.values() if kind.media is not None)
 
 
-def look(path: Path, *, megapixels: float, longest: float) -> FileInfo:
+def look(path: Path, *, megapixels: float, clip_megapixels: float, longest: float) -> FileInfo:
     """What a file is, decoded once where that is cheap.
 
     Raises:
@@ -21,16 +21,20 @@ def look(path: Path, *, megapixels: float, longest: float) -> FileInfo:
         return image.probe(path, megapixels=megapixels)
     if _begins_as(path, audio):
         return audio.probe(path, longest=longest)
+    if _begins_as(path, video):
+        return video.probe(path, megapixels=clip_megapixels, longest=longest)
     raise InvalidPayload(f"the file is no {TAKEN}")
 
 
 def thumbnail(path: Path, side: int) -> bytes:
-    """A PNG of at most `side` pixels a side: the picture made small, or a sound's waveform.
+    """A PNG of at most `side` pixels a side: the picture made small, a sound's waveform, or a picture of a video.
 
     Raises:
         InvalidPayload: the file is damaged.
     """
-    return audio.thumbnail(path, side) if _begins_as(path, audio) else image.thumbnail(path, side)
+    kind = next((each for each in (audio, video) if _begins_as(path, each)), image)
+    made: bytes = kind.thumbnail(path, side)
+    return made
 
 
 def file_in(payload: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:

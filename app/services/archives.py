@@ -1,4 +1,4 @@
-"""ZIP files of images and sounds: opened without trust in their names, sizes or promises."""
+"""ZIP files of images, sounds and videos: opened without trust in their names, sizes or promises."""
 
 import zipfile
 import zlib

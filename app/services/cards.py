@@ -14,7 +14,7 @@ from app.services.access import Person
 
 POINTS = 30  # rounds that a sparkline shows
 TASKS = {False: "one class each", True: "any number of classes"}
-MODALITIES = {"text": "Text", "image": "Images", "audio": "Sound", "table": "Table"}
+MODALITIES = {"text": "Text", "image": "Images", "audio": "Sound", "video": "Video", "table": "Table"}
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from app.services.pool import feature_folder
 SAMPLE = 50_000  # payloads that a featurizer is fitted on, at most
 SLICE_SECONDS = 1.5
 FIRST_CHUNK = 200
+FIRST_CLIPS = 4  # of video: decoding one may take a second
 LARGEST_CHUNK = 20_000
 
 
@@ -42,7 +43,7 @@ def run(running: Running) -> Done | More:
         if chosen is None:
             return Done({"items": 0})
     deadline = time.monotonic() + SLICE_SECONDS
-    cursor = running.cursor or {"chunk": FIRST_CHUNK, "added": 0}
+    cursor = running.cursor or {"chunk": _fewest(project), "added": 0}
     while time.monotonic() < deadline:
         added, cursor = _chunk(running, project, chosen, cursor)
         if added == 0:
@@ -142,7 +143,7 @@ def _chunk(
         ids = np.array([(row.id, 0, row.revision) for row in todo], dtype=np.int64)
         info = append(feature_folder(running.settings, project.id, chosen.version), ids, block)
     took = max(time.monotonic() - begun, 0.001)
-    chunk = int(min(LARGEST_CHUNK, max(FIRST_CHUNK, cursor["chunk"] * min(4.0, 0.7 / took))))
+    chunk = int(min(LARGEST_CHUNK, max(_fewest(project), cursor["chunk"] * min(4.0, 0.7 / took))))
     cursor = {"chunk": chunk, "added": cursor["added"] + len(todo)}
     with running.db.write() as session:
         progress = {"step": "features", "done": cursor["added"], "total": total}
@@ -156,6 +157,11 @@ def _chunk(
             )
         session.execute(delete(PendingFeature).where(PendingFeature.item_id.in_([row.id for row in seen])))
     return len(seen), cursor
+
+
+def _fewest(project: Project) -> int:
+    """How many items are read at once at least."""
+    return FIRST_CLIPS if MODALITIES[project.modality].media == "video/" else FIRST_CHUNK
 
 
 def _with_content(

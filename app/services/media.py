@@ -60,7 +60,12 @@ def store(settings: Settings, project_id: int, modality: str, source: BinaryIO) 
                     raise TooLarge(f"a file has more than {settings.media_file_bytes:,} bytes")
                 digest.update(piece)
                 file.write(piece)
-        info = files.look(aside, megapixels=settings.image_megapixels, longest=settings.clip_seconds)
+        info = files.look(
+            aside,
+            megapixels=settings.image_megapixels,
+            clip_megapixels=settings.clip_megapixels,
+            longest=settings.clip_seconds,
+        )
         _check_kind(info.type, modality)
         target = path_of(settings, project_id, digest.hexdigest())
         assert target is not None
@@ -93,6 +98,7 @@ def record(session: WriteSession, project_id: int, name: str, stored: StoredFile
         width=stored.info.width,
         height=stored.info.height,
         seconds=stored.info.seconds,
+        frames_per_second=stored.info.frames_per_second,
         created_at=now(session),
     )
     session.add(row)
@@ -102,8 +108,8 @@ def record(session: WriteSession, project_id: int, name: str, stored: StoredFile
 
 def payload(row: Media | Row[Any]) -> dict[str, object]:
     """What an item that shows this file holds."""
-    size = {"width": row.width, "height": row.height, "seconds": row.seconds}
-    known = {key: value for key, value in size.items() if value is not None}
+    kept = {name: getattr(row, name) for name in ("width", "height", "seconds", "frames_per_second")}
+    known = {key: value for key, value in kept.items() if value is not None}
     return {"media": row.id, "sha256": row.sha256, "name": row.name, **known}
 
 

@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from app.core.errors import Invalid
 from app.featurizers import FEATURIZERS, choose_featurizer, make_featurizer, needs_refit
 from app.featurizers.dense import unit_rows
+from tests.clips import made
 
 TEXTS = ["the cat sat", "a dog barked at the cat", "stocks fell on Monday", "the market rose", "!!!", "ünï çödé"]
 ROWS = [{"a": 1, "b": "x", "c": None}, {"a": 2.5, "b": "y"}, {"a": None, "b": "x", "c": 5}, {"a": -1e308, "b": "z"}]
@@ -47,6 +48,8 @@ def payloads_of(name: str, folder: Path, count: int) -> list[Any]:
         return list(images(folder, count))
     if name == "log-mel":
         return list(sounds(folder, count))
+    if name == "frames":
+        return list(made(folder, min(count, 12))[0])
     some: list[Any] = {"ngrams": TEXTS, "columns": ROWS, "client": VECTORS}[name]
     return [some[number % len(some)] for number in range(count)]
 
@@ -116,6 +119,9 @@ def test_no_items_are_no_error(name: str, tmp_path: Path) -> None:
         ("onnx-text", {}),
         ("onnx-text", {"model": "/etc"}),
         ("onnx-image", {"model": "hub:owner/name@main"}),
+        ("onnx-frames", {}),
+        ("frames", {"dimensions": 5}),
+        ("frames", {"sound": "yes"}),
         ("magic", {}),
         (["ngrams"], {}),
     ],

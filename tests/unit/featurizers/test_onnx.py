@@ -10,6 +10,7 @@ from PIL import Image
 
 from app.core.errors import Invalid
 from app.featurizers import make_featurizer
+from tests.clips import write
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -83,6 +84,22 @@ def test_images_are_the_mean_of_the_last_map(image_encoder: Path) -> None:
     block = featurizer.transform([red, image_encoder / "gone.png", blue], featurizer.fit([]))
 
     np.testing.assert_allclose(block.dense, [[1, 0, 0], [0, 0, 0], [0, 0, 1]], atol=1e-6)
+
+
+def test_clips_are_what_is_seen_how_much_it_varies_and_how_it_ends(image_encoder: Path) -> None:
+    pictures = np.zeros((20, 32, 48, 3), dtype=np.uint8)
+    pictures[:10, ..., 0] = pictures[10:, ..., 2] = 255  # red, then blue
+    clip = write(image_encoder / "clip.mp4", pictures)
+    featurizer = make_featurizer("onnx-frames", {"model": str(image_encoder)}, "video")
+
+    block = featurizer.transform([clip, None], featurizer.fit([]))
+
+    red, _, blue = block.dense[0].reshape(3, 3).T
+    assert red[0] == pytest.approx(blue[0], abs=0.02)  # the mean
+    assert red[2] < -0.5 < 0.5 < blue[2]  # from the first third to the last
+    assert not block.dense[1].any()
+    with pytest.raises(Invalid, match="reads items of video"):
+        make_featurizer("onnx-frames", {"model": str(image_encoder)}, "image")
 
 
 def test_a_network_that_was_exchanged_is_noticed(text_encoder: Path) -> None:
