@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20261128_frames"
-down_revision = "20261125_edits"
+down_revision = "20261128_numbers"
 branch_labels = None
 depends_on = None
 
