@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20261128_frames"
-down_revision = "20261128_numbers"
+down_revision = "20261128_scorers"
 branch_labels = None
 depends_on = None
 
