@@ -16,9 +16,10 @@ Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
 
 
 class ClassOut(BaseModel):
-    """A class; its id is the project's own and never used again."""
+    """A class of a question; its id is the project's own and never used again."""
 
     id: int
+    question: str
     name: str
     color: str
     hotkey: str | None
@@ -40,10 +41,11 @@ class ClassesOut(BaseModel):
 
 
 class ClassIn(BaseModel):
-    """A new class."""
+    """A new class, of the driving question unless another one is named."""
 
     model_config = ConfigDict(extra="forbid")
 
+    question: str | None = Field(None, min_length=1, max_length=64)
     name: str = Field(min_length=1, max_length=200)
     color: str | None = Field(None, max_length=16)
     hotkey: str | None = Field(None, max_length=16)
@@ -91,7 +93,8 @@ def list_classes(project: str, person: Caller, db: Db) -> ClassesOut:
 def add_class(project: str, body: ClassIn, person: Caller, db: Db) -> ClassOut:
     """Add a class; a round becomes due."""
     with db.write() as session:
-        return class_out(classes.add(session, person, project, body.model_dump(exclude_none=True)))
+        given = body.model_dump(exclude_none=True)
+        return class_out(classes.add(session, person, project, given, given.pop("question", None)))
 
 
 @router.patch("/projects/{project}/classes/{number}", response_model=ClassOut)
@@ -142,6 +145,7 @@ def class_out(row: ProjectClass) -> ClassOut:
     """A class as the API shows it."""
     return ClassOut(
         id=row.number,
+        question=row.question,
         name=row.name,
         color=row.color,
         hotkey=row.hotkey,

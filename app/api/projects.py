@@ -84,6 +84,7 @@ class ProjectChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str | None = Field(None, min_length=1, max_length=200)
+    task: dict[str, Any] | None = None
     strategy: dict[str, Any] | None = None
     learner: dict[str, Any] | None = None
     featurizer: dict[str, Any] | None = None
@@ -103,6 +104,8 @@ class ProjectOut(BaseModel):
     slug: str
     modality: str
     task: dict[str, Any]
+    task_version: int  # moved by changes after which an earlier answer may lack something
+    no_learner: str | None  # why no learner runs, in a sentence
     classes: list[ClassOut]
     strategy: dict[str, Any]
     learner: dict[str, Any]
@@ -287,13 +290,15 @@ def shown(session: Session, person: Person, project: Project, response: Response
     """A project with its classes and the caller's role."""
     if response is not None:
         response.headers["ETag"] = f'"{project.version}"'
-    question, role = project.task["questions"][0], projects.role_in(session, person, project)
+    asked, role = tasks.questions(session, project), projects.role_in(session, person, project)
     return ProjectOut(
         id=project.id,
         name=project.name,
         slug=project.slug,
         modality=project.modality,
-        task={"type": question["type"], **question["options"]},
+        task=tasks.shown_task(asked),
+        task_version=project.task_version,
+        no_learner=tasks.silence(asked),
         classes=[class_out(each) for each in tasks.classes_of(session, project.id)],
         strategy=project.strategy,
         learner=scorers.seen_by(project, role),

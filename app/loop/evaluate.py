@@ -49,7 +49,9 @@ def evaluate(labelled: Labelled, heldout: Labelled | None, plan: Plan, model: Mo
     """
     imported = None
     if heldout is not None and len(heldout):
-        imported = report(model.probabilities(heldout.block), heldout.targets, plan.classes, plan.multiple, plan.seed)
+        imported = report(
+            model.probabilities(heldout.block), heldout.targets, plan.classes, plan.multiple, plan.seed, plan.values
+        )
     rows = np.flatnonzero(labelled.audit)
     progress("evaluate", 0.9)
     if rows.size < FEWEST_AUDIT:
@@ -59,12 +61,16 @@ def evaluate(labelled: Labelled, heldout: Labelled | None, plan: Plan, model: Mo
     balance = _shares(labelled.targets[rows], plan)
     if plan.given is not None:
         said, right = model.probabilities(labelled.block.take(rows)), labelled.targets[rows]
-        return Evaluation(imported, report(said, right, plan.classes, plan.multiple, plan.seed), None, balance)
+        return Evaluation(imported, _report(said, right, plan), None, balance)
     folds = np.array_split(np.random.default_rng(plan.seed).permutation(rows), FOLDS)
     everything = np.arange(len(labelled))
     held, probabilities = _cross_fit(labelled, folds, plan, everything)
-    audit = report(probabilities, labelled.targets[held], plan.classes, plan.multiple, plan.seed) if held.size else None
+    audit = _report(probabilities, labelled.targets[held], plan) if held.size else None
     return Evaluation(imported, audit, _twin(labelled, heldout, folds, plan), balance)
+
+
+def _report(probabilities: Floats, targets: Floats, plan: Plan) -> dict[str, Any]:
+    return report(probabilities, targets, plan.classes, plan.multiple, plan.seed, plan.values)
 
 
 def _shares(targets: Floats, plan: Plan) -> list[dict[str, Any]]:

@@ -55,6 +55,7 @@ class Plan:
     size: int = 200
     seed: int = 0
     warm: Model | None = None
+    values: tuple[float, ...] | None = None  # the numbers that the classes stand for, in a rating
     given: Model | None = None  # an outside model, whose probabilities come with the rows; nothing is fitted
 
 

@@ -55,7 +55,7 @@ def affected(session: Session, settings: Settings, person: Person, ref: int | st
         return _nothing(
             f"{row.name} is {'merged' if row.merged_into else 'retired'}: ask about a class that is offered"
         )
-    question = tasks.driving(tasks.questions(session, project))
+    question = next(each for each in tasks.questions(session, project) if each.id == row.question)
     class_ids = [each.id for each in question.classes if not each.retired]
     found = label_set(session, project.id, question, class_ids).items[-LOOKED_AT:]
     items = [item for item in found if not item.imported_test]

@@ -47,7 +47,9 @@ def submit(
     if held.project_state in ("closed", "archived"):
         raise Conflict(f"the project is {held.project_state}; your label is in this answer", label=label)
     asked = tasks.questions_at(session, held.project_id, held.project_version, held.project_updated_at)
-    checked = tasks.check_label(label, asked)
+    checked = tasks.check_label(label, asked, held.task_version)
+    if tasks.compares(asked):
+        tasks.check_item(checked, asked, session.get_one(Item, held.item_id).payload)
     if held.state == "answered":
         return _answered_before(session, held, checked, person)
     moment = held.moment or now(session)
@@ -106,7 +108,9 @@ def correct(
             raise Conflict(f"the project is {project.state}: answers are changed while it is open")
     if current.version != expected_version or current.retracted:
         raise VersionMismatch(f"the newest version is {current.version}")
-    checked = tasks.check_label(label, tasks.questions(session, project))
+    questions = tasks.questions(session, project)
+    checked = tasks.check_label(label, questions, current.task_version)
+    tasks.check_item(checked, questions, session.get_one(Item, current.item_id).payload)
     moment = now(session)
     decisive = may_review(session, person, project.id, least="manager")
     new_id = answers.append_version(session, current, person, moment, label=checked, decisive=decisive)

@@ -37,8 +37,8 @@ def class_numbers(session: Session, project: Project, name: str, *, field: str) 
 
 def names_class(project: Project, label: Any, numbers: Sequence[int]) -> ColumnElement[bool]:
     """Whether a column of labels names one of some classes."""
-    label = label[project.task["questions"][0]["id"]]
-    if bool(project.task["questions"][0].get("options", {}).get("multiple")):
+    label = label[tasks.driving_spec(project)["id"]]
+    if tasks.several(project):
         return or_(*(Holds(label["class_ids"], number) for number in numbers))
     return cast("ColumnElement[bool]", label["class_id"].as_integer().in_(numbers))
 

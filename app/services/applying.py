@@ -22,7 +22,7 @@ from app.db.session import is_full, now
 from app.formats import ReadRow
 from app.services import classes, fetches, jobs, media, rounds, search, storing, tasks
 from app.services.jobs import Running
-from app.services.rows import PreparedRow, Reader, class_names, parse_mapping, refused
+from app.services.rows import PreparedRow, Reader, parse_mapping, refused
 from app.task_types.base import ClassRef, Question
 
 BATCH_ROWS = 500
@@ -117,8 +117,8 @@ class Import:
             self.bad.append(self.report.reject(row.line, None, row.error or "broken"))
             return reader
         try:
-            if self.options.create_classes and new_classes(reader, row.fields, self.options):
-                reader = replace(reader, question=_with_classes(self.db, self.project_id, row.fields, self.options))
+            if self.options.create_classes and (fresh := new_classes(reader, row.fields)):
+                reader = replace(reader, asked=_with_classes(self.db, self.project_id, fresh))
             self.batch.append(reader.prepare(row.line, row.fields))
         except AppError as error:
             self.bad.append(self.report.reject(row.line, row.fields.get("key"), refused(error)))
@@ -171,7 +171,7 @@ def reader_of(db: Database, settings: Settings, project_id: int, options: Option
     """The reader of a project's rows, with its classes as they are now."""
     with db.read() as session:
         project = session.get_one(Project, project_id)
-        question = tasks.driving(tasks.questions(session, project))
+        asked = tasks.questions(session, project)
         modality = project.modality
     known = media.KnownFiles(project_id, modality)
 
@@ -182,7 +182,7 @@ def reader_of(db: Database, settings: Settings, project_id: int, options: Option
     def file_of(given: Any) -> dict[str, Any]:
         return fetches.waiting(settings, given) if fetches.is_address(given) else known.payload(given)
 
-    return Reader(modality, question, settings, options.mapping, file_of, look_up)
+    return Reader(modality, asked, settings, options.mapping, file_of, look_up)
 
 
 def looked_up(rows: Iterable[ReadRow], reader: Reader) -> Iterator[ReadRow]:
@@ -193,30 +193,33 @@ def looked_up(rows: Iterable[ReadRow], reader: Reader) -> Iterator[ReadRow]:
         yield from some
 
 
-def new_classes(reader: Reader, fields: dict[str, Any], options: Options) -> list[str]:
-    """The classes that a row names and nobody knows yet."""
-    return [name for name in class_names(fields, options.mapping) if fold(name) not in reader.question.aliases]
+def new_classes(reader: Reader, fields: dict[str, Any]) -> list[tuple[str, str]]:
+    """The classes that a row names and nobody knows yet, each with its question."""
+    known = {each.id: each.aliases for each in reader.asked}
+    return [(question, name) for question, name in reader.classes_named(fields) if fold(name) not in known[question]]
 
 
-def pretending(reader: Reader, names: list[str]) -> Reader:
+def pretending(reader: Reader, fresh: list[tuple[str, str]]) -> Reader:
     """A reader that knows further classes, for looking at rows before anything is stored."""
-    question = reader.question
-    refs, aliases = list(question.classes), dict(question.aliases)
-    for name in names:
-        number = -len(refs) - 1
-        refs.append(ClassRef(number, check_text(name, what="class", limit=200)))
-        aliases[fold(name)] = number
-    return replace(reader, question=replace(question, classes=tuple(refs), aliases=aliases))
+    asked = list(reader.asked)
+    for name_of, name in fresh:
+        place = next(place for place, each in enumerate(asked) if each.id == name_of)
+        question = asked[place]
+        ref = ClassRef(-len(question.classes) - 1, check_text(name, what="class", limit=200))
+        aliases = {**question.aliases, fold(name): ref.id}
+        asked[place] = replace(question, classes=(*question.classes, ref), aliases=aliases)
+    return replace(reader, asked=tuple(asked))
 
 
-def _with_classes(db: Database, project_id: int, fields: dict[str, Any], options: Options) -> Question:
-    """Create the classes that a row names and nobody knows yet; the question that knows them."""
+def _with_classes(db: Database, project_id: int, fresh: list[tuple[str, str]]) -> tuple[Question, ...]:
+    """Create classes that a row names and nobody knew; the questions that know them."""
     with db.write() as session:
         project = session.get_one(Project, project_id)
-        for name in class_names(fields, options.mapping):
-            if fold(name) not in tasks.driving(tasks.questions(session, project)).aliases:
-                classes.new(session, project, {"name": name})
-        return tasks.driving(tasks.questions(session, project))
+        for name_of, name in fresh:
+            question = next(each for each in tasks.questions(session, project) if each.id == name_of)
+            if fold(name) not in question.aliases:
+                classes.new(session, project, {"name": name}, question.id)
+        return tasks.questions(session, project)
 
 
 def wake_the_loop(db: Database, project_id: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
-from app.core.errors import AppError, InvalidFile
+from app.core.errors import AppError, Invalid, InvalidFile
 from app.core.settings import Settings
 from app.core.text import check_text, fold
 from app.db import Database, Media
@@ -78,14 +78,17 @@ def items_of_folders(
         with db.write() as session:
             project = project_for(session, person, project_ref, "manager")
             moment = moment or now(session)
-            known = tasks.driving(tasks.questions(session, project)).aliases
+            question = tasks.driving(tasks.questions(session, project))
+            if tasks.is_form(tasks.questions(session, project)) or not question.drives or question.type == "rating":
+                raise Invalid("folders label where the task is one classification: unpack without labels=folders")
+            known = question.aliases
             for name in {_folder(each["name"]) for each in stored[start : start + BATCH]} - {""}:
                 if fold(name) not in known:
-                    classes.new(session, project, {"name": name})
-            question = tasks.driving(tasks.questions(session, project))
+                    classes.new(session, project, {"name": name}, question.id)
+            asked = tasks.questions(session, project)
             # Two names of the same bytes are one stored file and two items.
             rows = [(each["name"], session.get_one(Media, each["id"])) for each in stored[start : start + BATCH]]
-            reader = Reader(project.modality, question, settings, {}, lambda given: given)
+            reader = Reader(project.modality, asked, settings, {}, lambda given: given)
             prepared = [
                 reader.prepare(
                     start + number,

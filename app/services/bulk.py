@@ -24,11 +24,11 @@ from app.core.text import check_text, fold
 from app.db import Annotation, Database, Lease, Member, Project, User, WriteSession
 from app.db.session import now
 from app.formats import Format, ReadRow
-from app.services import leases, rounds, storing, tasks
+from app.services import fitting, leases, rounds, storing, tasks
 from app.services.access import Person, project_for
 from app.services.annotations import MAX_SECONDS
 from app.services.applying import BATCH_ROWS, Report
-from app.services.rows import KEY_BYTES, moment_of, refused, stored_label, unpacked
+from app.services.rows import KEY_BYTES, gathered, moment_of, refused, stored_label, unpacked
 from app.services.storing import NO_ITEM, Outcome
 from app.task_types.base import Question
 
@@ -60,15 +60,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class AnswerReader:
-    """What is needed to read the rows: the question, the project's people by folded name, and who sends them."""
+    """What is needed to read the rows: the questions, the project's people by folded name, and who sends them."""
 
-    question: Question
+    asked: Sequence[Question]
     people: Mapping[str, int]
     sender: int
 
     def read(self, line: int, given: Mapping[str, Any]) -> Answer:
         """Check one row. Raises a refusal whose sentence says what is wrong with it."""
-        fields = unpacked(dict(given))
+        fields = gathered(unpacked(dict(given)), self.asked)
         if unknown := sorted(fields.keys() - FIELDS):
             raise Invalid(f"unknown field {unknown[0][:80]!r}; there are {', '.join(sorted(FIELDS))}")
         if fields.get("label") in (None, ""):
@@ -77,7 +77,7 @@ class AnswerReader:
             line=line,
             key=_key(fields.get("key")),
             source=self._source(fields.get("origin"), fields.get("annotator")),
-            label=stored_label(fields["label"], self.question),
+            label=stored_label(fields["label"], self.asked),
             created_at=moment_of(fields.get("created_at")),
             seconds_spent=_seconds(fields.get("seconds_spent")),
         )
@@ -113,8 +113,7 @@ def store_file(
     with db.write() as session:
         project = project_for(session, person, project_ref, "manager")
         project_id, moment = project.id, now(session)
-        question = tasks.driving(tasks.questions(session, project))
-        reader = AnswerReader(question, _people(session, project_id), person.id)
+        reader = AnswerReader(tasks.questions(session, project), _people(session, project_id), person.id)
     limit = settings.import_line_bytes
     if kind.name != "jsonl":
         with path.open("rb") as file:
@@ -140,6 +139,7 @@ def store(session: WriteSession, project: Project, batch: Sequence[Answer], mome
     known = storing.known_items(session, project.id, [each.key for each in batch])
     before = _before(session, [row.id for row in known.values()])
     asked = tasks.questions(session, project)
+    payloads = fitting.payloads(session, asked, [row.id for row in known.values()])
     versions: list[dict[str, Any]] = []
 
     def same(label: dict[str, Any], answer: Answer) -> bool:
@@ -149,6 +149,9 @@ def store(session: WriteSession, project: Project, batch: Sequence[Answer], mome
         item = known.get(answer.key)
         if item is None:
             outcome.refused.append((answer.line, answer.key, NO_ITEM))
+            continue
+        if (misfit := fitting.misfit(answer.label, asked, payloads.get(item.id))) is not None:
+            outcome.refused.append((answer.line, answer.key, misfit))
             continue
         last = before[item.id].get(answer.source)
         if last and last["item_revision"] == item.revision and not last["retracted"] and same(last["label"], answer):

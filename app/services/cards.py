@@ -9,11 +9,11 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import Annotation, Item, Member, Project, Round
-from app.services import projects
+from app.services import projects, tasks
 from app.services.access import Person
 
 POINTS = 30  # rounds that a sparkline shows
-TASKS = {False: "one class each", True: "any number of classes"}
+TASKS = {"rating": "a rating each", "comparison": "a comparison each", "transcription": "free text"}
 MODALITIES = {"text": "Text", "image": "Images", "audio": "Sound", "video": "Video", "table": "Table"}
 
 
@@ -82,11 +82,10 @@ def _card(
     answered, total = counts
     goal = (project.goal or {}).get("labels")
     words = f"{answered:,} of {total:,} labelled" if goal is None else f"{answered:,} labels; the goal is {goal:,}"
-    multiple = bool(project.task["questions"][0].get("options", {}).get("multiple"))
     return Card(
         slug=project.slug,
         name=project.name,
-        kind=f"{MODALITIES.get(project.modality, project.modality)}, {TASKS[multiple]}",
+        kind=f"{MODALITIES.get(project.modality, project.modality)}, {task_words(project)}",
         role=role,
         state=project.state,
         demo=project.demo,
@@ -98,6 +97,15 @@ def _card(
         accuracy_words=_accuracy_words(curve[-1]) if curve else None,
         curve=[value for value, _, _ in curve],
     )
+
+
+def task_words(project: Project) -> str:
+    """What is asked, in words."""
+    present = [each for each in project.task["questions"] if not each.get("removed_in")]
+    if present[0]["id"] != tasks.SINGLE:
+        return f"a form of {len(present)} questions" if len(present) > 1 else "a form of one question"
+    usual = "any number of classes" if tasks.several(project) else "one class each"
+    return TASKS.get(present[0]["type"], usual)
 
 
 def _accuracy_words(last: tuple[float, float, float]) -> str:

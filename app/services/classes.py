@@ -18,7 +18,8 @@ from app.db import Annotation, Item, Project, ProjectClass, WriteSession
 from app.services import answers, audit, rounds, tasks
 from app.services.access import Person, project_for
 from app.services.projects import touch
-from app.task_types import class_spec
+from app.task_types import TASK_TYPES
+from app.task_types.classes import class_spec
 
 MOST_CLASSES = 1_000
 
@@ -54,27 +55,37 @@ def counted(session: Session, person: Person, ref: int | str) -> list[CountedCla
     return [CountedClass(row, found[row.number]) for row in tasks.classes_of(session, project.id)]
 
 
-def add(session: WriteSession, person: Person, ref: int | str, given: dict[str, Any]) -> ProjectClass:
-    """Add a class to a running project and ask for a round. Raises Conflict for a taken name."""
+def add(
+    session: WriteSession, person: Person, ref: int | str, given: dict[str, Any], question: str | None = None
+) -> ProjectClass:
+    """Add a class to a question of a running project, the driving one unless said, and ask for a round.
+
+    Raises:
+        Conflict: the name is taken.
+        Invalid: there is no such question, or its classes are not named by people.
+    """
     project = _held(session, person, ref)
-    row = new(session, project, given)
+    row = new(session, project, given, question)
     rounds.make_due(session, project.id)
     return row
 
 
-def new(session: WriteSession, project: Project, given: dict[str, Any]) -> ProjectClass:
-    """Add a class; its number was never used before."""
+def new(session: WriteSession, project: Project, given: dict[str, Any], question: str | None = None) -> ProjectClass:
+    """Add a class to a question, the driving one unless said; its number was never used before."""
+    name_of = _named_question(session, project, question)
     last = session.execute(select(func.max(ProjectClass.number)).where(ProjectClass.project_id == project.id)).scalar()
     number = (last or 0) + 1
     if number > MOST_CLASSES:
         raise Invalid(f"a project has at most {MOST_CLASSES:,} classes")
     spec = class_spec(given, number - 1)
     taken = select(ProjectClass.number).where(
-        ProjectClass.project_id == project.id, ProjectClass.folded_name == spec["folded_name"]
+        ProjectClass.project_id == project.id,
+        ProjectClass.question == name_of,
+        ProjectClass.folded_name == spec["folded_name"],
     )
     if session.execute(taken).first():
         raise Conflict(f"there is a class {spec['name']!r} already", fields={"name": "taken"})
-    row = ProjectClass(project_id=project.id, number=number, position=number, aliases=[], **spec)
+    row = ProjectClass(project_id=project.id, number=number, question=name_of, position=number, aliases=[], **spec)
     session.add(row)
     touch(session, project)
     return row
@@ -84,6 +95,7 @@ def change(session: WriteSession, person: Person, ref: int | str, number: int, c
     """Rename (the old name stays an alias), recolour, describe, retire; retiring and its undoing make a round due."""
     project = _held(session, person, ref)
     row = _class(session, project, number)
+    _refuse_level(session, project, row, "changed", set(changes) - {"color", "description"})
     if row.merged_into is not None and changes.get("retired") is False:
         raise Conflict(f"{row.name!r} is merged into another class: undo the merge instead")
     if "name" in changes:
@@ -102,6 +114,8 @@ def delete(session: WriteSession, person: Person, ref: int | str, number: int) -
     """Delete an unused class. Raises Conflict with the count when labels use it: merge or retire it instead."""
     project = _held(session, person, ref)
     row = _class(session, project, number)
+    _refuse_level(session, project, row, "deleted")
+    _refuse_condition(project, row)
     sources = select(ProjectClass.name).where(ProjectClass.project_id == project.id, ProjectClass.merged_into == number)
     if (source := session.execute(sources.limit(1)).scalar()) is not None:
         raise Conflict(f"{source!r} is merged into the class {row.name!r}: undo that merge first, or retire it")
@@ -129,6 +143,11 @@ def merge(session: WriteSession, person: Person, ref: int | str, number: int, in
     """
     project = _held(session, person, ref)
     row, other = _class(session, project, number), _class(session, project, into)
+    _refuse_level(session, project, row, "merged")
+    if row.question != other.question:
+        raise Conflict(
+            f"{row.name!r} and {other.name!r} are classes of two questions", fields={"into": "other question"}
+        )
     if row.merged_into == into:
         return row
     if number == into:
@@ -170,6 +189,37 @@ def _held(session: WriteSession, person: Person, ref: int | str) -> Project:
     return project
 
 
+def _named_question(session: Session, project: Project, question: str | None) -> str:
+    """The id of a question whose classes people name. Raises Invalid."""
+    asked = tasks.questions(session, project)
+    wanted = question or tasks.driving(asked).id
+    found = next((each for each in asked if each.id == wanted and not each.removed), None)
+    if found is None:
+        raise Invalid(f"there is no question {wanted[:63]!r}", fields={"question": "unknown"})
+    if not TASK_TYPES[found.type].named_classes:
+        what = "the levels of a rating are its numbers" if found.type == "rating" else f"a {found.type} has no classes"
+        raise Invalid(f"{what}: no class is added", fields={"question": found.type})
+    return found.id
+
+
+def _refuse_level(
+    session: Session, project: Project, row: ProjectClass, what: str, touched: Iterable[str] = ("",)
+) -> None:
+    """Raise Conflict for a level of a rating: it is its number, and only its colour and description are free."""
+    question = next((each for each in tasks.questions(session, project) if each.id == row.question), None)
+    if touched and question is not None and not TASK_TYPES[question.type].named_classes:
+        raise Conflict(f"{row.name} is a level of the rating {row.question!r}: a level is not {what}")
+
+
+def _refuse_condition(project: Project, row: ProjectClass) -> None:
+    """Raise Conflict where another question is asked only where this class is chosen."""
+    for each in project.task["questions"]:
+        if row.number in each.get("show_if", {}).get(row.question, ()):
+            raise Conflict(
+                f"{each['id']!r} is asked only where {row.name!r} is chosen: change that first, or retire it"
+            )
+
+
 def _rename(session: WriteSession, project: Project, row: ProjectClass, name: str | None) -> None:
     if not (name or "").strip():
         raise Invalid("a class name is empty", fields={"name": "must not be empty"})
@@ -178,6 +228,7 @@ def _rename(session: WriteSession, project: Project, row: ProjectClass, name: st
         other = session.execute(
             select(ProjectClass.number).where(
                 ProjectClass.project_id == project.id,
+                ProjectClass.question == row.question,
                 ProjectClass.folded_name == fold(checked),
                 ProjectClass.number != row.number,
             )
@@ -205,6 +256,7 @@ def _checked_look(session: Session, row: ProjectClass, changes: dict[str, Any]) 
 def _key_taken(session: Session, row: ProjectClass, key: str) -> bool:
     same_key = select(ProjectClass.number).where(
         ProjectClass.project_id == row.project_id,
+        ProjectClass.question == row.question,
         ProjectClass.hotkey == key,
         ProjectClass.number != row.number,
         ~ProjectClass.retired,

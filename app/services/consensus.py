@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session, aliased
 
 from app.db import Annotation, Item, Project, User
 from app.services import tasks
-from app.task_types import TASK_TYPES
 from app.task_types.base import Question
 
 Conditions = Sequence[ColumnElement[bool]]
@@ -32,7 +31,7 @@ ITEM = (
 
 @dataclass(frozen=True)
 class Consensus:
-    """An item's label in the stored form, null where there is none or the vote is a tie (`disputed`).
+    """An item's label in the stored form; null without one, or where a required question's vote is a tie (`disputed`).
 
     `votes` are the answers that decide; `agreement` is their mean pairwise one in 0 to 1, None for less than two.
     """
@@ -44,25 +43,16 @@ class Consensus:
 
 
 def of(answers: Sequence[Row[Any]], asked: Sequence[Question]) -> Consensus:
-    """The newest decisive answer alone where there is one, else the label with most votes. O(answers squared)."""
+    """The newest decisive answer alone where there is one, else what most say of each question. O(answers squared)."""
     deciding = [each for each in answers if each.decisive][-1:] or answers
     if not deciding:
         return Consensus()
     stored = [tasks.in_force(each.label, asked) for each in deciding]
     if len(stored) == 1:
         return Consensus(stored[0], 1)
-    votes: dict[bytes, int] = {}
-    by_text = {}
-    for label in stored:
-        text = orjson.dumps(label, option=orjson.OPT_SORT_KEYS)
-        votes[text] = votes.get(text, 0) + 1
-        by_text[text] = label
-    best = max(votes.values())
-    winners = [text for text, count in votes.items() if count == best]
-    agreement = _agreement(stored, tasks.driving(asked))
-    if len(winners) > 1:
-        return Consensus(None, len(stored), agreement, disputed=True)
-    return Consensus(by_text[winners[0]], len(stored), agreement)
+    agreement = _agreement(stored, asked)
+    label = _decided(stored, asked)
+    return Consensus(label, len(stored), agreement, disputed=label is None)
 
 
 def shown(answers: Sequence[Row[Any]], asked: Sequence[Question]) -> dict[str, Any]:
@@ -126,11 +116,36 @@ def one_moment(session: Session) -> None:
         session.connection().exec_driver_sql("BEGIN")
 
 
-def _agreement(stored: Sequence[dict[str, Any]], question: Question) -> float:
-    kind = TASK_TYPES[question.type]
-    pairs = [
-        1 - kind.distance(one.get(question.id, {}), other.get(question.id, {}))
-        for place, one in enumerate(stored)
-        for other in stored[place + 1 :]
-    ]
+def _decided(stored: Sequence[dict[str, Any]], asked: Sequence[Question]) -> dict[str, Any] | None:
+    """What most people said of each question; None where a question that has to be answered is a tie.
+
+    Each question is decided by itself: two people who wrote another remark are not in dispute. A remark that few share
+    is left out, and so is what is no longer asked by what was decided before.
+    """
+    label: dict[str, Any] = {}
+    for question in asked:
+        if not tasks.is_asked(question, label, asked):
+            continue
+        said = [each.get(question.id) for each in stored if tasks.is_asked(question, each, asked)]
+        winners = _most_said(said)
+        if len(winners) > 1 and question.required and not question.removed:
+            return None
+        if len(winners) == 1 and winners[0] is not None:
+            label[question.id] = winners[0]
+    return label
+
+
+def _most_said(values: Sequence[dict[str, Any] | None]) -> list[dict[str, Any] | None]:
+    votes: dict[bytes, int] = {}
+    by_text = {}
+    for value in values:
+        text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+        votes[text] = votes.get(text, 0) + 1
+        by_text[text] = value
+    best = max(votes.values(), default=0)
+    return [by_text[text] for text, count in votes.items() if count == best]
+
+
+def _agreement(stored: Sequence[dict[str, Any]], asked: Sequence[Question]) -> float:
+    pairs = [1 - tasks.distance(one, other, asked) for place, one in enumerate(stored) for other in stored[place + 1 :]]
     return round(sum(pairs) / len(pairs), 4)

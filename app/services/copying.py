@@ -1,6 +1,7 @@
 """A project made after another one: its settings, classes, guidelines and members, without its items."""
 
 import secrets
+from typing import Any
 
 from sqlalchemy import select
 
@@ -36,14 +37,21 @@ def copy(session: WriteSession, person: Person, source: int | str, name: str, sl
         seed=secrets.randbits(62),
         created_at=moment,
         updated_at=moment,
-        **{key: getattr(model, key) for key in SETTINGS},
+        **{key: getattr(model, key) for key in SETTINGS if key != "task"},
+        task={"questions": [each for each in model.task["questions"] if not each.get("removed_in")]},
     )
     session.add(project)
     session.flush()
     session.add(Serving(project_id=project.id))
     guidelines.begin(session, project, person.id)
-    for number, row in enumerate(tasks.classes_of(session, model.id, retired=False), start=1):
-        session.add(ProjectClass(project_id=project.id, number=number, **{key: getattr(row, key) for key in LOOKS}))
+    present = {each["id"] for each in project.task["questions"]}
+    numbers: dict[int, int] = {}
+    for row in tasks.classes_of(session, model.id, retired=False):
+        if row.question in present:
+            numbers[row.number] = len(numbers) + 1
+            looks = {key: getattr(row, key) for key in LOOKS}
+            session.add(ProjectClass(project_id=project.id, number=numbers[row.number], **looks))
+    project.task = _renumbered(project.task, numbers)
     members = session.execute(select(Member.user_id, Member.role).where(Member.project_id == model.id)).all()
     roles: dict[int, str] = dict(members)
     for user, role in (roles | {person.id: "manager"}).items():
@@ -51,3 +59,16 @@ def copy(session: WriteSession, person: Person, source: int | str, name: str, sl
     audit.record(session, "project.created", person.id, project_id=project.id, copy_of=model.id)
     session.flush()
     return project
+
+
+def _renumbered(task: dict[str, Any], numbers: dict[int, int]) -> dict[str, Any]:
+    """The questions with the numbers that their conditions' classes have in the copy; conditions begin anew."""
+    copied = []
+    for each in task["questions"]:
+        wanted = {
+            question: [numbers[number] for number in classes if number in numbers]
+            for question, classes in each.get("show_if", {}).items()
+        }
+        kept = {key: value for key, value in each.items() if key not in ("show_if", "required_since")}
+        copied.append(kept | ({"show_if": wanted} if wanted else {}))
+    return {"questions": copied}

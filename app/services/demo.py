@@ -50,7 +50,7 @@ from app.loop.serving import audit_reserved, draw
 from app.services import jobs, pool, race, search
 from app.services.access import Person, project_for
 from app.services.jobs import Done, JobFailed, More, Running
-from app.task_types import parse_task
+from app.task_types.parsing import parse_task
 
 NAME = "Handwritten digits"
 SLUG = "handwritten-digits"

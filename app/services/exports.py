@@ -18,7 +18,8 @@ from app.modalities import MODALITIES, files
 from app.services import consensus, filters, tasks
 from app.services.access import Person, project_for
 from app.services.consensus import FETCHED, Conditions
-from app.task_types.base import Question
+from app.services.rows import LABEL_PART
+from app.task_types import TASK_TYPES, Question
 
 VIEWS = ("annotations", "items")
 COLUMNS = {  # before and behind the item's content
@@ -34,6 +35,7 @@ COLUMNS = {  # before and behind the item's content
         ("label", "labels", "votes", "agreement", "disputed", "split", "reserved", "state", "priority", "metadata"),
     ),
 }  # fmt: skip
+TABLES = ("csv", "parquet")  # formats without nesting
 SUFFIX = {"jsonl": "jsonl", "csv": "csv", "parquet": "parquet", "json": "json"}
 
 
@@ -71,7 +73,8 @@ def write(
             rows = annotation_rows(session, project, extra, which, whole=whole)
         else:
             rows = item_rows(session, project, which, whole=whole)
-        write_rows(rows, file, kind, raw=raw, names=columns(project, view))
+        asked = tasks.questions(session, project)
+        write_rows(flattened(rows, asked, kind), file, kind, raw=raw, names=columns(project, view, asked))
         name = f"{project.slug}-{view}.{SUFFIX[kind]}"
     return path, FORMATS[kind].media_type, name
 
@@ -112,10 +115,36 @@ def check_format(kind: str) -> None:
         raise Invalid(f"format is one of {', '.join(FORMATS)}", fields={"format": kind[:50]})
 
 
-def columns(project: Project, view: str) -> list[str]:
-    """The columns of a view in their order, for formats that write them first."""
+def columns(project: Project, view: str, asked: Sequence[Question]) -> list[str]:
+    """The columns of a view in their order, for formats that write them first; of a form one a question."""
     start, end = COLUMNS[view]
-    return [*start, MODALITIES[project.modality].field, *end]
+    content = [MODALITIES[project.modality].field, *(["candidates"] if tasks.compares(asked) else [])]
+    return [*start, *content, *label_columns(asked), *(name for name in end if name != "label")]
+
+
+def label_columns(asked: Sequence[Question]) -> list[str]:
+    """The columns of labels in a table: of a form one a question."""
+    return [f"{LABEL_PART}{each.id}" for each in asked] if tasks.is_form(asked) else ["label"]
+
+
+def flattened(rows: Iterator[dict[str, Any]], asked: Sequence[Question], kind: str) -> Iterator[dict[str, Any]]:
+    """Rows as a table has them: of a form each question in a column of its own; formats that nest keep the label."""
+    if kind not in TABLES or not tasks.is_form(asked):
+        return rows
+    return (_flat(row, asked) for row in rows)
+
+
+def _flat(row: dict[str, Any], asked: Sequence[Question]) -> dict[str, Any]:
+    fields = (row["label"] or {}).get("fields", {})
+    flat = {name: value for name, value in row.items() if name != "label"}
+    return flat | {f"{LABEL_PART}{each.id}": _cell(fields.get(each.id), each) for each in asked}
+
+
+def _cell(shown: dict[str, Any] | None, question: Question) -> Any:
+    """One answer as a cell; one that says why there is none stays an object."""
+    if shown is None or "unanswerable" in shown:
+        return shown
+    return TASK_TYPES[question.type].to_cell(shown)
 
 
 def annotation_rows(

@@ -22,6 +22,7 @@ from app.modalities import MODALITIES, files
 from app.services import media, rounds, vectors
 from app.services.jobs import Done, More, Running
 from app.services.pool import feature_folder
+from app.services.rows import read_of
 
 SAMPLE = 50_000  # payloads that a featurizer is fitted on, at most
 SLICE_SECONDS = 1.5
@@ -54,7 +55,7 @@ def run(running: Running) -> Done | More:
 def payloads(settings: Settings, modality: str, rows: Sequence[Row[Any]]) -> list[Any]:
     """What a featurizer reads of each item: text, the path of a file, or a row of columns."""
     field = MODALITIES[modality].field
-    held = [row.payload.get(field) for row in rows]
+    held = [read_of(row.payload, field) for row in rows]
     if MODALITIES[modality].media is None:
         return held
     hashes = [(each or {}).get("sha256") for each in held]

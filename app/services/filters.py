@@ -17,13 +17,12 @@ from app.core.errors import Forbidden
 from app.core.filters import Condition, Filter
 from app.db import Item, Lease, Prediction, Project, QueueEntry, Round, Serving
 from app.db.functions import AnyMemberLike, Largest, MemberNumber, MemberText, Tested
-from app.services import answered, flags, numbers, search
+from app.services import answered, flags, numbers, search, tasks
 from app.services.among import among, are_few
 from app.services.leases import SKIPS_UNTIL_A_LOOK
 
 CONTENT = ("key", "q")  # with the metadata all that an annotator may choose by: the rest tells what others think
 MANAGERS = frozenset({"kind"})
-LIKELY = 0.5  # from which on a class is predicted where an item may have several
 STATUS: dict[str, dict[str, Any]] = {
     "open": {"state": "open", "split": "pool", "done": False},
     "answered": {"state": "open", "split": "pool", "done": True},
@@ -204,10 +203,6 @@ def _predicted(session: Session, project: Project, asked: Condition) -> ColumnEl
     else:
         places = [current.class_ids.index(number) for number in chosen if number in current.class_ids]
         likely: list[Any] = [known.c.probabilities[place].as_float() for place in places]
-        multiple = _multiple(project)
-        holding = or_(false(), *(each >= (LIKELY if multiple else known.c.best) for each in likely))
+        multiple = tasks.several(project)
+        holding = or_(false(), *(each >= (tasks.LIKELY if multiple else known.c.best) for each in likely))
     return Item.id.in_(select(known.c.item_id).where(holding))
-
-
-def _multiple(project: Project) -> bool:
-    return bool(project.task["questions"][0].get("options", {}).get("multiple"))

@@ -13,7 +13,7 @@ from app.core.text import write_json
 from app.db import Annotation, Database, Item, Project, Round
 from app.services import batches, exports, rounds, tasks
 from app.services.access import Person
-from app.task_types import TASK_TYPES
+from app.task_types import TASK_TYPES, Question
 
 ANSWERS_AT_ONCE = 500
 LESSON_BYTES = 200_000_000
@@ -98,23 +98,24 @@ def _page(
         if target is not None:
             shares.setdefault(row.item_id, []).append(target)
             content[row.item_id] = row
-    several = bool(question.options.get("multiple"))
-    named = [names.get(number, str(number)) for number in class_ids]
     types = batches.types_of(session, list(content.values())) if whole is not None else {}
     found = []
     for item, each in shares.items():
         payload = content[item].payload
         shown = exports.content(payload) if whole is None else batches.content(whole, project_id, payload, types)
         if shown is not None:
-            found.append({"key": content[item].key, **shown, **_said(np.mean(each, axis=0), named, several)})
+            said = _said(np.mean(each, axis=0), names, class_ids, question)
+            found.append({"key": content[item].key, **shown, **said})
     return found
 
 
-def _said(shares: Any, names: list[str], several: bool) -> dict[str, Any]:
-    told = {name: round(float(share), 4) for name, share in zip(names, shares, strict=True) if share > 0}
-    if several:
-        label: dict[str, Any] | None = {"classes": [name for name, share in told.items() if share >= 0.5]}
+def _said(shares: Any, names: dict[int, str], class_ids: list[int], question: Question) -> dict[str, Any]:
+    kind = TASK_TYPES[question.type]
+    told = {number: round(float(share), 4) for number, share in zip(class_ids, shares, strict=True) if share > 0}
+    if question.options.get("multiple"):
+        best = [number for number, share in told.items() if share >= tasks.LIKELY]
     else:
-        best = [name for name, share in told.items() if share == max(told.values())]
-        label = {"class": best[0]} if len(best) == 1 else None
-    return {"label": label, "shares": told}
+        best = [number for number, share in told.items() if share == max(told.values())]
+    sure = len(best) == 1 or bool(question.options.get("multiple"))
+    label = kind.show(kind.guess(best, question), question) if sure else None
+    return {"label": label, "shares": {names.get(number, str(number)): share for number, share in told.items()}}

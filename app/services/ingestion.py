@@ -232,8 +232,8 @@ def _look_at(db: Database, settings: Settings, project_id: int, rows: Iterator[R
                 report.reject(row.line, None, row.error or "broken")
                 continue
             try:
-                if options.create_classes and (names := new_classes(reader, row.fields, options)):
-                    reader = pretending(reader, names)
+                if options.create_classes and (fresh := new_classes(reader, row.fields)):
+                    reader = pretending(reader, fresh)
                 prepared = reader.prepare(row.line, row.fields)
             except AppError as error:
                 report.reject(row.line, row.fields.get("key"), refused(error))

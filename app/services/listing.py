@@ -85,14 +85,12 @@ def opinions(session: Session, project: Project, current: Round | None, item_ids
     known = filters.predicted(current.id)
     questions = tasks.questions(session, project)
     question = tasks.driving(questions)
-    multiple = bool(question.options.get("multiple"))
     found = {}
     for row in session.execute(select(known).where(known.c.item_id.in_(item_ids), known.c.best.is_not(None))):
         ranked = tasks.opinion(question, current.class_ids, row.probabilities)
-        likely = sorted(number for value, number in ranked if value >= filters.LIKELY)
-        stored = {"class_ids": likely} if multiple else {"class_id": ranked[0][1]}
+        stored, probability = tasks.likely(question, ranked)
         label = tasks.show_label({question.id: stored}, questions)
-        found[row.item_id] = Opinion(label, round(ranked[0][0], 5), current.number, row.score)
+        found[row.item_id] = Opinion(label, round(probability, 5), current.number, row.score)
     return found
 
 

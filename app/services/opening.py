@@ -69,12 +69,12 @@ def fail(running: Running, reason: str, *, final: bool) -> None:
             outbox.emit(session, running.project_id, "round.failed", {"job": running.id, "reason": reason})
 
 
-def class_ids_of(session: Session, project_id: int) -> list[int]:
-    """The classes that a round tells apart, by number: the columns of its probabilities."""
+def class_ids_of(session: Session, project_id: int, question: str) -> list[int]:
+    """The classes of the driving question, which a round tells apart, by number: the columns of its probabilities."""
     return list(
         session.execute(
             select(ProjectClass.number)
-            .where(ProjectClass.project_id == project_id, ~ProjectClass.retired)
+            .where(ProjectClass.project_id == project_id, ProjectClass.question == question, ~ProjectClass.retired)
             .order_by(ProjectClass.number)
         ).scalars()
     )

@@ -14,10 +14,9 @@ from app.core.arrays import Booleans, Indices
 from app.db import Item, Job, Project, QueueEntry, Round, Serving, WriteSession
 from app.features import Given
 from app.learners import HTTP, OUTSIDE, CannotFit, check_fit
-from app.services import jobs, outbox, rounds
+from app.services import jobs, outbox, rounds, tasks
 from app.services.jobs import Running
 from app.services.labels import LabelledItem, LabelSet
-from app.services.versions import several
 
 
 def is_external(project: Project) -> bool:
@@ -45,7 +44,7 @@ def can_learn(labels: LabelSet, multiple: bool) -> bool:
 def must_wait(session: Session, project: Project, labels: LabelSet) -> bool:
     """Whether a due round waits for predictions: people have an order already and there is something to learn."""
     published = session.execute(select(Serving.round_id).where(Serving.project_id == project.id)).scalar_one()
-    return published is not None and can_learn(labels, several(project))
+    return published is not None and can_learn(labels, tasks.several(project))
 
 
 def wait(session: WriteSession, running: Running, row: Round, labels: LabelSet) -> None:

@@ -18,7 +18,13 @@ from app.task_types.base import Question
 
 CURVE_ROUNDS = 500
 ROUNDS_SHOWN = 50
-SHOWN_METRICS = ("accuracy", "macro_f1", "stratum", "reason")  # confusion and calibration are each round's own
+SHOWN_METRICS = (
+    "accuracy",
+    "macro_f1",
+    "mean_absolute_error",
+    "stratum",
+    "reason",
+)  # confusion and calibration are each round's own
 WALL_MOST = 400
 
 
@@ -46,6 +52,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         "rounds": [_brief(row) for row in rows],
         "words": {
             "accuracy": accuracy_words(project, state, points),
+            "error": error_words(last),
             "goal": goal_words(state),
             "loop": state["advice"]["text"],
         },
@@ -84,6 +91,8 @@ def accuracy_words(project: Project, state: dict[str, Any], points: list[dict[st
     """How good the model is, or why nobody can tell and what to do about it."""
     accuracy, answers = state["audit"]["accuracy"], state["audit"]["answers"]
     own = bool(state["items"]["test"])
+    if state["no_learner"] is not None:
+        return str(state["no_learner"])
     if accuracy is not None:
         of_own = bool(points) and points[-1]["stratum"] == "imported"
         return in_words(accuracy, "test items" if of_own else "audit answers")
@@ -92,6 +101,14 @@ def accuracy_words(project: Project, state: dict[str, Any], points: list[dict[st
     if project.audit_share == 0:
         return "Nothing judges the model: the audit share is 0. Set one, or import rows with a label and split audit."
     return f"Cannot tell yet: {answers} of the {FEWEST_AUDIT} audit answers that the curve begins with."
+
+
+def error_words(last: Round | None) -> str | None:
+    """How far a rating's suggestions lie from the answers; None where the driving question is no rating."""
+    found = ((last.metrics or {}) if last else {}).get("mean_absolute_error")
+    if found is None:
+        return None
+    return f"Off by {found['value']:.2g} on the mean (between {found['low']:.2g} and {found['high']:.2g})"
 
 
 def summary(row: Round) -> dict[str, Any]:
@@ -193,7 +210,7 @@ def wall(session: Session, person: Person, project_ref: int | str, count: int) -
     serving = session.execute(select(Serving).where(Serving.project_id == project.id)).scalar_one()
     current = session.get(Round, serving.round_id) if serving.round_id else None
     question = tasks.driving(tasks.questions(session, project))
-    classes = tasks.classes_of(session, project.id, retired=False)
+    classes = tasks.classes_of(session, project.id, retired=False, question=question.id)
     piles: dict[int, list[dict[str, Any]]] = {each.number: [] for each in classes}
     totals = Counter[int]()
     if current is not None:
@@ -255,7 +272,7 @@ def _brief(row: Round) -> dict[str, Any]:
 def _balance(session: Session, project: Project, last: Round | None) -> list[dict[str, Any]]:
     """Classes in the labels, and in the pool as the audit answers (or the client's own test set) tell it."""
     question = tasks.driving(tasks.questions(session, project))
-    classes = tasks.classes_of(session, project.id, retired=False)
+    classes = tasks.classes_of(session, project.id, retired=False, question=question.id)
     labelled = label_set(session, project.id, question, [each.number for each in classes])
     taught = [item.shares for item in labelled.items if not item.imported_test]
     counts = [float(sum(shares[i] for shares in taught)) for i in range(len(classes))]

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from app.db import Annotation, Item, Project, User
 from app.services import answered, goal, tasks
 from app.services.access import RANK, Person, project_and_role
-from app.task_types import TASK_TYPES
 
 FEWEST = 20  # comparisons below which an agreement says nothing
 
@@ -75,7 +74,6 @@ def _pace(project: Project, key: tuple[str, int], rows: list[Any], agreed: list[
 def _agreed(session: Session, project: Project, only: int | None) -> dict[int, list[bool]]:
     """For each person and item with a manager's word: whether the person's own last answer was the same."""
     asked = tasks.questions(session, project)
-    question = tasks.driving(asked)
     judged = select(Annotation.item_id).where(Annotation.project_id == project.id, Annotation.decisive)
     statement = (
         select(Annotation)
@@ -86,7 +84,7 @@ def _agreed(session: Session, project: Project, only: int | None) -> dict[int, l
     word: dict[int, dict[str, Any]] = {}
     own: dict[tuple[int, int], dict[str, Any]] = {}
     for answer in session.execute(statement).scalars():
-        label = tasks.in_force(answer.label, asked).get(question.id, {})
+        label = tasks.in_force(answer.label, asked)
         if answer.decisive:
             word[answer.item_id] = label
         elif answer.annotator_id is not None and only in (None, answer.annotator_id):
@@ -94,5 +92,5 @@ def _agreed(session: Session, project: Project, only: int | None) -> dict[int, l
     found: dict[int, list[bool]] = defaultdict(list)
     for (annotator, item), label in own.items():
         if item in word:
-            found[annotator].append(TASK_TYPES[question.type].distance(label, word[item]) == 0)
+            found[annotator].append(tasks.distance(label, word[item], asked) == 0)
     return found

@@ -47,22 +47,23 @@ def predict(
     with db.read() as session:
         project = project_for(session, person, project_ref, "reviewer")
         head = heads.of_round(session, settings, project, _current(session, project))
-        question = tasks.driving(tasks.questions(session, project))
+        asked = tasks.questions(session, project)
+        question = tasks.driving(asked)
     rows = _read(db, settings, project.id, items)
     block = head.featurizer.transform(_payloads(settings, project, head, rows), head.state)
-    several = bool(question.options.get("multiple"))
     names = {each.id: each.name for each in question.classes}
     found = []
     for row, said in zip(rows, head.model.probabilities(block).tolist(), strict=True):
         ranked = tasks.opinion(question, head.round.class_ids, said)
         told = {names.get(number, str(number)): round(share, 5) for share, number in ranked}
-        chosen = [name for name, share in told.items() if share >= 0.5]
-        label = {"classes": chosen} if several else {"class": next(iter(told))}
+        label = tasks.show_label({question.id: tasks.likely(question, ranked)[0]}, asked)
         found.append(Predicted(row.key, label, told))
     return head.round.number, found
 
 
 def _current(session: Session, project: Project) -> Round:
+    if (silence := tasks.silence(tasks.questions(session, project))) is not None:
+        raise Conflict(silence)
     if outside.is_external(project):
         raise Conflict("this project's model is outside: ask it there")
     row = session.execute(

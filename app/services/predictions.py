@@ -144,7 +144,9 @@ def check_push(given: Push) -> None:
 def _open(session: WriteSession, project: Project, person: Person, given: Push) -> tuple[PredictionSet, Classes]:
     """The version that the rows belong to, begun where there is none of its name, and how its rows are read."""
     question = tasks.driving(tasks.questions(session, project))
-    class_ids = [each.number for each in tasks.classes_of(session, project.id, retired=False)]
+    class_ids = [each.number for each in tasks.classes_of(session, project.id, retired=False, question=question.id)]
+    if (silence := tasks.silence(tasks.questions(session, project))) is not None:
+        raise Conflict(f"{silence[0].lower()}{silence[1:].removesuffix('.')}; there is nothing to predict")
     _check_fits(session, project, given, class_ids)
     insert_for = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     begun = insert_for(PredictionSet).values(

@@ -19,10 +19,10 @@ from app.db.session import now
 from app.featurizers import FEATURIZERS, make_featurizer
 from app.learners import EXTERNAL, HTTP, LEARNERS, OUTSIDE, Scorer, make_learner
 from app.modalities import MODALITIES
-from app.services import audit, guidelines, rounds
+from app.services import audit, guidelines, retask, rounds
 from app.services.access import Person, project_for
 from app.strategies import AUTO, OF_OUR_LEARNER, POOL_STRATEGIES, make_strategy
-from app.task_types import parse_task
+from app.task_types.parsing import parse_task
 
 STATES = ("open", "paused", "closed", "archived")
 UNDO_DAYS = 7
@@ -43,6 +43,7 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
         raise Invalid(f"modality is one of {names}", fields={"modality": given["modality"][:50]})
     name = checked_name(given["name"])
     task, classes = parse_task(given["task"])
+    retask.check_modality(task, given["modality"])
     settings = {
         key: check_plugin(key, given.get(key) or {"name": AUTO}, given["modality"])
         for key in ("strategy", "learner", "featurizer")
@@ -114,6 +115,9 @@ def change(
         raise VersionMismatch(f"the newest version is {project.version}")
     _check_changes(changes, project.modality)
     _check_together(changes.get("strategy", project.strategy), changes.get("learner", project.learner))
+    fields = sorted(changes)
+    if "task" in changes:
+        retask.change(session, project, changes.pop("task"))
     was = project.learner
     if "guidelines" in changes and changes["guidelines"] != project.guidelines:
         guidelines.change(session, project, changes["guidelines"], person.id, now(session))
@@ -121,7 +125,7 @@ def change(
         setattr(project, key, value)
     if project.learner != was:
         rounds.learner_changed(session, project.id)
-    audit.record(session, "project.changed", person.id, project_id=project.id, fields=sorted(changes))
+    audit.record(session, "project.changed", person.id, project_id=project.id, fields=fields)
     touch(session, project)
     return project
 

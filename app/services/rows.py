@@ -1,6 +1,6 @@
 """From the fields of one row of a file to an item that can be stored; pure but for the look-up of classes and files."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from app.core.errors import AppError, Invalid, InvalidPayload
+from app.core.errors import AppError, Invalid, InvalidLabel, InvalidPayload
 from app.core.settings import Settings
 from app.core.text import check_json, check_text, read_json, write_json
 from app.modalities import MODALITIES, files
+from app.modalities.text import CANDIDATES, check_candidates
+from app.services import tasks
 from app.task_types import TASK_TYPES
 from app.task_types.base import Question
 
@@ -23,7 +25,8 @@ PROVENANCE = {
     "created_at", "votes", "agreement", "disputed",
 }  # fmt: skip
 ALLOWED = {name: FIELDS | PROVENANCE | {kind.field} for name, kind in MODALITIES.items()}
-NESTED = ("label", "labels", "metadata", "row", "features", *files.FIELDS)
+NESTED = ("label", "labels", "metadata", "row", "features", CANDIDATES, *files.FIELDS)
+LABEL_PART, CANDIDATE_PART = "label.", "candidates."  # how columns begin that are parts of a label, or one candidate
 KEY_BYTES = 512
 METADATA_DEPTH = 16
 SPLITS = {"pool": "pool", "train": "pool", "audit": "audit", "test": "audit"}
@@ -69,10 +72,10 @@ class PreparedRow:
 
 @dataclass(frozen=True)
 class Reader:
-    """What is needed to read the rows of one import."""
+    """What is needed to read the rows of one import; `asked` are the project's questions."""
 
     modality: str
-    question: Question
+    asked: Sequence[Question]
     settings: Settings
     mapping: Mapping[str, str]
     file_of: Callable[[Any], dict[str, Any]]  # a file as the row names it -> what the item holds
@@ -87,24 +90,26 @@ class Reader:
 
     def prepare(self, line: int, given: Mapping[str, Any]) -> PreparedRow:
         """Check one row. Raises a refusal whose sentence says what is wrong with it."""
-        fields = unpacked(self._mapped(given))
+        fields = self._fields(given)
         kind = MODALITIES[self.modality]
         payload = self._payload(kind, fields)
-        if not fields.keys() <= ALLOWED[self.modality]:
-            unknown = fields.keys() - ALLOWED[self.modality]
+        if not fields.keys() <= self._allowed:
+            unknown = fields.keys() - self._allowed
             raise Invalid(f"unknown field {sorted(unknown)[0][:80]!r}: map it, or map metadata:* to keep the rest")
         labels = self._labels(fields)
+        for label in labels if payload is not None else ():
+            tasks.check_item(label.stored, self.asked, payload or {})
         reserved = _flag(fields.get("reserved"))
-        content = write_json(payload[kind.field]) if payload is not None else ""
+        content = write_json(payload if CANDIDATES in payload else payload[kind.field]) if payload is not None else ""
         digest = blake2b(content.encode(), digest_size=16).hexdigest()
         key = self._key(fields.get("key"), payload, digest)
         return PreparedRow(
             line=line,
             key=key,
             payload=payload,
-            content=f'{{"{kind.field}":{content}}}',
+            content=content if payload and CANDIDATES in payload else f'{{"{kind.field}":{content}}}',
             content_hash=digest,
-            fingerprint=kind.fingerprint(payload[kind.field]) if payload is not None else "",
+            fingerprint=kind.fingerprint(read_of(payload, kind.field)) if payload is not None else "",
             metadata=self._metadata(fields.get("metadata")),
             split="pool" if reserved else _split(fields.get("split")),
             priority=_priority(fields.get("priority")),
@@ -113,6 +118,40 @@ class Reader:
             state=_state(fields.get("state")),
             reserved=reserved,
         )
+
+    def classes_named(self, given: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """The classes that a row's labels name, each with its question; for `create_classes`.
+
+        Raises:
+            Invalid: a column that is to be read is not there.
+        """
+        fields = self._fields(given)
+        several = fields.get("labels") if isinstance(fields.get("labels"), list) else None
+        labels = [each.get("label") for each in several or [fields] if isinstance(each, dict)]
+        return [found for label in labels for found in self._named(label)]
+
+    def _named(self, label: Any) -> Iterator[tuple[str, str]]:
+        for question in self.asked:
+            if not TASK_TYPES[question.type].named_classes or question.removed:
+                continue
+            said = label
+            if tasks.is_form(self.asked):
+                fields = label.get("fields") if isinstance(label, dict) else None
+                said = fields.get(question.id) if isinstance(fields, dict) else None
+            elif label not in (None, "") and not isinstance(label, dict):
+                said = TASK_TYPES[question.type].from_cell(label, question)
+            if isinstance(said, dict):
+                names = [said["class"]] if "class" in said else said.get("classes")
+                for name in names if isinstance(names, list) else ():
+                    if isinstance(name, str) and name.strip():
+                        yield question.id, name
+
+    @property
+    def _allowed(self) -> set[str]:
+        return ALLOWED[self.modality] | ({CANDIDATES} if tasks.compares(self.asked) else set())
+
+    def _fields(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        return gathered(unpacked(self._mapped(given)), self.asked)
 
     def _mapped(self, given: Mapping[str, Any]) -> dict[str, Any]:
         if not self.mapping:
@@ -132,10 +171,15 @@ class Reader:
 
     def _payload(self, kind: Any, fields: dict[str, Any]) -> dict[str, Any] | None:
         value = fields.get(kind.field)
+        if tasks.compares(self.asked) and fields.get(CANDIDATES) not in (None, ""):
+            prompt = "" if value in (None, "") else kind.check(value)
+            return {kind.field: prompt, CANDIDATES: check_candidates(fields[CANDIDATES])}
+        if tasks.compares(self.asked) and value is not None:
+            raise InvalidPayload("candidates are missing: the texts that are compared")
         if value is None:
             if "key" in fields and (fields.get("label") or fields.get("labels")):
                 return None
-            raise InvalidPayload(f"{kind.field} is missing")
+            raise InvalidPayload(f"{CANDIDATES if tasks.compares(self.asked) else kind.field} is missing")
         if kind.media is not None:
             value = self.file_of(value)
         return {kind.field: kind.check(value)}
@@ -181,29 +225,57 @@ class Reader:
         if annotator is not None and not isinstance(annotator, str):
             raise Invalid("annotator is text")
         name = check_text(annotator, what="annotator", limit=200) if annotator else None
-        return ImportedLabel(name, stored_label(given["label"], self.question), moment_of(given.get("created_at")))
+        return ImportedLabel(name, stored_label(given["label"], self.asked), moment_of(given.get("created_at")))
 
 
-def stored_label(label: Any, question: Question) -> dict[str, Any]:
-    """The stored form of a label in the API's form, or as a spreadsheet has it: the class's name alone."""
+def stored_label(label: Any, asked: Sequence[Question]) -> dict[str, Any]:
+    """The stored form of a label in the API's form, or as one cell of a spreadsheet has it: a class's name alone."""
     if not isinstance(label, dict):
-        label = _from_cell(label, bool(question.options.get("multiple")))
-    return {question.id: TASK_TYPES[question.type].check(label, question)}
+        if tasks.is_form(asked):
+            raise InvalidLabel("the label of a form is an object, or has a column a question, as label.topic")
+        label = TASK_TYPES[asked[0].type].from_cell(label, asked[0])
+    return tasks.check_label(label, asked)
 
 
-def class_names(fields: Mapping[str, Any], mapping: Mapping[str, str]) -> list[str]:
-    """The class names that a row's labels use, for `create_classes`."""
-    value = fields.get(mapping.get("label", "label")) if mapping else fields.get("label")
-    labels = [value, *[each.get("label") for each in fields.get("labels") or [] if isinstance(each, dict)]]
-    names = []
-    for label in labels:
-        if isinstance(label, dict):
-            names += [label["class"]] if "class" in label else list(label.get("classes") or [])
-        elif isinstance(label, list):
-            names += label
-        elif label not in (None, ""):
-            names.append(str(label))
-    return [name for name in names if isinstance(name, str) and name.strip()]
+def gathered(fields: dict[str, Any], asked: Sequence[Question]) -> dict[str, Any]:
+    """Fields of which several columns are parts put together: `label.topic`, `candidates.0`; empty cells say nothing.
+
+    Raises:
+        Invalid: a column of no question, or a whole label beside its parts.
+    """
+    parts = [name for name in fields if name.startswith((LABEL_PART, CANDIDATE_PART))]
+    if not parts:
+        return fields
+    found = {name: value for name, value in fields.items() if name not in parts}
+    given = {name: fields[name] for name in parts if fields[name] not in (None, "")}
+    label = {name.removeprefix(LABEL_PART): value for name, value in given.items() if name.startswith(LABEL_PART)}
+    if label:
+        if found.get("label") not in (None, ""):
+            raise Invalid("give a label, or a column a question, not both")
+        found["label"] = {"fields": {name: _answer(name, value, asked) for name, value in label.items()}}
+    texts = [given[name] for name in sorted(given, key=_place) if name.startswith(CANDIDATE_PART)]
+    return {**found, CANDIDATES: texts} if texts else found
+
+
+def _answer(name: str, value: Any, asked: Sequence[Question]) -> Any:
+    question = next((each for each in asked if each.id == name and tasks.is_form(asked)), None)
+    if question is None:
+        raise Invalid(f"there is no question {name[:63]!r}")
+    return value if isinstance(value, dict) else TASK_TYPES[question.type].from_cell(value, question)
+
+
+def _place(column: str) -> tuple[int, str]:
+    """Columns of candidates in the order of their numbers."""
+    number = column.rpartition(".")[2]
+    return (int(number) if number.isascii() and number.isdigit() and len(number) < 4 else 999, column)
+
+
+def read_of(payload: Mapping[str, Any], field: str) -> Any:
+    """What a featurizer reads of an item: its content, in a comparison the prompt with the candidates."""
+    value = payload.get(field)
+    if CANDIDATES not in payload:
+        return value
+    return "\n".join([each for each in (value, *payload[CANDIDATES]) if each])
 
 
 def parse_mapping(text: str | None) -> dict[str, str]:
@@ -232,13 +304,6 @@ def unpacked(fields: dict[str, Any]) -> dict[str, Any]:
             with suppress(AppError):
                 fields[name] = read_json(value.encode("utf-8", "replace"), what=name)
     return fields
-
-
-def _from_cell(value: Any, multiple: bool) -> dict[str, Any]:
-    if not multiple:
-        return {"class": str(value) if isinstance(value, int | float) else value}
-    names = value if isinstance(value, list) else [part.strip() for part in str(value).split("|")]
-    return {"classes": [name for name in names if name != ""]}
 
 
 def _split(value: Any) -> str | None:

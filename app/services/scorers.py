@@ -101,7 +101,7 @@ def test(db: Database, settings: Settings, person: Person, ref: int | str, learn
             raise Conflict("this project asks no scorer: give the learner that is to be tested")
         stored = session.get(ScorerSecret, project.id)
         question = tasks.driving(tasks.questions(session, project))
-        ids = opening.class_ids_of(session, project.id)
+        ids = opening.class_ids_of(session, project.id, question.id)
         names = {each.id: each.name for each in question.classes}
         batch = batches.batch_of(session, settings, _some(session, project.id))
     if not batch.keys or not ids:

@@ -97,7 +97,7 @@ def _load(running: Running) -> Work | None:
         if waiting is None or waiting.number != running.payload.get("round"):
             return None
         question = tasks.driving(tasks.questions(session, project))
-        class_ids = opening.class_ids_of(session, project.id)
+        class_ids = opening.class_ids_of(session, project.id, question.id)
         place = {number: column for column, number in enumerate(class_ids)}
         columns = {name: place[number] for name, number in question.aliases.items() if number in place}
         named = {each.id: each.name for each in question.classes}

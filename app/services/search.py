@@ -21,6 +21,7 @@ from sqlalchemy import Row, bindparam, func, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from app.db import Item, SearchIndex, WriteSession
+from app.modalities.text import CANDIDATES
 from app.services import jobs, numbers
 from app.services.jobs import Done, More, Running
 
@@ -235,6 +236,8 @@ def _texts(key: str, payload: Mapping[str, Any]) -> Iterable[str]:
     for field, value in payload.items():
         if field == "text" and isinstance(value, str):
             yield value
+        elif field == CANDIDATES:
+            yield from value
         elif field == "row" and isinstance(value, dict):
             yield from (str(each) for each in value.values() if each is not None)
         elif isinstance(value, dict):

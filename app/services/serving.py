@@ -156,7 +156,7 @@ def _give(
                 "rank": pick.row.rank,
                 "task_version": project.task_version,
                 "guidelines_version": project.guidelines_version,
-                "suggestion": None if blind else _suggestion(project, order, pick.row),
+                "suggestion": None if blind else _suggestion(order, pick.row),
                 "reason": None if blind else _reason(order, pick),
                 "served_at": moment,
                 "expires_at": until,
@@ -173,15 +173,15 @@ def _give(
     ]  # fmt: skip
 
 
-def _suggestion(project: Project, order: Order, row: Row[Any]) -> dict[str, Any] | None:
+def _suggestion(order: Order, row: Row[Any]) -> dict[str, Any] | None:
     """The model's most probable class (or every class above one half) as a stored label, with its probability."""
     if not row.probabilities:
         return None
     ranked = _opinion(order, row)
-    if _multiple(project):
-        chosen = sorted(class_id for probability, class_id in ranked if probability >= 0.5)
-        return {"label": {"class_ids": chosen}, "probability": round(ranked[0][0], 4)}
-    return {"label": {"class_id": ranked[0][1]}, "probability": round(ranked[0][0], 4)}
+    if order.question is None or not ranked:
+        return None
+    label, probability = tasks.likely(order.question, ranked)
+    return {"label": label, "probability": round(probability, 4)}
 
 
 def _reason(order: Order, pick: Pick) -> dict[str, Any]:
@@ -211,10 +211,6 @@ def _opinion(order: Order, row: Row[Any]) -> list[tuple[float, int]]:
 def _hesitation(order: Order, ranked: list[tuple[float, int]]) -> str:
     names = {each.id: each.name for each in (order.question.classes if order.question else ())}
     return words([share for share, _ in ranked], [names.get(number, "?") for _, number in ranked])
-
-
-def _multiple(project: Project) -> bool:
-    return bool(project.task["questions"][0].get("options", {}).get("multiple"))
 
 
 def _preparing(session: WriteSession, project: Project, order: Order, moment: datetime) -> Served | None:

@@ -23,8 +23,9 @@ from app.db.session import now
 from app.formats import FORMATS
 from app.modalities import MODALITIES, files
 from app.quality.splits import check_splits
-from app.services import audit, exports, jobs, snapping, snapshot_files
+from app.services import audit, exports, jobs, snapping, snapshot_files, tasks
 from app.services.access import Person, project_for
+from app.task_types import Question
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 LIVE = ("waiting", "running")
@@ -166,6 +167,7 @@ def write(
     exports.check_format(kind)
     with db.read() as session:
         project, found = _ready(session, person, ref, name)
+        asked = tasks.questions(session, project)
     splits = (found.report or {}).get("splits", {})
     if split is not None and split not in splits:
         raise Invalid(f"the splits are {', '.join(splits)}", fields={"split": "unknown"})
@@ -174,9 +176,10 @@ def write(
         if kind == "jsonl":
             file.writelines(line for line in lines if split is None or orjson.loads(line)["split"] == split)
         else:
-            names = _columns(project)
-            parsed = map(orjson.loads, lines)
-            rows = ({each: row.get(each) for each in names} for row in parsed if split in (None, row["split"]))
+            names = _columns(project, asked)
+            wanted = (row for row in map(orjson.loads, lines) if split in (None, row["split"]))
+            flat = exports.flattened(wanted, asked, kind)
+            rows = ({each: row.get(each) for each in names} for row in flat)
             exports.write_rows(rows, file, kind, raw=raw, names=names)
     part = f"-{split}" if split else ""
     return path, FORMATS[kind].media_type, f"{project.slug}-{name}{part}.{exports.SUFFIX[kind]}"
@@ -200,10 +203,11 @@ def diff(db: Database, settings: Settings, person: Person, ref: int | str, name:
     return found
 
 
-def _columns(project: Project) -> list[str]:
+def _columns(project: Project, asked: Sequence[Question]) -> list[str]:
     content = MODALITIES[project.modality].field
     first = ["key", content, "sha256"] if content in files.FIELDS else ["key", content]
-    return [*first, "label", "votes", "agreement", "disputed", "split", "metadata"]
+    candidates = ["candidates"] if tasks.compares(asked) else []
+    return [*first, *candidates, *exports.label_columns(asked), "votes", "agreement", "disputed", "split", "metadata"]
 
 
 def _compare(found: Differences, here: bytes | None, there: bytes | None) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, defer
 
 from app.core.text import write_json
 from app.db import Annotation, FeatureSet, Item, Job, Lease, Project, Round, Serving, Worker
-from app.services import flags, goal, rounds
+from app.services import flags, goal, rounds, tasks
 from app.services.access import Person, project_for
 from app.services.leases import SKIPS_UNTIL_A_LOOK
 
@@ -37,6 +37,7 @@ def of_project(session: Session, project: Project, moment: datetime) -> dict[str
     last = last_evaluated(session, project.id)
     failure = _last_failure(session, project.id)
     features = _features(session, project.id)
+    silence = tasks.silence(tasks.questions(session, project))
     parts = goal.parts(session, project, items["answered"], headline(last), moment)
     found = {
         "state": project.state,
@@ -55,9 +56,12 @@ def of_project(session: Session, project: Project, moment: datetime) -> dict[str
         "fallback": current.fallback if current else None,
         "strategy": current.sentence if current else None,
         "last_failure": failure,
+        "no_learner": silence,
         "goal": project.goal,
         "goal_parts": [asdict(part) for part in parts],
-        "advice": _advice(project, items, stored, worker, features, failure, current, goal.reached(parts), asked),
+        "advice": _advice(
+            project, items, stored, worker, features, failure, current, goal.reached(parts), asked, silence
+        ),
     }
     return found | {"version": _version(found)}
 
@@ -200,6 +204,7 @@ def _advice(
     current: Round | None,
     reached: str | None,
     asked: Round | None,
+    silence: str | None,
 ) -> dict[str, Any]:
     """The one sentence that says what to do next: the first that holds."""
     fallback = current.fallback if current else None
@@ -215,6 +220,7 @@ def _advice(
         (asked is not None, (asked.sentence if asked else None) or ""),
         (items["open"] == 0 and items["fetching"] > 0, "The items' files are being fetched."),
         (items["open"] == 0, "Every item is answered."),
+        (silence is not None, silence or ""),
         (fallback is not None, f"Served at {fallback}: go on labelling."),
         (stored["annotations"] == 0, "Start labelling: the first items cover the pool."),
     )

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, aliased
 from app.core.text import write_json
 from app.db import Annotation, Item, Project, QueueEntry, WriteSession
 from app.loop.serving import audit_reserved, draw
-from app.services import search, tasks, vectors
+from app.services import fitting, search, tasks, vectors
 from app.services.rows import ImportedLabel, PreparedRow
 from app.task_types import Question
 
@@ -65,6 +65,9 @@ def store(
     bad = {line for line, _, _ in outcome.refused}
     batch = [row for row in batch if row.line not in bad]
     known = known_items(session, project.id, [row.key for row in batch])
+    misfits = fitting.misfits(session, project, batch, known)
+    outcome.refused += misfits
+    batch = [row for row in batch if row.line not in {line for line, _, _ in misfits}]
     fresh: dict[str, PreparedRow] = {}
     later: list[PreparedRow] = []
     for row in batch:
@@ -100,7 +103,7 @@ def refusals(
 ) -> list[tuple[int, str, str]]:
     """The rows of a batch of different keys that `store` would refuse, with line, key and reason; stores nothing."""
     known = known_items(session, project.id, [row.key for row in batch])
-    found = []
+    found = fitting.misfits(session, project, batch, known)
     for row in batch:
         stored = known.get(row.key)
         if stored is None and row.payload is None:

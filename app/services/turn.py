@@ -23,6 +23,7 @@ from app.loop.propose import Labelled, Plan, Proposal, propose
 from app.services import goal, opening, outbox, outside, pool, rounds, status, tasks, versions
 from app.services.jobs import Done, JobFailed, Parked, Running
 from app.services.labels import LabelledItem, LabelSet, label_set
+from app.task_types import Question
 
 INSERT_ROWS = 500
 
@@ -43,6 +44,7 @@ class Turn:
     started: float
     version: versions.Version | None
     newest_annotation: int | None  # up to which answers are learned from; None leaves what it was
+    silence: str | None  # why no learner runs, in a sentence
 
 
 def run(running: Running) -> Done | Parked:
@@ -72,8 +74,9 @@ def _load(running: Running) -> Turn | Done | Parked:
         features = pool.active(session, running.settings, project.id)
         if features is None:
             raise JobFailed("no item has features yet")
-        question = tasks.driving(tasks.questions(session, project))
-        class_ids = opening.class_ids_of(session, project.id)
+        asked = tasks.questions(session, project)
+        question, silence = tasks.driving(asked), tasks.silence(asked)
+        class_ids = opening.class_ids_of(session, project.id, question.id) if silence is None else []
         external = outside.is_external(project)
         model = None
         if external:
@@ -107,21 +110,30 @@ def _load(running: Running) -> Turn | Done | Parked:
         classes=tuple(class_ids),
         multiple=multiple,
         modality=project.modality,
-        strategy=project.strategy.get("name", "auto"),
-        strategy_parameters=_parameters(project.strategy),
+        strategy=project.strategy.get("name", "auto") if silence is None else "auto",
+        strategy_parameters=_parameters(project.strategy) if silence is None else {},
         learner=project.learner.get("name", "auto"),
         learner_parameters=_parameters(project.learner),
         size=length,
         seed=seed,
         warm=warm[0],
         given=GivenModel(len(class_ids), multiple) if model is not None else None,
+        values=_values(question, class_ids),
     )
     learned = (running.cursor or {}).get("newest_annotation") if model is not None else None
     until = None if first else learned or labels.newest_annotation
     return Turn(
         project.id, round_id, number, project.modality, class_ids, plan, features, labels, excluded, started, model,
-        until,
+        until, silence,
     )  # fmt: skip
+
+
+def _values(question: Question, class_ids: list[int]) -> tuple[float, ...] | None:
+    """The numbers that the classes stand for, where they are the levels of a rating."""
+    if question.type != "rating":
+        return None
+    names = {each.id: each.name for each in question.classes}
+    return tuple(float(names[number]) for number in class_ids)
 
 
 def _is_first(session: Any, project_id: int) -> bool:
@@ -171,7 +183,7 @@ def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:
                 model_file=model_file,
                 queue_length=len(entries),
                 fallback=proposal.fallback,
-                sentence=proposal.sentence,
+                sentence=turn.silence or proposal.sentence,
                 strategy={"name": turn.plan.strategy, "ran": proposal.strategy, **turn.plan.strategy_parameters},
                 seconds=seconds,
             )

@@ -76,15 +76,10 @@ def opened(session: Session, settings: Settings, set_id: int | None, class_ids: 
         return None
     places = np.array([kept.index(number) if number in kept else -1 for number in now], dtype=np.int64)
     shards = shards_of(session, settings, chosen, PROBABILITIES)
-    given = Given.read(shards, places, several(project))
+    given = Given.read(shards, places, tasks.several(project))
     return Version(
         chosen.id, chosen.model, chosen.version, chosen.use, given, kept, _features(session, settings, chosen)
     )
-
-
-def several(project: Project) -> bool:
-    """Whether several classes may hold of an item."""
-    return bool(project.task["questions"][0].get("options", {}).get("multiple"))
 
 
 def _features(session: Session, settings: Settings, chosen: PredictionSet) -> FeaturePool | None:

@@ -1,16 +1,14 @@
 """Classification: one class, or any number of classes, of a project's list."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from app.core.errors import Invalid, InvalidLabel
-from app.core.text import check_text, fold
-from app.task_types.base import Question
+from app.core.text import fold
+from app.task_types.base import Question, shown, unanswerable
 
 NAMES_SHOWN = 10
-NAME_SHOWN = 100  # characters of a name that somebody sent
-REASON_LIMIT = 2_000
 
 
 @dataclass(frozen=True)
@@ -18,7 +16,24 @@ class Classification:
     """`{"class": name}`, or `{"classes": [names]}` where multiple; stored with class ids."""
 
     name: ClassVar[str] = "classification"
-    editor: ClassVar[str] = "class-buttons"
+    editor: ClassVar[str] = "choice"
+    settings: ClassVar[tuple[str, ...]] = ("multiple",)
+    named_classes: ClassVar[bool] = True
+
+    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Whether an item may have several classes. Raises Invalid for anything but true and false."""
+        multiple = given.get("multiple", False)
+        if not isinstance(multiple, bool):
+            raise Invalid("task.multiple is true or false", fields={"task.multiple": "true or false"})
+        return {"multiple": multiple}
+
+    def levels(self, options: Mapping[str, Any]) -> list[str]:
+        """None: people name the classes."""
+        return []
+
+    def teaches(self, options: Mapping[str, Any]) -> bool:
+        """Always."""
+        return True
 
     def check(self, label: Any, question: Question) -> dict[str, Any]:
         """Return the stored form of a label given by name or id.
@@ -29,7 +44,7 @@ class Classification:
         if not isinstance(label, dict):
             raise InvalidLabel('the label is an object, as {"class": "name"}')
         if "unanswerable" in label:
-            return self._unanswerable(label, question)
+            return unanswerable(label, question)
         if question.options.get("multiple"):
             return self._several(label, question)
         if len(label) != 1 or not ({"class", "class_id"} & label.keys()):
@@ -66,12 +81,27 @@ class Classification:
             return None
         return [float(number == stored["class_id"]) for number in class_ids]
 
-    def distance(self, one: dict[str, Any], other: dict[str, Any]) -> float:
+    def guess(self, class_ids: Sequence[int], question: Question) -> dict[str, Any]:
+        """Every one of the classes where several may hold, else the first."""
+        return {"class_ids": sorted(class_ids)} if question.options.get("multiple") else {"class_id": class_ids[0]}
+
+    def distance(self, one: dict[str, Any], other: dict[str, Any], question: Question) -> float:
         """0 for equal labels, 1 for other classes; for several classes one minus the Jaccard index."""
         if "class_ids" in one and "class_ids" in other:
             first, second = set(one["class_ids"]), set(other["class_ids"])
             return 1 - len(first & second) / len(first | second) if first | second else 0.0
         return float(one != other)
+
+    def from_cell(self, cell: Any, question: Question) -> Any:
+        """A class's name, or several with | between them."""
+        if not question.options.get("multiple"):
+            return {"class": str(cell) if isinstance(cell, int | float) else cell}
+        names = cell if isinstance(cell, list) else [part.strip() for part in str(cell).split("|")]
+        return {"classes": [name for name in names if name != ""]}
+
+    def to_cell(self, shown: Mapping[str, Any]) -> Any:
+        """The class's name; several with | between them."""
+        return shown["class"] if "class" in shown else "|".join(shown["classes"])
 
     def _several(self, label: dict[str, Any], question: Question) -> dict[str, Any]:
         if len(label) != 1 or not ({"classes", "class_ids"} & label.keys()):
@@ -80,19 +110,6 @@ class Classification:
         if not isinstance(values, list):
             raise InvalidLabel(f"{key} is a list")
         return {"class_ids": sorted({_resolve(value, key == "class_ids", question) for value in values})}
-
-    def _unanswerable(self, label: dict[str, Any], question: Question) -> dict[str, Any]:
-        if not question.options.get("unanswerable"):
-            raise InvalidLabel("this project does not take unanswerable: choose a class, skip or flag the item")
-        if label.keys() - {"unanswerable", "reason"} or label["unanswerable"] is not True:
-            raise InvalidLabel('the label is {"unanswerable": true, "reason": "..."}')
-        reason = label.get("reason", "")
-        if not isinstance(reason, str):
-            raise InvalidLabel("reason is text")
-        try:
-            return {"unanswerable": True, "reason": check_text(reason, what="reason", limit=REASON_LIMIT)}
-        except Invalid as error:
-            raise InvalidLabel(str(error)) from None
 
 
 def _resolve(value: Any, by_id: bool, question: Question) -> int:
@@ -106,7 +123,7 @@ def _resolve(value: Any, by_id: bool, question: Question) -> int:
         number = question.aliases.get(fold(value)) if isinstance(value, str) else None
     found = next((each for each in question.classes if each.id == number), None)
     if found is None:
-        raise InvalidLabel(f"there is no class {_shown(value)}; {_allowed(question)}")
+        raise InvalidLabel(f"there is no class {shown(value)}; {_allowed(question)}")
     read_as = question.merged.get(found.id, found.id)
     offered = next(each for each in question.classes if each.id == read_as)
     if offered.retired:
@@ -120,14 +137,3 @@ def _allowed(question: Question) -> str:
         return "the project has no classes yet"
     more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
     return f"there are {', '.join(names[:NAMES_SHOWN])}{more}"
-
-
-def _shown(value: Any) -> str:
-    """A value as a sentence can quote it; lists and objects of any depth are only named."""
-    if isinstance(value, str):
-        return repr(value[:NAME_SHOWN].encode("utf-8", "replace").decode())
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value) if abs(value) < 2**63 else "of more than 64 bits"
-    if isinstance(value, list | dict):
-        return "given as a list" if isinstance(value, list) else "given as an object"
-    return f"given as {str(value)[:NAME_SHOWN]}"

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.api.deps import Db
+from app.services import tasks
 from app.services.access import project_for
 from app.web.markdown import markdown
 from app.web.pages import PageRoute, Visitor, page, view_of
@@ -21,7 +22,7 @@ def annotate(ref: str, request: Request, visitor: Visitor, db: Db) -> Response:
         config = {
             "project": {**view, "state": project.state},
             "version": project.version,
-            "form": False,
+            "form": tasks.is_form(tasks.questions(session, project)),
             "questions": question_views(session, project),
             "person": {"id": visitor.id, "name": visitor.name},
             "guidelines_version": project.guidelines_version,

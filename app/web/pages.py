@@ -18,7 +18,7 @@ from app.api.bodies import refusal
 from app.api.deps import MaybeCaller, person_of
 from app.core.errors import AppError, NotSignedIn
 from app.db import Project
-from app.services import projects
+from app.services import projects, tasks
 from app.services.access import Person, Role, project_for
 
 HERE = Path(__file__).resolve().parent.parent
@@ -123,7 +123,7 @@ def view_of(session: Session, person: Person, project: Project) -> dict[str, Any
         "slug": project.slug,
         "name": project.name,
         "modality": project.modality,
-        "multiple": bool(project.task["questions"][0].get("options", {}).get("multiple")),
+        "multiple": tasks.several(project),
         "demo": project.demo,
         "role": role,
         "manager": role == "manager",

@@ -1,5 +1,6 @@
 """The questions of a project as the pages' scripts read them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -7,11 +8,13 @@ from sqlalchemy.orm import Session
 from app.api.classes import class_out
 from app.db import Project
 from app.services import tasks
+from app.task_types import Question
 
 
 def question_views(session: Session, project: Project) -> list[dict[str, Any]]:
     """Each question with its classes that may be chosen, in the order in which people see them."""
     classes = tasks.classes_of(session, project.id, retired=False)
+    asked = tasks.questions(session, project)
     return [
         {
             "id": each.id,
@@ -21,8 +24,15 @@ def question_views(session: Session, project: Project) -> list[dict[str, Any]]:
             "required": each.required,
             "drives": each.drives,
             "options": dict(each.options),
-            "show_if": each.show_if,
+            "show_if": {name: _with_merged(asked, name, numbers) for name, numbers in each.show_if.items()},
             "classes": [class_out(row).model_dump() for row in classes if row.question == each.id],
         }
-        for each in tasks.questions(session, project)
+        for each in asked
+        if not each.removed
     ]
+
+
+def _with_merged(asked: Sequence[Question], name: str, numbers: Sequence[int]) -> list[int]:
+    """The classes of a condition as they are read now."""
+    merged = next((each.merged for each in asked if each.id == name), {})
+    return [merged.get(number, number) for number in numbers]

@@ -10,7 +10,7 @@ from app.db import Annotation, Item
 from app.services import accounts, projects, storing
 from app.services.access import Person
 from app.services.rows import Reader
-from app.services.tasks import driving, questions
+from app.services.tasks import questions
 from tests.browser.conftest import ROOT, Site, Visit
 from tests.conftest import PASSWORD
 
@@ -26,7 +26,7 @@ def make_project(site: Site, count: int = 40, classes: tuple[str, ...] = ("good"
             "guidelines": "# Good films\nare *good*.\n\n<script>alert(1)</script>",
         }
         project = projects.create(session, Person(1, "Ann", True), body)
-        reader = Reader("text", driving(questions(session, project)), site.settings, {}, dict)
+        reader = Reader("text", questions(session, project), site.settings, {}, dict)
         rows = [
             reader.prepare(n, {"key": f"k{n}", "text": f"film number {n} was {('fine', 'dull')[n % 2]}"})
             for n in range(count)

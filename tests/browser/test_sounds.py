@@ -10,7 +10,7 @@ from app.services import accounts, media, projects
 from app.services.access import Person
 from app.services.rows import Reader
 from app.services.storing import store
-from app.services.tasks import driving, questions
+from app.services.tasks import questions
 from tests.browser.conftest import Site, Visit
 from tests.browser.test_annotate import open_page, stored
 from tests.conftest import PASSWORD
@@ -21,7 +21,7 @@ def make_sounds(site: Site, count: int = 12) -> int:
         accounts.create_user(session, "Ann", PASSWORD, admin=True)
         body = {"name": "Tones", "modality": "audio", "task": {"classes": ["low", "high"]}}
         project = projects.create(session, Person(1, "Ann", True), body)
-        reader = Reader("audio", driving(questions(session, project)), site.settings, {}, lambda given: given)
+        reader = Reader("audio", questions(session, project), site.settings, {}, lambda given: given)
         rows = []
         for number in range(count):
             out = io.BytesIO()

@@ -50,8 +50,10 @@ export interface Part {
   view(frame: Frame): TemplateResult;
 }
 
-/** The ids of the classes that a value names, by id or by name. */
+/** The ids of the classes that a value names, by id or by name; of a rating its level. */
 export function classIds(value: Value, classes: ClassView[]): number[] {
+  if (typeof value.value === "number")
+    return classes.filter(({ name }) => Number(name) === value.value).map(({ id }) => id);
   const ids = (value.class_ids ?? [value.class_id]) as (number | undefined)[];
   const named = (value.classes ?? [value.class]) as (string | undefined)[];
   return classes.filter(({ id, name }) => ids.includes(id) || named.includes(name)).map(({ id }) => id);

@@ -2,7 +2,10 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { ItemView, LabelView, LeaseView } from "../lib/serving";
 import { ChoicePart } from "./choice";
+import { ComparisonPart } from "./comparison";
+import { FreeTextPart } from "./free-text";
 import { classIds, type Frame, type Part, type PartHost, type QuestionView, type Value } from "./part";
+import { RatingPart } from "./rating";
 
 /** What a sheet asks of its page. */
 export interface SheetHost {
@@ -17,6 +20,9 @@ type PartMaker = (question: QuestionView, host: PartHost) => Part;
 
 const PARTS: Record<string, PartMaker> = {
   classification: (question, host) => new ChoicePart(question, host),
+  rating: (question, host) => new RatingPart(question, host),
+  comparison: (question, host) => new ComparisonPart(question, host),
+  transcription: (question, host) => new FreeTextPart(question, host),
 };
 
 /** Two answers, either of which is a whole one. */
@@ -47,9 +53,10 @@ export class Sheet {
     this.lacking = "";
   }
 
-  /** The item is on screen: in a form the keys go to its first question. */
+  /** The item is on screen: in a form the keys go to its first question, a lone field takes what is typed. */
   shown(): void {
     if (this.form) this.focus(this.asked[0]);
+    else this.root.querySelector<HTMLElement>(".answers [data-focus]")?.focus();
   }
 
   /** The questions are others now: what is gone is chosen no longer. */
@@ -64,7 +71,8 @@ export class Sheet {
   /** Whether one choice is the whole answer. */
   get direct(): boolean {
     const only = this.parts[0];
-    return !this.form && only instanceof ChoicePart && !only.several && this.host.instant();
+    const single = only instanceof ChoicePart ? !only.several : only instanceof RatingPart && only.buttons.length > 0;
+    return !this.form && single && this.host.instant();
   }
 
   view(): TemplateResult {
@@ -138,7 +146,7 @@ export class Sheet {
   /** Both answers, where there are two, one of which is the whole answer; else null. */
   get pair(): Pair | null {
     const [left, right, more] = this.parts[0]?.question.classes ?? [];
-    if (!left || !right || more || !this.direct) return null;
+    if (!left || !right || more || !this.direct || !(this.parts[0] instanceof ChoicePart)) return null;
     return [
       { words: left.name, give: () => this.pick(0) },
       { words: right.name, give: () => this.pick(1) },
@@ -150,6 +158,7 @@ export class Sheet {
     const part = this.driving;
     const suggested = part && this.suggested(part);
     if (!suggested) return "";
+    if (typeof suggested.value === "number") return String(suggested.value);
     const ids = classIds(suggested, part.question.classes);
     return part.question.classes
       .filter(({ id }) => ids.includes(id))

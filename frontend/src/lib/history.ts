@@ -17,7 +17,7 @@ const BRIEF = 60;
 
 /** An item in a few words. */
 export function brief({ item }: LeaseView): string {
-  const letters = [...(item.text ?? item.key).slice(0, 4 * BRIEF)]; // whole characters, however long the text
+  const letters = [...(item.text || item.candidates?.[0] || item.key).slice(0, 4 * BRIEF)]; // whole characters, however long the text
   return letters.length > BRIEF ? `${letters.slice(0, BRIEF).join("")} …` : letters.join("");
 }
 

@@ -9,6 +9,7 @@ export function itemView(item: ItemView): TemplateResult {
   if (item.image) return picture(item.image);
   if (item.audio) return sound(item.audio);
   if (item.row) return table(item.row);
+  if (!item.text && item.candidates) return html`<p class="quiet">Put the candidates in order.</p>`;
   return html`<p class="item-text" dir="auto">${item.text ?? ""}</p>`;
 }
 

@@ -43,6 +43,9 @@ export class KeysDialog {
       <article><h2>Keys</h2>
       <p class="quiet">Choose a key to put another one in its place.</p>
       <dl class="keys">${this.choices.map(({ classes }) => this.classRows(classes))}
+        ${this.asked.questions.some(({ type }) => type === "rating") ? line("0 – 9", "pick a level of a rating; arrow keys move a slider") : nothing}
+        ${this.asked.questions.some(({ type }) => type === "comparison") ? line("1 – 9", "give a candidate the next place; Backspace takes the last one back") : nothing}
+        ${this.asked.questions.length > 1 ? line("Tab", "to the next question: the keys act on the marked one") : nothing}
         ${line("Enter", "submit what is chosen")}
         ${actions.map(([action, words]) => this.row(action, words, keyOf(action, this.keymap)))}
         ${line("Ctrl+Z U", "take the last answer back, too")} ${line("← →", "move among the answers")}

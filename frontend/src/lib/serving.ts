@@ -30,6 +30,7 @@ export interface ItemView {
   id: number;
   key: string;
   text?: string;
+  candidates?: string[]; // what a comparison puts in order, beside the text as the prompt
   image?: Picture;
   audio?: Clip;
   row?: Record<string, unknown>;

@@ -152,8 +152,10 @@ class AnnotatePage {
     const target = event.target as HTMLElement;
     if (event.repeat && target.matches("#annotate button")) event.preventDefault(); // a held key answers once
     if (this.root.querySelector("dialog[open]")) return; // it has its own keys
-    if (event.key === "Escape") this.close();
-    else if (event.key === "Enter" && target.matches(".class-filter")) {
+    if (event.key === "Escape") {
+      if (target.matches("[data-focus]")) target.blur(); // then single keys act again
+      this.close();
+    } else if (event.key === "Enter" && target.matches(".class-filter")) {
       event.preventDefault();
       if (!event.repeat && !event.isComposing) this.sheet.first();
     } else if (event.key === "Enter" && target.matches("[data-focus]") && !event.shiftKey) {

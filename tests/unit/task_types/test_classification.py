@@ -133,7 +133,7 @@ def test_nothing_but_a_stored_form_or_a_refusal_comes_out(label: Any, multiple: 
 def test_distance_and_targets_of_several_classes() -> None:
     kind = TASK_TYPES["classification"]
 
-    assert kind.distance({"class_ids": [1, 2]}, {"class_ids": [2, 7]}) == pytest.approx(2 / 3)
-    assert kind.distance({"class_id": 1}, {"class_id": 1}) == 0
+    assert kind.distance({"class_ids": [1, 2]}, {"class_ids": [2, 7]}, question(multiple=True)) == pytest.approx(2 / 3)
+    assert kind.distance({"class_id": 1}, {"class_id": 1}, question()) == 0
     assert kind.targets({"class_ids": [2, 7]}, [1, 2, 7]) == [0, 1, 1]
     assert kind.targets({"class_id": 2}, [1, 2]) == [0, 1]
