@@ -80,13 +80,12 @@ export class ComparisonPart implements Part {
 
   private candidate(text: string, place: number, frame: Frame): TemplateResult {
     const rank = this.ranking.indexOf(place) + 1;
-    const name = `Candidate ${place + 1}${rank ? `, place ${rank}` : ""}`;
     return html`<div class=${rank ? "candidate ranked" : "candidate"}>
-      <button type="button" class="class-button" aria-label=${name} aria-pressed=${String(rank > 0)} tabindex=${ifDefined(frame.alone ? undefined : "-1")}
+      <button type="button" class="class-button" aria-pressed=${String(rank > 0)} tabindex=${ifDefined(frame.alone ? undefined : "-1")}
         @click=${(event: MouseEvent) => {
           if (event.detail > 0) (event.currentTarget as HTMLElement).blur();
           this.pick(place);
-        }}><span class="rank">${rank || "–"}</span><kbd>${this.keys[place]}</kbd></button>
+        }}><span>Candidate ${place + 1}${rank ? html`, <strong class="rank">place ${rank}</strong>` : nothing}</span><kbd>${this.keys[place]}</kbd></button>
       <p class="candidate-text" dir="auto" tabindex=${ifDefined(frame.alone ? "0" : undefined)}>${text}</p></div>`;
   }
 }

@@ -254,7 +254,7 @@ export class Sheet {
       this.current = this.asked.indexOf(part);
       this.host.changed();
     };
-    return html`<fieldset class=${here ? "form-part here" : "form-part"} data-question=${id} tabindex="0" @focusin=${here ? nothing : focused}>
+    return html`<fieldset class=${here ? "form-part here" : "form-part"} data-question=${id} tabindex=${part.keys.length ? "0" : "-1"} @focusin=${here ? nothing : focused}>
       <legend>${title}${required ? nothing : html` <small class="quiet">optional</small>`}</legend>
       ${description ? html`<p class="quiet">${description}</p>` : nothing}
       ${part.view(this.frame(part))}</fieldset>`;
@@ -270,7 +270,8 @@ export class Sheet {
     if (!part) return;
     const field = this.root.querySelector<HTMLElement>(`[data-question="${part.question.id}"]`);
     const inner = field?.querySelector<HTMLElement>("[data-focus]");
-    (inner ?? field)?.focus();
+    (inner ?? field)?.focus({ preventScroll: true });
+    field?.scrollIntoView({ block: "nearest" });
   }
 }
 

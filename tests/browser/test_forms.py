@@ -1,0 +1,175 @@
+"""Forms, ratings, comparisons and free text by keys alone, from the first question to the undo."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.services import accounts, projects, storing
+from app.services.access import Person
+from app.services.rows import Reader
+from app.services.tasks import questions
+from tests.browser.conftest import Site, Visit
+from tests.browser.test_annotate import open_page, stored
+from tests.conftest import PASSWORD
+
+FORM: dict[str, Any] = {
+    "type": "form",
+    "fields": [
+        {
+            "name": "topic",
+            "type": "classification",
+            "classes": ["politics", "sport", "other"],
+            "title": "What is it about?",
+        },
+        {"name": "tone", "type": "rating", "minimum": 1, "maximum": 5, "step": 1, "title": "How warm is the tone?"},
+        {
+            "name": "why",
+            "type": "transcription",
+            "title": "What else?",
+            "required": False,
+            "show_if": {"topic": "other"},
+            "description": "A word or two, as a heading would say it.",
+        },
+        {"name": "certain", "type": "rating", "minimum": 0, "maximum": 100, "step": 1, "title": "How certain are you?"},
+    ],
+}
+SENTENCES = (
+    "The council voted late at night, and the mayor left before the count was read aloud.",
+    "Two goals in the last minutes turned a match that everybody had given up on.",
+    "Knead the dough until it no longer sticks, then let it rest under a cloth for an hour.",
+)
+
+
+def make(site: Site, task: dict[str, Any], rows: list[dict[str, Any]] | None = None) -> int:
+    """A project of texts with a task, and its admin, who is user 1."""
+    with site.db.write() as session:
+        accounts.create_user(session, "Ann", PASSWORD, admin=True)
+        body = {"name": "Evening news", "modality": "text", "task": task, "blind_share": 0, "audit_share": 0}
+        project = projects.create(session, Person(1, "Ann", True), body)
+        reader = Reader("text", questions(session, project), site.settings, {}, dict)
+        rows = rows or [{"key": f"k{n}", "text": f"{SENTENCES[n % 3]} ({n})"} for n in range(12)]
+        prepared = [reader.prepare(n, row) for n, row in enumerate(rows)]
+        storing.store(session, project, prepared, replace=False, moment=project.created_at)
+        return project.id
+
+
+def here(page: Page) -> str:
+    """The question that the keys act on."""
+    return page.locator(".form-part.here > legend").inner_text().removesuffix("optional").strip()
+
+
+def test_a_form_is_filled_in_by_keys_and_comes_back_filled_in(visit: Visit) -> None:
+    page = open_page(visit, make(visit.site, FORM))
+    item = page.get_by_role("article", name="Item")
+    first = item.inner_text()
+    assert here(page) == "What is it about?"
+
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("3 questions are still open: What is it about?.")
+    page.keyboard.press("3")
+    assert here(page) == "How warm is the tone?"
+    page.keyboard.press("4")
+    expect(page.get_by_label("What else?")).to_be_focused()
+    page.keyboard.type("z is a letter here")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("slider", name="How certain are you?")).to_be_focused()
+    page.keyboard.press("End")
+    assert visit.findings() == []
+    page.keyboard.press("Enter")
+
+    expect(item).not_to_have_text(first)
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    label = stored(visit.site)[0].label
+    assert label["topic"] == {"class_id": 3}
+    assert label["tone"]["value"] == 4
+    assert label["why"] == {"text": "z is a letter here"}
+    assert label["certain"]["value"] == 100
+    assert here(page) == "What is it about?"
+    page.keyboard.press("z")
+    expect(item).to_have_text(first)
+    expect(page.get_by_label("What else?")).to_have_value("z is a letter here")
+    page.keyboard.press("1")
+    expect(page.get_by_label("What else?")).to_have_count(0)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    assert "why" not in stored(visit.site)[-1].label
+
+
+def test_an_answer_to_a_form_waits_offline(visit: Visit) -> None:
+    page = open_page(visit, make(visit.site, {"type": "form", "fields": FORM["fields"][:2]}))
+    page.context.set_offline(True)
+    page.keyboard.press("2")
+    page.keyboard.press("5")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("Offline: 1 kept here")
+
+    page.context.set_offline(False)
+    page.reload()
+
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    assert stored(visit.site)[0].label["tone"]["value"] == 5
+    page.keyboard.press("j")
+    expect(page.get_by_text("What is it about?: sport; How warm is the tone?: 5")).to_be_visible()
+    visit.complaints.clear()  # the browser reports the requests that failed while it was offline
+
+
+def test_candidates_are_put_in_order_by_keys_and_taps(visit: Visit) -> None:
+    rows = [{"key": f"k{n}", "text": f"Ask {n}", "candidates": [f"first {n}", f"second {n}", f"third {n}"]}
+            for n in range(6)]  # fmt: skip
+    page = open_page(visit, make(visit.site, {"type": "comparison"}, rows))
+    item = page.get_by_role("article", name="Item")
+    before = item.inner_text()
+
+    page.keyboard.press("3")
+    page.keyboard.press("2")
+    expect(page.get_by_role("button", name="Candidate 1, place 3")).to_be_visible()
+    page.keyboard.press("Backspace")
+    expect(page.get_by_text("Pick place 2.")).to_be_visible()
+    page.get_by_role("button", name="Candidate 1").click()
+    assert visit.findings() == []
+    page.keyboard.press("Enter")
+
+    expect(item).not_to_have_text(before)
+    expect(page.locator("[role=status].saved")).to_have_text("Saved")
+    assert stored(visit.site)[0].label == {"label": {"ranking": [2, 0, 1]}}
+
+
+def test_a_single_rating_takes_one_key(visit: Visit) -> None:
+    page = open_page(visit, make(visit.site, {"type": "rating", "minimum": 0, "maximum": 4, "step": 1}))
+
+    page.keyboard.press("0")
+
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    assert stored(visit.site)[0].label["label"]["value"] == 0
+
+
+def test_free_text_is_typed_at_once_and_single_keys_come_back_with_escape(visit: Visit) -> None:
+    page = open_page(visit, make(visit.site, {"type": "transcription"}))
+    field = page.get_by_label("Your text")
+    expect(field).to_be_focused()
+
+    page.keyboard.type("zebra crossing")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("at noon")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    expect(field).to_be_focused()
+    assert stored(visit.site)[0].label == {"label": {"text": "zebra crossing\nat noon"}}
+    page.keyboard.press("Escape")
+    page.keyboard.press("z")
+    expect(field).to_have_value("zebra crossing\nat noon")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_form_fits_the_window_and_axe_finds_nothing(visit: Visit, width: int, scheme: str) -> None:
+    visit.page.set_viewport_size({"width": width, "height": 844})
+    visit.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of its two words
+    page = open_page(visit, make(visit.site, FORM))
+    page.keyboard.press("3")
+
+    assert not visit.overflows()
+    assert visit.findings() == []
+    assert page.evaluate("document.documentElement.scrollHeight <= window.innerHeight")
