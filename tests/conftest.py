@@ -10,8 +10,10 @@ from typing import Any
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
 
+from app.core.secrets import secret_key
 from app.core.settings import Settings
 from app.db import Database, Job
 from app.main import create_app
@@ -21,6 +23,8 @@ from tests import contract, databases
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 PASSWORD = "correct horse battery"
+HASHER = accounts.HASHER
+accounts.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # every test makes people
 
 
 @pytest.fixture
@@ -122,8 +126,19 @@ class Speaker:
         return found
 
 
+@pytest.fixture(scope="session")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """The application, made once: putting its routes together takes longer than most tests."""
+    settings = Settings(data=tmp_path_factory.mktemp("client") / "data", _env_file=None)
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
 @pytest.fixture
-def api(db: Database, settings: Settings) -> Iterator[Api]:
+def api(client: TestClient, db: Database, settings: Settings) -> Api:
     """The application on each kind of database."""
-    with TestClient(create_app(settings, db), raise_server_exceptions=False) as client:
-        yield Api(client, db, settings)
+    state = client.app.state
+    state.settings, state.db, state.secret_key = settings, db, secret_key(None, settings.data)
+    state.requests.clear()
+    client.cookies.clear()
+    return Api(client, db, settings)

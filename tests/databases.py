@@ -10,10 +10,14 @@ from pathlib import Path
 
 import psycopg
 
-from app.db import Base
 from app.db.migrate import migrate
 
-SERVER_OPTIONS = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=80"
+SERVER_OPTIONS = (
+    "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=80 -c autovacuum=off"
+)
+
+MOST_DEAD = 5_000
+DEAD: dict[str, int] = {}  # rows deleted since the last TRUNCATE, by address
 
 
 @cache
@@ -46,10 +50,35 @@ def postgres_url() -> str:
 
 
 def empty(url: str) -> None:
-    """Take every row out of a PostgreSQL database and start its numbers again."""
-    tables = ", ".join(table.name for table in Base.metadata.sorted_tables)
-    with psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://"), autocommit=True) as connection:
-        connection.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE")
+    """Take every row out of a PostgreSQL database and start its numbers again.
+
+    Deleting the few rows of a test takes a tenth of the time that TRUNCATE needs for the files of forty tables; it
+    leaves dead rows behind, so that after some thousand of them the tables are truncated all the same.
+    """
+    tables = _tables(url)
+    filled = " UNION ALL ".join(f"(SELECT '{name}' FROM {name} LIMIT 1)" for name in tables)
+    with _connection(url).cursor() as cursor:
+        found = {name for (name,) in cursor.execute(filled).fetchall()}
+        cursor.execute("SET session_replication_role = replica")  # no order among the tables, no triggers
+        dead = sum(cursor.execute(f"DELETE FROM {name}").rowcount for name in found)
+        cursor.execute("SET session_replication_role = origin")
+        DEAD[url] = DEAD.get(url, 0) + dead
+        if DEAD[url] > MOST_DEAD:
+            cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
+            DEAD[url] = 0
+        cursor.execute("SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'")
+
+
+@cache
+def _tables(url: str) -> list[str]:
+    """All but the one that says at which migration the database is; not all of them have a class in app/db."""
+    found = _connection(url).execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    return [name for (name,) in found if name != "alembic_version"]
+
+
+@cache
+def _connection(url: str) -> psycopg.Connection[tuple[str]]:
+    return psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://"), autocommit=True)
 
 
 def _start() -> str:

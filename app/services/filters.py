@@ -9,7 +9,7 @@ the items that the current round put in order and of its random sample, and of n
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, and_, exists, false, null, or_, select, union_all
+from sqlalchemy import CTE, ColumnElement, and_, exists, false, null, or_, select, union_all
 from sqlalchemy.orm import Session, aliased, defer
 
 from app.core import filters
@@ -74,13 +74,14 @@ def current_round(session: Session, project: Project) -> Round | None:
     return session.get(Round, number, options=[defer(Round.labels)]) if number is not None else None
 
 
-def predicted(round_id: int) -> Subquery:
+def predicted(round_id: int) -> CTE:
     """What a round's model thinks: `item_id`, `probabilities` by the round's classes, their `best`, `score`.
 
-    A few thousand rows: the round's order and its random sample; `score` is null for the latter.
+    A few thousand rows: the round's order and its random sample; `score` is null for the latter. Written so that
+    PostgreSQL makes them once, whatever it believes of tables that grew since it last counted them.
     """
     order, sample, ordered = QueueEntry, Prediction, aliased(QueueEntry)
-    in_order = exists().where(ordered.item_id == sample.item_id, ordered.round_id == round_id)
+    in_order = sample.item_id.in_(select(ordered.item_id).where(ordered.round_id == round_id))
     both = union_all(
         select(order.item_id, order.probabilities, Largest(order.probabilities).label("best"), order.score).where(
             order.round_id == round_id, order.unit == 0
@@ -89,7 +90,7 @@ def predicted(round_id: int) -> Subquery:
             sample.item_id, sample.probabilities, Largest(sample.probabilities).label("best"), null().label("score")
         ).where(sample.round_id == round_id, sample.unit == 0, ~in_order),
     )
-    return both.subquery("predicted")
+    return both.cte("predicted").prefix_with("MATERIALIZED", dialect="postgresql")
 
 
 def _condition(session: Session, project: Project, asked: Condition) -> ColumnElement[bool]:
