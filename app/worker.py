@@ -32,6 +32,8 @@ from app.services import (
     ingestion,
     jobs,
     opening,
+    proposing,
+    purging,
     scoring,
     search,
     snapping,
@@ -60,6 +62,8 @@ HANDLERS: dict[str, Handler] = {
     "simulate": demo.run,
     "snapshot": snapping.run,
     "score": scoring.run,
+    "select": proposing.run,
+    "purge": purging.run,
 }
 BESIDE = ("score",)  # kinds that mostly wait for others' servers: a worker process has a thread of its own for them
 
@@ -78,6 +82,7 @@ class WorkerProcess:
     def run(self, stopped: Callable[[], bool] = lambda: False) -> None:
         """Work until a signal or `stopped` says to end; a job in hand is left to its lease."""
         self._register()
+        purging.request_missing(self._db)
         heartbeat = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         heartbeat.start()
         courier = Courier(self._db, self._settings)

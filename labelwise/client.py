@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from glob import glob
+from itertools import islice
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 import httpx
 
-from labelwise import bodies, hub, learning
+from labelwise import bodies, hub, learning, selections
 from labelwise.errors import LabelwiseError
 from labelwise.handles import Job, Lease
 from labelwise.labels import Labels
@@ -25,6 +26,7 @@ FOLLOW_SECONDS = 25  # a request for changes is open for so long when there are 
 AGAIN = {429, 502, 503, 504}
 ROWS_AT_ONCE = 5_000
 PREDICTED_AT_ONCE = 200
+PAGE_ROWS = 200
 LARGE_BYTES = 8_000_000  # files above it are applied by the worker, so that no answer takes minutes
 IMPORT_SECONDS = 24 * 3600.0
 LINES = "application/x-ndjson"
@@ -65,7 +67,7 @@ class Client:
 
     def projects(self) -> list["Project"]:
         """Every project that the token sees."""
-        return [Project(self, each) for each in self.call("GET", "/projects")["items"]]
+        return [Project(self, each) for each in self.pages("/projects")]
 
     def call(
         self, method: str, path: str, *, content: Callable[[], Iterator[bytes]] | None = None, **options: Any
@@ -96,6 +98,16 @@ class Client:
             time.sleep(wait)
             wait *= 2
         raise AssertionError("the last attempt returns or raises")
+
+    def pages(self, path: str) -> Iterator[dict[str, Any]]:
+        """Every row of a list, page by page."""
+        params: dict[str, Any] = {"limit": PAGE_ROWS}
+        while True:
+            page = self.call("GET", path, params=params)
+            yield from page["items"]
+            if page["next"] is None:
+                return
+            params["cursor"] = page["next"]
 
     def stream(self, path: str) -> Iterator[bytes]:
         """A body piece by piece. Raises LabelwiseError, also where the connection ends too early."""
@@ -245,6 +257,29 @@ class Project:
         answer = self._client.call("POST", f"{self._path}/leases", json=body)
         return [Lease(self._client, each) for each in answer["leases"]]
 
+    def select(
+        self,
+        count: int,
+        *,
+        strategy: str | Mapping[str, Any] | None = None,
+        filter: str | None = None,
+        hold_hours: float | None = None,
+    ) -> list[dict[str, Any]]:
+        """The next items for labelling elsewhere: `key`, `score`, `kind`, `inclusion_probability`, best first.
+
+        They come from the served order, or from another strategy, by name or as `{"name": "uherding", "own": 0}`. With
+        `hold_hours` nobody else is given them until then, or until their answers are pushed, or `release` is called.
+        """
+        return selections.select(self._client, self._path, count, strategy, filter, hold_hours)
+
+    def release(self) -> None:
+        """Give back everything that this token's owner holds of the project."""
+        self._client.call("DELETE", f"{self._path}/leases")
+
+    def queue(self, limit: int = 50) -> list[dict[str, Any]]:
+        """The next items of the order with their scores and reasons; nothing is held."""
+        return list(islice(self._client.pages(f"{self._path}/queue"), limit))
+
     def status(self) -> dict[str, Any]:
         """What the loop is doing."""
         found: dict[str, Any] = self._client.call("GET", f"{self._path}/status")
@@ -326,12 +361,7 @@ class Project:
 
     def snapshots(self) -> list[Snapshot]:
         """Every snapshot, newest first."""
-        found, page = [], {"next": ""}
-        while page["next"] is not None:
-            params = {"cursor": page["next"]} if page["next"] else {}
-            page = self._client.call("GET", f"{self._path}/snapshots", params={"limit": 200, **params})
-            found += [Snapshot(self._client, self._path, each) for each in page["items"]]
-        return found
+        return [Snapshot(self._client, self._path, each) for each in self._client.pages(f"{self._path}/snapshots")]
 
     def changes(
         self, after: int = 0, *, annotator: str | None = None, class_name: str | None = None, follow: bool = False

@@ -12,12 +12,14 @@ from app.api.deps import Caller, Config, Db
 from app.api.payloads import item_view
 from app.core import filters
 from app.core.filters import Filter
+from app.core.settings import Settings
 from app.core.text import INT64_MAX
 from app.db import Database, WriteSession
-from app.services import annotations, serving, tasks
+from app.services import annotations, serving, slices, tasks
 from app.services import why as explain
 from app.services.access import Person
 from app.services.serving import Served, ServedLease
+from app.services.slices import Slice, SliceFirst
 
 router = APIRouter(tags=["labelling"], route_class=StrictRoute)
 LeaseId = Annotated[int, Path(gt=0, le=INT64_MAX)]
@@ -85,7 +87,16 @@ async def take_leases(project: str, body: LeasesIn, person: Caller, config: Conf
     person.need("label")
     wanted = filters.parse(body.filter)
     only = await run_in_threadpool(_slice, db, person, project, wanted, body.count) if wanted else None
+    while True:
+        try:
+            return await _give(db, person, config, project, body, only)
+        except SliceFirst:  # a manager gave this member a slice, or another one just now
+            only = await run_in_threadpool(_slice, db, person, project, wanted, body.count)
 
+
+async def _give(
+    db: Database, person: Person, config: Settings, project: str, body: LeasesIn, only: Slice | None
+) -> Response:
     def give(session: WriteSession) -> str:
         served = serving.lease(session, config, person, project, body.count, body.hold_hours, only)
         questions = tasks.questions(session, served.project) if served.leases else ()
@@ -168,9 +179,9 @@ def take_back_annotation(lease: LeaseId, person: Caller, config: Config, db: Db)
         return _shown(served, served.leases[0], tasks.questions(session, served.project), manager)
 
 
-def _slice(db: Database, person: Person, project: str, wanted: Filter, count: int) -> list[int]:
+def _slice(db: Database, person: Person, project: str, wanted: Filter, count: int) -> Slice:
     with db.read() as session:
-        return serving.slice_of(session, person, project, wanted, count)
+        return slices.look_up(session, person, project, wanted, count)
 
 
 def _shown(served: Served, lease: ServedLease, questions: Any, manager: bool) -> LeaseOut:

@@ -123,5 +123,6 @@ def _takes_key(method: str, path: str, operation: dict[str, Any]) -> bool:
     named = any(each["name"].lower() == "idempotency-key" for each in operation.get("parameters", ()))
     body = operation.get("requestBody", {}).get("content", {})
     made = operation["responses"].keys()
-    creates = ("201" in made or ("202" in made and "200" not in made)) and "application/json" in body
+    by_job = "202" in made and ("200" not in made or path.endswith("/select"))
+    creates = ("201" in made or by_job) and "application/json" in body
     return method == "post" and not named and creates and not path.endswith("/tokens")

@@ -12,13 +12,17 @@ from app.api.annotations import expected_version
 from app.api.bodies import StrictRoute
 from app.api.classes import ClassOut, class_out
 from app.api.deps import Caller, Config, Db
-from app.core.text import INT64_MAX, check_json
+from app.api.pages import Cursor, Limit, seal, unseal
+from app.core import filters
+from app.core.errors import Invalid
+from app.core.text import INT64_MAX, check_json, read_json, write_json
 from app.db import Project
-from app.services import accounts, copying, projects, scorers, tasks
+from app.services import accounts, copying, deleting, projects, scorers, slices, tasks
 from app.services.access import Person, project_for
 
 router = APIRouter(tags=["projects"], route_class=StrictRoute)
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
+Slice = Annotated[str | None, Field(max_length=filters.MAX_CHARACTERS, examples=["metadata.language=de"])]
 RoundSize = Annotated[int, Field(ge=1, le=10_000)]
 
 
@@ -133,28 +137,31 @@ class ProjectsOut(BaseModel):
 
 
 class MemberIn(BaseModel):
-    """Who joins with which role."""
+    """Who joins with which role, and perhaps with which slice: a filter by content that all their items fit."""
 
     model_config = ConfigDict(extra="forbid")
 
     user: str = Field(max_length=200)
     role: str = Field("annotator", max_length=50)
+    slice: Slice = None
 
 
-class RoleIn(BaseModel):
-    """A member's new role."""
+class MemberChange(BaseModel):
+    """A member's new role or slice; null gives the whole pool again."""
 
     model_config = ConfigDict(extra="forbid")
 
-    role: str = Field(max_length=50)
+    role: str | None = Field(None, max_length=50)
+    slice: Slice = None
 
 
 class InvitationRequest(BaseModel):
-    """An invitation link: the role it gives, for how many people and seconds."""
+    """An invitation link: the role and the slice it gives, for how many people and seconds."""
 
     model_config = ConfigDict(extra="forbid")
 
     role: str = Field("annotator", max_length=50)
+    slice: Slice = None
     uses: int = Field(1, ge=1, le=1000)
     expires_in: float = Field(7 * 86_400, gt=0, le=90 * 86_400)
 
@@ -166,9 +173,10 @@ class InvitationOut(BaseModel):
 
 
 class MembersOut(BaseModel):
-    """Who works on the project."""
+    """Who works on the project, by name."""
 
     items: list[dict[str, Any]]
+    next: str | None = None
 
 
 @router.post("/projects", status_code=201, response_model=ProjectOut)
@@ -189,11 +197,23 @@ def create_project(body: ProjectIn, person: Caller, config: Config, db: Db, resp
 
 
 @router.get("/projects", response_model=ProjectsOut)
-def list_projects(person: Caller, db: Db, deleted: bool = False) -> ProjectsOut:
+def list_projects(
+    request: Request, person: Caller, db: Db, deleted: bool = False, limit: Limit = 200, cursor: Cursor = None
+) -> ProjectsOut:
     """The caller's projects; with `deleted=true` those that the caller may restore."""
+    place = None if cursor is None else read_json(unseal(request, person, cursor).encode())
     with db.read() as session:
-        found = projects.deleted(session, person, db.now()) if deleted else projects.listed(session, person)
-        return ProjectsOut(items=[shown(session, person, each) for each in found])
+        if deleted:
+            before = None if place is None else (datetime.fromisoformat(place[0]), place[1])
+            found = deleting.deleted(session, person, db.now(), limit + 1, before)
+        else:
+            found = projects.listed(session, person, limit + 1, None if place is None else place[1])
+        more = None
+        if len(found) > limit:
+            last = found[limit - 1]
+            gone = last.deleted_at.isoformat() if last.deleted_at else None
+            more = seal(request, person, write_json([gone, last.id]))
+        return ProjectsOut(items=[shown(session, person, each) for each in found[:limit]], next=more)
 
 
 @router.get("/projects/{project}", response_model=ProjectOut)
@@ -231,21 +251,27 @@ def change_project(
 def delete_project(project: str, person: Caller, db: Db) -> None:
     """Delete a project; `POST .../restore` brings it back within seven days."""
     with db.write() as session:
-        projects.delete(session, person, project)
+        deleting.delete(session, person, project)
 
 
 @router.post("/projects/{project}/restore", response_model=ProjectOut)
 def restore_project(project: Number, person: Caller, db: Db, response: Response) -> ProjectOut:
     """Bring a deleted project back."""
     with db.write() as session:
-        return shown(session, person, projects.restore(session, person, project), response)
+        return shown(session, person, deleting.restore(session, person, project), response)
 
 
 @router.get("/projects/{project}/members", response_model=MembersOut)
-def list_members(project: str, person: Caller, db: Db) -> MembersOut:
-    """Who works on the project (managers)."""
+def list_members(
+    project: str, request: Request, person: Caller, db: Db, limit: Limit = 200, cursor: Cursor = None
+) -> MembersOut:
+    """Who works on the project with which role and slice (managers)."""
+    behind = None if cursor is None else read_json(unseal(request, person, cursor).encode())
     with db.read() as session:
-        return MembersOut(items=projects.members(session, person, project))
+        rows = projects.members(session, person, project, limit + 1, behind)
+        last = rows[limit - 1] if len(rows) > limit else None
+        more = seal(request, person, write_json([last["user"], last["id"]])) if last else None
+        return MembersOut(items=rows[:limit], next=more)
 
 
 @router.post(
@@ -255,19 +281,23 @@ def list_members(project: str, person: Caller, db: Db) -> MembersOut:
     responses={200: {"model": MembersOut, "description": "The person was a member already"}},
 )
 def add_member(project: str, body: MemberIn, person: Caller, db: Db, response: Response) -> MembersOut:
-    """Add a person by name, or change the role (200)."""
+    """Add a person by name, or change the role or slice (200)."""
+    given = {"slice_": body.slice} if "slice" in body.model_fields_set else {}
     with db.write() as session:
-        fresh = projects.set_member(session, person, project, body.user, body.role)
+        fresh = projects.set_member(session, person, project, body.user, body.role, **given)
         response.status_code = 201 if fresh else 200
         session.flush()
         return MembersOut(items=projects.members(session, person, project))
 
 
 @router.patch("/projects/{project}/members/{user}", status_code=204)
-def change_member(project: str, user: Number, body: RoleIn, person: Caller, db: Db) -> None:
-    """Change a member's role."""
+def change_member(project: str, user: Number, body: MemberChange, person: Caller, db: Db) -> None:
+    """Change a member's role, or the slice of the items that this person is given."""
+    given = {"slice_": body.slice} if "slice" in body.model_fields_set else {}
+    if body.role is None and not given:
+        raise Invalid("role or slice is needed", fields={"role": "missing"})
     with db.write() as session:
-        projects.set_member(session, person, project, user, body.role)
+        projects.set_member(session, person, project, user, body.role, **given)
 
 
 @router.delete("/projects/{project}/members/{user}", status_code=204)
@@ -282,7 +312,8 @@ def invite(project: str, body: InvitationRequest, request: Request, person: Call
     """A link that lets people in; there is no mail server."""
     person.need("manage")
     with db.write() as session:
-        code = accounts.invite(session, person, project, body.role, body.uses, body.expires_in / 3600)
+        limits = slices.checked(body.slice)
+        code = accounts.invite(session, person, project, body.role, body.uses, body.expires_in / 3600, limits)
     return InvitationOut(url=f"{request.url.scheme}://{request.headers.get('host')}/invitations/{code}")
 
 
@@ -315,5 +346,5 @@ def shown(session: Session, person: Person, project: Project, response: Response
         version=project.version,
         created_at=project.created_at,
         deleted_at=project.deleted_at,
-        gone_at=projects.gone_at(project),
+        gone_at=deleting.gone_at(project),
     )

@@ -82,12 +82,14 @@ class UsersOut(BaseModel):
     """Everybody."""
 
     items: list[UserOut]
+    next: str | None = None
 
 
 class TokensOut(BaseModel):
     """The caller's tokens."""
 
     items: list[TokenOut]
+    next: str | None = None
 
 
 class PersonOut(BaseModel):
@@ -108,10 +110,13 @@ class AuditOut(BaseModel):
 
 
 @router.get("/users", response_model=UsersOut)
-def list_users(person: Caller, db: Db) -> UsersOut:
+def list_users(request: Request, person: Caller, db: Db, limit: Limit = 200, cursor: Cursor = None) -> UsersOut:
     """Everybody with an account (admins)."""
+    behind = 0 if cursor is None else int(unseal(request, person, cursor))
     with db.read() as session:
-        return UsersOut(items=[UserOut.model_validate(user) for user in accounts.users(session, person)])
+        rows = accounts.users(session, person, limit + 1, behind)
+        more = seal(request, person, str(rows[limit - 1].id)) if len(rows) > limit else None
+        return UsersOut(items=[UserOut.model_validate(user) for user in rows[:limit]], next=more)
 
 
 @router.post("/users", status_code=201, response_model=UserOut)
@@ -154,10 +159,13 @@ def show_audit_log(request: Request, person: Caller, db: Db, limit: Limit = 50, 
 
 
 @router.get("/tokens", response_model=TokensOut)
-def list_tokens(person: Caller, db: Db) -> TokensOut:
+def list_tokens(request: Request, person: Caller, db: Db, limit: Limit = 200, cursor: Cursor = None) -> TokensOut:
     """The caller's own tokens."""
+    behind = 0 if cursor is None else int(unseal(request, person, cursor))
     with db.read() as session:
-        return TokensOut(items=[TokenOut.model_validate(token) for token in accounts.tokens(session, person)])
+        rows = accounts.tokens(session, person, limit + 1, behind)
+        more = seal(request, person, str(rows[limit - 1].id)) if len(rows) > limit else None
+        return TokensOut(items=[TokenOut.model_validate(token) for token in rows[:limit]], next=more)
 
 
 @router.post("/tokens", status_code=201, response_model=NewToken)

@@ -58,6 +58,7 @@ class Settings(BaseSettings):
     archive_entries: int = Field(200_000, gt=0)
     archive_bytes: int = Field(20_000_000_000, gt=0)  # what a ZIP may unpack to
     text_code_points: int = Field(1_000_000, gt=0)
+    select_items: int = Field(10_000, gt=0, le=30_000)  # the most of one selection
     metadata_bytes: int = Field(65_536, gt=0)
     sign_in_failures_per_minute: int = Field(10, gt=0)
 

@@ -7,7 +7,7 @@ from app.db.events import Event, KeyedRequest
 from app.db.guidelines import Guidelines
 from app.db.items import ClientFeature, FeatureSet, FeatureShard, Item, Media, PendingFeature
 from app.db.jobs import Job, RejectedRow, Worker
-from app.db.leases import Flag, Lease
+from app.db.leases import Flag, Lease, Selected
 from app.db.predictions import PredictionSet, PredictionShard
 from app.db.projects import Member, Project, ProjectClass, Serving
 from app.db.rounds import Prediction, QueueEntry, Round
@@ -52,6 +52,7 @@ __all__ = [
     "Round",
     "ScorerSecret",
     "SearchIndex",
+    "Selected",
     "Serving",
     "SignInFailure",
     "Snapshot",

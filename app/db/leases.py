@@ -42,6 +42,7 @@ class Lease(Base):
             postgresql_where=CONCERNS_ANNOTATOR,
         ),
         Index("ix_leases_live", "project_id", "expires_at", sqlite_where=LIVE, postgresql_where=LIVE),
+        Index("ix_leases_item", "item_id"),  # so that an item can be removed without a pass over all leases
         Index("ix_leases_mine", "annotator_id", "project_id", sqlite_where=LIVE, postgresql_where=LIVE),
         NEVER_REUSE_IDS,
     )
@@ -65,6 +66,20 @@ class Lease(Base):
     served_at: Mapped[datetime]
     expires_at: Mapped[datetime]
     hold_hours: Mapped[float | None]
+
+
+class Selected(Base):
+    """An item of the audit share that a selection handed out, by its place in the audit order, without a lease.
+
+    A person's answer that comes back for it in bulk is an audit answer: the item was drawn, nobody chose it.
+    """
+
+    __tablename__ = "selected"
+
+    item_id: Mapped[int] = mapped_column(ForeignKey("items.id", ondelete="CASCADE"), primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), index=True)
+    round_id: Mapped[int | None] = mapped_column(ForeignKey("rounds.id", ondelete="SET NULL"))
+    selected_at: Mapped[datetime]
 
 
 class Flag(Base):

@@ -75,6 +75,7 @@ class Member(Base):
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True)
     role: Mapped[str] = mapped_column(String(16))
+    slice: Mapped[str | None] = mapped_column(Text)  # a filter by content, which all items of this person fit
     created_at: Mapped[datetime]
 
 

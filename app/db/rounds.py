@@ -77,6 +77,7 @@ class Prediction(Base):
     """What a round's model thinks of one item of the fixed random sample of the pool; never a label."""
 
     __tablename__ = "predictions"
+    __table_args__ = (Index("ix_predictions_item", "item_id"),)
 
     round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id", ondelete="CASCADE"), primary_key=True)
     item_id: Mapped[int] = mapped_column(ForeignKey("items.id"), primary_key=True)

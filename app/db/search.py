@@ -25,7 +25,7 @@ class SearchIndex(Base):
 class ItemNumber(Base):
     """A number in an item's metadata; the order of the key answers what is larger or smaller without a look at items.
 
-    No foreign key: it would cost the filling more than all the rest, and rows of items are never removed.
+    No foreign key: it would cost the filling more than all the rest; who removes an item takes its numbers along.
     """
 
     __tablename__ = "item_numbers"

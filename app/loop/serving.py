@@ -5,7 +5,7 @@ from hashlib import blake2b
 AUDIT_WARM_UP = 60  # audit answers until which the audit share is raised
 AUDIT_WARM_UP_SHARE = 0.3
 SHORTEST_QUEUE = 200
-MOST_MEANWHILE = 2_500  # answers that an order's length follows, at most
+MOST_MEANWHILE = 2_500  # answers, and items in people's hands, that an order's length follows, at most
 
 
 def audit_reserved(project_seed: int, key: str, share: float) -> bool:
@@ -40,7 +40,8 @@ def queue_length(round_size: int, live_leases: int, answered_meanwhile: int = 0)
     `answered_meanwhile`: answers since the labels of the round before were read, which is the pace of the people
     over one turn; where rounds are slow it says more than their number does.
     """
-    return max(SHORTEST_QUEUE, 5 * round_size, 3 * live_leases, 2 * min(answered_meanwhile, MOST_MEANWHILE))
+    held, answered = min(live_leases, MOST_MEANWHILE), min(answered_meanwhile, MOST_MEANWHILE)
+    return max(SHORTEST_QUEUE, 5 * round_size, 3 * held, 2 * answered)
 
 
 def _uniform(seed: int, purpose: str, key: str) -> float:

@@ -33,6 +33,15 @@ class Person:
             raise Forbidden(f"this token has no scope '{scope}'")
 
 
+@dataclass(frozen=True)
+class Standing:
+    """A project, the person's role in it, and the filter that the person's items are limited to, if any."""
+
+    project: Project
+    role: Role
+    slice: str | None
+
+
 def project_for(session: Session, person: Person, ref: int | str, least: Role = "annotator") -> Project:
     """The project by id or slug, if the person has at least that role in it. Raises as `project_and_role` does."""
     return project_and_role(session, person, ref, least)[0]
@@ -41,14 +50,20 @@ def project_for(session: Session, person: Person, ref: int | str, least: Role = 
 def project_and_role(
     session: Session, person: Person, ref: int | str, least: Role = "annotator"
 ) -> tuple[Project, Role]:
-    """The project by id or slug and the person's role in it; admins count as managers.
+    """The project by id or slug and the person's role in it; admins count as managers. Raises as `standing` does."""
+    found = standing(session, person, ref, least)
+    return found.project, found.role
+
+
+def standing(session: Session, person: Person, ref: int | str, least: Role = "annotator") -> Standing:
+    """The project by id or slug, and what the person is in it; admins count as managers.
 
     Raises:
         NotFound: no such project, deleted, or not the person's.
         Forbidden: the role is too low.
     """
     row = session.execute(
-        select(Project, Member.role)
+        select(Project, Member.role, Member.slice)
         .outerjoin(Member, (Member.project_id == Project.id) & (Member.user_id == person.id))
         .where(_named(ref), Project.deleted_at.is_(None))
     ).first()
@@ -59,7 +74,7 @@ def project_and_role(
         raise NotFound("there is no such project, or it is not yours")
     if RANK[role] < RANK[least]:
         raise Forbidden(f"this needs the role {least}; yours is {role}")
-    return row.Project, role
+    return Standing(row.Project, role, row.slice)
 
 
 def _named(ref: int | str) -> ColumnElement[bool]:

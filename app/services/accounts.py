@@ -166,10 +166,10 @@ def change_password(session: WriteSession, person: Person, old: str, new: str, k
     session.execute(others.where(BrowserSession.secret_hash != hashed(keep)) if keep else others)
 
 
-def users(session: Session, person: Person) -> Sequence[User]:
-    """Everybody, for admins."""
+def users(session: Session, person: Person, limit: int, behind: int = 0) -> Sequence[User]:
+    """Everybody, for admins, oldest first; `behind` is an id."""
     need_admin(person)
-    return session.execute(select(User).order_by(User.id)).scalars().all()
+    return session.execute(select(User).where(User.id > behind).order_by(User.id).limit(limit)).scalars().all()
 
 
 def change_user(session: WriteSession, person: Person, user_id: int, active: bool | None, admin: bool | None) -> User:
@@ -225,9 +225,10 @@ def create_token(
     return token, secret
 
 
-def tokens(session: Session, person: Person) -> Sequence[Token]:
-    """The person's own tokens, without their secrets."""
-    return session.execute(select(Token).where(Token.user_id == person.id).order_by(Token.id)).scalars().all()
+def tokens(session: Session, person: Person, limit: int, behind: int = 0) -> Sequence[Token]:
+    """The person's own tokens, oldest first, without their secrets; `behind` is an id."""
+    mine = select(Token).where(Token.user_id == person.id, Token.id > behind).order_by(Token.id)
+    return session.execute(mine.limit(limit)).scalars().all()
 
 
 def delete_token(session: WriteSession, person: Person, token_id: int) -> None:
@@ -239,13 +240,22 @@ def delete_token(session: WriteSession, person: Person, token_id: int) -> None:
     audit.record(session, "token.deleted", person.id, token=token_id)
 
 
-def invite(session: WriteSession, person: Person, project_ref: int | str, role: str, uses: int, hours: float) -> str:
-    """A code that lets `uses` people into a project with a role."""
+def invite(
+    session: WriteSession,
+    person: Person,
+    project_ref: int | str,
+    role: str,
+    uses: int,
+    hours: float,
+    slice_: str | None = None,
+) -> str:
+    """A code that lets `uses` people into a project with a role, and perhaps a slice that was checked."""
     project = project_for(session, person, project_ref, "manager")
     if role not in ROLES:
         raise Invalid(f"role is one of {', '.join(ROLES)}", fields={"role": role})
-    audit.record(session, "member.invited", person.id, project_id=project.id, role=role, uses=uses)
-    return _link(session, "invitation", hours=hours, project_id=project.id, role=role, uses=uses, by=person.id)
+    given: dict[str, Any] = {} if slice_ is None else {"slice": slice_}
+    audit.record(session, "member.invited", person.id, project_id=project.id, role=role, uses=uses, **given)
+    return _link(session, "invitation", hours=hours, project_id=project.id, role=role, uses=uses, by=person.id, **given)
 
 
 def sign_in_link(session: WriteSession, user_id: int, project_id: int | None) -> str:
@@ -273,7 +283,13 @@ def accept_invitation(
     user_id = signed_in.user["id"] if signed_in else person.id if person else 0
     if session.get(Member, (link.project_id, user_id)) is None:
         session.add(
-            Member(project_id=link.project_id, user_id=user_id, role=link.role or "annotator", created_at=now(session))
+            Member(
+                project_id=link.project_id,
+                user_id=user_id,
+                role=link.role or "annotator",
+                slice=link.slice,
+                created_at=now(session),
+            )
         )
         session.flush()
     return signed_in, link.project_id

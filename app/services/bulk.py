@@ -4,24 +4,27 @@ One source has one answer an item: the same row again changes nothing, another l
 person's answer takes a free slot, or that person's own lease, as it would have on the page; without one it is kept
 uncounted. An imported answer always counts. A program's answer counts while a slot is free, and never on an item of
 the audit share or of the client's own test set: those are for judging, and people judge.
+
+An answer of a person is an audit answer where chance chose the item: it is of the audit share, and a lease or a
+selection gave it out in the audit order. An item that the sender held by a selection is let go by its first answer.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Row, insert, select, text
+from sqlalchemy import Row, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import aliased
 
 from app.core.errors import AppError, Invalid
 from app.core.settings import Settings
 from app.core.text import check_text, fold
-from app.db import Annotation, Database, Lease, Member, Project, User, WriteSession
+from app.db import Annotation, Database, Lease, Member, Project, Selected, User, WriteSession
 from app.db.session import now
 from app.formats import Format, ReadRow
 from app.services import fitting, leases, rounds, storing, tasks
@@ -56,6 +59,34 @@ class Answer:
     label: dict[str, Any]
     created_at: datetime | None
     seconds_spent: float
+
+
+@dataclass(frozen=True)
+class Place:
+    """The lease that an answer fills, if any, whether it counts, and how its item was chosen."""
+
+    lease: int | None
+    counted: bool
+    kind: str = "import"
+    round: int | None = None
+    blind: bool = False
+
+
+@dataclass(frozen=True)
+class Handed:
+    """What the sender was given of a batch's items by selections: leases by item, and audit items with their round."""
+
+    held: Mapping[int, Row[Any]]
+    drawn: Mapping[int, int | None]
+
+    def chosen(self, item: Row[Any]) -> tuple[str, int | None]:
+        """How an item was chosen for the people who answered it elsewhere, and the round whose order did it."""
+        lease = self.held.get(item.id)
+        if lease is not None:
+            return lease.kind, lease.round_id
+        if item.reserved and item.id in self.drawn:
+            return "audit", self.drawn[item.id]
+        return "import", None
 
 
 @dataclass(frozen=True)
@@ -126,18 +157,19 @@ def store_file(
             if (answer := _one(reader, row, report)) is not None:
                 batch.append(answer)
             if len(batch) >= BATCH_ROWS:
-                _flush(db, project_id, batch, moment, report)
+                _flush(db, project_id, batch, person.id, moment, report)
                 batch = []
-        _flush(db, project_id, batch, moment, report)
+        _flush(db, project_id, batch, person.id, moment, report)
     report.rejected.sort(key=lambda each: each["line"])
     return report
 
 
-def store(session: WriteSession, project: Project, batch: Sequence[Answer], moment: datetime) -> Outcome:
+def store(session: WriteSession, project: Project, batch: Sequence[Answer], sender: int, moment: datetime) -> Outcome:
     """Store answers by key and source, in the caller's transaction; O(rows) statements' work."""
     outcome = Outcome()
     known = storing.known_items(session, project.id, [each.key for each in batch])
     before = _before(session, [row.id for row in known.values()])
+    handed = _handed(session, sender, [row.id for row in known.values()])
     asked = tasks.questions(session, project)
     payloads = fitting.payloads(session, asked, [row.id for row in known.values()])
     versions: list[dict[str, Any]] = []
@@ -157,14 +189,16 @@ def store(session: WriteSession, project: Project, batch: Sequence[Answer], mome
         if last and last["item_revision"] == item.revision and not last["retracted"] and same(last["label"], answer):
             outcome.unchanged += 1
             continue
-        version = _version(session, project, item, answer, before[item.id], moment)
+        version = _version(session, project, item, answer, before[item.id], handed, moment)
         before[item.id][answer.source] = version
         versions.append(version)
         outcome.created += last is None
         outcome.updated += last is not None
     if versions:
         session.execute(insert(Annotation), versions)
-        storing.close_full(session, project, sorted({each["item_id"] for each in versions}))
+        answered = sorted({each["item_id"] for each in versions})
+        _let_go(session, sender, answered)
+        storing.close_full(session, project, answered)
         rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
     return outcome
 
@@ -180,11 +214,11 @@ def _one(reader: AnswerReader, row: ReadRow, report: Report) -> Answer | None:
         return None
 
 
-def _flush(db: Database, project_id: int, batch: list[Answer], moment: datetime, report: Report) -> None:
+def _flush(db: Database, project_id: int, batch: list[Answer], sender: int, moment: datetime, report: Report) -> None:
     if not batch:
         return
     with db.write() as session:
-        outcome = store(session, session.get_one(Project, project_id), batch, moment)
+        outcome = store(session, session.get_one(Project, project_id), batch, sender, moment)
     report.created += outcome.created
     report.updated += outcome.updated
     report.unchanged += outcome.unchanged
@@ -217,6 +251,7 @@ def _version(
     item: Row[Any],
     answer: Answer,
     others: Mapping[Source, Mapping[str, Any]],
+    handed: Handed,
     moment: datetime,
 ) -> dict[str, Any]:
     """The row of a new answer, or of the next version of the same source's one."""
@@ -230,7 +265,7 @@ def _version(
     }
     if last is not None and last["item_revision"] == item.revision and not last["retracted"]:
         return {**last, **given, "version": last["version"] + 1}
-    lease, counted = _slot(session, project, item, answer, others, moment)
+    place = _slot(session, project, item, answer, others, handed, moment)
     return {
         "project_id": project.id,
         "answer_id": last["answer_id"] if last is not None else uuid4(),
@@ -240,10 +275,12 @@ def _version(
         "guidelines_version": project.guidelines_version,
         "annotator_id": answer.source.user,
         "annotator_name": answer.source.name,
-        "lease_id": lease,
+        "lease_id": place.lease,
         "origin": answer.source.origin,
-        "kind": "import",
-        "counted": counted,
+        "kind": place.kind,
+        "round_id": place.round,
+        "blind": place.blind,
+        "counted": place.counted,
         **given,
     }
 
@@ -254,43 +291,49 @@ def _slot(
     item: Row[Any],
     answer: Answer,
     others: Mapping[Source, Mapping[str, Any]],
+    handed: Handed,
     moment: datetime,
-) -> tuple[int | None, bool]:
-    """The lease that an answer fills, if any, and whether the answer counts."""
+) -> Place:
     if answer.source.origin == "import":
-        return None, True
+        return Place(None, True)
     if answer.source.origin == "program":
         standing = (each for source, each in others.items() if source != answer.source)
         taken = sum(
             each["counted"] and not each["retracted"] and each["item_revision"] == item.revision for each in standing
         )
-        return None, taken < project.overlap and not item.reserved and item.split == "pool"
+        return Place(None, taken < project.overlap and not item.reserved and item.split == "pool")
     assert answer.source.user is not None
-    return _own_slot(session, project, item.id, answer.source.user, moment)
+    return _own_slot(session, project, item, answer.source.user, handed, moment)
 
 
 def _own_slot(
-    session: WriteSession, project: Project, item_id: int, user: int, moment: datetime
-) -> tuple[int | None, bool]:
+    session: WriteSession, project: Project, item: Row[Any], user: int, handed: Handed, moment: datetime
+) -> Place:
     """A person's lease on the item, answered now, or an answered one on a free slot; not counted where none is free."""
     concerning = text("leases.state IN ('live', 'answered', 'skipped')")
     mine = session.execute(
-        select(Lease.id, Lease.state).where(
-            Lease.item_id == item_id, Lease.unit == 0, Lease.annotator_id == user, concerning
+        select(Lease.id, Lease.state, Lease.kind, Lease.round_id, Lease.blind).where(
+            Lease.item_id == item.id, Lease.unit == 0, Lease.annotator_id == user, concerning
         )
     ).first()
     if mine is not None:
-        return mine.id, mine.state == "answered" or leases.settle(session, mine.id, mine.state)
-    slot = leases.free_slots(session, [item_id], project.overlap).get(item_id)
+        counted = mine.state == "answered" or leases.settle(session, mine.id, mine.state)
+        return Place(mine.id, counted, mine.kind, mine.round_id, mine.blind)
+    kind, round_id = handed.chosen(item)
+    held = handed.held.get(item.id)
+    if held is not None and held.annotator_id != user:
+        _let_go(session, held.annotator_id, [item.id])  # the place that the sender kept free for whoever answers
+    slot = leases.free_slots(session, [item.id], project.overlap).get(item.id)
     if slot is None:
-        return None, False
+        return Place(None, False, kind, round_id)
     row = {
         "project_id": project.id,
-        "item_id": item_id,
+        "item_id": item.id,
         "slot": slot,
         "annotator_id": user,
         "state": "answered",
-        "kind": "import",
+        "kind": kind,
+        "round_id": round_id,
         "task_version": project.task_version,
         "guidelines_version": project.guidelines_version,
         "served_at": moment,
@@ -298,9 +341,26 @@ def _own_slot(
     }
     try:
         with session.begin_nested():
-            return leases.give(session, [row])[0], True
+            return Place(leases.give(session, [row])[0], True, kind, round_id)
     except IntegrityError:
-        return None, False
+        return Place(None, False, kind, round_id)
+
+
+def _handed(session: WriteSession, sender: int, item_ids: list[int]) -> Handed:
+    """What selections gave out of some items: to the sender by leases, or without any by the audit order."""
+    held: Iterable[Row[Any]] = session.execute(
+        select(Lease.item_id, Lease.annotator_id, Lease.kind, Lease.round_id)
+        .where(Lease.item_id.in_(item_ids), Lease.annotator_id == sender, Lease.hold_hours.is_not(None))
+        .order_by(Lease.id)
+    )
+    drawn = session.execute(select(Selected.item_id, Selected.round_id).where(Selected.item_id.in_(item_ids)))
+    return Handed({row.item_id: row for row in held}, {row.item_id: row.round_id for row in drawn})
+
+
+def _let_go(session: WriteSession, sender: int, item_ids: Sequence[int]) -> None:
+    """End what the sender holds of some items by a selection."""
+    mine = update(Lease).where(Lease.item_id.in_(item_ids), Lease.annotator_id == sender)
+    session.execute(mine.where(text("state = 'live'"), Lease.hold_hours.is_not(None)).values(state="released"))
 
 
 def _people(session: WriteSession, project_id: int) -> dict[str, int]:

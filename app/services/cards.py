@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import Annotation, Item, Member, Project, Round
-from app.services import projects, tasks
+from app.services import deleting, projects, tasks
 from app.services.access import Person
 
 POINTS = 30  # rounds that a sparkline shows
@@ -72,8 +72,8 @@ def archived(session: Session, person: Person) -> list[Shelved]:
 
 def deleted(session: Session, person: Person, moment: datetime) -> list[Shelved]:
     """Deleted projects that the person may bring back still, the last deleted first."""
-    found = projects.deleted(session, person, moment)
-    return [Shelved(each.id, each.slug, each.name, True, projects.gone_at(each)) for each in found]
+    found = deleting.deleted(session, person, moment)
+    return [Shelved(each.id, each.slug, each.name, True, deleting.gone_at(each)) for each in found]
 
 
 def _card(

@@ -37,6 +37,8 @@ KEEP_DAYS = 7.0
 STOP_SECONDS = 2.0
 FORGET_SECONDS = 3600.0
 REASON_LIMIT = 500
+# A deleted project says nothing more; brought back, it goes on where it was.
+ALIVE = Webhook.project_id.in_(select(Project.id).where(Project.deleted_at.is_(None)))
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def signature(secret: str, moment: int, body: bytes) -> str:
 def gather_answers(db: Database) -> None:
     """Write an `annotation.batch` for each webhook that asked for them and has enough new answers, or old ones."""
     with db.read() as session:
-        hooks = session.execute(select(Webhook).where(Webhook.state == "active")).scalars().all()
+        hooks = session.execute(select(Webhook).where(Webhook.state == "active", ALIVE)).scalars().all()
     asking = [hook for hook in hooks if "annotation.batch" in hook.events]
     if not asking:
         return
@@ -166,6 +168,7 @@ def _claim(db: Database) -> int | None:
             select(Webhook)
             .where(
                 Webhook.state == "active",
+                ALIVE,
                 Webhook.next_at <= moment,
                 select(Delivery.id).where(Delivery.webhook_id == Webhook.id, Delivery.state == "waiting").exists(),
             )
@@ -186,6 +189,7 @@ def _next(session: Session, hook_id: int) -> Letter | None:
         .join(Webhook, Webhook.id == Delivery.webhook_id)
         .join(Project, Project.id == Webhook.project_id)
         .where(Delivery.webhook_id == hook_id, Delivery.state == "waiting", Webhook.state == "active")
+        .where(Project.deleted_at.is_(None))
         .order_by(Delivery.seq)
         .limit(1)
     ).first()

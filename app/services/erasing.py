@@ -29,6 +29,7 @@ from app.db import (
     PredictionSet,
     PredictionShard,
     QueueEntry,
+    Selected,
     WriteSession,
 )
 from app.features import ShardInfo, StoredShard, remove, without
@@ -40,7 +41,7 @@ from app.services.versions import set_folder
 
 LOOK_SECONDS = 0.2
 # Tables whose rows of an item go with its content.
-WITHOUT_CONTENT = (ClientFeature, Edit, PendingFeature, Prediction, QueueEntry, Flag)
+WITHOUT_CONTENT = (ClientFeature, Edit, PendingFeature, Prediction, QueueEntry, Flag, Selected)
 
 
 def empty(session: WriteSession, item: Item) -> None:

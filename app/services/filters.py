@@ -9,7 +9,7 @@ the items that the current round put in order and of its random sample, and of n
 
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, and_, exists, false, null, or_, select, union_all
+from sqlalchemy import CTE, ColumnElement, and_, false, null, or_, select, union_all
 from sqlalchemy.orm import Session, aliased, defer
 
 from app.core import filters

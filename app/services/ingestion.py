@@ -24,6 +24,7 @@ from app.services.applying import (
     Import,
     Options,
     Report,
+    count_anew,
     looked_up,
     new_classes,
     pretending,
@@ -73,6 +74,7 @@ def import_file(
         work.take(kind.read(file, max_line_bytes=settings.import_line_bytes), lambda: 0)
     if work.rows > work.report.rejected_count:
         wake_the_loop(db, project_id)
+        count_anew(db, work.rows)
     work.report.rejected.sort(key=lambda row: row["line"])
     return work.report
 
@@ -91,16 +93,17 @@ def run(running: Running) -> Done | More:
     try:
         work = _slice(running, path, FORMATS[given["format"]], options)
     except AppError as error:
-        _forget(path)
+        forget(path)
         raise JobFailed(str(error)) from None
     except JobCancelled:
-        _forget(path)
+        forget(path)
         raise
     if work is None:
         return More()
     if work.rows > work.report.rejected_count:
         wake_the_loop(running.db, work.project_id)
-    _forget(path)
+        count_anew(running.db, work.rows)
+    forget(path)
     listed = rejected_rows(running.db, running.id, REJECTED_SHOWN)
     return Done(work.report.counts | {"rejected": listed})
 
@@ -162,7 +165,8 @@ def _read_converted(file: BinaryIO) -> Iterator[ReadRow]:
         yield ReadRow(*orjson.loads(line))
 
 
-def _forget(path: Path) -> None:
+def forget(path: Path) -> None:
+    """Delete a kept upload with what was made of it."""
     for each in (path, _converted(path), path.with_suffix(".part")):
         each.unlink(missing_ok=True)
 

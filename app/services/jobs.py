@@ -31,9 +31,11 @@ UNTOLD = {
     "simulate",
     "erase",
     "fetch",
+    "purge",
 }  # nobody asked for these, and rounds say more
 PRIORITY = {
     "round": 10,
+    "select": 6,
     "import": 5,
     "edit": 5,
     "erase": 4,

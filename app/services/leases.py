@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, insert, null, select, text, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, null, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -31,6 +31,7 @@ MAY_BE_GIVEN = f"""
          AND held.state IN ('live', 'answered')) < :overlap
 """
 ITEM_COLUMNS = ("id", "key", "payload", "revision", "fingerprint")
+BRIEF_COLUMNS = ("id", "key", "fingerprint")  # without the content, for thousands of items at once
 OPEN = "items.state = 'open' AND NOT items.done AND items.split = 'pool'"
 
 
@@ -45,13 +46,26 @@ class Source:
     @cached_property
     def statement(self) -> Select[Any]:
         """All of them; parameters: project, annotator, overlap, limit, and those of the source."""
+        return self._ordered(ITEM_COLUMNS)
+
+    @cached_property
+    def brief(self) -> Select[Any]:
+        """The same without the items' content."""
+        return self._ordered(BRIEF_COLUMNS)
+
+    def counted(self, fitting: Sequence[ColumnElement[bool]] = ()) -> Select[Any]:
+        """How many there are that fit; takes no limit."""
+        chosen = self._ordered(("id",)).where(*fitting).limit(None).order_by(None)
+        return select(func.count()).select_from(chosen.subquery())
+
+    def _ordered(self, columns: Sequence[str]) -> Select[Any]:
         items, queue = Item.__table__, QueueEntry.__table__
         place = [queue.c[name] if self.queue else null().label(name) for name in ("rank", "score", "probabilities")]
         origin = queue.join(items, items.c.id == queue.c.item_id) if self.queue else items
         where = text(f"{self.where} AND {MAY_BE_GIVEN}")
         if ":reserved" in self.where:
             where = where.bindparams(bindparam("reserved", type_=Item.reserved.type))
-        chosen = select(*(items.c[name] for name in ITEM_COLUMNS), *place).select_from(origin).where(where)
+        chosen = select(*(items.c[name] for name in columns), *place).select_from(origin).where(where)
         return chosen.order_by(text(self.order)).limit(bindparam("limit"))
 
 
@@ -67,6 +81,9 @@ QUEUE = Source(
 )
 # The audit order (reserved) or the seeded random order (not reserved).
 DRAWN = Source(f"items.project_id = :project AND items.reserved = :reserved AND {OPEN}", "items.draw")
+
+# Some items, by a condition that comes with the request.
+HERE = Source(f"items.project_id = :project AND {OPEN}", "items.id")
 
 EXPIRE = text("""
     UPDATE leases SET state = 'expired'

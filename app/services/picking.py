@@ -11,16 +11,16 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, text
 from sqlalchemy.orm import Session
 
-from app.core.filters import Filter
-from app.db import Item, Lease, Project, Round, WriteSession
+from app.db import Lease, Project, Round, WriteSession
 from app.loop.serving import AUDIT_WARM_UP, slot_kind
-from app.services import filters, leases, tasks
+from app.services import leases, tasks
 from app.services.access import Person
 from app.services.leases import Source
 from app.task_types import Question
 
 SPARE = 200  # candidates of a slice beyond those, as colleagues may take some before they are given out
 LOOK_AHEAD = 4  # candidates fetched for each lease wanted, so that near-identical ones can be passed over
+MOST_AHEAD = 1_000  # of them beyond what is wanted
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,10 @@ class Pick:
 
 @dataclass(frozen=True)
 class Take:
-    """Who is to get how many items; `fingerprints` are of the items in hand."""
+    """Who is to get how many items; `fingerprints` are of the items in hand.
+
+    `fitting` is what must hold of an item besides; with `brief` the rows come without the items' content.
+    """
 
     session: Session
     project: Project
@@ -58,12 +61,28 @@ class Take:
     count: int
     fingerprints: set[str]
 
-    def rows(self, source: Source, fitting: Sequence[ColumnElement[bool]] = (), **more: Any) -> list[Row[Any]]:
+    fitting: Sequence[ColumnElement[bool]] = ()
+    brief: bool = False
+
+    @property
+    def limit(self) -> int:
+        """How many candidates are looked at."""
+        return self.count + min((LOOK_AHEAD - 1) * self.count, MOST_AHEAD)
+
+    def rows(self, source: Source, **more: Any) -> list[Row[Any]]:
         """Candidates of a source, best first."""
         values = {"project": self.project.id, "annotator": self.person.id, "overlap": self.project.overlap}
-        values |= {"limit": LOOK_AHEAD * self.count, **more}
-        statement = source.statement.where(*fitting) if fitting else source.statement
+        values |= {"limit": self.limit, **more}
+        statement = source.brief if self.brief else source.statement
+        if self.fitting:
+            statement = statement.where(*self.fitting)
         return list(self.session.connection().execute(statement, values).all())
+
+    def count_of(self, source: Source, **more: Any) -> int:
+        """How many candidates a source has."""
+        values = {"project": self.project.id, "annotator": self.person.id, "overlap": self.project.overlap, **more}
+        found: int = self.session.connection().execute(source.counted(self.fitting), values).scalar_one()
+        return found
 
     def picks(self, picked: list[tuple[Row[Any], str]]) -> list[Pick]:
         """Each with its free slot; those whose slots are all held are left out."""
@@ -110,44 +129,49 @@ def alone(session: WriteSession, project: Project, order: Order) -> Order:
 
 def pick(take: Take) -> list[Pick]:
     """The next items by audit share and order; counts the slots that are given."""
-    served, order, project = take.order.slots_served, take.order, take.project
-    kinds = [slot_kind(project.seed, served + i, order.audited, project.audit_share) for i in range(take.count)]
-    audit = take.rows(leases.DRAWN, reserved=True) if "audit" in kinds else []
-    query = take.rows(leases.FIRST) if order.has_first else []
-    if order.round_id is not None:
-        query += take.rows(leases.QUEUE, round=order.round_id)
-    picked = _merge(kinds, audit, query, take.fingerprints)
-    if len(picked) < take.count:  # the order ran dry: the seeded random order, then audit items beyond their share
-        rest = [(row, "random") for row in take.rows(leases.DRAWN, reserved=False)]
-        if len(rest) < LOOK_AHEAD * take.count:
-            rest += [(row, "audit") for row in take.rows(leases.DRAWN, reserved=True)]
-        picked = _filled_up(picked, rest, take)
-    picks = take.picks(picked)
-    take.session.connection().execute(SLOTS, {"project": project.id, "slots": len(picks)})
+    picks = take.picks(choose(take, kinds(take.project, take.order, take.order.slots_served, take.count)))
+    take.session.connection().execute(SLOTS, {"project": take.project.id, "slots": len(picks)})
     return picks
 
 
-def candidates(take: Take, wanted: Filter) -> list[int]:
-    """Ids of the next items that fit a filter; as long as the slice is thin, so it asks for no lock."""
-    fitting = filters.conditions(take.session, take.project, wanted)
-    limit = SPARE + LOOK_AHEAD * take.count
-    rows = take.rows(leases.FIRST, fitting, limit=limit) + take.rows(leases.DRAWN, fitting, reserved=False, limit=limit)
+def kinds(project: Project, order: Order, served: int, count: int) -> list[str]:
+    """Whether each of the slots behind those that are served is one of the audit or of the query order."""
+    return [slot_kind(project.seed, served + i, order.audited, project.audit_share) for i in range(count)]
+
+
+def choose(take: Take, wanted: Sequence[str], *, audit: bool = True) -> list[tuple[Row[Any], str]]:
+    """Candidates with their kinds: the drawn kinds from their own orders; where those run dry, the random order.
+
+    At last come audit items beyond their share, unless `audit` is False.
+    """
+    order = take.order
+    reserved = take.rows(leases.DRAWN, reserved=True) if "audit" in wanted else []
+    query = take.rows(leases.FIRST) if order.has_first else []
+    if order.round_id is not None:
+        query += take.rows(leases.QUEUE, round=order.round_id)
+    picked = _merge(wanted, reserved, query, take.fingerprints)
+    if len(picked) < take.count:
+        rest = [(row, "random") for row in take.rows(leases.DRAWN, reserved=False)]
+        if audit and len(rest) < take.limit:
+            rest += [(row, "audit") for row in take.rows(leases.DRAWN, reserved=True)]
+        picked = _filled_up(picked, rest, take)
+    return picked
+
+
+def candidates(take: Take, *, audit: bool) -> list[int]:
+    """Ids of the next items that fit; as long as the slice is thin, so it asks for no lock."""
+    deep = replace(take, count=take.count + SPARE // LOOK_AHEAD, brief=True)
+    rows = deep.rows(leases.FIRST) + deep.rows(leases.DRAWN, reserved=False)
     if take.order.round_id is not None:
-        rows += take.rows(leases.QUEUE, fitting, round=take.order.round_id, limit=limit)
+        rows += deep.rows(leases.QUEUE, round=take.order.round_id)
+    if audit:
+        rows += deep.rows(leases.DRAWN, reserved=True)
     return sorted({row.id for row in rows})
 
 
-def slice_(take: Take, ids: Sequence[int]) -> list[Pick]:
-    """Of these items those put first, then the round's order, then the seeded random order."""
-    fitting = [Item.id.in_(ids)]
-    query = take.rows(leases.FIRST, fitting)
-    if take.order.round_id is not None:
-        query += take.rows(leases.QUEUE, fitting, round=take.order.round_id)
-    picked = _merge(["query"] * take.count, [], query, take.fingerprints)
-    if len(picked) < take.count:
-        rest = [(row, "random") for row in take.rows(leases.DRAWN, fitting, reserved=False)]
-        picked = _filled_up(picked, rest, take)
-    return take.picks(picked)
+def own_slice(take: Take) -> list[Pick]:
+    """Of what fits those put first, then the round's order, then the seeded random order; no audit items."""
+    return take.picks(choose(take, ["query"] * take.count, audit=False))
 
 
 def _filled_up(

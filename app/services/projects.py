@@ -4,11 +4,10 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from app.core.block import Block
@@ -19,13 +18,12 @@ from app.db.session import now
 from app.featurizers import FEATURIZERS, make_featurizer
 from app.learners import EXTERNAL, HTTP, LEARNERS, OUTSIDE, Scorer, make_learner
 from app.modalities import MODALITIES
-from app.services import audit, guidelines, retask, rounds
+from app.services import audit, guidelines, retask, rounds, slices
 from app.services.access import Person, project_for
-from app.strategies import AUTO, OF_OUR_LEARNER, POOL_STRATEGIES, make_strategy
+from app.strategies import AUTO, OF_OUR_LEARNER, POOL_STRATEGIES, catalogue, make_strategy
 from app.task_types.parsing import parse_task
 
 STATES = ("open", "paused", "closed", "archived")
-UNDO_DAYS = 7
 MAY_BE_EMPTY = ("goal", "round_size")
 
 
@@ -48,7 +46,7 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
         key: check_plugin(key, given.get(key) or {"name": AUTO}, given["modality"])
         for key in ("strategy", "learner", "featurizer")
     }
-    _check_together(settings["strategy"], settings["learner"])
+    check_together(settings["strategy"], settings["learner"])
     moment = now(session)
     project = Project(
         name=name,
@@ -76,32 +74,17 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
 SIMPLE = ("round_size", "overlap", "audit_share", "blind_share", "guidelines", "goal", "stream", "time_zone")
 
 
-def listed(session: Session, person: Person) -> Sequence[Project]:
-    """The projects that the person may see, newest first."""
+def listed(session: Session, person: Person, limit: int | None = None, before: int | None = None) -> Sequence[Project]:
+    """The projects that the person may see, newest first; `before` is an id."""
     statement = select(Project).where(Project.deleted_at.is_(None)).order_by(Project.id.desc())
     if not person.admin:
         mine = select(Member.project_id).where(Member.user_id == person.id)
         statement = statement.where(Project.id.in_(mine))
     if person.token_project is not None:
         statement = statement.where(Project.id == person.token_project)
-    return session.execute(statement).scalars().all()
-
-
-def deleted(session: Session, person: Person, moment: datetime) -> Sequence[Project]:
-    """What the person may bring back: projects deleted in the last seven days, for their managers; newest first."""
-    since = moment - timedelta(days=UNDO_DAYS)
-    statement = select(Project).where(Project.deleted_at > since).order_by(Project.deleted_at.desc())
-    if not person.admin:
-        managed = select(Member.project_id).where(Member.user_id == person.id, Member.role == "manager")
-        statement = statement.where(Project.id.in_(managed))
-    if person.token_project is not None:
-        statement = statement.where(Project.id == person.token_project)
-    return session.execute(statement).scalars().all()
-
-
-def gone_at(project: Project) -> datetime | None:
-    """Until when a deleted project can be brought back; None for one that is not deleted."""
-    return None if project.deleted_at is None else project.deleted_at + timedelta(days=UNDO_DAYS)
+    if before is not None:
+        statement = statement.where(Project.id < before)
+    return session.execute(statement.limit(limit)).scalars().all()
 
 
 def change(
@@ -114,7 +97,7 @@ def change(
     if version is not None and project.version != version:
         raise VersionMismatch(f"the newest version is {project.version}")
     _check_changes(changes, project.modality)
-    _check_together(changes.get("strategy", project.strategy), changes.get("learner", project.learner))
+    check_together(changes.get("strategy", project.strategy), changes.get("learner", project.learner))
     fields = sorted(changes)
     if "task" in changes:
         retask.change(session, project, changes.pop("task"))
@@ -143,66 +126,68 @@ def _check_changes(changes: dict[str, Any], modality: str) -> None:
             changes[key] = check_plugin(key, changes[key], modality)
 
 
-def delete(session: WriteSession, person: Person, ref: int | str) -> None:
-    """Hide a project; it can be brought back for seven days."""
-    person.need("manage")
-    project = project_for(session, person, ref, "manager")
-    project.deleted_at = now(session)
-    audit.record(session, "project.deleted", person.id, project_id=project.id)
-
-
-def restore(session: WriteSession, person: Person, project_id: int) -> Project:
-    """Bring a deleted project back. Raises NotFound after seven days, or for others than its managers."""
-    person.need("manage")
-    project = session.get(Project, project_id)
-    moment = now(session)
-    member = session.get(Member, (project_id, person.id))
-    allowed = person.admin or (member is not None and member.role == "manager")
-    if project is None or not allowed or project.deleted_at is None:
-        raise NotFound("there is no such deleted project, or it is not yours")
-    if (until := gone_at(project)) is None or moment > until:
-        raise NotFound("it was deleted more than seven days ago")
-    project.deleted_at = None
-    audit.record(session, "project.restored", person.id, project_id=project.id)
-    return project
-
-
 def role_in(session: Session, person: Person, project: Project) -> str:
     """The person's role in a project that the person may see."""
     member = None if person.admin else session.get(Member, (project.id, person.id))
     return member.role if member else "manager"
 
 
-def members(session: Session, person: Person, ref: int | str) -> list[dict[str, Any]]:
-    """Who works on a project, for its managers."""
+def members(
+    session: Session, person: Person, ref: int | str, limit: int | None = None, behind: tuple[str, int] | None = None
+) -> list[dict[str, Any]]:
+    """Who works on a project, by name, for its managers; `behind` is a name with its id."""
     project = project_for(session, person, ref, "manager")
-    rows = session.execute(
-        select(User.id, User.name, Member.role, Member.created_at)
+    statement = (
+        select(User.id, User.name, Member.role, Member.slice, Member.created_at)
         .join(User, User.id == Member.user_id)
         .where(Member.project_id == project.id)
-        .order_by(User.name)
-    ).all()
-    return [{"id": row.id, "user": row.name, "role": row.role, "since": row.created_at} for row in rows]
+        .order_by(User.name, User.id)
+        .limit(limit)
+    )
+    if behind is not None:
+        statement = statement.where(tuple_(User.name, User.id) > tuple_(*behind))
+    return [
+        {"id": row.id, "user": row.name, "role": row.role, "slice": row.slice, "since": row.created_at}
+        for row in session.execute(statement)
+    ]
 
 
-def set_member(session: WriteSession, person: Person, ref: int | str, user: int | str, role: str) -> bool:
-    """Add a person or change the role; whether the person is new. The last manager stays one (Conflict)."""
+UNCHANGED = object()
+
+
+def set_member(
+    session: WriteSession,
+    person: Person,
+    ref: int | str,
+    user: int | str,
+    role: str | None,
+    slice_: Any = UNCHANGED,
+) -> bool:
+    """Add a person, or change the role or the slice; whether the person is new. The last manager stays one (Conflict).
+
+    A role of None stays what it is; a slice is a filter by content, or None for the whole pool.
+    """
     person.need("manage")
     project = project_for(session, person, ref, "manager")
-    if role not in ("annotator", "reviewer", "manager"):
+    given = {} if slice_ is UNCHANGED else {"slice": slices.checked(slice_)}
+    if role is not None and role not in ("annotator", "reviewer", "manager"):
         raise Invalid("role is annotator, reviewer or manager", fields={"role": role[:50]})
     wanted = User.id == user if isinstance(user, int) else User.folded_name == fold(user)
     found = session.execute(select(User).where(wanted)).scalar_one_or_none()
     if found is None:
         raise NotFound("there is no such user: invite by link instead")
     member = session.get(Member, (project.id, found.id))
-    audit.record(session, "member.set", person.id, project_id=project.id, user=found.id, role=role)
+    if member is None and role is None:
+        raise NotFound("this person is not a member")
+    audit.record(session, "member.set", person.id, project_id=project.id, user=found.id, role=role, **given)
     if member is None:
-        session.add(Member(project_id=project.id, user_id=found.id, role=role, created_at=now(session)))
+        session.add(Member(project_id=project.id, user_id=found.id, role=role, created_at=now(session), **given))
         return True
-    if role != "manager":
+    if role is not None and role != "manager":
         _keep_a_manager(session, member)
-    member.role = role
+    member.role = role or member.role
+    if given:
+        member.slice = given["slice"]
     return False
 
 
@@ -246,7 +231,7 @@ def _check_learner(name: str, options: dict[str, Any]) -> None:
         raise Invalid("learner external has no parameters: its model is trained elsewhere", fields={"learner": name})
 
 
-def _check_together(strategy: dict[str, Any], learner: dict[str, Any]) -> None:
+def check_together(strategy: dict[str, Any], learner: dict[str, Any]) -> None:
     """Raise Invalid where the strategy needs more of the learner than an outside one gives."""
     kind = POOL_STRATEGIES.get(strategy.get("name", AUTO))
     more = sorted(getattr(kind, "needs", frozenset()) & OF_OUR_LEARNER)
@@ -256,6 +241,11 @@ def _check_together(strategy: dict[str, Any], learner: dict[str, Any]) -> None:
             "choose another strategy, as auto",
             fields={"strategy": strategy["name"]},
         )
+
+
+def strategies() -> list[dict[str, Any]]:
+    """The strategies that a form offers, with their parameters."""
+    return catalogue()
 
 
 def plugin_names() -> dict[str, list[str]]:

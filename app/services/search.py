@@ -157,6 +157,18 @@ def kept_up(session: WriteSession, project_id: int, item_ids: Sequence[int]) -> 
         session.execute(CHANGE, [{"id": each, "words": after[each]} for each in changed])
 
 
+def forget(session: WriteSession, project_id: int, item_ids: Sequence[int]) -> None:
+    """Take items out of the index, before their rows go."""
+    numbers.change(session, _numbers_of(session, project_id, item_ids), {})
+    if session.get_bind().dialect.name != "sqlite":
+        session.execute(text("DELETE FROM item_words WHERE item_id = ANY(:ids)"), {"ids": list(item_ids)})
+        return
+    seen = reach(session, project_id).to
+    terms = _terms_of(session, project_id, [each for each in item_ids if each <= seen])
+    if terms:
+        session.execute(FORGET, [{"id": each, "words": words} for each, words in terms.items()])
+
+
 def run(running: Running) -> Done | More:
     """Work one slice: the words of the next items, in short transactions that hold the items' content still."""
     assert running.project_id is not None

@@ -1,23 +1,22 @@
 """Giving out items: a person's own leases first, then what `picking` says; and what is done with a lease."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, select, text, update
-from sqlalchemy.orm import Session
 
 from app.core.errors import Invalid
-from app.core.filters import Filter
 from app.core.settings import Settings
 from app.db import Item, Job, Lease, Project, Worker, WriteSession
 from app.db.session import now
 from app.loop.propose import words
 from app.loop.serving import is_blind
-from app.services import filters, leases, picking, rounds, tasks
-from app.services.access import Person, Role, project_and_role, project_for
+from app.services import leases, picking, rounds, slices, tasks
+from app.services.access import Person, project_for, standing
 from app.services.picking import Order, Pick, Take
+from app.services.slices import Slice, SliceFirst
 
 MAX_COUNT = 50
 LIKELY_KEPT = 5  # classes that a lease remembers with their probabilities: its round's order may be gone by then
@@ -71,23 +70,25 @@ def lease(
     project_ref: int | str,
     count: int,
     hold_hours: float | None = None,
-    only: Sequence[int] | None = None,
+    only: Slice | None = None,
 ) -> Served:
     """Give the person up to `count` items: the own live leases first (a reload gives the same), then new ones.
 
-    `only` are the items of a slice, see `slice_of`. A slice brings no audit items: those of one slice alone would
-    no longer be a uniform sample of the pool.
+    `only` is a slice of the person's own choice, or the one that a manager assigned; see `slices`. A chosen one brings
+    no audit items: those of what somebody chose would no longer be a uniform sample.
 
     Cost: O(count) index rows, whatever the pool's size.
 
     Raises:
         Invalid: the count is out of 1 to 50, or 200 with `hold_hours`.
+        SliceFirst: the person has a slice, which `only` does not hold.
     """
     if not 1 <= count <= (MAX_HELD if hold_hours else MAX_COUNT):
         raise Invalid("count is 1 to 50, or up to 200 together with hold_hours", fields={"count": count})
     if hold_hours is not None and not 0 < hold_hours <= MAX_HOURS:
         raise Invalid(f"hold_hours is more than 0 and at most {MAX_HOURS}", fields={"hold_hours": hold_hours})
-    project, role = project_and_role(session, person, project_ref)
+    found = standing(session, person, project_ref)
+    project, role = found.project, found.role
     moment = now(session)
     rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
     leases.one_request_at_a_time(session, project.id, person.id)
@@ -103,30 +104,23 @@ def lease(
         wait = _preparing(session, project, order, moment) if not held else None
         if wait is not None:
             return wait
+        if found.slice != (only.assigned if only else None):
+            raise SliceFirst
         order = picking.alone(session, project, order)
         take = Take(session, project, person, order, count - len(held), {row.fingerprint for row in mine})
-        picks = picking.pick(take) if only is None else picking.slice_(take, only)
+        picks = _picked(take, only)
     until = leases.end(moment, settings.lease_seconds, hold_hours)
     given = _give(session, project, person, order, picks, moment, until, hold_hours)
     if held or given:
         return Served(project, "serving", order.number, [*held, *given], manager=role == "manager")
-    if only is not None:
-        return Served(project, "exhausted", words="no item that fits the filter is left for you")
-    return _nothing_left(session, project, moment)
+    return _nothing_left(session, project, moment, only)
 
 
-def slice_of(session: Session, person: Person, project_ref: int | str, wanted: Filter, count: int) -> list[int]:
-    """The next items that fit a filter, for `lease`; a pass over the pool where few fit, so it runs before the write.
-
-    Raises:
-        Invalid: the filter names a class that the project does not have.
-        Forbidden: an annotator's filter asks for more than the items' own content.
-    """
-    least: Role = "annotator" if filters.content_only(wanted) else "reviewer"
-    project, role = project_and_role(session, person, project_ref, least)
-    filters.permit(wanted, manager=role == "manager")
-    take = Take(session, project, person, picking.order_of(session, project), count, set())
-    return picking.candidates(take, wanted)
+def _picked(take: Take, only: Slice | None) -> list[Pick]:
+    if only is None:
+        return picking.pick(take)
+    take = replace(take, fitting=[Item.id.in_(only.ids)])
+    return picking.own_slice(take) if only.own else picking.pick(take)
 
 
 def _give(
@@ -139,6 +133,27 @@ def _give(
     until: datetime,
     hold_hours: float | None,
 ) -> list[ServedLease]:
+    rows = lease_rows(project, person, order, picks, moment, until, hold_hours)
+    ids = leases.give(session, rows)
+    return [
+        ServedLease(
+            lease_id, pick.row.id, pick.row.key, pick.row.payload, pick.kind, row["blind"], row["suggestion"],
+            row["reason"], until,
+        )
+        for lease_id, pick, row in zip(ids, picks, rows, strict=True)
+    ]  # fmt: skip
+
+
+def lease_rows(
+    project: Project,
+    person: Person,
+    order: Order,
+    picks: Sequence[Pick],
+    moment: datetime,
+    until: datetime,
+    hold_hours: float | None,
+) -> list[dict[str, Any]]:
+    """The rows of live leases for some picks, as `leases.give` takes them."""
     rows = []
     for pick in picks:
         blind = pick.kind == "audit" or is_blind(project.seed, pick.row.key, person.id, project.blind_share)
@@ -157,20 +172,13 @@ def _give(
                 "task_version": project.task_version,
                 "guidelines_version": project.guidelines_version,
                 "suggestion": None if blind else _suggestion(order, pick.row),
-                "reason": None if blind else _reason(order, pick),
+                "reason": None if blind else reason(order, pick),
                 "served_at": moment,
                 "expires_at": until,
                 "hold_hours": hold_hours,
             }
         )
-    ids = leases.give(session, rows)
-    return [
-        ServedLease(
-            lease_id, pick.row.id, pick.row.key, pick.row.payload, pick.kind, row["blind"], row["suggestion"],
-            row["reason"], until,
-        )
-        for lease_id, pick, row in zip(ids, picks, rows, strict=True)
-    ]  # fmt: skip
+    return rows
 
 
 def _suggestion(order: Order, row: Row[Any]) -> dict[str, Any] | None:
@@ -184,7 +192,8 @@ def _suggestion(order: Order, row: Row[Any]) -> dict[str, Any] | None:
     return {"label": label, "probability": round(probability, 4)}
 
 
-def _reason(order: Order, pick: Pick) -> dict[str, Any]:
+def reason(order: Order, pick: Pick) -> dict[str, Any]:
+    """Why an item is given: the strategy, its place and score, and words for people."""
     if pick.kind == "random":
         why = order.fallback or "the round's order is used up"
         return {"strategy": "random", "score": None, "rank": None, "words": f"random: {why}"}
@@ -226,14 +235,18 @@ def _preparing(session: WriteSession, project: Project, order: Order, moment: da
     return Served(project, "preparing", retry_after_seconds=1.0, words=f"the model is {doing}")
 
 
-def _nothing_left(session: WriteSession, project: Project, moment: datetime) -> Served:
+def _nothing_left(session: WriteSession, project: Project, moment: datetime, only: Slice | None) -> Served:
+    said, held = slices.nothing_left(only) if only is not None else (None, True)
+    if not held:
+        return Served(project, "exhausted", words=said)
     soonest = session.execute(leases.NEXT_END, {"project": project.id}).scalar_one_or_none()
     if soonest is None:
         some = session.execute(select(Item.id).where(Item.project_id == project.id).limit(1)).first()
-        said = "every item that you may answer is answered" if some else "there are no items yet: a manager adds them"
+        whole = "every item that you may answer is answered" if some else "there are no items yet: a manager adds them"
+        said = said or whole
         return Served(project, "exhausted", words=said)
     wait = max(1.0, (soonest - moment).total_seconds())
-    return Served(project, "exhausted", retry_after_seconds=wait, words="colleagues hold the last items")
+    return Served(project, "exhausted", retry_after_seconds=wait, words=said or "colleagues hold the last items")
 
 
 def _of_row(row: Row[Any]) -> ServedLease:

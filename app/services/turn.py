@@ -56,7 +56,7 @@ def run(running: Running) -> Done | Parked:
     turn = _load(running)
     if not isinstance(turn, Turn):
         return turn
-    proposal = _think(running, turn)
+    proposal = think(running, turn)
     published_in = _publish(running, turn, proposal)
     _evaluate(running, turn, proposal, published_in)
     if turn.newest_annotation is None:
@@ -106,26 +106,29 @@ def _load(running: Running) -> Turn | Done | Parked:
         if model is not None:
             row.learner = model.learner()
         number, round_id, seed = row.number, row.id, row.seed
-    plan = Plan(
-        classes=tuple(class_ids),
-        multiple=multiple,
-        modality=project.modality,
-        strategy=project.strategy.get("name", "auto") if silence is None else "auto",
-        strategy_parameters=_parameters(project.strategy) if silence is None else {},
-        learner=project.learner.get("name", "auto"),
-        learner_parameters=_parameters(project.learner),
-        size=length,
-        seed=seed,
-        warm=warm[0],
-        given=GivenModel(len(class_ids), multiple) if model is not None else None,
-        values=_values(question, class_ids),
-    )
+    given = GivenModel(len(class_ids), multiple) if model is not None else None
+    plan = plan_of(project, question, class_ids, silence, size=length, seed=seed, warm=warm[0], given=given)
     learned = (running.cursor or {}).get("newest_annotation") if model is not None else None
     until = None if first else learned or labels.newest_annotation
     return Turn(
         project.id, round_id, number, project.modality, class_ids, plan, features, labels, excluded, started, model,
         until, silence,
     )  # fmt: skip
+
+
+def plan_of(project: Project, question: Question, class_ids: list[int], silence: str | None, **more: Any) -> Plan:
+    """What a project's settings ask of a round; `more` is its size, seed and models."""
+    return Plan(
+        classes=tuple(class_ids),
+        multiple=bool(question.options.get("multiple")),
+        modality=project.modality,
+        strategy=project.strategy.get("name", "auto") if silence is None else "auto",
+        strategy_parameters=_parameters(project.strategy) if silence is None else {},
+        learner=project.learner.get("name", "auto"),
+        learner_parameters=_parameters(project.learner),
+        values=_values(question, class_ids),
+        **more,
+    )
 
 
 def _values(question: Question, class_ids: list[int]) -> tuple[float, ...] | None:
@@ -148,7 +151,8 @@ def _look_again(running: Running, project_id: int) -> None:
         rounds.request_if_due(session, project_id, project.state, project.round_size, now(session))
 
 
-def _think(running: Running, turn: Turn) -> Proposal:
+def think(running: Running, turn: Turn) -> Proposal:
+    """Fit, score and choose, with no transaction open."""
     stored = newest(turn.features.opened(pool.candidates_only(turn.excluded)))
     model = turn.version
     shards: list[Shard] = list(stored) if model is None else [GivenShard(each, model.given) for each in stored]
@@ -208,7 +212,7 @@ def _order(running: Running, turn: Turn, proposal: Proposal) -> list[dict[str, A
             "item_id": int(proposal.ids[rank, 0]),
             "unit": int(proposal.ids[rank, 1]),
             "revision": int(proposal.ids[rank, 2]),
-            "score": _finite(proposal.scores[rank]),
+            "score": finite(proposal.scores[rank]),
             "probabilities": _listed(proposal.probabilities, rank),
         }
         for rank in range(proposal.ids.shape[0])
@@ -338,7 +342,8 @@ def _parameters(setting: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in setting.items() if key != "name"}
 
 
-def _finite(value: Any) -> float | None:
+def finite(value: Any) -> float | None:
+    """A number as it is stored; None for one that is not finite."""
     number = float(value)
     return number if np.isfinite(number) else None
 

@@ -16,7 +16,7 @@ from app.strategies.base import (
     ScoredRows,
     keyed_hash,
 )
-from app.strategies.parameters import check_parameters
+from app.strategies.parameters import check_parameters, described
 from app.strategies.pool.committee import CommitteeDivergence, ConsensusEntropy, VariationRatio, VoteEntropy
 from app.strategies.pool.core_set import CoreSet, LightweightCoreSet
 from app.strategies.pool.gradients import Badge, ExpectedGradient
@@ -49,6 +49,12 @@ def make_strategy(name: str, parameters: Mapping[str, Any]) -> PoolStrategy:
     return strategy
 
 
+def catalogue() -> list[dict[str, Any]]:
+    """Every strategy that may be named, `auto` first, with its parameters; those of `auto` are of what it becomes."""
+    kinds: dict[str, type[Any]] = {AUTO: UncertaintyHerding, **POOL_STRATEGIES}
+    return [{"name": name, "parameters": described(kind)} for name, kind in kinds.items()]
+
+
 __all__ = [
     "AUTO",
     "KEEPS",
@@ -60,6 +66,7 @@ __all__ = [
     "Need",
     "PoolStrategy",
     "ScoredRows",
+    "catalogue",
     "keyed_hash",
     "make_strategy",
 ]

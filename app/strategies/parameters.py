@@ -15,6 +15,21 @@ def parameter(
     return field(default=default, metadata={"range": (lowest, highest), "says": says, "choices": tuple(choices)})
 
 
+def described(kind: type[Any]) -> list[dict[str, Any]]:
+    """The parameters of a strategy for a form: name, default, what it means, and its range or choices."""
+    return [
+        {
+            "name": each.name,
+            "default": each.default,
+            "says": each.metadata.get("says", ""),
+            "choices": list(each.metadata.get("choices", ())),
+            "range": [edge if math.isfinite(edge) else None for edge in each.metadata.get("range", (0.0, math.inf))],
+            "whole": isinstance(each.default, int) and not isinstance(each.default, bool),
+        }
+        for each in fields(kind)
+    ]
+
+
 def check_parameters(name: str, kind: type[Any], given: Mapping[str, Any]) -> None:
     """Check values against the fields of a strategy.
 

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from app.api.deps import Caller, Db
 from app.core.errors import InvalidFile, TooLarge
 from app.core.text import write_json
-from app.services import cards
+from app.services import cards, projects
 from app.web.pages import PageRoute, Visitor, page
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -46,7 +46,7 @@ def list_projects(request: Request, visitor: Visitor, db: Db) -> Response:
 @router.get("/projects/new")
 def new_project(request: Request, visitor: Visitor) -> Response:
     """Data, question and learning on one page."""
-    return page(request, "new-project.html", visitor)
+    return page(request, "new-project.html", visitor, config={"strategies": projects.strategies()})
 
 
 @router.post("/projects/new/parquet")

@@ -4,6 +4,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.api.deps import Db
+from app.services import projects
 from app.web.pages import PageRoute, Visitor, page, project_view
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -14,7 +15,8 @@ def settings(request: Request, project: str, visitor: Visitor, db: Db) -> Respon
     """Everything that a manager may change."""
     with db.read() as session:
         found = project_view(session, visitor, project, "manager")
-    return page(request, "settings.html", visitor, project=found, config={"project": found})
+    config = {"project": found, "strategies": projects.strategies()}
+    return page(request, "settings.html", visitor, project=found, config=config)
 
 
 @router.get("/projects/{project}/webhooks")

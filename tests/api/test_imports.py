@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.core.settings import Settings
 from app.db import Database, Item
+from app.services import applying
 from tests import databases
 from tests.conftest import Api, Speaker
 
@@ -334,3 +335,24 @@ def test_an_import_killed_at_twenty_points_ends_with_one_row_a_key(settings: Set
     assert ends[-1] == 0
     assert total == keys == 20_000
     db.dispose()
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_after_a_large_import_postgresql_knows_how_many_items_there_are(
+    api: Api, monkeypatch: pytest.MonkeyPatch, later: bool
+) -> None:
+    if api.db.is_sqlite:
+        return
+    monkeypatch.setattr(applying, "MANY_ROWS", 50)
+    boss = api.as_("boss")
+    project = boss.project()["id"]
+    lines = [json.dumps({"text": f"text {n}"}) for n in range(120)]
+
+    send(boss, project, "\n".join(lines[:60]), **{"async": later})
+    api.worker().run_waiting()
+
+    with api.db.read() as session:
+        rows = session.execute(text("SELECT reltuples FROM pg_class WHERE relname = 'items'")).scalar_one()
+    assert rows == 60
+    monkeypatch.setattr(applying, "FILLED", ("nobody",))  # what goes wrong with it does not fail the import
+    assert send(boss, project, "\n".join(lines[60:])).json()["created"] == 60

@@ -298,3 +298,34 @@ def test_items_have_the_label_votes_and_agreement_of_their_export(api: Api, boss
     ]
     one = boss.get(f"/items/{found[1]['id']}").json()
     assert (one["votes"], one["disputed"]) == (2, True)
+
+
+def test_projects_people_and_tokens_are_lists_with_pages(api: Api, boss: Speaker) -> None:
+    made = [boss.project(name=f"P {number}")["id"] for number in range(5)]
+    names = [f"person {number}" for number in range(5)]
+    for name in names:
+        api.user(name)
+        boss.post(f"/projects/{made[0]}/members", json={"user": name})
+        boss.post("/tokens", json={"name": name})
+    for project in made[3:]:
+        boss.delete(f"/projects/{project}")
+
+    def walk(path: str, **query: Any) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        cursor: dict[str, str] = {}
+        while True:
+            page = boss.get(path, params={"limit": 2, **query, **cursor}).json()
+            assert len(page["items"]) <= 2
+            rows += page["items"]
+            if page["next"] is None:
+                return rows
+            cursor = {"cursor": page["next"]}
+
+    assert [each["id"] for each in walk("/projects")] == made[2::-1]
+    assert [each["id"] for each in walk("/projects", deleted=True)] == made[:2:-1]
+    assert [each["name"] for each in walk("/users")] == ["boss", *names]
+    assert [each["name"] for each in walk("/tokens")][-5:] == names
+    assert [each["user"] for each in walk(f"/projects/{made[0]}/members")] == ["boss", *names]
+    assert boss.get("/users?limit=201").status_code == 422
+    cursor = boss.get("/users?limit=2").json()["next"]
+    assert boss.get("/tokens", params={"limit": 2, "cursor": cursor}).status_code == 422

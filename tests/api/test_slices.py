@@ -81,3 +81,71 @@ def test_a_bad_filter_gives_nothing_out(api: Api) -> None:
         refused = boss.post(f"/projects/{project}/leases", json={"filter": filter_})
         assert refused.status_code in (400, 422), filter_[:20]
     assert boss.post(f"/projects/{project}/leases", json={"filter": ""}).json()["state"] == "serving"
+
+
+def test_a_member_with_a_slice_is_given_its_items_alone_audit_items_among_them(api: Api) -> None:
+    boss, project = two_sources(api, audit_share=0.3)
+    ann = member(api, boss, project, "ann")
+    mails = {row["key"] for n, row in enumerate(pets(120)) if n % 3 == 0}
+    api.worker().run_waiting()
+    user = next(
+        each["id"] for each in boss.get(f"/projects/{project}/members").json()["items"] if each["user"] == "ann"
+    )
+
+    given = boss.patch(f"/projects/{project}/members/{user}", json={"slice": "metadata.source=mail"})
+    seen, kinds = [], []
+    for _ in range(40):
+        (lease,) = ann.post(f"/projects/{project}/leases", json={"count": 1}).json()["leases"]
+        seen.append(lease["item"]["key"])
+        kinds.append(answer(ann, lease["id"], lease["item"]["key"][:3]).json()["id"])
+    rest = ann.post(f"/projects/{project}/leases", json={"count": 5}).json()
+
+    assert given.status_code == 204
+    assert set(seen) == mails
+    stored = boss.get(f"/projects/{project}/export?view=annotations").text
+    assert 0 < stored.count('"kind":"audit"') < 40
+    assert (rest["state"], rest["leases"]) == ("exhausted", [])
+    assert rest["words"].startswith("every item of your slice (metadata.source=mail) is answered")
+    boss.patch(f"/projects/{project}/members/{user}", json={"slice": None})
+    assert ann.post(f"/projects/{project}/leases", json={"count": 5}).json()["state"] == "serving"
+
+
+def test_a_filter_of_ones_own_narrows_the_slice_and_colleagues_may_hold_the_rest(api: Api) -> None:
+    boss, project = two_sources(api, audit_share=0.3)
+    ann = member(api, boss, project, "ann")
+    user = next(
+        each["id"] for each in boss.get(f"/projects/{project}/members").json()["items"] if each["user"] == "ann"
+    )
+    boss.patch(
+        f"/projects/{project}/members/{user}", json={"slice": "metadata.source=mail&key=cat-0&key=dog-3&key=cat-6"}
+    )
+
+    held = take(ann, project, "key=cat-0&key=cat-2", 5)["leases"]
+    ann.delete(f"/projects/{project}/leases")
+    take(boss, project, "key=cat-0&key=dog-3&key=cat-6", 5)
+    boss.post(f"/projects/{project}/leases", json={"count": 50})
+    waiting = ann.post(f"/projects/{project}/leases", json={"count": 5}).json()
+
+    assert {lease["item"]["key"] for lease in held} <= {"cat-0"}
+    if waiting["leases"]:  # an audit item is never held by a filter of one's own
+        assert {lease["item"]["key"] for lease in waiting["leases"]} <= {"cat-0", "dog-3", "cat-6"}
+    else:
+        assert "colleagues hold the last ones" in waiting["words"]
+        assert waiting["retry_after_seconds"] > 0
+
+
+def test_slices_come_with_invitations_and_are_checked(api: Api) -> None:
+    boss, project = two_sources(api)
+    link = boss.post(f"/projects/{project}/invitations", json={"slice": "metadata.source=mail"}).json()["url"]
+
+    for bad in ("class=cat", "status=open", "colour=red", "predicted.probability:<0.5"):
+        for path, body in (("members", {"user": "boss"}), ("invitations", {})):
+            assert boss.post(f"/projects/{project}/{path}", json={**body, "slice": bad}).status_code == 422, bad
+    joined = api.client.post(
+        f"/api/v1/invitations/{link.rpartition('/')[2]}/accept",
+        json={"name": "zoe", "password": "correct horse battery"},
+    )
+
+    assert joined.status_code in (200, 201), joined.text
+    rows = {each["user"]: each["slice"] for each in boss.get(f"/projects/{project}/members").json()["items"]}
+    assert rows == {"boss": None, "zoe": "metadata.source=mail"}

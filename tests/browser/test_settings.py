@@ -5,7 +5,7 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.db import FeatureSet
+from app.db import FeatureSet, Project
 from app.services import jobs
 from tests.browser.conftest import Visit
 from tests.browser.test_annotate import make_project, open_page, stored
@@ -170,3 +170,34 @@ def test_guidelines_are_compared_and_an_earlier_version_is_written_again(visit: 
     page.get_by_role("button", name="Save").first.click()
     expect(page.get_by_role("button", name="Changes of version 3")).to_be_visible()
     expect(field).to_have_value("# Good films\nare *good*.\n\n<script>alert(1)</script>")
+
+
+def test_the_parameters_of_a_strategy_are_a_form_and_stay_when_something_else_is_saved(visit: Visit) -> None:
+    project = make_project(visit.site)
+    visit.sign_in(1)
+    page = visit.open(f"/projects/{project}/settings")
+    form = page.get_by_role("form", name="Goal and learning")
+    strategy = form.get_by_label("Which items are asked")
+
+    def save() -> None:
+        with page.expect_response(lambda answer: answer.request.method == "PATCH") as saved:
+            form.get_by_role("button", name="Save").click()
+        assert saved.value.status == 200
+
+    strategy.select_option(label="Uncertainty herding: unsure items that stand for many others")
+    form.get_by_role("spinbutton", name="own").fill("0.2")
+    save()
+    assert visit.findings() == []
+    page.reload()
+    expect(form.get_by_role("spinbutton", name="own")).to_have_value("0.2")
+    form.get_by_label("Goal: labels").fill("500")
+    save()
+
+    with visit.site.db.read() as session:
+        stored = session.get_one(Project, project)
+        assert (stored.strategy, stored.goal) == ({"name": "uherding", "own": 0.2}, {"labels": 500})
+    strategy.select_option("margin")
+    expect(form.get_by_role("spinbutton", name="own")).to_have_count(0)
+    save()
+    with visit.site.db.read() as session:
+        assert session.get_one(Project, project).strategy == {"name": "margin"}

@@ -22,6 +22,19 @@ export async function call<T>(method: string, path: string, options: CallOptions
   return (await send(method, `/api/v1${path}`, options)).value as T;
 }
 
+/** Every row of a list, page by page. */
+export async function all<T>(path: string): Promise<T[]> {
+  const rows: T[] = [];
+  let cursor: string | null = "";
+  while (cursor !== null) {
+    const more: string = cursor && `${path.includes("?") ? "&" : "?"}cursor=${encodeURIComponent(cursor)}`;
+    const page: { items: T[]; next: string | null } = await call("GET", path + more);
+    rows.push(...page.items);
+    cursor = page.next;
+  }
+  return rows;
+}
+
 /** As `call`, with the answer's headers: an ETag, say. Takes any path of the service. */
 export async function send(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
   const headers: Record<string, string> = { Accept: "application/json", ...options.headers };

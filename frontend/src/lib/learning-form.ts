@@ -3,6 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 
 export interface LearningForm {
   strategy: string;
+  parameters: Record<string, string>; // of the strategy, as typed; what is not here has its default
   learner: string;
   roundSize: string; // empty: automatic
   overlap: string;
@@ -13,13 +14,47 @@ export interface LearningForm {
   goalDate: string; // as 2026-12-24
 }
 
+/** A strategy that may be named, as the service describes it. */
+export interface Strategy {
+  name: string;
+  parameters: Parameter[];
+}
+
+interface Parameter {
+  name: string;
+  default: number | boolean | string;
+  says: string;
+  choices: string[];
+  range: [number | null, number | null];
+  whole: boolean;
+}
+
 const STRATEGIES: Record<string, string> = {
   auto: "Automatic: covers the pool first, then asks what it is unsure of",
   margin: "Margin: the closest race between two classes",
   entropy: "Entropy: the most spread-out opinion",
   least_confident: "Least confident: the lowest best probability",
+  expected_cost: "Expected cost: the dearest mistake, for classes in an order",
   random: "Random",
+  coverage: "Coverage: what stands for most of the pool; needs no label",
+  uherding: "Uncertainty herding: unsure items that stand for many others",
+  core_set: "Core set: the farthest from everything asked so far",
+  lightweight_core_set: "Lightweight core set: drawn, the far ones more often",
+  vote_entropy: "Vote entropy: a committee that splits",
+  variation_ratio: "Variation ratio: a committee without a majority",
+  consensus_entropy: "Consensus entropy: a committee that is undecided as a whole",
+  committee_divergence: "Committee divergence: heads far from their consensus",
+  bald: "BALD: what tells most about the model",
+  power_bald: "PowerBALD: drawn by what tells most about the model",
+  batch_bald: "BatchBALD: the batch that tells most together",
+  epig: "EPIG: what tells most about the predictions to come",
+  expected_gradient: "Expected gradient: what would change the model most",
+  badge: "BADGE: long gradients that differ",
 };
+
+/** A strategy in words; one that came with a package by its name. */
+const titled = (name: string): string =>
+  STRATEGIES[name] ?? `${name[0]?.toUpperCase()}${name.slice(1).replaceAll("_", " ")}`;
 
 const LEARNERS: Record<string, string> = {
   auto: "The service learns by itself",
@@ -27,21 +62,32 @@ const LEARNERS: Record<string, string> = {
 };
 
 /** The fields; `changed` is called after each edit. Answers an item are settled when a project is created. */
-export function learningFields(form: LearningForm, changed: () => void, running = false): TemplateResult {
-  const set = (part: keyof LearningForm) => (event: Event) => {
+export function learningFields(
+  form: LearningForm,
+  strategies: Strategy[],
+  changed: () => void,
+  running = false,
+): TemplateResult {
+  const choose = (event: Event): void => {
+    form.strategy = (event.target as HTMLSelectElement).value;
+    form.parameters = {};
+    changed();
+  };
+  const set = (part: Exclude<keyof LearningForm, "parameters">) => (event: Event) => {
     form[part] = (event.target as HTMLInputElement).value;
     changed();
   };
   const number = (
-    part: keyof LearningForm,
+    part: Exclude<keyof LearningForm, "parameters">,
     label: string,
     hint: string,
     lowest: number,
     highest: number,
   ): TemplateResult => html`<label>${label}
     <input type="number" min=${lowest} max=${highest} step="any" .value=${form[part]} placeholder=${hint} @input=${set(part)}></label>`;
-  return html`<label>Which items are asked<select @change=${set("strategy")}>
-      ${Object.entries(STRATEGIES).map(([name, words]) => html`<option value=${name} ?selected=${name === form.strategy}>${words}</option>`)}</select></label>
+  return html`<label>Which items are asked<select @change=${choose}>
+      ${names(form, strategies).map((name) => html`<option value=${name} ?selected=${name === form.strategy}>${titled(name)}</option>`)}</select></label>
+    ${parameterFields(form, strategies, changed)}
     <label>Who learns<select @change=${set("learner")}>
       ${Object.entries({ [form.learner]: form.learner, ...LEARNERS }).map(([name, words]) => html`<option value=${name} ?selected=${name === form.learner}>${words}</option>`)}</select></label>
     ${form.learner === "external" ? html`<p class="quiet">Each due round waits for its predictions; docs/client.md shows the ten lines that push them.</p>` : nothing}
@@ -56,10 +102,59 @@ export function learningFields(form: LearningForm, changed: () => void, running 
     </div>`;
 }
 
+/** Every strategy by name, also the project's own where its package is not installed any more. */
+function names(form: LearningForm, strategies: Strategy[]): string[] {
+  return [...new Set([...strategies.map(({ name }) => name), form.strategy])];
+}
+
+function parameterFields(
+  form: LearningForm,
+  strategies: Strategy[],
+  changed: () => void,
+): TemplateResult | typeof nothing {
+  const found = strategies.find(({ name }) => name === form.strategy)?.parameters ?? [];
+  if (!found.length) return nothing;
+  return html`<fieldset class="fields parameters"><legend>Parameters of the strategy</legend>${found.map((each) => {
+    const put = (value: string): void => {
+      form.parameters[each.name] = value;
+      changed();
+    };
+    return html`<label>${each.name.replaceAll("_", " ")}${each.says ? html` <small>${each.says}</small>` : nothing}${input(each, form.parameters[each.name] ?? "", put)}</label>`;
+  })}</fieldset>`;
+}
+
+function input(each: Parameter, typed: string, put: (value: string) => void): TemplateResult {
+  const onInput = (event: Event): void => put((event.target as HTMLInputElement).value);
+  const choices = typeof each.default === "boolean" ? ["true", "false"] : each.choices;
+  if (choices.length)
+    return html`<select @change=${onInput}>${choices.map((choice) => html`<option value=${choice} ?selected=${choice === (typed || String(each.default))}>${choice}</option>`)}</select>`;
+  if (typeof each.default === "string")
+    return html`<input type="text" maxlength="200" placeholder=${each.default} .value=${typed} @input=${onInput}>`;
+  const [lowest, highest] = each.range;
+  return html`<input type="number" step=${each.whole ? "1" : "any"} min=${lowest ?? nothing} max=${highest ?? nothing} placeholder=${String(each.default)} .value=${typed} @input=${onInput}>`;
+}
+
+/** The strategy as the service stores it: its name, and the parameters that were set. */
+export function strategyOf(form: LearningForm, strategies: Strategy[]): Record<string, unknown> {
+  const known = strategies.find(({ name }) => name === form.strategy)?.parameters ?? [];
+  const given: Record<string, unknown> = { name: form.strategy };
+  for (const [name, typed] of Object.entries(form.parameters)) {
+    const usual = known.find((each) => each.name === name)?.default;
+    if (typed === "") continue;
+    if (typeof usual === "boolean") given[name] = typed === "true";
+    else given[name] = typeof usual === "string" ? typed : Number(typed);
+  }
+  return given;
+}
+
 /** The part of a project's body that differs from the defaults, or what is wrong in words. */
-export function learningOf(form: LearningForm): { body: Record<string, unknown>; fault: string | null } {
+export function learningOf(
+  form: LearningForm,
+  strategies: Strategy[],
+): { body: Record<string, unknown>; fault: string | null } {
   const body: Record<string, unknown> = {};
-  if (form.strategy !== "auto") body.strategy = { name: form.strategy };
+  const strategy = strategyOf(form, strategies);
+  if (form.strategy !== "auto" || Object.keys(strategy).length > 1) body.strategy = strategy;
   if (form.learner !== "auto") body.learner = { name: form.learner };
   if (form.roundSize) body.round_size = Number(form.roundSize);
   if (form.overlap !== "1") body.overlap = Number(form.overlap);

@@ -3,7 +3,7 @@
 import { html, nothing, render, type TemplateResult } from "lit";
 import { annotatorCard } from "../lib/annotator-card";
 import { classDraft, classFault, classRows } from "../lib/class-editor";
-import { message, newId } from "../lib/http";
+import { message, newId, pageData } from "../lib/http";
 import {
   createProject,
   type Draft,
@@ -14,7 +14,7 @@ import {
   type Project,
   parquetHead,
 } from "../lib/importer";
-import { type LearningForm, learningFields, learningOf } from "../lib/learning-form";
+import { type LearningForm, learningFields, learningOf, type Strategy } from "../lib/learning-form";
 import {
   classesIn,
   fromLines,
@@ -50,8 +50,10 @@ const draft: Draft = {
   mapping: { text: "", label: "", key: "" },
   folderLabels: true,
 };
+const { strategies } = pageData<{ strategies: Strategy[] }>();
 const learning: LearningForm = {
   strategy: "auto",
+  parameters: {},
   learner: "auto",
   roundSize: "",
   overlap: "1",
@@ -89,7 +91,7 @@ function form(): TemplateResult {
       }}>
       ${dataPart()} ${questionPart()}
       <details class="card"><summary><h2>3. Learning</h2> <span class="quiet">Automatic</span></summary>
-        ${learningFields(learning, draw)}</details>
+        ${learningFields(learning, strategies, draw)}</details>
       ${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}
       ${busy ? progress() : html`<button type="submit">${created ? "Try again" : "Create the project"}</button>`}
     </div>
@@ -305,7 +307,7 @@ function complaint(): string | null {
   if (!draft.name.trim()) return "Give the project a name.";
   if (draft.head.rows.length === 0) return fileFault || "Drop a file or paste lines first.";
   if (draft.modality === "text" && !draft.mapping.text) return "Say which column is the text.";
-  return classFault(draft.classes) ?? learningOf(learning).fault;
+  return classFault(draft.classes) ?? learningOf(learning, strategies).fault;
 }
 
 async function submit(event: Event): Promise<void> {
@@ -313,7 +315,7 @@ async function submit(event: Event): Promise<void> {
   if (busy) return;
   fault = complaint() ?? "";
   if (fault) return draw();
-  draft.learning = learningOf(learning).body;
+  draft.learning = learningOf(learning, strategies).body;
   try {
     say("Creating the project", null);
     created ??= await createProject(draft, key);

@@ -5,6 +5,7 @@ import { balanceTable } from "../lib/balance";
 import { curveChart, dayColumns } from "../lib/charts";
 import { count, isWide, percent } from "../lib/figures";
 import { call, message, pageData, Refusal, send } from "../lib/http";
+import { nextBatch, type Places } from "../lib/next-batch";
 import {
   ago,
   curves,
@@ -28,14 +29,17 @@ const base = `/projects/${project.id}`;
 const WALL_ITEMS = 200;
 const LIVE_SECONDS = 30;
 const IN_POOL = "status=open&status=answered&status=excluded&status=fetching&status=failed"; // all but the test set
+const PLACES = 8;
 
 let overview: Overview | null = null;
 let piles: Wall | null = null;
+let places: Places | null = null;
 let trouble = "";
 let working = "";
 
 async function load(): Promise<void> {
   overview = await call<Overview>("GET", `${base}/overview`);
+  if (project.manager) places = await call<Places>("GET", `${base}/queue?limit=${PLACES}`);
   const round = overview.status.queue.round;
   if (round !== null && piles?.round !== round && !project.multiple) {
     piles = await call<Wall>("GET", `${base}/wall?count=${WALL_ITEMS}`);
@@ -108,6 +112,7 @@ function figures(all: Overview): TemplateResult {
       <div>${balance(all)}</div>
       <div>${pace(all)}</div>
     </div>
+    ${places ? nextBatch(places, all.status.queue.depth, found) : nothing}
     <section class="card" aria-labelledby="rounds"><h2 id="rounds">Rounds</h2>${roundsTable(all.rounds, found)}</section>`;
 }
 

@@ -1,7 +1,7 @@
 // People of a project: members with their roles, and links that invite more. No mail server: a link is copied.
 import { html, nothing, render, type TemplateResult } from "lit";
 import { count, percent } from "../lib/figures";
-import { call, copy, message, pageData } from "../lib/http";
+import { all, call, copy, message, pageData } from "../lib/http";
 
 type Role = "manager" | "reviewer" | "annotator";
 
@@ -9,7 +9,13 @@ interface MemberRow {
   id: number; // the user's
   user: string;
   role: Role;
+  slice: string | null; // a filter by content, which all items of this person fit
   since: string;
+}
+
+interface Counted {
+  count: number;
+  more: boolean;
 }
 
 interface PaceRow {
@@ -39,19 +45,34 @@ const DAY = 86_400;
 
 let members: MemberRow[] | null = null;
 let paces = new Map<number, PaceRow>();
+let open = new Map<string, Counted>(); // items of each slice that nobody has answered
 let fault = "";
 let said = "";
 let link = "";
-const invitation = { role: "annotator" as Role, uses: "1", days: "7" };
+const invitation = { role: "annotator" as Role, slice: "", uses: "1", days: "7" };
 
 async function load(): Promise<void> {
   try {
     const asked = call<{ items: PaceRow[] }>("GET", `${base}/pace`);
-    members = (await call<{ items: MemberRow[] }>("GET", `${base}/members`)).items;
+    members = await all<MemberRow>(`${base}/members`);
+    void countSlices(members);
     paces = new Map((await asked).items.map((each) => [each.id, each]));
   } catch (error) {
     fault = message(error);
   }
+  draw();
+}
+
+/** Counting may take a while on a large pool: the page does not wait for it. */
+async function countSlices(rows: MemberRow[]): Promise<void> {
+  const given = [...new Set(rows.map((each) => each.slice).filter((each) => each !== null))];
+  const counts = await Promise.all(
+    given.map((each) => call<Counted>("GET", `${base}/items/count?status=open&${each}`).catch(() => null)),
+  );
+  open = new Map();
+  counts.forEach((each, place) => {
+    if (each) open.set(given[place] as string, each);
+  });
   draw();
 }
 
@@ -73,6 +94,15 @@ const changeRole = (member: MemberRow) => (event: Event) =>
     said = `${member.user} is ${role} now.`;
   });
 
+const changeSlice = (member: MemberRow) => (event: Event) =>
+  attempt(async () => {
+    const slice = (event.target as HTMLInputElement).value.trim() || null;
+    await call("PATCH", `${base}/members/${member.id}`, { body: { slice } });
+    said = slice
+      ? `${member.user} is given items that fit ${slice}.`
+      : `${member.user} is given items of the whole pool.`;
+  });
+
 const remove = (member: MemberRow) => () =>
   attempt(async () => {
     await call("DELETE", `${base}/members/${member.id}`);
@@ -82,7 +112,13 @@ const remove = (member: MemberRow) => () =>
 function invite(event: Event): void {
   event.preventDefault();
   void attempt(async () => {
-    const body = { role: invitation.role, uses: Number(invitation.uses), expires_in: Number(invitation.days) * DAY };
+    const slice = invitation.slice.trim() || null;
+    const body = {
+      role: invitation.role,
+      slice,
+      uses: Number(invitation.uses),
+      expires_in: Number(invitation.days) * DAY,
+    };
     const { url } = await call<{ url: string }>("POST", `${base}/invitations`, { body });
     link = new URL(url, location.origin).href;
   });
@@ -99,13 +135,14 @@ function draw(): void {
 }
 
 function invitationForm(): TemplateResult {
-  const set = (part: "role" | "uses" | "days") => (event: Event) => {
+  const set = (part: "role" | "slice" | "uses" | "days") => (event: Event) => {
     (invitation as Record<string, string>)[part] = (event.target as HTMLInputElement).value;
   };
   return html`<section class="card" aria-labelledby="invite"><h2 id="invite">Invite by link</h2>
     <form @submit=${invite}>
       <div class="fields">
         <label>Role<select @change=${set("role")}>${roleOptions(invitation.role)}</select></label>
+        <label>Slice, if not the whole pool<input type="text" maxlength="2000" placeholder="metadata.language=de" .value=${invitation.slice} @input=${set("slice")}></label>
         <label>For how many people<input type="number" min="1" max="1000" required .value=${invitation.uses} @input=${set("uses")}></label>
         <label>Days until it ends<input type="number" min="1" max="365" required .value=${invitation.days} @input=${set("days")}></label>
       </div>
@@ -131,6 +168,7 @@ function list(): TemplateResult {
   if (!members)
     return html`<p class="quiet" aria-busy=${fault ? "false" : "true"}>${fault ? "" : "Reading the members"}</p>`;
   return html`<section class="card" aria-labelledby="members"><h2 id="members">Members</h2>
+    <p class="quiet">A slice is a filter by the items' own content (<code>metadata.language=de</code>, <code>q=invoice</code>): the person is given items that fit it and no others, those that judge the model among them. Clear it to give the whole pool again.</p>
     ${members.length === 0 ? html`<p class="quiet">Nobody but the service's admins. Invite somebody above.</p>` : table(members)}</section>`;
 }
 
@@ -138,6 +176,15 @@ function list(): TemplateResult {
 function behind(member: MemberRow, answers: number, more = ""): TemplateResult {
   const filter = `annotator=${encodeURIComponent(member.user)}${more}`;
   return answers ? html`<a href=${`/projects/${project.slug}/items?${filter}`}>${count(answers)}</a>` : html`0`;
+}
+
+/** The member's slice, to be changed in place, with the open items in it. */
+function sliceCell(member: MemberRow): TemplateResult {
+  const counted = member.slice === null ? undefined : open.get(member.slice);
+  const left = counted && `${count(counted.count)}${counted.more ? " or more" : ""} open`;
+  const there = `/projects/${project.slug}/items?status=open&${member.slice}`;
+  return html`<td class="slice"><input type="text" maxlength="2000" aria-label="Slice of ${member.user}" placeholder="the whole pool" .value=${member.slice ?? ""} @change=${changeSlice(member)}>
+    ${left ? html`<small><a href=${there}>${left}</a></small>` : nothing}</td>`;
 }
 
 const paceCells = (
@@ -150,11 +197,12 @@ const paceCells = (
 
 function table(rows: MemberRow[]): TemplateResult {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Members, table"><table>
-    <thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col" class="number">Answers</th><th scope="col" class="number">Today</th><th scope="col" class="number">Median</th><th scope="col" class="number">Same as a manager</th><th scope="col"><span class="hidden">Remove</span></th></tr></thead>
+    <thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col">Slice</th><th scope="col" class="number">Answers</th><th scope="col" class="number">Today</th><th scope="col" class="number">Median</th><th scope="col" class="number">Same as a manager</th><th scope="col"><span class="hidden">Remove</span></th></tr></thead>
     <tbody>${rows.map(
       (member) => html`<tr>
       <th scope="row" class="long">${member.user}${member.id === me.id ? html` <small>(you)</small>` : nothing}</th>
       <td><select aria-label="Role of ${member.user}" .value=${member.role} @change=${changeRole(member)}>${roleOptions(member.role)}</select></td>
+      ${sliceCell(member)}
       ${paceCells(member, paces.get(member.id))}
       <td><button type="button" class="quiet-button" aria-label="Remove ${member.user}" @click=${remove(member)}>Remove</button></td></tr>`,
     )}</tbody></table></div>`;

@@ -3,7 +3,7 @@
 import { html, nothing, render, type TemplateResult } from "lit";
 import { Versions } from "../lib/guidelines-versions";
 import { call, message, pageData, Refusal, send } from "../lib/http";
-import { goalOf, type LearningForm, learningFields, learningOf } from "../lib/learning-form";
+import { goalOf, type LearningForm, learningFields, learningOf, type Strategy, strategyOf } from "../lib/learning-form";
 import { type ClassRow, classesPart } from "../lib/project-classes";
 
 interface ProjectRow {
@@ -11,7 +11,7 @@ interface ProjectRow {
   name: string;
   state: string;
   guidelines: string;
-  strategy: { name: string };
+  strategy: { name: string; [parameter: string]: unknown };
   learner: { name: string };
   round_size: number | "auto" | null;
   overlap: number;
@@ -19,7 +19,7 @@ interface ProjectRow {
   goal: { accuracy?: number; labels?: number; hours?: number; date?: string } | null;
 }
 
-const { project } = pageData<{ project: { id: number; slug: string } }>();
+const { project, strategies } = pageData<{ project: { id: number; slug: string }; strategies: Strategy[] }>();
 const root = document.getElementById("settings") as HTMLElement;
 const path = `/projects/${project.id}`;
 const STATES: Record<string, string> = {
@@ -38,6 +38,7 @@ let said = "";
 const texts = { name: "", guidelines: "", state: "", copy: "" };
 let learning: LearningForm = {
   strategy: "auto",
+  parameters: {},
   learner: "auto",
   roundSize: "",
   overlap: "1",
@@ -67,6 +68,7 @@ function take(given: ProjectRow, headers: Headers): void {
   Object.assign(texts, { name: row.name, guidelines: row.guidelines, state: row.state });
   learning = {
     strategy: row.strategy.name,
+    parameters: typed(row.strategy),
     learner: row.learner.name,
     roundSize: typeof row.round_size === "number" ? String(row.round_size) : "",
     overlap: String(row.overlap),
@@ -76,6 +78,11 @@ function take(given: ProjectRow, headers: Headers): void {
     goalHours: row.goal?.hours ? String(row.goal.hours) : "",
     goalDate: row.goal?.date ?? "",
   };
+}
+
+/** The parameters of a stored strategy as the form holds them. */
+function typed({ name: _, ...parameters }: ProjectRow["strategy"]): Record<string, string> {
+  return Object.fromEntries(Object.entries(parameters).map(([name, value]) => [name, String(value)]));
 }
 
 async function save(body: Record<string, unknown>, done: string): Promise<void> {
@@ -140,14 +147,14 @@ function basics(): TemplateResult {
 function learningPart(): TemplateResult {
   const submit = (event: Event): void => {
     event.preventDefault();
-    const { fault: wrong } = learningOf(learning);
+    const { fault: wrong } = learningOf(learning, strategies);
     if (wrong) {
       fault = wrong;
       draw();
       return;
     }
     const body = {
-      strategy: { name: learning.strategy },
+      strategy: strategyOf(learning, strategies),
       ...(learning.learner === row?.learner.name ? {} : { learner: { name: learning.learner } }),
       round_size: learning.roundSize ? Number(learning.roundSize) : "auto",
       audit_share: Number(learning.auditShare) / 100,
@@ -156,7 +163,7 @@ function learningPart(): TemplateResult {
     void save(body, "Saved. The next round goes by it.");
   };
   return html`<form class="card" @submit=${submit} aria-labelledby="learning" novalidate><h2 id="learning">Goal and learning</h2>
-    ${learningFields(learning, draw, true)}<button type="submit">Save</button></form>`;
+    ${learningFields(learning, strategies, draw, true)}<button type="submit">Save</button></form>`;
 }
 
 function statePart(): TemplateResult {

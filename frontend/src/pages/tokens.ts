@@ -1,6 +1,6 @@
 // A person's own tokens for scripts: made with the least scopes, shown once, revoked by one button.
 import { html, nothing, render, type TemplateResult } from "lit";
-import { call, copy, message, pageData } from "../lib/http";
+import { all, call, copy, message, pageData } from "../lib/http";
 
 interface TokenRow {
   id: number;
@@ -29,7 +29,7 @@ const draft = { name: "", scopes: new Set(["read", "import"]), project: "", days
 
 async function load(): Promise<void> {
   try {
-    tokens = (await call<{ items: TokenRow[] }>("GET", "/tokens")).items;
+    tokens = await all<TokenRow>("/tokens");
   } catch (error) {
     fault = message(error);
   }

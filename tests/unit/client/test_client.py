@@ -76,6 +76,41 @@ def test_a_project_is_made_once_and_found_again(site: Site, pets: Project) -> No
         site.client.project("birds")
 
 
+def test_items_are_selected_held_answered_elsewhere_and_let_go(
+    site: Site, pets: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pets.push([{"key": str(number), "text": f"pet {number}"} for number in range(30)])
+    site.worker.run_waiting()
+    monkeypatch.setattr(client, "PAGE_ROWS", 7)
+
+    order = pets.queue(20)
+    chosen = pets.select(10, hold_hours=2)
+    report = pets.push_answers({"key": each["key"], "label": "cat", "origin": "human"} for each in chosen[:6])
+    left = [lease.item["key"] for lease in pets.lease(20)]
+    pets.release()
+
+    assert len({each["key"] for each in order}) == 20
+    assert report.created == 6
+    assert left[:4] == [each["key"] for each in chosen[6:]]
+    assert len(pets.select(30)) == 24
+
+
+def test_a_selection_by_another_strategy_is_waited_for(site: Site, pets: Project) -> None:
+    pets.push([{"key": str(number), "text": f"pet {number}"} for number in range(30)])
+    site.worker.run_waiting()
+    thread = threading.Thread(target=site.worker.run)
+    thread.start()
+    try:
+        chosen = pets.select(5, strategy="coverage")
+        with pytest.raises(LabelwiseError, match="margin cannot run"):
+            pets.select(5, strategy={"name": "margin"})
+    finally:
+        site.worker.stop()
+        thread.join()
+
+    assert len(chosen) == 5
+
+
 def test_rows_are_pushed_in_several_requests_and_rejected_ones_keep_their_place(
     pets: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
