@@ -68,7 +68,7 @@ def run(running: Running) -> Done:
     prepared = _load(running)
     proposal = turn.think(running, prepared)
     if proposal.fallback is not None or (len(proposal.ids) and proposal.strategy == "random" != prepared.plan.strategy):
-        why = (proposal.fallback or proposal.sentence).removeprefix("random: ")
+        why = prepared.silence or (proposal.fallback or proposal.sentence).removeprefix("random: ")
         raise JobFailed(f"strategy {prepared.plan.strategy} cannot run: {why}")
     drawn = _candidates(prepared) if proposal.strategy == "random" else 0
     with running.db.write() as session:
