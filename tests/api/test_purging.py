@@ -26,9 +26,9 @@ def full(api: Api, boss: Speaker, name: str) -> int:
     boss.post("/tokens", json={"name": "bound", "project": project})
     ann = member(api, boss, project, f"ann of {name}")
     api.worker().run_waiting()
-    for lease in take(ann, project, 30):
+    for lease in take(ann, project, 12):
         answer(ann, lease["id"], lease["item"]["key"][:3])
-        boss.post(f"/items/{lease['item']['id']}/flags", json={"note": "look"})
+    boss.post(f"/items/{lease['item']['id']}/flags", json={"note": "look"})
     boss.post(f"/projects/{project}/select", json={"count": 20})
     boss.post(f"/projects/{project}/rounds")
     boss.post(f"/projects/{project}/snapshots", json={"name": "one"})
@@ -86,7 +86,10 @@ def test_after_the_undo_nothing_is_left_however_often_the_worker_dies(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     boss = api.as_("boss")
-    kept, gone = full(api, boss, "kept"), full(api, boss, "gone")
+    kept, gone = boss.project(name="kept", audit_share=0.2)["id"], full(api, boss, "gone")
+    boss.push(kept, pets(60))
+    boss.post(f"/projects/{kept}/snapshots", json={"name": "one"})
+    api.run_jobs()
     before, there = rows(api, kept), rows(api, gone)
     assert words(api, gone) == 60
     assert len(there) >= 24, there

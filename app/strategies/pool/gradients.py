@@ -43,8 +43,8 @@ class Badge:
 
     No gradient is ever made: <g, g'> = <a, a'> <x, x'> with a = p - e_best, so a pick costs O(candidates (c + d)) and
     no array has c d columns. The candidates are 2,000 drawn with chances |g|^2 over the whole pool, as k-means||
-    does, and 2,000 drawn evenly. Needs probabilities and features; where several classes may hold e_best is all classes above one
-    half. Each batch is a draw, so it is seldom the best one.
+    does, and 2,000 drawn evenly. Needs probabilities and features; where several classes may hold e_best is all classes
+    above one half. Each batch is a draw, so it is seldom the best one.
 
     Source: Ash, Zhang, Krishnamurthy, Langford, Agarwal. Deep Batch Active Learning by Diverse, Uncertain Gradient
     Lower Bounds. ICLR 2020; Bahmani, Moseley, Vattani, Kumar, Vassilvitskii. Scalable K-Means++. 2012.
