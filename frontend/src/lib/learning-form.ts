@@ -1,5 +1,6 @@
 // How a project learns: everything has a good default, so nothing is sent that was not changed.
 import { html, nothing, type TemplateResult } from "lit";
+import type { ScorerForm } from "./scorer-form";
 
 export interface LearningForm {
   strategy: string;
@@ -59,13 +60,18 @@ const titled = (name: string): string =>
 const LEARNERS: Record<string, string> = {
   auto: "The service learns by itself",
   external: "A model of your own: a script trains it and pushes its predictions",
+  http: "A model server of your own: the service asks it over HTTP",
 };
 
-/** The fields; `changed` is called after each edit. Answers an item are settled when a project is created. */
+/**
+ * The fields; `changed` is called after each edit. Answers an item are settled when a project is created. `scorer` is
+ * asked for its own fields where a model server learns.
+ */
 export function learningFields(
   form: LearningForm,
   strategies: Strategy[],
   changed: () => void,
+  scorer: ScorerForm,
   running = false,
 ): TemplateResult {
   const choose = (event: Event): void => {
@@ -89,8 +95,9 @@ export function learningFields(
       ${names(form, strategies).map((name) => html`<option value=${name} ?selected=${name === form.strategy}>${titled(name)}</option>`)}</select></label>
     ${parameterFields(form, strategies, changed)}
     <label>Who learns<select @change=${set("learner")}>
-      ${Object.entries({ [form.learner]: form.learner, ...LEARNERS }).map(([name, words]) => html`<option value=${name} ?selected=${name === form.learner}>${words}</option>`)}</select></label>
+      ${Object.entries({ ...LEARNERS, [form.learner]: LEARNERS[form.learner] ?? form.learner }).map(([name, words]) => html`<option value=${name} .selected=${name === form.learner}>${words}</option>`)}</select></label>
     ${form.learner === "external" ? html`<p class="quiet">Each due round waits for its predictions; docs/client.md shows the ten lines that push them.</p>` : nothing}
+    ${form.learner === "http" ? scorer.view() : nothing}
     <div class="fields">
       ${number("roundSize", "Answers between two rounds", "automatic", 1, 10_000)}
       ${running ? nothing : number("overlap", "Answers an item", "1", 1, 50)}
@@ -151,17 +158,18 @@ export function strategyOf(form: LearningForm, strategies: Strategy[]): Record<s
 export function learningOf(
   form: LearningForm,
   strategies: Strategy[],
+  scorer: ScorerForm,
 ): { body: Record<string, unknown>; fault: string | null } {
   const body: Record<string, unknown> = {};
   const strategy = strategyOf(form, strategies);
   if (form.strategy !== "auto" || Object.keys(strategy).length > 1) body.strategy = strategy;
-  if (form.learner !== "auto") body.learner = { name: form.learner };
+  if (form.learner !== "auto") body.learner = form.learner === "http" ? scorer.body() : { name: form.learner };
   if (form.roundSize) body.round_size = Number(form.roundSize);
   if (form.overlap !== "1") body.overlap = Number(form.overlap);
   if (form.auditShare !== "10") body.audit_share = Number(form.auditShare) / 100;
   const goal = goalOf(form);
   if (goal) body.goal = goal;
-  return { body, fault: faultOf(form) };
+  return { body, fault: faultOf(form) ?? (form.learner === "http" ? scorer.wrong() : null) };
 }
 
 /** The goal as the service stores it; null for none. */

@@ -3,7 +3,7 @@
 import { html, nothing, render, type TemplateResult } from "lit";
 import { annotatorCard } from "../lib/annotator-card";
 import { classDraft, classFault, classRows } from "../lib/class-editor";
-import { message, newId, pageData } from "../lib/http";
+import { call, message, newId, pageData } from "../lib/http";
 import {
   createProject,
   type Draft,
@@ -26,6 +26,7 @@ import {
   type Row,
   readHead,
 } from "../lib/rows";
+import { ScorerForm, type Tested } from "../lib/scorer-form";
 import { TEMPLATES } from "../lib/templates";
 import { folderOf, mediaFiles, modalityOf, previewUrl } from "../lib/zip";
 
@@ -35,6 +36,7 @@ const COLUMNS_SHOWN = 6;
 const CELL_SHOWN = 80;
 const PARQUET_LIMIT = 64_000_000;
 const REJECTED_SHOWN = 20;
+const SCORER_ROWS = 3;
 const MODALITIES: Record<Modality, string> = { text: "Text", image: "Images", audio: "Sound", table: "Table" };
 const NO_HEAD: Head = { kind: "lines", columns: [], rows: [], whole: true };
 
@@ -63,6 +65,7 @@ const learning: LearningForm = {
   goalHours: "",
   goalDate: "",
 };
+const scorer = new ScorerForm(draw, testScorer);
 let pasted = "";
 let picture: string | null = null;
 let fileFault = "";
@@ -91,7 +94,7 @@ function form(): TemplateResult {
       }}>
       ${dataPart()} ${questionPart()}
       <details class="card"><summary><h2>3. Learning</h2> <span class="quiet">Automatic</span></summary>
-        ${learningFields(learning, strategies, draw)}</details>
+        ${learningFields(learning, strategies, draw, scorer)}</details>
       ${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}
       ${busy ? progress() : html`<button type="submit">${created ? "Try again" : "Create the project"}</button>`}
     </div>
@@ -219,6 +222,18 @@ function questionPart(): TemplateResult {
     }}></textarea></section>`;
 }
 
+/** Send the first rows to a model server that nobody relies on yet. */
+async function testScorer(learner: Record<string, unknown>): Promise<Tested> {
+  if (draft.modality !== "text" && draft.modality !== "table")
+    throw new Error("With files it is tested in the settings, once the project holds some.");
+  const rows = draft.head.rows.slice(0, SCORER_ROWS);
+  const classes = draft.classes.map((each) => each.name.trim()).filter(Boolean);
+  if (!rows.length || !classes.length)
+    throw new Error("Drop a file and name the classes first: they are what is sent.");
+  const items = rows.map((row) => (draft.modality === "text" ? { text: textOf(row) } : { row }));
+  return call<Tested>("POST", "/scorer/test", { body: { learner, items, classes, multiple: draft.multiple } });
+}
+
 function addClass(): void {
   draft.classes.push(classDraft("", draft.classes.length));
   edited = true;
@@ -307,7 +322,7 @@ function complaint(): string | null {
   if (!draft.name.trim()) return "Give the project a name.";
   if (draft.head.rows.length === 0) return fileFault || "Drop a file or paste lines first.";
   if (draft.modality === "text" && !draft.mapping.text) return "Say which column is the text.";
-  return classFault(draft.classes) ?? learningOf(learning, strategies).fault;
+  return classFault(draft.classes) ?? learningOf(learning, strategies, scorer).fault;
 }
 
 async function submit(event: Event): Promise<void> {
@@ -315,7 +330,7 @@ async function submit(event: Event): Promise<void> {
   if (busy) return;
   fault = complaint() ?? "";
   if (fault) return draw();
-  draft.learning = learningOf(learning, strategies).body;
+  draft.learning = learningOf(learning, strategies, scorer).body;
   try {
     say("Creating the project", null);
     created ??= await createProject(draft, key);

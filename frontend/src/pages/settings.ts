@@ -5,6 +5,7 @@ import { Versions } from "../lib/guidelines-versions";
 import { call, message, pageData, Refusal, send } from "../lib/http";
 import { goalOf, type LearningForm, learningFields, learningOf, type Strategy, strategyOf } from "../lib/learning-form";
 import { type ClassRow, classesPart } from "../lib/project-classes";
+import { type Learner, ScorerForm, type Tested } from "../lib/scorer-form";
 
 interface ProjectRow {
   id: number;
@@ -12,7 +13,7 @@ interface ProjectRow {
   state: string;
   guidelines: string;
   strategy: { name: string; [parameter: string]: unknown };
-  learner: { name: string };
+  learner: Learner;
   round_size: number | "auto" | null;
   overlap: number;
   audit_share: number;
@@ -30,6 +31,14 @@ const STATES: Record<string, string> = {
 };
 
 const versions = new Versions(path, draw);
+const scorer = new ScorerForm(
+  draw,
+  (learner) => call<Tested>("POST", `${path}/scorer/test`, { body: { learner } }),
+  async () => {
+    if (row?.learner.name !== "http") throw new Error("Save the model server first: then it has a secret.");
+    return (await call<{ secret: string }>("POST", `${path}/scorer/secret`)).secret;
+  },
+);
 let row: ProjectRow | null = null;
 let classes: ClassRow[] = [];
 let etag = "";
@@ -66,6 +75,7 @@ function take(given: ProjectRow, headers: Headers): void {
   row = given;
   etag = headers.get("etag") ?? etag;
   Object.assign(texts, { name: row.name, guidelines: row.guidelines, state: row.state });
+  scorer.take(row.learner);
   learning = {
     strategy: row.strategy.name,
     parameters: typed(row.strategy),
@@ -147,7 +157,7 @@ function basics(): TemplateResult {
 function learningPart(): TemplateResult {
   const submit = (event: Event): void => {
     event.preventDefault();
-    const { fault: wrong } = learningOf(learning, strategies);
+    const { fault: wrong, body: given } = learningOf(learning, strategies, scorer);
     if (wrong) {
       fault = wrong;
       draw();
@@ -155,7 +165,9 @@ function learningPart(): TemplateResult {
     }
     const body = {
       strategy: strategyOf(learning, strategies),
-      ...(learning.learner === row?.learner.name ? {} : { learner: { name: learning.learner } }),
+      ...(learning.learner === row?.learner.name && learning.learner !== "http"
+        ? {}
+        : { learner: given.learner ?? { name: learning.learner } }),
       round_size: learning.roundSize ? Number(learning.roundSize) : "auto",
       audit_share: Number(learning.auditShare) / 100,
       goal: goalOf(learning),
@@ -163,7 +175,7 @@ function learningPart(): TemplateResult {
     void save(body, "Saved. The next round goes by it.");
   };
   return html`<form class="card" @submit=${submit} aria-labelledby="learning" novalidate><h2 id="learning">Goal and learning</h2>
-    ${learningFields(learning, strategies, draw, true)}<button type="submit">Save</button></form>`;
+    ${learningFields(learning, strategies, draw, scorer, true)}<button type="submit">Save</button></form>`;
 }
 
 function statePart(): TemplateResult {
