@@ -9,7 +9,8 @@ export OMP_NUM_THREADS ?= 1
 help: ## say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(STAMP) ## make the environment in .venv, with the program labelwise in it
+setup: $(STAMP) ## make the environment in .venv, with the program labelwise in it [TORCH=1: Debian's PyTorch too, to test its example]
+	@[ "$(TORCH)" != 1 ] || sh scripts/torch.sh
 
 $(STAMP): $(SOURCES)
 	@sh scripts/system.sh
