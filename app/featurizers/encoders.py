@@ -14,6 +14,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from app.core.arrays import AnyArray
 from app.core.errors import Invalid
 
 HUB = re.compile(r"hub:([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)@([0-9a-f]{40})")
@@ -86,9 +89,19 @@ def session(path: Path, sha256: str) -> Any:
     if digest(path) != sha256:
         raise Invalid("the encoder's model.onnx has changed since the vectors were made: choose it again")
     try:
-        return onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # people who label come first
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has a class of exceptions for each kind of fault, without a common base
         raise Invalid(f"the encoder cannot be opened: {str(error)[:200]}") from None
+
+
+def output(network: Any, name: str, inputs: dict[str, Any]) -> AnyArray:
+    """One output of a network for some inputs. Raises Invalid where the network cannot read them."""
+    try:
+        return np.asarray(network.run([name], inputs)[0])
+    except Exception as error:  # see `session`
+        raise Invalid(f"the encoder cannot read its input ({str(error)[:160]}): see max_tokens or size") from None
 
 
 def save_state(state: EncoderState, path: Path) -> None:

@@ -18,14 +18,17 @@ from app.featurizers.encoders import EncoderState
 BATCH = 32
 LONGEST = 10_000  # characters that the tokenizer sees; the encoder reads a few hundred tokens of them
 MAX_TOKENS = 256
+SENTENCES = "sentence_embedding"  # as exporters of sentence encoders name what is pooled already
 
 
 @dataclass(frozen=True)
 class OnnxText:
     """The mean of an encoder's token vectors over the mask, scaled to unit length; `"pooling": "cls"` takes the first.
 
-    With all-MiniLM-L6-v2 in 8 bits about 245 short questions a second on one core, and from 200 labels 71 % on trec and
-    85 % on ag_news where word n-grams reach 57 and 69. `encoder.json` may hold `max_tokens` and `pooling`.
+    An output named `sentence_embedding` is taken as it is. `encoder.json` may hold `pooling`, `max_tokens` (else what
+    tokenizer.json cuts at, else 256) and `output`, the name of the one to take. With all-MiniLM-L6-v2 in 8 bits about
+    245 short questions a second on one core, and from 200 labels 71 % on trec and 85 % on ag_news where word n-grams
+    reach 57 and 69.
 
     Source: Reimers, Gurevych. Sentence-BERT: Sentence Embeddings using Siamese BERT-Networks. EMNLP 2019.
     """
@@ -41,13 +44,16 @@ class OnnxText:
     @property
     def version(self) -> str:
         """Names the encoder; its bytes are pinned by the state."""
-        return f"onnx-text-1-{self.model}"
+        return f"onnx-text-2-{self.model}"
 
     def fit(self, payloads: Sequence[Any]) -> EncoderState:
         """Open the encoder and learn its width; nothing is learned of the texts."""
         folder, settings = encoders.locate(self.model)
         state = EncoderState(str(folder), encoders.digest(encoders.network(folder)), 0, settings)
-        return EncoderState(state.folder, state.sha256, _encode(["a"], state).shape[1], settings)
+        widths = [_encode([text], state).shape[1] for text in ("a", "a text of some more words")]
+        if widths[0] != widths[1]:
+            raise Invalid("the encoder's output grows with the text: name the one of whole sentences in encoder.json")
+        return EncoderState(state.folder, state.sha256, widths[0], settings)
 
     def transform(self, payloads: Sequence[Any], state: EncoderState) -> Block:
         """Dense (n, width) rows of unit length; what is no text gives a row of zeros."""
@@ -70,7 +76,8 @@ class OnnxText:
 
 def _encode(texts: list[str], state: EncoderState) -> AnyArray:
     folder = Path(state.folder)
-    tokens = _tokenizer(folder, int(state.settings.get("max_tokens", MAX_TOKENS))).encode_batch(texts)
+    longest = state.settings.get("max_tokens")
+    tokens = _tokenizer(folder, None if longest is None else int(longest)).encode_batch(texts)
     mask = np.array([each.attention_mask for each in tokens], dtype=np.int64)
     known = {
         "input_ids": np.array([each.ids for each in tokens], dtype=np.int64),
@@ -80,27 +87,37 @@ def _encode(texts: list[str], state: EncoderState) -> AnyArray:
     network = encoders.session(encoders.network(folder), state.sha256)
     if unknown := {each.name for each in network.get_inputs()} - known.keys():
         raise Invalid(f"the encoder asks for {', '.join(sorted(unknown))}: it is no sentence encoder")
-    outputs = network.run(None, {each.name: known[each.name] for each in network.get_inputs()})
-    pooled = next((each for each in outputs if each.ndim == 2 and len(each) == len(texts)), None)
-    if pooled is not None:
-        return np.asarray(pooled)
-    if outputs[0].ndim != 3:
-        raise Invalid("the encoder gives neither token vectors nor sentence vectors")
+    given = {each.name: known[each.name] for each in network.get_inputs()}
+    found = encoders.output(network, _output(network, state), given)
+    if found.ndim == 2 and len(found) == len(texts):
+        return found
+    if found.ndim != 3:
+        raise Invalid("the encoder gives neither token vectors nor sentence vectors: name its output in encoder.json")
     if state.settings.get("pooling") == "cls":
-        return np.asarray(outputs[0][:, 0])
+        return np.asarray(found[:, 0])
     weight = mask[:, :, None].astype(np.float32)
-    return np.asarray((outputs[0] * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1))
+    return np.asarray((found * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1))
+
+
+def _output(network: Any, state: EncoderState) -> str:
+    """The output that is read: as encoder.json says, else whole sentences by that name, else the first."""
+    names = [each.name for each in network.get_outputs()]
+    wanted = state.settings.get("output", SENTENCES if SENTENCES in names else names[0])
+    if wanted not in names:
+        raise Invalid(f"the encoder has no output {str(wanted)[:80]!r}: it has {', '.join(names)[:200]}")
+    return str(wanted)
 
 
 @lru_cache(maxsize=2)
-def _tokenizer(folder: Path, max_tokens: int) -> Any:
+def _tokenizer(folder: Path, max_tokens: int | None) -> Any:
     from tokenizers import Tokenizer  # an optional package: see the extra `onnx`
 
     try:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception as error:  # the library raises plain Exception for every fault of the file
         raise Invalid(f"the encoder's tokenizer.json cannot be read: {str(error)[:200]}") from None
-    tokenizer.enable_truncation(max_tokens)
+    own = (tokenizer.truncation or {}).get("max_length", MAX_TOKENS)
+    tokenizer.enable_truncation(own if max_tokens is None else max_tokens)
     padding = tokenizer.padding or {}
     tokenizer.enable_padding(pad_id=padding.get("pad_id", 0), pad_token=padding.get("pad_token", "[PAD]"))
     return tokenizer

@@ -75,6 +75,51 @@ def test_long_texts_are_cut_to_the_encoders_length(text_encoder: Path) -> None:
     np.testing.assert_allclose(block.dense, [[1, 0, 0]], atol=1e-6)
 
 
+def test_without_a_setting_texts_are_cut_where_the_tokenizer_says(text_encoder: Path) -> None:
+    (text_encoder / "encoder.json").write_text("{}")
+    tokenizer = tokenizers.Tokenizer.from_file(str(text_encoder / "tokenizer.json"))
+    tokenizer.enable_truncation(3)
+    tokenizer.enable_padding(length=64)  # as published files have it: every text as long as the longest
+    tokenizer.save(str(text_encoder / "tokenizer.json"))
+    featurizer = make_featurizer("onnx-text", {"model": str(text_encoder)})
+
+    block = featurizer.transform(["cat cat cat dog dog", "dog"], featurizer.fit([]))
+
+    np.testing.assert_allclose(block.dense, [[1, 0, 0], [0, 1, 0]], atol=1e-6)
+
+
+@pytest.fixture
+def three_outputs(text_encoder: Path) -> Path:
+    """Ids as they came (n, t), the vector of the first token (n, 3), and all vectors (n, t, 3)."""
+    helper, kinds = onnx.helper, onnx.TensorProto
+    inputs = [helper.make_tensor_value_info(name, kinds.INT64, ["n", "t"]) for name in ("input_ids", "attention_mask")]
+    shapes = {"ids": ["n", "t"], "first": ["n", 3], "all": ["n", "t", 3]}
+    outputs = [helper.make_tensor_value_info(name, kinds.FLOAT, shape) for name, shape in shapes.items()]
+    numbers = {"table": VECTORS, "place": np.array(0, dtype=np.int64)}
+    constants = [onnx.numpy_helper.from_array(value, name) for name, value in numbers.items()]
+    nodes = [
+        helper.make_node("Cast", ["input_ids"], ["ids"], to=kinds.FLOAT),
+        helper.make_node("Gather", ["table", "input_ids"], ["all"]),
+        helper.make_node("Gather", ["all", "place"], ["first"], axis=1),
+    ]
+    write_network(text_encoder, nodes, inputs, outputs, constants)
+    return text_encoder
+
+
+def test_the_output_that_is_named_is_read_and_one_that_grows_with_the_text_is_refused(three_outputs: Path) -> None:
+    featurizer = make_featurizer("onnx-text", {"model": str(three_outputs)})
+
+    with pytest.raises(Invalid, match="grows with the text"):
+        featurizer.fit([])
+    for name, expected in (("first", [1, 0, 0]), ("all", [2**-0.5, 2**-0.5, 0])):
+        (three_outputs / "encoder.json").write_text(json.dumps({"output": name}))
+        block = featurizer.transform(["cat dog"], featurizer.fit([]))
+        np.testing.assert_allclose(block.dense, [expected], atol=1e-6)
+    (three_outputs / "encoder.json").write_text(json.dumps({"output": "last"}))
+    with pytest.raises(Invalid, match="no output 'last': it has ids, first, all"):
+        featurizer.fit([])
+
+
 def test_images_are_the_mean_of_the_last_map(image_encoder: Path) -> None:
     red, blue = image_encoder / "red.png", image_encoder / "blue.png"
     Image.new("RGB", (40, 20), (255, 0, 0)).save(red)
