@@ -108,6 +108,7 @@ def propose(
         modality=plan.modality,
         seed=plan.seed,
         size=plan.size,
+        labelled_probabilities=None if model is None or plan.given else model.probabilities(labelled.block),
         heads=heads_for(strategy, labelled, plan.multiple, plan.seed),
         over=over(shards, executor),
     )

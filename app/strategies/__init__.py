@@ -17,11 +17,22 @@ from app.strategies.base import (
     keyed_hash,
 )
 from app.strategies.parameters import check_parameters, described
+from app.strategies.pool.balance import ClassBalance, Falcun, Product, RareNeighbours
+from app.strategies.pool.clusters import Clue, DropQuery, KMeans, ProbCover, TypiClust
 from app.strategies.pool.committee import CommitteeDivergence, ConsensusEntropy, VariationRatio, VoteEntropy
 from app.strategies.pool.core_set import CoreSet, LightweightCoreSet
+from app.strategies.pool.density import (
+    Contrastive,
+    Discriminative,
+    GraphDensity,
+    InformationDensity,
+    RankedBatch,
+)
 from app.strategies.pool.gradients import Badge, ExpectedGradient
 from app.strategies.pool.herding import Coverage, UncertaintyHerding
 from app.strategies.pool.posterior import Bald, BatchBald, Epig, PowerBald
+from app.strategies.pool.reduction import ExpectedError
+from app.strategies.pool.several import Cvirs, ExpectedLabelLoss, LabelCardinality, MeanDoubt
 from app.strategies.pool.uncertainty import Entropy, ExpectedCost, LeastConfident, Margin, Random
 
 OWN: tuple[type[Any], ...] = (
@@ -29,7 +40,11 @@ OWN: tuple[type[Any], ...] = (
     *(Coverage, UncertaintyHerding, CoreSet, LightweightCoreSet),
     *(VoteEntropy, VariationRatio, ConsensusEntropy, CommitteeDivergence),
     *(Bald, PowerBald, BatchBald, Epig),
-    *(ExpectedGradient, Badge),
+    *(ExpectedGradient, Badge, ExpectedError),
+    *(InformationDensity, GraphDensity, RankedBatch, Contrastive, Discriminative),
+    *(KMeans, TypiClust, ProbCover, Clue, DropQuery, Falcun),
+    *(ClassBalance, RareNeighbours, Product),
+    *(MeanDoubt, ExpectedLabelLoss, LabelCardinality, Cvirs),
 )
 POOL_STRATEGIES: Mapping[str, type[Any]] = entries("strategies", OWN)
 AUTO = "auto"

@@ -110,6 +110,7 @@ class Context:
     modality: str
     seed: int
     size: int = 0  # how many items the batch is to hold
+    labelled_probabilities: Floats | None = None  # (n, c) of our own learner
     heads: Heads | None = None  # where the strategy needs a committee or posterior draws
     over: Callable[[Callable[[int, Rows], Any]], list[Any]] = field(default=lambda _function: [], repr=False)
 
