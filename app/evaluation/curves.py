@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from app.core.arrays import Doubles
 
@@ -83,5 +83,5 @@ def _beats(mine: Sequence[float], other: Sequence[float]) -> bool:
     if differences.size < 2:
         return False
     error = float(differences.std(ddof=1)) / differences.size**0.5
-    critical = float(student.ppf(1 - LEVEL / 2, differences.size - 1))
+    critical = float(stdtrit(differences.size - 1, 1 - LEVEL / 2))
     return bool(differences.mean() > critical * error)

@@ -7,8 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
-from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.utils.extmath import randomized_svd
 
 from app.core.arrays import Floats, Indices
 from app.core.block import Block
@@ -73,6 +71,8 @@ class NGrams:
             projection = np.ones((max(columns.size, 1), 1), dtype=np.float32)
             columns = columns if columns.size else np.zeros(1, dtype=np.int64)
         else:
+            from sklearn.utils.extmath import randomized_svd  # a second to import: a web process never needs it
+
             _, _, right = randomized_svd(some, rank, random_state=SEED)
             projection = right.T.astype(np.float32)
         return NGramState(idf, columns.astype(np.int64), np.ascontiguousarray(projection))
@@ -93,7 +93,7 @@ class NGrams:
         with np.load(path, allow_pickle=False) as arrays:
             return NGramState(arrays["idf"], arrays["columns"], arrays["projection"])
 
-    def words(self) -> HashingVectorizer:
+    def words(self) -> Any:
         """How texts become counts of words and pairs of words: scikit-learn's own, to be taken away with a learner."""
         return _hashing("word", (1, 2), self.bits, r"(?u)\b\w+\b|[?!$€£%]")
 
@@ -105,7 +105,9 @@ class NGrams:
         return csr_matrix(hstack([words, _hashing("char_wb", (3, 4), self.bits, None).transform(texts)]))
 
 
-def _hashing(analyzer: str, span: tuple[int, int], bits: int, pattern: str | None) -> HashingVectorizer:
+def _hashing(analyzer: str, span: tuple[int, int], bits: int, pattern: str | None) -> Any:
+    from sklearn.feature_extraction.text import HashingVectorizer  # as above
+
     return HashingVectorizer(
         analyzer=analyzer,
         ngram_range=span,

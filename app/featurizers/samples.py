@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from scipy.signal import resample_poly
 
 from app.core.arrays import Floats
 
@@ -21,10 +20,16 @@ def read_samples(path: Any, rate: int, longest: float) -> Floats | None:
         with open(path, "rb") as file, soundfile.SoundFile(file) as sound:
             own, mixed = sound.samplerate, _mixed(sound, int(longest * sound.samplerate))
         shared = gcd(own, rate)
-        even = mixed if own == rate else resample_poly(mixed, rate // shared, own // shared)
+        even = mixed if own == rate else _resampled(mixed, rate // shared, own // shared)
     except BROKEN:
         return None
     return np.asarray(np.nan_to_num(even), dtype=np.float32) if len(even) else None
+
+
+def _resampled(samples: Floats, up: int, down: int) -> Floats:
+    from scipy.signal import resample_poly  # half a second to import, for those who hear sounds of another rate
+
+    return np.asarray(resample_poly(samples, up, down))
 
 
 def _mixed(sound: soundfile.SoundFile, most: int) -> Floats:

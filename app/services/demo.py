@@ -17,7 +17,6 @@ from uuid import uuid4
 
 import numpy as np
 from PIL import Image
-from sklearn.datasets import load_digits
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
@@ -70,6 +69,12 @@ GUIDELINES = """Which digit did the person write?
 """
 
 
+def _digits() -> Any:
+    from sklearn.datasets import load_digits  # a second to import, and most places have no demo
+
+    return load_digits()
+
+
 def ensure_demo(db: Database, settings: Settings) -> tuple[int, int]:
     """The demo's project and the visitor who manages it, made when they are not there; (project id, user id).
 
@@ -79,7 +84,7 @@ def ensure_demo(db: Database, settings: Settings) -> tuple[int, int]:
         found = _existing(session)
     if found is not None:
         return found
-    digits = load_digits()
+    digits = _digits()
     pictures = [_png(pixels) for pixels in digits.images]
     with db.write() as session:
         found = _existing(session)
@@ -213,7 +218,7 @@ def _field(running: Running) -> race.Field:
     if features is None:
         raise JobFailed("the pictures have no features yet")
     # The simulated annotators know the truth from scikit-learn; the project's rows hold the pictures only.
-    digits = load_digits().target
+    digits = _digits().target
     known = {row.id: (int(digits[_number(row.key)]), row.split == "audit") for row in items if _ours(row.key)}
     parts = [shard.load() for shard in features.opened()]
     rows = Rows(np.concatenate([part.ids for part in parts]), Block.concatenate([part.block for part in parts]))

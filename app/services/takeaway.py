@@ -14,11 +14,6 @@ from typing import Any
 
 import joblib
 import numpy as np
-from sklearn.feature_extraction.text import TfidfTransformer
-from sklearn.linear_model import LogisticRegression
-from sklearn.multiclass import OneVsRestClassifier
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import LabelBinarizer
 
 from app.core.arrays import AnyArray
 from app.core.errors import Conflict, Invalid
@@ -129,43 +124,22 @@ def _sklearn(head: Head, classes: list[str]) -> tuple[str, bytes, dict[str, Any]
         full = np.zeros((head.model.width, len(classes)), dtype=np.float32)
         full[head.model.columns] = weights
         weights = full
-    estimator = _several(weights, bias, classes) if head.model.multiple else _one(weights, bias, classes)
+    from app.learners import estimators  # brings scikit-learn: a second that only whoever asks for the file waits
+
+    estimator = (estimators.several_of if head.model.multiple else estimators.one_of)(weights, bias, classes)
     whole = _from_texts(head, estimator)
     out = io.BytesIO()
     joblib.dump(whole or estimator, out, compress=3)
     return "learner.joblib", out.getvalue(), {"input": "texts" if whole else "features", "output": "predict_proba"}
 
 
-def _one(weights: AnyArray, bias: AnyArray, classes: list[str]) -> LogisticRegression:
-    """Softmax over the classes; two of them are one difference, as scikit-learn keeps it."""
-    if len(classes) == 2:
-        return _fitted(weights[:, 1:] - weights[:, :1], bias[1:] - bias[:1], np.array(classes))
-    return _fitted(weights, bias, np.array(classes))
-
-
-def _several(weights: AnyArray, bias: AnyArray, classes: list[str]) -> OneVsRestClassifier:
-    """A sigmoid a class."""
-    made = OneVsRestClassifier(LogisticRegression())
-    parts = range(len(classes))
-    made.estimators_ = [_fitted(weights[:, i : i + 1], bias[i : i + 1], np.array([0, 1])) for i in parts]
-    made.label_binarizer_ = LabelBinarizer(sparse_output=True)
-    made.label_binarizer_.classes_ = made.classes_ = np.array(classes)
-    made.label_binarizer_.y_type_, made.label_binarizer_.sparse_input_ = "multilabel-indicator", False
-    return made
-
-
-def _fitted(weights: AnyArray, bias: AnyArray, classes: AnyArray) -> LogisticRegression:
-    made = LogisticRegression()
-    made.classes_, made.n_features_in_ = classes, weights.shape[0]
-    made.coef_, made.intercept_ = weights.T.astype(np.float64), bias.astype(np.float64)
-    made.n_iter_ = np.zeros(1, dtype=np.int32)
-    return made
-
-
-def _from_texts(head: Head, estimator: Any) -> Pipeline | None:
+def _from_texts(head: Head, estimator: Any) -> Any:
     """The whole way from texts; characters would be a second branch, and are left to the features."""
     if not isinstance(head.featurizer, NGrams) or head.featurizer.characters or head.model.columns is None:
         return None
+    from sklearn.feature_extraction.text import TfidfTransformer
+    from sklearn.pipeline import make_pipeline
+
     weighting = TfidfTransformer(sublinear_tf=True)
     weighting.idf_ = head.state.idf.astype(np.float64)
     return make_pipeline(head.featurizer.words(), weighting, estimator)
