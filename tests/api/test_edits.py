@@ -126,26 +126,26 @@ def test_more_than_may_be_changed_is_refused_with_the_way_on(
     assert boss.get(f"/projects/{project}/items/count?metadata.source=web").json() == {"count": 3, "more": True}
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        {"set": {"state": "excluded"}},
-        {"filter": "q=web", "keys": ["w0"], "set": {"state": "excluded"}},
-        {"filter": "q=web", "set": {}},
-        {"filter": "q=web", "set": {"metadata": {}}},
-        {"filter": "q=web", "set": {"state": "deleted"}},
-        {"filter": "q=web", "set": {"key": "x"}},
-        {"filter": "colour=red", "set": {"state": "excluded"}},
-        {"filter": "q=nowhere", "set": {"state": "excluded"}},
-        {"keys": ["nobody"], "set": {"priority": 1}},
-    ],
-)
-def test_what_cannot_be_meant_is_refused(api: Api, boss: Speaker, project: int, body: dict[str, Any]) -> None:
+NOT_MEANT = [
+    {"set": {"state": "excluded"}},
+    {"filter": "q=web", "keys": ["w0"], "set": {"state": "excluded"}},
+    {"filter": "q=web", "set": {}},
+    {"filter": "q=web", "set": {"metadata": {}}},
+    {"filter": "q=web", "set": {"state": "deleted"}},
+    {"filter": "q=web", "set": {"key": "x"}},
+    {"filter": "colour=red", "set": {"state": "excluded"}},
+    {"filter": "q=nowhere", "set": {"state": "excluded"}},
+    {"keys": ["nobody"], "set": {"priority": 1}},
+]
+
+
+def test_what_cannot_be_meant_is_refused(api: Api, boss: Speaker, project: int) -> None:
     before = stored(api)
 
-    refused = boss.post(f"/projects/{project}/items/bulk", json=body)
+    for body in NOT_MEANT:
+        refused = boss.post(f"/projects/{project}/items/bulk", json=body)
+        assert refused.status_code == 422, (body, refused.text)
 
-    assert refused.status_code == 422, refused.text
     api.run_jobs()
     assert stored(api) == before
 

@@ -1,48 +1,25 @@
 """Bad days of the worker: killed, doubled, failing."""
 
-import os
 import signal
-import subprocess
-import sys
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import select, text
 
 from app.core.settings import Settings
-from app.db import Job, QueueEntry, Round, Serving
+from app.db import Database, Job, QueueEntry, Round, Serving
 from app.db.migrate import current, differences, migrate
-from app.services import jobs, turn
-from tests import databases
+from app.services import jobs, opening, turn
+from app.worker import WorkerProcess
+from tests import databases, forks
 from tests.api.test_loop import pets
 from tests.conftest import Api
 
-SLOW_WORKER = """
-import sys, time
-from pathlib import Path
-from pydantic import SecretStr
-from app.core.settings import Settings
-from app.db import Database
-from app.services import opening, turn
-from app.worker import WorkerProcess
-data, url, where = sys.argv[1:4]
-def stop_at(name, function):
-    def slow(*args, **more):
-        if name == where:
-            print("here", flush=True)
-            time.sleep(60)
-        result = function(*args, **more)
-        if name + "-done" == where:
-            print("here", flush=True)
-            time.sleep(60)
-        return result
-    return slow
-for name in ("_load", "_think", "_publish", "_evaluate", "_save_model", "open_round"):
-    room = opening if name == "open_round" else turn
-    setattr(room, name, stop_at(name, getattr(room, name)))
-settings = Settings(data=Path(data), _env_file=None)
-WorkerProcess(settings, Database(url)).run_waiting()
-"""
 STEPS = [
     "_load",
     "open_round",
@@ -53,6 +30,32 @@ STEPS = [
     "_publish-done",
     "_evaluate",
 ]
+
+
+def slow_worker(data: Path, url: str, where: str, told: Connection) -> None:
+    """A worker that stops in one step of a round, for ever."""
+
+    def stop_at(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def slow(*args: Any, **more: Any) -> Any:
+            stop(name)
+            result = function(*args, **more)
+            stop(f"{name}-done")
+            return result
+
+        return slow
+
+    def stop(name: str) -> None:
+        if name == where:
+            told.send(name)
+            time.sleep(60)
+
+    for name in ("_load", "_think", "_publish", "_evaluate", "_save_model", "open_round"):
+        room = opening if name == "open_round" else turn
+        setattr(room, name, stop_at(name, getattr(room, name)))
+    worker = WorkerProcess(Settings(data=data, _env_file=None), Database(url))
+    while True:  # a round that is due waits as long as the one before it took
+        worker.run_waiting()
+        time.sleep(0.02)
 
 
 def answer_some(boss, project: int, count: int = 20) -> None:
@@ -71,16 +74,11 @@ def test_a_worker_killed_in_any_step_leaves_a_whole_order_and_the_round_is_run_a
     api.run_jobs()
     answer_some(boss, project)
     url = api.db.url.render_as_string(hide_password=False)
-    process = subprocess.Popen(
-        [sys.executable, "-c", SLOW_WORKER, str(api.settings.data), url, where],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.getcwd()},
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"here\n"
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    worker, heard = forks.started(slow_worker, api.settings.data, url, where)
+    assert heard.recv() == where
+    worker.kill()
+    worker.join()
+    assert worker.exitcode == -signal.SIGKILL
 
     served = boss.post(f"/projects/{project}/leases", json={"count": 3}).json()
     assert served["state"] == "serving"
