@@ -6,6 +6,7 @@ export class Refusal extends Error {
     readonly kind: string,
     detail: string,
     readonly fields: Record<string, unknown> = {},
+    readonly more: Record<string, unknown> = {}, // the whole answer
   ) {
     super(detail);
   }
@@ -70,7 +71,7 @@ async function reached(path: string, init: RequestInit): Promise<Response> {
 function refusal(status: number, value: unknown): Refusal {
   const said = (value ?? {}) as { error?: string; detail?: string; fields?: Record<string, unknown> };
   const detail = said.detail ?? `The server refused this (${status}).`;
-  return new Refusal(status, said.error ?? "Refused", detail, said.fields ?? {});
+  return new Refusal(status, said.error ?? "Refused", detail, said.fields ?? {}, said as Record<string, unknown>);
 }
 
 const isJson = (response: Response): boolean => (response.headers.get("content-type") ?? "").includes("json");

@@ -1,10 +1,13 @@
 // One item, opened: its content, what was answered and by whom, what the model thinks, the notes on it; and what a
 // manager may do about it. A correction is a new version; nothing that was answered is ever lost.
 import { html, nothing, type TemplateResult } from "lit";
+import type { Value } from "../editors/part";
 import { call, message, send } from "./http";
 import { type Answer, type ItemRow, labelChips, modelSays } from "./item-rows";
 import { itemView } from "./item-view";
-import type { ClassView, LabelView } from "./serving";
+import { LabelEditor, type Task } from "./label-editor";
+import type { ClassView } from "./serving";
+import { moment, type VersionView, versionList } from "./versions";
 
 interface Note {
   id: number;
@@ -17,14 +20,15 @@ interface Note {
 
 interface Details extends ItemRow {
   flags: Note[];
+  versions: VersionView[];
 }
 
 const STUCK = 3; // people who skipped it: nobody is asked any more
 
 export interface Rights {
   manager: boolean;
-  multiple: boolean;
   classes: ClassView[];
+  task: Task;
 }
 
 export class ItemDialog {
@@ -32,6 +36,7 @@ export class ItemDialog {
   private etag = "";
   private fault = "";
   private said = "";
+  private readonly editor: LabelEditor;
 
   /** `changed` draws the page; `stored` hears of an item that is not what it was; `step` opens a neighbour. */
   constructor(
@@ -39,10 +44,13 @@ export class ItemDialog {
     private readonly changed: () => void,
     private readonly stored: (item: ItemRow) => void,
     private readonly step: (from: number, by: number) => void,
-  ) {}
+  ) {
+    this.editor = new LabelEditor(rights.task, changed);
+  }
 
   async open(id: number): Promise<void> {
     this.fault = this.said = "";
+    if (this.editor.open) this.editor.close();
     await this.work(async () => this.take(await send("GET", `/api/v1/items/${id}`)), "");
     const dialog = document.querySelector<HTMLDialogElement>("dialog.item");
     if (dialog && !dialog.open) dialog.showModal();
@@ -50,7 +58,7 @@ export class ItemDialog {
 
   view(): TemplateResult {
     const { item } = this;
-    return html`<dialog class="item" aria-label="Item" @close=${() => this.close()} @keydown=${(event: KeyboardEvent) => this.onKey(event)}>
+    return html`<dialog class="item" aria-label="Item" @close=${() => this.close()} @cancel=${(event: Event) => this.editor.open && event.preventDefault()} @keydown=${(event: KeyboardEvent) => this.onKey(event)}>
       <article>${item ? this.content(item) : html`<p class="wrong">${this.fault}</p>`}
         <footer><button type="button" @click=${() => this.close()}>Close</button>
           ${
@@ -70,6 +78,8 @@ export class ItemDialog {
       ${this.fault ? html`<p role="alert" class="wrong">${this.fault}</p>` : nothing}<p role="status">${this.said}</p>
       <h3>Answers</h3>
       ${item.answers.length ? html`<ul class="plain answers-given">${item.answers.map((answer) => this.answer(answer))}</ul>` : html`<p class="quiet">None yet.</p>`}
+      ${this.rights.manager && !this.editor.open ? html`<p><button type="button" class="secondary" @click=${() => this.decide(item)}>Say what it is <kbd>C</kbd></button></p>` : nothing}
+      ${this.editor.view()} ${versionList(item.versions)}
       ${item.predicted ? html`<h3>The model</h3><p>${modelSays(item.predicted)}</p>` : nothing}
       ${item.flags.length ? html`<h3>Notes</h3><ul class="plain">${item.flags.map((note) => this.note(note))}</ul>` : nothing}
       ${metadata.length ? html`<h3>Metadata</h3><dl class="facts">${metadata.map(([name, value]) => html`<dt class="long">${name}</dt><dd class="long" dir="auto">${written(value)}</dd>`)}</dl>` : nothing}
@@ -77,7 +87,7 @@ export class ItemDialog {
   }
 
   private answer(answer: Answer): TemplateResult {
-    const when = answer.created_at.slice(0, 16).replace("T", " ");
+    const who = answer.annotator ?? "unknown";
     const facts = [
       answer.origin === "human" ? `${answer.seconds_spent.toFixed(1)} s` : answer.origin,
       answer.round === null ? "" : `round ${answer.round}`,
@@ -86,18 +96,37 @@ export class ItemDialog {
       answer.late ? "late" : "",
     ].filter(Boolean);
     return html`<li>${labelChips(answer.label, this.rights.classes)}
-      <span class="quiet">${answer.annotator ?? "unknown"}, <time datetime=${answer.created_at}>${when}</time>, ${facts.join(", ")}</span>
-      ${this.rights.multiple ? nothing : this.correction(answer)}</li>`;
+      <span class="quiet">${answer.annotator ?? "unknown"}, ${moment(answer.created_at)}, ${facts.join(", ")}</span>
+      <span class="answer-actions"><button type="button" class="quiet-button" aria-label="Correct the answer of ${who}" @click=${() => this.askAgain(answer)}>Correct</button>
+        <button type="button" class="quiet-button" aria-label="Take back the answer of ${who}" @click=${() => this.retract(answer)}>Take back</button></span></li>`;
   }
 
-  private correction(answer: Answer): TemplateResult {
-    const choose = (event: Event): void => {
-      const name = (event.target as HTMLSelectElement).value;
-      if (name) void this.correct(answer, { class: name });
-    };
-    const others = this.rights.classes.filter((each) => !each.retired && each.name !== answer.label.class);
-    return html`<select aria-label=${`Correct the answer of ${answer.annotator ?? "unknown"}`} @change=${choose}>
-      <option value="">Correct to …</option>${others.map(({ name }) => html`<option value=${name}>${name}</option>`)}</select>`;
+  private askAgain(answer: Answer): void {
+    this.editor.ask(
+      `Correct the answer of ${answer.annotator ?? "unknown"}`,
+      this.item,
+      answer.label,
+      true,
+      (label) => void this.correct(answer, label),
+    );
+  }
+
+  /** A manager's own word, which wins over every answer. */
+  private decide(item: Details): void {
+    const own = item.label ?? item.answers.at(-1)?.label ?? null;
+    this.editor.ask("Say what it is", item, own, true, (label, words) => {
+      void this.work(async () => {
+        this.take(await send("PUT", `/api/v1/items/${item.id}/label`, { body: { label } }));
+      }, `You have said: ${words}. It wins over the other answers.`);
+    });
+  }
+
+  private retract(answer: Answer): Promise<void> {
+    const headers = { "If-Match": `"${answer.version}"` };
+    return this.work(async () => {
+      await call("DELETE", `/annotations/${answer.id}`, { headers });
+      await this.reread();
+    }, "Taken back: its versions are kept.");
   }
 
   private note(note: Note): TemplateResult {
@@ -130,7 +159,7 @@ export class ItemDialog {
       ${item.answered ? nothing : html`<button type="button" class="secondary" @click=${() => this.change({ priority: first ? 0 : 1 }, first ? "It waits for its turn." : "It is asked about first.")}>${first ? "No longer first" : "Ask about it first"}</button>`}</p>`;
   }
 
-  private correct(answer: Answer, label: LabelView): Promise<void> {
+  private correct(answer: Answer, label: Value): Promise<void> {
     const headers = { "If-Match": `"${answer.version}"` };
     return this.work(async () => {
       await call("PUT", `/annotations/${answer.id}`, { body: { label }, headers });
@@ -187,12 +216,20 @@ export class ItemDialog {
   }
 
   private onKey(event: KeyboardEvent): void {
-    const typing = (event.target as HTMLElement).matches("select, input, textarea, .shown");
+    if (this.editor.key(event)) return;
+    const target = event.target as HTMLElement;
+    if (this.editor.open || !this.item || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (target.matches("select, input, textarea")) return;
     const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (by && this.item && !typing && !event.repeat) this.step(this.item.id, by);
+    if (event.key.toLowerCase() === "c" && this.rights.manager) this.decide(this.item);
+    else if (by && !target.matches(".shown"))
+      this.step(this.item.id, by); // there they scroll
+    else return;
+    event.preventDefault();
   }
 
   private close(): void {
+    if (this.editor.open) this.editor.close();
     document.querySelector<HTMLDialogElement>("dialog.item")?.close();
     this.item = null;
     this.changed();

@@ -34,6 +34,8 @@ export interface ItemRow extends ItemView {
   skips: number;
   predicted: Predicted | null;
   answers: Answer[];
+  label: LabelView | null; // that an export gives it
+  disputed: boolean;
 }
 
 const TEXT_SHOWN = 240;
@@ -54,7 +56,7 @@ export function itemRows(
       item,
       place,
     ) => html`<li class=${item.state}>${box ? box(place) : nothing}<button type="button" class="open" @click=${() => open(item)}>
-      ${picture(item) ?? html`<span class="text few-lines long" dir="auto">${words(item)}</span>`}</button>
+      ${picture(item) ?? html`<span class="text few-lines long" dir="auto">${briefly(item)}</span>`}</button>
       <span class="said">${item.answers.length ? item.answers.map((answer) => labelChips(answer.label, classes)) : nothing}
         ${item.predicted && !item.answers.length ? html`<span class="quiet">${modelSays(item.predicted)}</span>` : nothing}
         ${item.state === "open" ? nothing : html`<span class="quiet">${item.state}</span>`}</span></li>`,
@@ -66,7 +68,8 @@ function picture(item: ItemRow): TemplateResult | undefined {
   return shown && thumbnail(shown, item.key);
 }
 
-function words(item: ItemRow): string {
+/** An item in a few words, for lists. */
+export function briefly(item: ItemView): string {
   const columns = Object.entries(item.row ?? {})
     .slice(0, COLUMNS_SHOWN)
     .map(([name, value]) => `${name}: ${value === null || value === "" ? "–" : value}`);

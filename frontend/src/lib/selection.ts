@@ -1,8 +1,10 @@
 // Which items are chosen, and what is done with all of them at once: a job does it, and can be taken back.
 import { html, nothing, type TemplateResult } from "lit";
+import type { Value } from "../editors/part";
 import { count } from "./figures";
-import { call, message } from "./http";
+import { call, message, Refusal } from "./http";
 import type { ItemRow } from "./item-rows";
+import { LabelEditor, type Task } from "./label-editor";
 
 const MOST = 10_000; // items of one change
 const ACTIONS: [string, Record<string, unknown>, string][] = [
@@ -27,7 +29,17 @@ interface Job {
   result: { changed?: number; unchanged?: number; restored?: number; left?: number; left_keys?: string[] } | null;
 }
 
+/** What is asked before answers are overridden. */
+interface Doubt {
+  answered: number;
+  items: number;
+  words: string;
+  go: (existing: string) => void;
+}
+
 export class Selection {
+  private readonly editor: LabelEditor;
+  private doubt: Doubt | null = null;
   private keys = new Set<string>();
   private last = -1;
   private whole: number | null = null; // all that fit the filter, so many
@@ -38,10 +50,12 @@ export class Selection {
 
   /** `changed` draws the page; `done` reads the items again after they were changed. */
   constructor(
-    private readonly project: number,
+    private readonly task: Task,
     private readonly changed: () => void,
     private readonly done: () => void,
-  ) {}
+  ) {
+    this.editor = new LabelEditor(task, changed);
+  }
 
   clear(): void {
     this.keys.clear();
@@ -91,12 +105,14 @@ export class Selection {
   private actions(filter: string): TemplateResult {
     const act = (event: Event): void => {
       const box = event.target as HTMLSelectElement;
-      const found = ACTIONS[Number(box.value)];
+      const chosen = box.value;
+      const found = ACTIONS[Number(chosen)];
       box.value = "";
-      if (found) void this.change(filter, found[1], found[2]);
+      if (chosen === "label") this.askLabel(filter);
+      else if (found) void this.change(filter, found[1], found[2]);
     };
     return html`<select aria-label="Do with the chosen items" ?disabled=${this.busy} @change=${act}>
-        <option value="">Do with them …</option>${ACTIONS.map(([name], place) => html`<option value=${place}>${name}</option>`)}</select>
+        <option value="">Do with them …</option><option value="label">Label them as …</option>${ACTIONS.map(([name], place) => html`<option value=${place}>${name}</option>`)}</select>
       <form class="column" aria-label="Set a column of metadata" @submit=${(event: SubmitEvent) => this.setColumn(event, filter)}>
         <input name="name" required maxlength="200" placeholder="column" aria-label="Column of metadata">
         <input name="value" maxlength="1000" placeholder="value" aria-label="Its value">
@@ -120,17 +136,74 @@ export class Selection {
     return this.work(async () => {
       const found = await call<{ count: number; more: boolean }>(
         "GET",
-        `/projects/${this.project}/items/count?${filter}`,
+        `/projects/${this.task.project}/items/count?${filter}`,
       );
       if (found.more) throw new Error(`More than ${count(MOST)} items fit: narrow the filter to change them at once.`);
       this.whole = found.count;
     });
   }
 
-  private change(filter: string, set: Record<string, unknown>, done: string): Promise<void> {
+  /** The class, or whatever the question wants, for all that are chosen; asked in a dialog of its own. */
+  private askLabel(filter: string): void {
+    const chosen = count(this.whole ?? this.keys.size);
+    this.doubt = null;
+    this.editor.ask(`Label ${chosen} items as`, null, null, false, (label, words) => {
+      void this.label(filter, label, words, "refuse");
+    });
+    this.show();
+  }
+
+  private label(filter: string, label: Value, words: string, existing: string): Promise<void> {
+    document.querySelector<HTMLDialogElement>("dialog.label-many")?.close();
+    return this.change(filter, { label }, `labelled as ${words}`, existing, (doubt) => {
+      this.doubt = { ...doubt, words, go: (answer) => void this.label(filter, label, words, answer) };
+      this.show();
+    });
+  }
+
+  private show(): void {
+    const dialog = document.querySelector<HTMLDialogElement>("dialog.label-many");
+    if (dialog && !dialog.open) dialog.showModal();
+    dialog?.querySelector<HTMLElement>(".label-editor, footer button")?.focus();
+  }
+
+  private hide(): void {
+    this.doubt = null;
+    if (this.editor.open) this.editor.close();
+    document.querySelector<HTMLDialogElement>("dialog.label-many")?.close();
+    this.changed();
+  }
+
+  /** What is asked before items are labelled. */
+  dialog(): TemplateResult {
+    const { doubt } = this;
+    const key = (event: KeyboardEvent): void => {
+      if (event.key !== "Escape") this.editor.key(event);
+    };
+    return html`<dialog class="item label-many" aria-label="Label the chosen items" @close=${() => this.hide()} @keydown=${key}><article>
+      ${this.editor.view()} ${doubt ? this.question(doubt) : nothing}</article></dialog>`;
+  }
+
+  private question({ answered, items, words, go }: Doubt): TemplateResult {
+    const others = items - answered;
+    return html`<h3>${count(answered)} of the ${count(items)} items have answers already</h3>
+      <p>Your label, <strong class="long">${words}</strong>, would win over them. Nothing is lost, and it can be undone.</p>
+      <footer>${others ? html`<button type="button" @click=${() => go("keep")}>Label the other ${count(others)}</button>` : nothing}
+        <button type="button" class="secondary" @click=${() => go("override")}>Label all ${count(items)}</button>
+        <button type="button" class="secondary" @click=${() => this.hide()}>Cancel</button></footer>`;
+  }
+
+  private change(
+    filter: string,
+    set: Record<string, unknown>,
+    done: string,
+    existing = "refuse",
+    doubted?: (doubt: { answered: number; items: number }) => void,
+  ): Promise<void> {
     const which = this.whole === null ? { keys: [...this.keys] } : { filter };
     return this.work(async () => {
-      const started = await call<Started>("POST", `/projects/${this.project}/items/bulk`, { body: { ...which, set } });
+      const started = await this.start({ ...which, set, existing }, doubted);
+      if (!started) return;
       const { result } = await this.until(started.job.id);
       const same = result?.unchanged ? `; ${count(result.unchanged)} stayed as they were` : "";
       this.said = `${count(result?.changed ?? 0)} items ${done}${same}.`;
@@ -140,11 +213,26 @@ export class Selection {
     });
   }
 
+  /** Begin a change; null where it is first to be asked what becomes of the items that have answers. */
+  private async start(
+    body: Record<string, unknown>,
+    doubted?: (doubt: { answered: number; items: number }) => void,
+  ): Promise<Started | null> {
+    try {
+      return await call<Started>("POST", `/projects/${this.task.project}/items/bulk`, { body });
+    } catch (error) {
+      const { answered, items } = error instanceof Refusal ? (error.more as Record<string, number>) : {};
+      if (!doubted || answered === undefined || items === undefined) throw error;
+      doubted({ answered, items });
+      return null;
+    }
+  }
+
   private undo(): Promise<void> {
     const body = { undo_token: this.token };
     this.token = "";
     return this.work(async () => {
-      const started = await call<Started>("POST", `/projects/${this.project}/items/bulk/undo`, { body });
+      const started = await call<Started>("POST", `/projects/${this.task.project}/items/bulk/undo`, { body });
       const { result } = await this.until(started.job.id);
       const names = result?.left_keys?.length ? ` (${result.left_keys.join(", ")})` : "";
       const left = result?.left ? ` ${count(result.left)} were changed meanwhile and left as they are${names}.` : "";

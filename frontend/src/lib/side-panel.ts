@@ -13,6 +13,7 @@ export interface Side {
   why: () => TemplateResult;
   given: Given[];
   notes: Note[];
+  all: string; // the address of all own answers
   goBack: (place: number) => void;
   close: () => void;
 }
@@ -27,15 +28,17 @@ export function sidePanel(side: Side): TemplateResult {
     ${content()}</aside>`;
 }
 
-function lastAnswers({ given, goBack }: Side): TemplateResult {
+function lastAnswers({ given, goBack, all }: Side): TemplateResult {
   const last = given
     .map((each, place) => ({ each, place }))
     .slice(-LAST)
     .reverse();
   return last.length
     ? html`<ol class="last">${last.map(({ each, place }) => answered(each, () => goBack(place)))}</ol>
-      <p class="quiet">Choose one to take its answer back and answer again.</p>`
-    : html`<p class="quiet">Your answers appear here; choose one to go back to it.</p>`;
+      <p class="quiet">Choose one to take its answer back and answer again.</p>
+      <p><a href=${all}>All my answers</a></p>`
+    : html`<p class="quiet">Your answers appear here; choose one to go back to it.</p>
+      <p><a href=${all}>All my answers</a></p>`;
 }
 
 function ownNotes(notes: Note[]): TemplateResult | typeof nothing {

@@ -137,6 +137,7 @@ class AnnotatePage {
       why: () => this.why.view(lease),
       given: this.history.given,
       notes: this.notes,
+      all: `/projects/${this.config.project.slug}/my-answers`,
       goBack: (place) => void this.undo(place),
       close: () => this.close(),
     });

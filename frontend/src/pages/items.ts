@@ -1,5 +1,7 @@
 // The items of a project. The address holds the filter, word for word that of REST: it can be linked to and kept.
+
 import { html, nothing, render, type TemplateResult } from "lit";
+import type { QuestionView } from "../editors/part";
 import { count } from "../lib/figures";
 import { Filter } from "../lib/filter";
 import { call, message, pageData } from "../lib/http";
@@ -11,6 +13,8 @@ import type { ClassView } from "../lib/serving";
 interface Config {
   project: { id: number; slug: string; modality: string; multiple: boolean; manager: boolean };
   classes: ClassView[];
+  form: boolean;
+  questions: QuestionView[];
 }
 
 interface Page {
@@ -19,7 +23,8 @@ interface Page {
   search: { indexed: number; waiting: number } | null; // while the full-text index lacks items
 }
 
-const { project, classes } = pageData<Config>();
+const { project, classes, form: isForm, questions } = pageData<Config>();
+const task = { project: project.id, form: isForm, questions };
 const root = document.getElementById("items") as HTMLElement;
 const PAGE = 50;
 const STATUS: [string, string][] = [
@@ -52,9 +57,9 @@ let busy = false;
 let fault = "";
 let asked = 0; // answers to an older question are dropped
 
-const dialog = new ItemDialog({ manager: project.manager, multiple: project.multiple, classes }, draw, stored, step);
+const dialog = new ItemDialog({ manager: project.manager, classes, task }, draw, stored, step);
 
-const selection = new Selection(project.id, draw, () => void load());
+const selection = new Selection(task, draw, () => void load());
 
 async function load(more = false): Promise<void> {
   const mine = ++asked;
@@ -102,7 +107,7 @@ function step(from: number, by: number): void {
 }
 
 function draw(): void {
-  render(html`${form()} ${list()} ${dialog.view()}`, root);
+  render(html`${form()} ${list()} ${dialog.view()} ${selection.dialog()}`, root);
 }
 
 function form(): TemplateResult {
