@@ -89,14 +89,14 @@ export class ItemDialog {
   private answer(answer: Answer): TemplateResult {
     const who = answer.annotator ?? "unknown";
     const facts = [
-      answer.origin === "human" ? `${answer.seconds_spent.toFixed(1)} s` : answer.origin,
+      answer.origin === "human" ? (answer.seconds_spent ? `${answer.seconds_spent.toFixed(1)} s` : "") : answer.origin,
       answer.round === null ? "" : `round ${answer.round}`,
       answer.version > 1 ? `version ${answer.version}` : "",
       answer.counted ? "" : "not counted",
       answer.late ? "late" : "",
     ].filter(Boolean);
     return html`<li>${labelChips(answer.label, this.rights.classes)}
-      <span class="quiet">${answer.annotator ?? "unknown"}, ${moment(answer.created_at)}, ${facts.join(", ")}</span>
+      <span class="quiet">${answer.annotator ?? "unknown"}, ${moment(answer.created_at)}${facts.map((fact) => `, ${fact}`)}</span>
       <span class="answer-actions"><button type="button" class="quiet-button" aria-label="Correct the answer of ${who}" @click=${() => this.askAgain(answer)}>Correct</button>
         <button type="button" class="quiet-button" aria-label="Take back the answer of ${who}" @click=${() => this.retract(answer)}>Take back</button></span></li>`;
   }

@@ -17,6 +17,7 @@ export interface Task {
 export class LabelEditor {
   private sheet: Sheet | null = null;
   private title = "";
+  private left: () => void = () => {}; // hears that it stays as it is
   private readonly keymap: Keymap;
 
   /** `changed` draws the page. */
@@ -38,7 +39,9 @@ export class LabelEditor {
     label: LabelView | null,
     instant: boolean,
     give: (label: Value, words: string) => void,
+    left: () => void = () => {},
   ): void {
+    this.left = left;
     const answer = (value: Value, words: string): void => {
       this.close();
       give(value, words);
@@ -62,17 +65,22 @@ export class LabelEditor {
     this.changed();
   }
 
+  private leave(): void {
+    this.close();
+    this.left();
+  }
+
   view(): TemplateResult | typeof nothing {
     if (!this.sheet) return nothing;
     return html`<section class="label-editor annotating" aria-label=${this.title} tabindex="-1"><h3>${this.title}</h3>
       ${this.sheet.view()}
-      <button type="button" class="quiet-button" @click=${() => this.close()}>Leave it as it is <kbd>Esc</kbd></button></section>`;
+      <button type="button" class="quiet-button" @click=${() => this.leave()}>Leave it as it is <kbd>Esc</kbd></button></section>`;
   }
 
   /** Take a key that means something here; whether it did. */
   key(event: KeyboardEvent): boolean {
     if (!this.sheet) return false;
-    if (event.key === "Escape") this.close();
+    if (event.key === "Escape") this.leave();
     else if (!this.typed(event, this.sheet)) return false;
     event.preventDefault();
     return true;

@@ -92,11 +92,15 @@ export class Selection {
   view(items: ItemRow[], filter: string, more: boolean): TemplateResult {
     const chosen = this.whole ?? this.keys.size;
     const all = items.length > 0 && items.every(({ key }) => this.keys.has(key));
-    return html`<div class="choosing">
+    return html`${
+      items.length
+        ? html`<div class="choosing">
       <label><input type="checkbox" .checked=${this.whole !== null || all} .indeterminate=${chosen > 0 && !all && this.whole === null}
         @click=${() => this.everyShown(items, !(all || this.whole !== null))}> ${chosen ? `${count(chosen)} chosen` : "Choose all shown"}</label>
       ${all && more && filter && this.whole === null ? html`<button type="button" class="quiet-button" @click=${() => this.everyOne(filter)}>Choose all that fit</button>` : nothing}
-      ${chosen ? this.actions(filter) : nothing}</div>
+      ${chosen ? this.actions(filter) : nothing}</div>`
+        : nothing
+    }
       <p class="done" role="status" aria-label="Change" aria-busy=${this.busy}>${this.said}
         ${this.token && !this.busy ? html`<button type="button" class="secondary" @click=${() => this.undo()}>Undo</button>` : nothing}</p>
       ${this.fault ? html`<p role="alert" class="wrong">${this.fault}</p>` : nothing}`;
@@ -147,9 +151,16 @@ export class Selection {
   private askLabel(filter: string): void {
     const chosen = count(this.whole ?? this.keys.size);
     this.doubt = null;
-    this.editor.ask(`Label ${chosen} items as`, null, null, false, (label, words) => {
-      void this.label(filter, label, words, "refuse");
-    });
+    this.editor.ask(
+      `Label ${chosen} items as`,
+      null,
+      null,
+      false,
+      (label, words) => {
+        void this.label(filter, label, words, "refuse");
+      },
+      () => this.hide(),
+    );
     this.show();
   }
 
@@ -186,7 +197,12 @@ export class Selection {
 
   private question({ answered, items, words, go }: Doubt): TemplateResult {
     const others = items - answered;
-    return html`<h3>${count(answered)} of the ${count(items)} items have answers already</h3>
+    const which = others
+      ? `${count(answered)} of the ${count(items)} items have`
+      : answered === 1
+        ? "The item has"
+        : `All ${count(answered)} items have`;
+    return html`<h3>${which} answers already</h3>
       <p>Your label, <strong class="long">${words}</strong>, would win over them. Nothing is lost, and it can be undone.</p>
       <footer>${others ? html`<button type="button" @click=${() => go("keep")}>Label the other ${count(others)}</button>` : nothing}
         <button type="button" class="secondary" @click=${() => go("override")}>Label all ${count(items)}</button>
