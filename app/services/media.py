@@ -22,7 +22,8 @@ from app.services.access import Person, project_for
 
 PIECE = 1 << 20
 NAME_LIMIT = 500
-SHOWN: tuple[Any, ...] = (Media.id, Media.name, Media.sha256, Media.type, Media.width, Media.height, Media.seconds)
+KNOWN = ("width", "height", "seconds", "frames_per_second")  # of a file, where they are known
+SHOWN: tuple[Any, ...] = (Media.id, Media.name, Media.sha256, Media.type, *(getattr(Media, name) for name in KNOWN))
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def record(session: WriteSession, project_id: int, name: str, stored: StoredFile
 
 def payload(row: Media | Row[Any]) -> dict[str, object]:
     """What an item that shows this file holds."""
-    kept = {name: getattr(row, name) for name in ("width", "height", "seconds", "frames_per_second")}
+    kept = {name: getattr(row, name) for name in KNOWN}
     known = {key: value for key, value in kept.items() if value is not None}
     return {"media": row.id, "sha256": row.sha256, "name": row.name, **known}
 
