@@ -24,7 +24,7 @@ AUTO: Mapping[str, tuple[str, str]] = {
     "text": ("ngrams", "Word n-grams with a latent semantic space: the whole set needs no model file."),
     "image": ("descriptors", "Classical image descriptors: gradients, shape and colour, without a model file."),
     "audio": ("log-mel", "Mel spectra pooled over the clip and its parts: timbre and order, without a model file."),
-    "video": ("frames", "Pictures, their movement and the sound, pooled over the clip and its parts: no model file."),
+    "video": ("frames", "Pictures, movement and sound, pooled over the clip and its parts, without a model file."),
     "table": ("columns", "Typed columns with a kernel map, so that a linear model can bend."),
 }
 OUTGROWN = 10  # a set is fitted again when the pool is so many times the sample that it was fitted on

@@ -45,6 +45,11 @@ function item(content: CardContent): TemplateResult {
       ? html`<audio controls src=${content.picture}></audio>`
       : html`<p class="quiet">Drop a ZIP of sounds to hear one here.</p>`;
   }
+  if (content.modality === "video") {
+    return content.picture
+      ? html`<video src=${content.picture} preload="auto" muted playsinline></video>`
+      : html`<p class="quiet">Drop a ZIP of videos to see one here.</p>`;
+  }
   if (!content.row) return html`<p class="quiet">Drop a file or paste lines to see the first item here.</p>`;
   if (content.modality === "table") return columns(content.row, content.hidden);
   const letters = [...content.text];

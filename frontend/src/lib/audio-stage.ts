@@ -1,16 +1,15 @@
 // A clip of sound: its waveform, on which one points to hear a place, and a player for the keyboard.
+import { kbd, type Player, STEP_SECONDS, speedChoice, time } from "./player";
 import { recall, remember } from "./remembered";
 
-const STEP_SECONDS = 1;
-const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
 const WAVE_SIDE = 1024; // pixels
 
-export class AudioStage extends HTMLElement {
+export class AudioStage extends HTMLElement implements Player {
   private readonly sound = new Audio();
   private readonly place = document.createElement("input");
   private readonly button = document.createElement("button");
   private readonly clock = document.createElement("span");
-  private frame = 0;
+  private redraw = 0;
 
   connectedCallback(): void {
     const source = this.getAttribute("src") ?? "";
@@ -28,7 +27,7 @@ export class AudioStage extends HTMLElement {
   }
 
   disconnectedCallback(): void {
-    cancelAnimationFrame(this.frame);
+    cancelAnimationFrame(this.redraw);
     this.sound.pause();
     this.sound.removeAttribute("src");
   }
@@ -80,21 +79,16 @@ export class AudioStage extends HTMLElement {
       this.toggle();
       if (event.detail > 0) this.button.blur();
     });
-    const speed = document.createElement("select");
-    speed.setAttribute("aria-label", "Speed");
-    for (const each of SPEEDS)
-      speed.add(new Option(`${each} ×`, String(each), false, each === this.sound.playbackRate));
-    speed.addEventListener("change", () => {
-      this.sound.playbackRate = Number(speed.value);
-      remember("speed", this.sound.playbackRate);
-      speed.blur();
+    const speed = speedChoice(this.sound.playbackRate, (chosen) => {
+      this.sound.playbackRate = chosen;
+      remember("speed", chosen);
     });
     row.append(this.button, this.clock, speed);
     return row;
   }
 
   private show(): void {
-    cancelAnimationFrame(this.frame);
+    cancelAnimationFrame(this.redraw);
     const { paused, currentTime } = this.sound;
     const share = Math.min(1, currentTime / this.seconds);
     const word = paused ? "Play " : "Pause ";
@@ -104,20 +98,8 @@ export class AudioStage extends HTMLElement {
     this.place.setAttribute("aria-valuetext", `${time(currentTime)} of ${time(this.seconds)}`);
     this.style.setProperty("--heard", `${100 * share}%`);
     this.clock.textContent = `${time(currentTime)} / ${time(this.seconds)}`;
-    if (!paused) this.frame = requestAnimationFrame(() => this.show());
+    if (!paused) this.redraw = requestAnimationFrame(() => this.show());
   }
-}
-
-function kbd(key: string): HTMLElement {
-  const made = document.createElement("kbd");
-  made.textContent = key;
-  return made;
-}
-
-/** Seconds as people read them: 0.45 s, 12.3 s, 2:05. */
-export function time(seconds: number): string {
-  if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
-  return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 }
 
 customElements.define("audio-stage", AudioStage);

@@ -1,13 +1,17 @@
-// The item on the card: a text, a picture or a row of a table.
+// The item on the card: a text, a picture, a sound, a video or a row of a table.
 import "./audio-stage";
 import "./image-stage";
 import { html, type TemplateResult } from "lit";
+import { keyed } from "lit/directives/keyed.js";
+import { time } from "./player";
 import { habits } from "./remembered";
-import type { Clip, ItemView, Picture } from "./serving";
+import type { Clip, Film, ItemView, Picture } from "./serving";
 
+/** Keyed by its file: the elements that show one read where it lies once. */
 export function itemView(item: ItemView): TemplateResult {
-  if (item.image) return picture(item.image);
-  if (item.audio) return sound(item.audio);
+  if (item.image) return html`${keyed(item.image.url, picture(item.image))}`;
+  if (item.audio) return html`${keyed(item.audio.url, sound(item.audio))}`;
+  if (item.video) return html`${keyed(item.video.url, film(item.video))}`;
   if (item.row) return table(item.row);
   if (!item.text && item.candidates) return html`<p class="quiet">Put the candidates in order.</p>`;
   return html`<p class="item-text" dir="auto">${item.text ?? ""}</p>`;
@@ -21,16 +25,36 @@ function sound(clip: Clip): TemplateResult {
   return html`<audio-stage src=${clip.url} seconds=${clip.seconds ?? 0} ?autoplay=${habits().play}></audio-stage>`;
 }
 
-/** What stands for an item in lists: its picture, or the waveform of its sound. */
-export const pictureOf = (item: { image?: Picture; audio?: Clip }): Picture | undefined => item.image ?? item.audio;
+function film(clip: Film): TemplateResult {
+  void import("./video-stage"); // pages of texts do not load it
+  return html`<video-stage src=${clip.url} label=${clip.name ?? "The item"} width=${clip.width ?? 0} height=${clip.height ?? 0}
+    seconds=${clip.seconds ?? 0} fps=${clip.frames_per_second ?? 0} ?autoplay=${habits().play}></video-stage>`;
+}
+
+/** What stands for an item in lists: its picture, the waveform of its sound, or a picture of its video. */
+export const pictureOf = (item: Pictured): Still | undefined =>
+  item.image ?? item.audio ?? (item.video && { ...still(item.video), length: time(item.video.seconds ?? 0) });
+
+export interface Pictured {
+  image?: Picture;
+  audio?: Clip;
+  video?: Film;
+}
+
+/** A picture for lists; `length` where it stands for a video. */
+export type Still = Picture & { length?: string };
+
+/** A video's own size would make a small one be drawn as it is, and a video is no picture. */
+const still = ({ media, url, name }: Film): Picture => ({ media, url, ...(name ? { name } : {}) });
 
 const TINY = 64; // pixels: pictures up to this side are drawn as they are, in squares
 
 /** A small picture, for lists. */
-export function thumbnail(image: Picture, name: string): TemplateResult {
+export function thumbnail(image: Still, name: string): TemplateResult {
   const tiny = Math.max(image.width ?? TINY + 1, image.height ?? 0) <= TINY;
   const source = tiny ? image.url : `${image.url}/thumbnail?side=96`;
-  return html`<img class=${tiny ? "pixelated" : ""} src=${source} alt=${name} width="56" height="56">`;
+  const picture = html`<img class=${tiny ? "pixelated" : ""} src=${source} alt=${name} width="56" height="56">`;
+  return image.length ? html`<span class="still">${picture}<small>${image.length}</small></span>` : picture;
 }
 
 function table(row: Record<string, unknown>): TemplateResult {

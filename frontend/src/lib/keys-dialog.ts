@@ -50,7 +50,8 @@ export class KeysDialog {
         ${actions.map(([action, words]) => this.row(action, words, keyOf(action, this.keymap)))}
         ${line("Ctrl+Z U", "take the last answer back, too")} ${line("← →", "move among the answers")}
         ${line("+ − 0", "zoom a picture, fit it (0 where no class has it)")}
-        ${line("P R , .", "play or stop a sound, from its beginning, back, on (where no class has them)")} ${line("Esc", "close")}</dl>
+        ${line("P R , .", "play or stop a sound or video, from its beginning, back, on (where no class has them)")}
+        ${line("< > M", "one frame of a video back, on; its sound on or off (where no class has them)")} ${line("Esc", "close")}</dl>
       <p role="status">${this.said}</p>
       ${HABITS.map(([habit, words]) => html`<label><input type="checkbox" role="switch" .checked=${this.habits[habit]} @change=${() => this.change(habit)}> ${words}</label>`)}
       <footer><button type="button" @click=${() => this.hide()}>Close</button>

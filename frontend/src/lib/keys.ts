@@ -24,7 +24,10 @@ export type Fixed =
   | "play"
   | "again"
   | "back"
-  | "on";
+  | "on"
+  | "frame back"
+  | "frame on"
+  | "mute";
 export type Meaning = { kind: "class"; index: number } | { kind: Action | Fixed };
 
 /** One person's keys: of the actions, and of the classes of one project by their ids. */
@@ -56,11 +59,18 @@ const FIXED: Record<string, Fixed | "undo"> = {
   "0": "fit", // where no class has it
   arrowleft: "left",
   arrowright: "right",
-  p: "play", // these four where no class has them
+  p: "play", // these where no class has them
   r: "again",
   ",": "back",
   ".": "on",
+  "<": "frame back", // comma and full stop with Shift, on this keyboard or that
+  ";": "frame back",
+  ">": "frame on",
+  ":": "frame on",
+  m: "mute",
 };
+
+const HELD = new Set<Action | Fixed>(["back", "on", "frame back", "frame on"]); // these go on while a key is held
 
 const SHIFT = "⇧";
 
@@ -95,7 +105,7 @@ export function holder(
 ): string | null {
   const action = (Object.keys(ACTIONS) as Action[]).find((each) => each !== taker && keyOf(each, keymap) === key);
   if (action) return ACTIONS[action];
-  if (FIXED[key] && !"0pr,.".includes(key)) return "the page";
+  if (FIXED[key] && !"0pr,.<>;:m".includes(key)) return "the page";
   const place = classKeys(classes, keymap).indexOf(key);
   const found = classes[place];
   // A class without a wish of its own moves on to the next free digit.
@@ -111,18 +121,18 @@ export function pressed(event: KeyboardEvent): string {
 
 /** What a key press means, or null; `keys` are the classes' keys in their order. */
 export function meaning(event: KeyboardEvent, keys: string[], keymap: Keymap): Meaning | null {
-  if (event.repeat || event.altKey || event.isComposing) return null; // a held key answers once
+  if (event.altKey || event.isComposing) return null;
   const target = event.target as HTMLElement;
   if (target.matches("input:not([type=checkbox], [type=range]), textarea, select, [contenteditable]")) return null;
   if (event.ctrlKey || event.metaKey)
-    return event.key.toLowerCase() === "z" && !event.shiftKey ? { kind: "undo" } : null;
+    return event.key.toLowerCase() === "z" && !event.shiftKey && !event.repeat ? { kind: "undo" } : null;
   const acts = event.key === "Enter" || event.key === " "; // then it is the focused control that acts
   if (acts && target.matches("button, a, summary, input")) return null;
   if (target.matches("input[type=range]") && event.key.startsWith("Arrow")) return null; // they move it
   const index = keys.indexOf(pressed(event));
-  if (index >= 0) return { kind: "class", index };
+  if (index >= 0) return event.repeat ? null : { kind: "class", index }; // a held key answers once
   const key = event.key.toLowerCase();
   const action = (Object.keys(ACTIONS) as Action[]).find((each) => keyOf(each, keymap) === key);
   const kind = action ?? FIXED[key];
-  return kind ? { kind } : null;
+  return kind && (!event.repeat || HELD.has(kind)) ? { kind } : null;
 }

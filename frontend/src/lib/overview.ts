@@ -2,7 +2,7 @@
 import type { Balance, ClassRef } from "./balance";
 import type { Estimate, Point, Series } from "./charts";
 import { count, isWide, percent } from "./figures";
-import type { Clip, Picture } from "./serving";
+import type { Clip, Film, Picture } from "./serving";
 
 export interface Status {
   version: string;
@@ -100,6 +100,7 @@ export interface WallItem {
   text?: string;
   image?: Picture;
   audio?: Clip;
+  video?: Film;
   row?: Record<string, unknown>;
   probability: number;
 }

@@ -23,7 +23,7 @@ export interface Habits {
   instant: boolean; // a single choice is submitted at once
   beside: boolean; // answers at the right of the item
   swipe: boolean; // a finger may swipe the card
-  play: boolean; // a sound plays when it comes up
+  play: boolean; // a sound or video plays when it comes up
 }
 
 export const HABITS: [keyof Habits, string][] = [
@@ -31,7 +31,7 @@ export const HABITS: [keyof Habits, string][] = [
   ["instant", "One choice submits at once"],
   ["beside", "Answers at the right of the item"],
   ["swipe", "Swiping the item answers, on a touch screen"],
-  ["play", "A sound plays when it comes up"],
+  ["play", "A sound or video plays when it comes up"],
 ];
 
 export const habits = (): Habits => ({

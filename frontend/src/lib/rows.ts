@@ -3,7 +3,7 @@
 
 export type Row = Record<string, unknown>;
 export type Kind = "lines" | "csv" | "jsonl" | "json" | "parquet" | "zip";
-export type Modality = "text" | "image" | "audio" | "table";
+export type Modality = "text" | "image" | "audio" | "video" | "table";
 
 export interface Head {
   kind: Kind;

@@ -1,4 +1,5 @@
 // What the server hands out, and the items in hand: the next ones are here before they are needed.
+import { loadAhead } from "./clips-ahead";
 import { call, Refusal } from "./http";
 
 export interface ClassView {
@@ -26,6 +27,13 @@ export interface Clip {
   name?: string;
 }
 
+/** A stored video. */
+export interface Film extends Clip {
+  width?: number;
+  height?: number;
+  frames_per_second?: number;
+}
+
 export interface ItemView {
   id: number;
   key: string;
@@ -33,6 +41,7 @@ export interface ItemView {
   candidates?: string[]; // what a comparison puts in order, beside the text as the prompt
   image?: Picture;
   audio?: Clip;
+  video?: Film;
   row?: Record<string, unknown>;
 }
 
@@ -69,6 +78,7 @@ export interface Served {
 const IN_HAND = 6; // enough for a slow network, few enough that a new order is soon felt
 const REFILL_AT = 4;
 const RENEW_MS = 240_000;
+const VIDEOS_AHEAD = 2;
 const IN_USE_MS = 600_000; // whoever touched nothing for so long lets his items go to others
 
 /** The leases in hand. `changed` is called when there is something new to draw. */
@@ -106,6 +116,7 @@ export class Hand {
   next(): LeaseView | undefined {
     const lease = this.leases.shift();
     if (lease) this.done.add(lease.id);
+    this.ahead();
     if (this.leases.length < REFILL_AT) void this.refill();
     return lease;
   }
@@ -167,6 +178,7 @@ export class Hand {
     const taken = fresh.slice(0, IN_HAND - this.leases.length + 5);
     this.leases.push(...taken);
     for (const each of taken) void this.decode(each);
+    this.ahead();
     const held = new Set(this.leases.map((each) => each.id));
     for (const id of this.pictures.keys()) if (!held.has(id)) this.pictures.delete(id);
     this.state = served.state;
@@ -191,6 +203,12 @@ export class Hand {
       }
     }
     if (this.leases.length < REFILL_AT) void this.refill();
+  }
+
+  /** The next videos load; the one on screen has its own element. */
+  private ahead(): void {
+    const videos = this.leases.map(({ item }) => item.video?.url ?? "");
+    loadAhead(videos.slice(1, 1 + VIDEOS_AHEAD).filter(Boolean), videos);
   }
 
   private async decode({ id, item }: LeaseView): Promise<void> {

@@ -1,4 +1,4 @@
-// Looking into a ZIP of images or sounds without unpacking it: names from its table of contents, and its first file.
+// Looking into a ZIP of images, sounds or videos without unpacking it: names from its table of contents, and its first file.
 
 export interface Entry {
   name: string;
@@ -23,13 +23,19 @@ const TYPES: Record<string, string> = {
   flac: "audio/flac",
   ogg: "audio/ogg",
   mp3: "audio/mpeg",
+  mp4: "video/mp4",
+  m4v: "video/mp4",
+  webm: "video/webm",
 };
 
 /** The kind of item that a file of an archive makes. */
-export const modalityOf = (name: string): "image" | "audio" => (typeOf(name)?.startsWith("audio/") ? "audio" : "image");
+export const modalityOf = (name: string): Kind => KINDS.find((kind) => typeOf(name)?.startsWith(`${kind}/`)) ?? "image";
 
-/** The images or, where there are more of them, the sounds in the archive.
- * Throws Error with words when it is not a ZIP, is cut off, or holds neither. */
+const KINDS = ["image", "audio", "video"] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** The images, the sounds or the videos in the archive, whichever are most.
+ * Throws Error with words when it is not a ZIP, is cut off, or holds none. */
 export async function mediaFiles(file: Blob): Promise<Entry[]> {
   const tail = view(await file.slice(-LARGEST_TAIL).arrayBuffer());
   const end = lastRecord(tail);
@@ -45,9 +51,11 @@ export async function mediaFiles(file: Blob): Promise<Entry[]> {
     (entry) => typeOf(entry.name) !== null && !entry.name.startsWith("__MACOSX/"),
   );
   if (found.length === 0)
-    throw new Error("The ZIP holds no PNG, JPEG, WebP or GIF image, and no WAV, FLAC, OGG or MP3 sound.");
-  const sounds = found.filter(({ name }) => modalityOf(name) === "audio");
-  return sounds.length > found.length / 2 ? sounds : found.filter(({ name }) => modalityOf(name) === "image");
+    throw new Error(
+      "The ZIP holds no PNG, JPEG, WebP or GIF image, no WAV, FLAC, OGG or MP3 sound, and no MP4 or WebM video.",
+    );
+  const each = KINDS.map((kind) => found.filter(({ name }) => modalityOf(name) === kind));
+  return each.reduce((most, files) => (files.length > most.length ? files : most));
 }
 
 /** The folder that a file lies in, which may be its class; empty at the top. */

@@ -4,7 +4,6 @@ import { keyed } from "lit/directives/keyed.js";
 import type { QuestionView, Value } from "../editors/part";
 import { Sheet } from "../editors/sheet";
 import { ActiveTime } from "../lib/active-time";
-import type { AudioStage } from "../lib/audio-stage";
 import { Changes } from "../lib/changes";
 import { brief, type Given, History } from "../lib/history";
 import { call, message, newId, pageData } from "../lib/http";
@@ -15,6 +14,7 @@ import { KeysDialog } from "../lib/keys-dialog";
 import { labelWords } from "../lib/label-words";
 import { Notices } from "../lib/notices";
 import { type Letter, leaseOf, notStored, Outbox } from "../lib/outbox";
+import { playerIn } from "../lib/player";
 import { type Note, type Progress, ProgressBar } from "../lib/progress-bar";
 import { habits, recall, remember } from "../lib/remembered";
 import { unread } from "../lib/replies";
@@ -178,7 +178,7 @@ class AnnotatePage {
 
   private act(meant: Meaning): void {
     const stage = this.root.querySelector<ImageStage>("image-stage");
-    const sound = this.root.querySelector<AudioStage>("audio-stage");
+    const player = playerIn(this.root);
     const acts: Record<Meaning["kind"], () => void> = {
       class: () => this.sheet.pick("index" in meant ? meant.index : -1),
       submit: () => this.sheet.submit(),
@@ -196,10 +196,13 @@ class AnnotatePage {
       "zoom in": () => stage?.zoom(1),
       "zoom out": () => stage?.zoom(-1),
       fit: () => stage?.fit(),
-      play: () => sound?.toggle(),
-      again: () => sound?.again(),
-      back: () => sound?.step(-1),
-      on: () => sound?.step(1),
+      play: () => player?.toggle(),
+      again: () => player?.again(),
+      back: () => player?.step(-1),
+      on: () => player?.step(1),
+      "frame back": () => player?.frame?.(-1),
+      "frame on": () => player?.frame?.(1),
+      mute: () => player?.mute?.(),
       left: () => this.sheet.move(-1),
       right: () => this.sheet.move(1),
     };

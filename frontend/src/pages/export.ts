@@ -43,7 +43,7 @@ function draw(): void {
       "format",
       Object.entries(FORMATS).map(([name, format]): [string, string] => [name, format.name]),
     )}
-    <p id="loses"><strong>What ${FORMATS[chosen.format]?.name} loses:</strong> ${FORMATS[chosen.format]?.loses}${images()}</p>
+    <p id="loses"><strong>What ${FORMATS[chosen.format]?.name} loses:</strong> ${FORMATS[chosen.format]?.loses}${files()}</p>
     ${
       chosen.format === "csv"
         ? html`<label><input type="checkbox" .checked=${chosen.raw} @change=${(event: Event) => {
@@ -61,10 +61,11 @@ curl -H "Authorization: Bearer $LABELWISE_TOKEN" "${location.origin}${address()}
   );
 }
 
-const images = (): string =>
-  project.modality === "image"
-    ? " Images are named by their address and hash; the files themselves are not in it."
-    : "";
+const FILES: Record<string, string> = { image: "Images", audio: "Sounds", video: "Videos" };
+const files = (): string => {
+  const kind = FILES[project.modality];
+  return kind ? ` ${kind} are named by their address and hash; the files themselves are not in it.` : "";
+};
 
 function choices(legend: string, part: "view" | "format", options: [string, string][]): TemplateResult {
   return html`<fieldset><legend>${legend}</legend>${options.map(

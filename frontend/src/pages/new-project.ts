@@ -37,7 +37,14 @@ const CELL_SHOWN = 80;
 const PARQUET_LIMIT = 64_000_000;
 const REJECTED_SHOWN = 20;
 const SCORER_ROWS = 3;
-const MODALITIES: Record<Modality, string> = { text: "Text", image: "Images", audio: "Sound", table: "Table" };
+const MODALITIES: Record<Modality, string> = {
+  text: "Text",
+  image: "Images",
+  audio: "Sound",
+  video: "Video",
+  table: "Table",
+};
+const FOUND: Partial<Record<Modality, string>> = { image: "images", audio: "sounds", video: "videos" };
 const NO_HEAD: Head = { kind: "lines", columns: [], rows: [], whole: true };
 
 const draft: Draft = {
@@ -129,7 +136,7 @@ function dataPart(): TemplateResult {
     <div class="drop" @dragover=${hover} @dragleave=${hover} @drop=${drop}>
       <label for="file">Drop a file here, or choose one</label>
       <input id="file" type="file" accept=".csv,.tsv,.jsonl,.ndjson,.json,.parquet,.txt,.zip" aria-describedby="kinds" @change=${choose}>
-      <small id="kinds">CSV, JSONL, JSON, Parquet, text with one item a line, or a ZIP of images or sounds.</small>
+      <small id="kinds">CSV, JSONL, JSON, Parquet, text with one item a line, or a ZIP of images, sounds or videos.</small>
     </div>
     <label for="paste">Or paste text, one item a line</label>
     <textarea id="paste" rows="4" .value=${pasted} placeholder="The food was cold&#10;Friendly staff, will come again" @input=${paste}></textarea>
@@ -140,7 +147,7 @@ function dataPart(): TemplateResult {
 function rowsSeen(): TemplateResult {
   const { head } = draft;
   const size = head.whole
-    ? `${head.rows.length.toLocaleString("en-GB")} ${head.kind === "zip" ? (draft.modality === "audio" ? "sounds" : "images") : "items"}`
+    ? `${head.rows.length.toLocaleString("en-GB")} ${(head.kind === "zip" && FOUND[draft.modality]) || "items"}`
     : "The beginning of the file";
   return html`<p role="status">${size} found${draft.source ? ` in ${draft.source.name}` : ""}.</p>
     ${head.kind === "zip" ? folderChoice() : head.columns.length > 1 || head.kind !== "lines" ? html`${mappingFields()} ${sampleTable()}` : nothing}`;
