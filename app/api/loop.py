@@ -17,7 +17,7 @@ from app.core.ending import ending
 from app.core.errors import NotFound
 from app.core.text import INT64_MAX, write_json
 from app.db import Database, Job
-from app.services import jobs, overview, paces, rounds, status
+from app.services import fetches, overview, paces, rounds, status
 from app.services.access import Person, project_for
 
 router = APIRouter(tags=["loop"], route_class=StrictRoute)
@@ -57,7 +57,10 @@ class RoundsOut(BaseModel):
 
 
 class PaceOut(BaseModel):
-    """One person's answers; `agreement` is null below 20 items that a manager judged too."""
+    """One person's answers; `agreement` is null below 20 items that a manager judged too.
+
+    `managers`, `known` and `colleagues` say how often the answer was the same: `{"value", "low", "high", "n"}`.
+    """
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -69,6 +72,9 @@ class PaceOut(BaseModel):
     seconds_median: float | None
     agreement: float | None
     compared: int
+    managers: dict[str, Any] | None
+    known: dict[str, Any] | None
+    colleagues: dict[str, Any] | None
 
 
 class PacesOut(BaseModel):
@@ -152,7 +158,7 @@ def show_round(project: str, number: Number, person: Caller, db: Db) -> Any:
 
 @router.get("/projects/{project}/pace", response_model=PacesOut)
 def show_paces(project: str, person: Caller, db: Db) -> PacesOut:
-    """Each person's answers, median seconds and agreement with managers; an annotator sees the own line alone."""
+    """Each person's answers, median seconds and agreement with others; an annotator sees the own line alone."""
     with db.read() as session:
         found = paces.paces(session, person, project, db.now())
         return PacesOut(items=[PaceOut.model_validate(each) for each in found])
@@ -183,7 +189,7 @@ def cancel_job(job: Number, person: Caller, db: Db) -> None:
     person.need("manage")
     look_at_job(db, person, job, least="manager")
     with db.write() as session:
-        jobs.cancel(session, job)
+        fetches.cancel(session, job)
 
 
 def look_at_job(db: Database, person: Person, job_id: int, least: Any = "reviewer") -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """Files that items name by an address: fetched by a job, some at once, in slices; the items wait meanwhile.
 
 An item with an address is stored as `fetching` and opens when its file is here. What may not be fetched, or is not
-there, leaves it `failed` with the reason; opening it by hand, or pushing it again, tries once more.
+there, leaves it `failed` with the reason; opening it by hand, or pushing it again, tries once more. A slow server holds
+up no other job: what is on its way when a slice ends stays on its way, and a later slice takes it in (`underway`).
 """
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -23,28 +23,23 @@ from app.core.settings import Settings
 from app.db import Item, Job, Project, WriteSession
 from app.db.session import now
 from app.modalities import files
-from app.services import erasing, jobs, media, search, spool, vectors
-from app.services.jobs import Done, More, Running
+from app.services import erasing, jobs, media, search, spool, underway, vectors
+from app.services.jobs import Done, JobCancelled, JobLost, More, Running
 from app.services.media import StoredFile
+from app.services.underway import Outcome, Underway
 
 SLICE_SECONDS = 2.0
-AT_ONCE = 8
-FETCH_SECONDS = 10.0  # for one file, redirects and all; a round waits for a slice, so not longer
+FETCH_SECONDS = 10.0  # for one file, redirects and all
+FARTHEST = 64  # files that are here already beyond one that is not
+GIVE_UP = "give_up"  # in the payload of a job that lets items fail: those that waited at this moment
+GIVEN_UP_AT_ONCE = 500
+CANCELLED = "fetching was cancelled: open the item, or push it again, to fetch its file"
 TRIES = 3  # of what may go well later: nobody there, too slow, an error of the server
 AGAIN_SECONDS = 30.0  # until what failed so is tried again
 FEATURES_AFTER_SECONDS = 5.0
 REASON_LIMIT = 500
 NAME_LIMIT = 200
 FETCHING = text("items.state = 'fetching'")  # word for word the condition of the index
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of one address: the stored file, or why there is none and whether it may go well later."""
-
-    file: StoredFile | None = None
-    reason: str | None = None
-    again: bool = False
 
 
 def is_address(given: object) -> bool:
@@ -61,35 +56,84 @@ def waiting(settings: Settings, address: str) -> dict[str, Any]:
 def request(session: WriteSession, project_id: int, *, delay_seconds: float = 0.0) -> None:
     """Ask for the files of a project's items, where some wait and no job is about to begin with them."""
     some = session.execute(select(Item.id).where(Item.project_id == project_id, FETCHING).limit(1)).first()
-    asked = select(Job.id).where(Job.project_id == project_id, Job.kind == "fetch", Job.state == "waiting").limit(1)
-    if some is not None and session.execute(asked).first() is None:
+    asked = select(Job.payload).where(Job.project_id == project_id, Job.kind == "fetch", Job.state == "waiting")
+    if some is not None and all(GIVE_UP in payload for payload in session.execute(asked).scalars()):
         jobs.enqueue(session, "fetch", project_id, delay_seconds=delay_seconds)
+
+
+def cancel(session: WriteSession, job_id: int) -> None:
+    """Cancel a job; of one that fetches files, the items that wait by now fail and say so."""
+    jobs.cancel(session, job_id)
+    job = session.get_one(Job, job_id)
+    if job.kind == "fetch" and job.project_id is not None and GIVE_UP not in job.payload:
+        jobs.enqueue(session, "fetch", job.project_id, {GIVE_UP: now(session).isoformat()})
 
 
 def run(running: Running) -> Done | More:
     """Work one slice: fetch files in the order of their items, and look at each once."""
+    if GIVE_UP in running.payload:
+        return _give_up(running, datetime.fromisoformat(running.payload[GIVE_UP]))
+    here = underway.of(running)
+    try:
+        return _slice(running, here)
+    except JobCancelled:
+        here.abandon(drop=True)
+        raise
+    except JobLost:  # another process fetches the same files now
+        here.abandon(drop=False)
+        raise
+
+
+def _slice(running: Running, here: Underway) -> Done | More:
     assert running.project_id is not None
-    cursor = running.cursor or {"after": 0, "fetched": 0, "failed": 0}
+    cursor: dict[str, Any] = {"after": 0, "seen": [], "fetched": 0, "failed": 0, **(running.cursor or {})}
     deadline = time.monotonic() + SLICE_SECONDS
     allowed = Allowed.parse(running.settings.allow_fetch_from)
-    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="fetch") as pool:
-        while time.monotonic() < deadline:
+    while True:
+        if len(cursor["seen"]) < FARTHEST:
             with running.db.read() as session:
-                rows = _next(session, running.project_id, cursor["after"])
-            if not rows:
-                return _finish(running, cursor)
-            found = pool.map(lambda row: _fetch(running.settings, row, allowed), rows)
-            cursor = _store(running, cursor, rows, list(found))
+                rows = _next(session, running.project_id, cursor["after"], [*cursor["seen"], *here.ids], here.room)
+            for row in rows:
+                here.begin(row, partial(_fetch, running.settings, row, allowed))
+        if not here.ids:
+            here.abandon(drop=True)
+            return _finish(running, cursor)
+        found = here.come(deadline)
+        if found:
+            try:
+                cursor = _store(running, cursor, found, here.ids)
+            except JobCancelled:
+                here.give_back(found)
+                raise
+        if time.monotonic() > deadline:
+            return More()
+
+
+def _give_up(running: Running, since: datetime) -> Done | More:
+    """Let the items fail that waited for their files when somebody cancelled the job."""
+    deadline = time.monotonic() + SLICE_SECONDS
+    count = (running.cursor or {}).get("failed", 0)
+    while time.monotonic() < deadline:
+        with running.db.write() as session:
+            waiting = select(Item.id).where(Item.project_id == running.project_id, FETCHING, Item.updated_at <= since)
+            ids = session.execute(waiting.order_by(Item.id).limit(GIVEN_UP_AT_ONCE)).scalars().all()
+            count += len(ids)
+            running.checkpoint(session, {"failed": count})
+            values = {"state": "failed", "reason": CANCELLED, "updated_at": now(session)}
+            session.execute(update(Item).where(Item.id.in_(ids), FETCHING).values(**values))
+        if not ids:
+            return Done({"failed": count})
     return More()
 
 
-def _next(session: Session, project_id: int, after: int) -> Sequence[Row[Any]]:
+def _next(session: Session, project_id: int, after: int, but: Sequence[int], limit: int) -> Sequence[Row[Any]]:
     return session.execute(
         select(Item.id, Item.project_id, Item.payload, Item.content_hash)
         .join(Project, Project.id == Item.project_id)
         .where(Item.project_id == project_id, FETCHING, Item.id > after, Project.deleted_at.is_(None))
+        .where(Item.id.not_in(but))
         .order_by(Item.id)
-        .limit(AT_ONCE)
+        .limit(limit)
     ).all()
 
 
@@ -110,22 +154,28 @@ def _fetch(settings: Settings, row: Row[Any], allowed: Allowed) -> Outcome:
         return Outcome(reason=f"the file could not be stored: {error.strerror}", again=True)
 
 
-def _store(running: Running, cursor: dict[str, Any], rows: Sequence[Row[Any]], found: list[Outcome]) -> dict[str, Any]:
-    """One transaction of a few rows; an item that was changed meanwhile is left to its new content."""
+def _store(
+    running: Running, cursor: dict[str, Any], found: Sequence[tuple[Row[Any], Outcome]], waiting: Sequence[int]
+) -> dict[str, Any]:
+    """One transaction of a few rows; an item that was changed meanwhile is left to its new content.
+
+    The cursor names the items behind those that are still waited for: they are not looked at again.
+    """
     assert running.project_id is not None
-    fetched = sum(each.file is not None for each in found)
-    failed = sum(each.file is None and not each.again for each in found)
+    seen = [*cursor["seen"], *(row.id for row, _ in found)]
+    after = min(waiting) - 1 if waiting else max(seen)
     cursor = {
-        "after": rows[-1].id,
-        "fetched": cursor["fetched"] + fetched,
-        "failed": cursor["failed"] + failed,
+        "after": max(cursor["after"], after),
+        "seen": sorted(each for each in seen if each > after),
+        "fetched": cursor["fetched"] + sum(each.file is not None for _, each in found),
+        "failed": cursor["failed"] + sum(each.file is None and not each.again for _, each in found),
     }
     with running.db.write() as session:
         progress = {"step": "fetch", "done": cursor["fetched"] + cursor["failed"]}
         running.checkpoint(session, cursor, progress)
         moment = now(session)
         here, unwanted = [], []
-        for row, outcome in zip(rows, found, strict=True):
+        for row, outcome in found:
             if not _still_waits(session, row):
                 unwanted += [outcome.file.sha256] if outcome.file else []
                 continue

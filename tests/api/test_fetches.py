@@ -3,16 +3,18 @@
 import io
 import json
 import socket
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from PIL import Image
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.db import Job
-from app.services import fetches
+from app.services import fetches, underway
 from tests.conftest import Api, Speaker
 from tests.unit.core.test_fetch import Server, serving
 
@@ -55,7 +57,7 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture
 def boss(api: Api, server: Server, monkeypatch: pytest.MonkeyPatch) -> Speaker:
-    monkeypatch.setattr(fetches, "AT_ONCE", 1)  # so that the server knows which request is which
+    monkeypatch.setattr(underway, "AT_ONCE", 1)  # so that the server knows which request is which
     allowed = api.settings.model_copy(update={"allow_fetch_from": f"127.0.0.1:{server.port}"})
     api.client.app.state.settings = api.settings = allowed
     return api.as_("boss")
@@ -202,3 +204,58 @@ def test_an_export_names_the_address_of_what_is_not_here(api: Api, boss: Speaker
     lines = boss.get(f"/projects/{project}/export", params={"view": "items"}).text.splitlines()
 
     assert [json.loads(line)["image"] for line in lines] == [f"{base}/gone.png", {"name": "red.png"}]
+
+
+def test_a_slow_server_holds_the_worker_two_seconds_and_its_file_comes_all_the_same(
+    api: Api, boss: Speaker, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetches, "SLICE_SECONDS", 0.2)
+    monkeypatch.setattr(underway, "AT_ONCE", 2)
+    free = threading.Event()
+
+    def slow(connection: socket.socket) -> None:
+        free.wait(8)
+        body = FILES["/blue.png"]
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    project, base = images(boss), f"http://127.0.0.1:{server.port}"
+    with serving(slow) as late:
+        hosts = f"127.0.0.1:{server.port},127.0.0.1:{late.port}"
+        api.client.app.state.settings = api.settings = api.settings.model_copy(update={"allow_fetch_from": hosts})
+        rows = [{"key": "slow", "image": f"http://127.0.0.1:{late.port}/s.png"}]
+        boss.push(project, rows + [{"key": str(n), "image": f"{base}/red.png"} for n in range(5)])
+        worker = api.worker()
+
+        began = time.monotonic()
+        for _ in range(4):
+            worker.run_one()
+        took = time.monotonic() - began
+        between = {key: row["state"] for key, row in rows_of(boss, project).items()}
+        free.set()
+        api.run_jobs()
+
+        assert len(late.asked) == 1
+    assert took < 4
+    assert between == {"slow": "fetching", **{str(n): "open" for n in range(5)}}
+    after = rows_of(boss, project)
+    assert {row["state"] for row in after.values()} == {"open"}
+    assert len(server.asked) == 5
+
+
+def test_a_cancelled_fetch_leaves_no_item_waiting(api: Api, boss: Speaker, server: Server) -> None:
+    project, base = images(boss), f"http://127.0.0.1:{server.port}"
+    boss.push(project, [{"key": str(n), "image": f"{base}/red.png"} for n in range(3)])
+    with api.db.read() as session:
+        job = session.execute(select(Job.id).where(Job.kind == "fetch")).scalar_one()
+
+    assert boss.delete(f"/jobs/{job}").status_code == 204
+    boss.push(project, [{"key": "later", "image": f"{base}/blue.png"}])
+    api.run_jobs()
+
+    found = rows_of(boss, project)
+    assert [found[str(n)]["state"] for n in range(3)] == ["failed"] * 3
+    assert found["0"]["reason"].startswith("fetching was cancelled: open the item")
+    assert found["later"]["state"] == "open"
+    boss.push(project, [{"key": "0", "image": f"{base}/red.png"}])
+    api.run_jobs()
+    assert rows_of(boss, project)["0"]["state"] == "open"

@@ -1,6 +1,6 @@
 // People of a project: members with their roles, and links that invite more. No mail server: a link is copied.
 import { html, nothing, render, type TemplateResult } from "lit";
-import { count, percent } from "../lib/figures";
+import { count, isWide, percent } from "../lib/figures";
 import { all, call, copy, message, pageData } from "../lib/http";
 
 type Role = "manager" | "reviewer" | "annotator";
@@ -18,14 +18,22 @@ interface Counted {
   more: boolean;
 }
 
+interface Estimate {
+  value: number;
+  low: number;
+  high: number;
+  n: number;
+}
+
 interface PaceRow {
   id: number; // the user's
   answers: number;
   today: number;
   day: string; // what today is in the project's zone
   seconds_median: number | null;
-  agreement: number | null;
-  compared: number;
+  managers: Estimate | null; // how often the answer was the same as theirs
+  known: Estimate | null; // labels that were imported
+  colleagues: Estimate | null;
 }
 
 interface Config {
@@ -187,17 +195,30 @@ function sliceCell(member: MemberRow): TemplateResult {
     ${left ? html`<small><a href=${there}>${left}</a></small>` : nothing}</td>`;
 }
 
+const OTHERS = { managers: "managers", known: "known labels", colleagues: "colleagues" } as const;
+
+/** How often the answer was the one of others: a number while the band is narrow, the band otherwise. */
+function agreements(pace: PaceRow | undefined): TemplateResult {
+  const given = (Object.keys(OTHERS) as (keyof typeof OTHERS)[]).filter((whom) => pace?.[whom]);
+  if (!pace || !given.length) return html`–`;
+  return html`<ul class="plain">${given.map((whom) => {
+    const { value, low, high, n } = pace[whom] as Estimate;
+    const band = `${percent(low)} to ${percent(high)}`;
+    return html`<li>${OTHERS[whom]}: ${isWide(low, high) ? band : html`<span title=${band}>${percent(value)}</span>`} <small>of ${count(n)}</small></li>`;
+  })}</ul>`;
+}
+
 const paceCells = (
   member: MemberRow,
   pace: PaceRow | undefined,
 ): TemplateResult => html`<td class="number">${behind(member, pace?.answers ?? 0)}</td>
   <td class="number">${behind(member, pace?.today ?? 0, `&answered_after=${pace?.day}`)}</td>
   <td class="number">${pace?.seconds_median == null ? "–" : `${pace.seconds_median.toFixed(1)} s`}</td>
-  <td class="number">${pace?.agreement == null ? html`<span title="told from 20 items on that a manager judged too">${pace?.compared ? `${pace.compared} of 20` : "–"}</span>` : `${percent(pace.agreement)} of ${count(pace.compared)}`}</td>`;
+  <td class="agreement">${agreements(pace)}</td>`;
 
 function table(rows: MemberRow[]): TemplateResult {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Members, table"><table>
-    <thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col">Slice</th><th scope="col" class="number">Answers</th><th scope="col" class="number">Today</th><th scope="col" class="number">Median</th><th scope="col" class="number">Same as a manager</th><th scope="col"><span class="hidden">Remove</span></th></tr></thead>
+    <thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col">Slice</th><th scope="col" class="number">Answers</th><th scope="col" class="number">Today</th><th scope="col" class="number">Median</th><th scope="col">Same answer as</th><th scope="col"><span class="hidden">Remove</span></th></tr></thead>
     <tbody>${rows.map(
       (member) => html`<tr>
       <th scope="row" class="long">${member.user}${member.id === me.id ? html` <small>(you)</small>` : nothing}</th>
