@@ -26,7 +26,7 @@ run: setup ## set up, start on SQLite and print a link that opens the demo [HOST
 
 test: setup ## set up and pass all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/api
-	@$(BIN)/python -m pytest tests/browser
+	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
 
 check: setup ## all gates: style, types, import contracts, front end
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

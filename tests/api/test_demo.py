@@ -1,22 +1,28 @@
 """The demo's project, its reset and its race, and the pages that show it, on both databases."""
 
 import time
+from collections.abc import Iterator
 
+import pytest
+from fastapi.testclient import TestClient
 from sklearn.datasets import load_digits
 from sqlalchemy import func, select
 
-from app.db import Annotation, Item, Project, Round
+from app.core.settings import Settings
+from app.db import Annotation, Database, Item, Project, Round
 from app.services import accounts, demo
-from tests.conftest import Api, Speaker
+from tests.conftest import Api, Demo, Speaker, serving
 
 DIGITS = load_digits().target
 
 
-def prepared(api: Api) -> tuple[int, Speaker]:
-    """The demo with its first order made, and an admin who speaks to it."""
-    project_id, _ = demo.ensure_demo(api.db, api.settings)
-    api.run_jobs()
-    return project_id, api.as_("boss")
+@pytest.fixture
+def visited(client: TestClient, settings: Settings, prepared_demo: Demo) -> Iterator[Api]:
+    """The application on a copy of the demo with its first order made; SQLite."""
+    prepared_demo.copy_to(settings.data)
+    db = Database(settings.url)
+    yield serving(client, db, settings)
+    db.dispose()
 
 
 def label(speaker: Speaker, project_id: int, count: int) -> None:
@@ -46,7 +52,7 @@ def page(api: Api, speaker: Speaker, method: str, path: str, body: dict[str, int
     return answer.status_code, answer.text
 
 
-def test_the_demo_is_made_once_with_300_judged_digits(api: Api) -> None:
+def test_the_demo_is_made_once_with_300_judged_digits_and_hidden_from_others(api: Api) -> None:
     first = demo.ensure_demo(api.db, api.settings)
 
     assert demo.ensure_demo(api.db, api.settings) == first
@@ -60,22 +66,33 @@ def test_the_demo_is_made_once_with_300_judged_digits(api: Api) -> None:
     for stored, key in known:
         assert stored == {"label": {"class_id": int(DIGITS[int(key.removeprefix("digit-"))]) + 1}}
 
+    bea = api.as_("bea")
+    for section in ("overview", "watch", "people", "export", "settings"):
+        path = f"/projects/{first[0]}/{section}"
+        stranger = api.client.get(path, headers={"Accept": "text/html"}, follow_redirects=False)
+        assert (stranger.status_code, stranger.headers["location"]) == (303, f"/sign-in?next={path}")
+        assert page(api, bea, "GET", path)[0] == 404
 
-def test_a_digit_is_served_as_a_picture_of_8_pixels_with_a_reason_in_words(api: Api) -> None:
-    project_id, boss = prepared(api)
+
+def test_a_digit_is_served_as_a_picture_of_8_pixels_with_a_reason_in_words(visited: Api, prepared_demo: Demo) -> None:
+    project_id, boss = prepared_demo.project_id, visited.as_("boss")
 
     lease = boss.post(f"/projects/{project_id}/leases", json={"count": 1}).json()["leases"][0]
 
     image = lease["item"]["image"]
     assert (image["width"], image["height"]) == (8, 8)
-    picture = api.client.get(image["url"], headers=boss.headers)
+    picture = visited.client.get(image["url"], headers=boss.headers)
     assert picture.headers["content-type"] == "image/png"
     assert picture.content.startswith(b"\x89PNG")
     assert lease["reason"]["words"] == "unlike anything labelled so far"
 
 
-def test_ten_answers_give_a_true_accuracy_and_ten_piles(api: Api) -> None:
-    project_id, boss = prepared(api)
+def test_ten_answers_give_a_true_accuracy_and_ten_piles_and_a_reset_erases_them_but_not_the_test_set(api: Api) -> None:
+    project_id, _ = demo.ensure_demo(api.db, api.settings)
+    boss = api.as_("boss")
+    status, text = page(api, boss, "POST", f"/projects/{project_id}/demo/race")
+    assert (status, "still being read" in text) == (409, True)
+    api.run_jobs()
     label(boss, project_id, 10)
 
     work(api, project_id, 2)
@@ -88,12 +105,6 @@ def test_ten_answers_give_a_true_accuracy_and_ten_piles(api: Api) -> None:
     assert found["words"]["goal"].startswith("10 labels")
     wall = boss.get(f"/projects/{project_id}/wall", params={"count": 200}).json()
     assert sum(len(pile["items"]) for pile in wall["piles"]) == 200
-
-
-def test_a_reset_erases_answers_and_rounds_but_not_the_test_set(api: Api) -> None:
-    project_id, boss = prepared(api)
-    label(boss, project_id, 10)
-    work(api, project_id, 2)
 
     status, _ = page(api, boss, "POST", f"/projects/{project_id}/demo/reset")
     work(api, project_id, 1)
@@ -117,18 +128,18 @@ def test_only_the_demo_can_be_reset_and_raced(api: Api) -> None:
     assert boss.get(f"/projects/{own['id']}/status").json()["items"]["total"] == 2
 
 
-def test_the_race_parts_two_curves_and_stores_no_answer(api: Api) -> None:
-    project_id, boss = prepared(api)
+def test_the_race_parts_two_curves_and_stores_no_answer(visited: Api, prepared_demo: Demo) -> None:
+    project_id, boss = prepared_demo.project_id, visited.as_("boss")
     rounds = boss.get(f"/projects/{project_id}/rounds").json()["items"]
-    with api.db.write() as session:
-        person = accounts.by_token(session, boss.headers["Authorization"].split()[1], api.db.now())
+    with visited.db.write() as session:
+        person = accounts.by_token(session, boss.headers["Authorization"].split()[1], visited.db.now())
         assert person is not None
         job = demo.start_race(session, person, project_id, 40)
         assert demo.start_race(session, person, project_id, 40) == job
 
-    api.run_jobs()
+    visited.run_jobs()
 
-    with api.db.read() as session:
+    with visited.db.read() as session:
         race = demo.last_race(session, person, project_id)
         assert session.execute(select(func.count()).select_from(Annotation)).scalar_one() == 300
         assert session.execute(select(func.count()).select_from(Round)).scalar_one() == len(rounds)
@@ -138,21 +149,13 @@ def test_the_race_parts_two_curves_and_stores_no_answer(api: Api) -> None:
     assert chosen[-1]["accuracy"]["low"] > random[-1]["accuracy"]["high"]
 
 
-def test_the_race_waits_for_the_pictures(api: Api) -> None:
-    project_id, _ = demo.ensure_demo(api.db, api.settings)
-
-    status, text = page(api, api.as_("boss"), "POST", f"/projects/{project_id}/demo/race")
-
-    assert (status, "still being read" in text) == (409, True)
-
-
-def test_the_cards_show_progress_and_the_course_of_the_accuracy(api: Api) -> None:
-    project_id, boss = prepared(api)
+def test_the_cards_show_progress_and_the_course_of_the_accuracy(visited: Api, prepared_demo: Demo) -> None:
+    project_id, boss = prepared_demo.project_id, visited.as_("boss")
     for rounds in (2, 3):
         label(boss, project_id, 10)
-        work(api, project_id, rounds)
+        work(visited, project_id, rounds)
 
-    status, text = page(api, boss, "GET", "/projects")
+    status, text = page(visited, boss, "GET", "/projects")
 
     assert status == 200
     assert "20 of 1,497 labelled" in text
@@ -168,14 +171,3 @@ def test_a_parquet_file_is_shown_and_a_broken_one_is_refused(api: Api) -> None:
 
     assert broken.status_code == 422
     assert "not a Parquet file" in broken.json()["detail"]
-
-
-def test_pages_send_strangers_to_the_sign_in_page_and_hide_projects_from_others(api: Api) -> None:
-    project_id, _ = demo.ensure_demo(api.db, api.settings)
-    bea = api.as_("bea")
-
-    for section in ("overview", "watch", "people", "export", "settings"):
-        path = f"/projects/{project_id}/{section}"
-        stranger = api.client.get(path, headers={"Accept": "text/html"}, follow_redirects=False)
-        assert (stranger.status_code, stranger.headers["location"]) == (303, f"/sign-in?next={path}")
-        assert page(api, bea, "GET", path)[0] == 404

@@ -19,9 +19,9 @@ from app.core.secrets import secret_key
 from app.core.settings import Settings
 from app.db import Database, Worker
 from app.main import create_app
-from app.services import accounts, demo
+from app.services import accounts
 from app.worker import WorkerProcess
-from tests import databases
+from tests.conftest import Demo, empty_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
@@ -58,42 +58,6 @@ class Site:
         """A link that signs a person in."""
         with self.db.write() as session:
             return f"{self.url}/enter/{accounts.sign_in_link(session, user_id, project_id)}"
-
-
-@dataclass
-class Demo:
-    """The demo's data with its first order made, and whose it is."""
-
-    data: Path
-    project_id: int
-    user_id: int
-
-    def copy_to(self, data: Path) -> None:
-        """A copy to write in; files that are never changed under their name are only linked."""
-
-        def copy(source: str, target: str) -> None:
-            (shutil.copy2 if Path(source).name.startswith("labelwise.db") else os.link)(source, target)
-
-        shutil.copytree(self.data, data, copy_function=copy)
-
-
-@pytest.fixture(scope="session")
-def prepared_demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
-    """Made once: drawing 1,797 pictures and reading their features takes seconds."""
-    data = tmp_path_factory.mktemp("demo") / "data"
-    empty_folder(data)
-    settings = Settings(data=data, _env_file=None)
-    db = Database(settings.url)
-    project_id, user_id = demo.ensure_demo(db, settings)
-    WorkerProcess(settings, db).run_waiting()
-    db.dispose()
-    return Demo(data, project_id, user_id)
-
-
-def empty_folder(data: Path) -> None:
-    """A data folder with an empty database."""
-    data.mkdir(mode=0o700)
-    shutil.copy(databases.sqlite_template(), data / "labelwise.db")
 
 
 @pytest.fixture
