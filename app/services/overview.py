@@ -265,7 +265,7 @@ def _judged(row: Any) -> dict[str, Any]:
 
 def _brief(row: Round) -> dict[str, Any]:
     """A row of the overview's table of rounds."""
-    metrics = row.metrics and {name: row.metrics.get(name) for name in SHOWN_METRICS}
+    metrics = row.metrics and {name: row.metrics[name] for name in SHOWN_METRICS if name in row.metrics}
     return summary(row) | {"metrics": metrics}
 
 

@@ -22,7 +22,12 @@ def items(request: Request, ref: str, visitor: Visitor, db: Db) -> Response:
         if view["role"] == "annotator":
             return RedirectResponse(f"/projects/{project.slug}/my-answers", status_code=303)
         classes = [class_out(each).model_dump() for each in tasks.classes_of(session, project.id)]
-        config = {"project": view, "classes": classes, "form": False, "questions": question_views(session, project)}
+        config = {
+            "project": view,
+            "classes": classes,
+            "form": tasks.is_form(tasks.questions(session, project)),
+            "questions": question_views(session, project),
+        }
     return page(request, "items.html", visitor, project=view, config=config)
 
 
@@ -36,7 +41,7 @@ def my_answers(request: Request, ref: str, visitor: Visitor, db: Db) -> Response
         config = {
             "project": {**view, "state": project.state},
             "classes": classes,
-            "form": False,
+            "form": tasks.is_form(tasks.questions(session, project)),
             "questions": question_views(session, project),
         }
     return page(request, "my-answers.html", visitor, project=view, config=config)

@@ -1,5 +1,6 @@
 """Forms, ratings, comparisons and free text by keys alone, from the first question to the undo."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -173,3 +174,61 @@ def test_a_form_fits_the_window_and_axe_finds_nothing(visit: Visit, width: int, 
     assert not visit.overflows()
     assert visit.findings() == []
     assert page.evaluate("document.documentElement.scrollHeight <= window.innerHeight")
+
+
+def test_a_form_is_put_together_and_mended_while_it_runs(manager: Visit) -> None:
+    page = manager.open("/projects/new")
+    page.get_by_label("Name", exact=True).fill("Evening news")
+    page.get_by_label("Or paste text, one item a line").fill("\n".join(SENTENCES))
+    page.get_by_label("What people do").select_option("form")
+    page.get_by_label("Name of class 1 of question 1").fill("politics")
+    page.get_by_label("Name of class 2 of question 1").fill("other")
+    page.get_by_role("button", name="Add a question").click()
+    page.get_by_label("Title of question 2").fill("What else?")
+    page.get_by_label("Kind of question 2").select_option("transcription")
+    page.get_by_label("When question 2 is asked").select_option("Which class is it?")
+    page.get_by_label("Answer after which question 2 is asked").select_option("other")
+    page.get_by_role("button", name="Move question 2 up").click()
+    page.get_by_role("button", name="Create the project").click()
+    expect(page.get_by_text("Question 1: Choose the answer after which it is asked.")).to_be_visible()
+    page.get_by_role("button", name="Move question 1 down").click()
+    expect(page.get_by_role("img", name="How annotators will see an item")).to_contain_text("only after “other”")
+    page.get_by_role("button", name="Create the project").click()
+    page.get_by_role("link", name="Overview").click()
+    page.get_by_role("link", name="Settings").click()
+
+    page.get_by_role("button", name="Add a question").click()
+    page.get_by_label("Title of question 1").fill("How warm?")
+    page.get_by_label("Kind of question 1").select_option("rating")
+    page.get_by_role("button", name="Remove What else?").click()
+    page.get_by_role("button", name="Save the questions").click()
+
+    expect(page.get_by_text("The questions were saved.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Levels: How warm?")).to_be_visible()
+    assert manager.findings() == []
+    page.get_by_role("link", name="Label", exact=True).click()
+    page.keyboard.press("1")
+    page.keyboard.press("5")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    assert stored(manager.site)[0].label.keys() == {"which_class_is_it", "how_warm"}
+
+
+def test_a_table_of_candidates_becomes_a_comparison(manager: Visit, tmp_path: Path) -> None:
+    file = tmp_path / "pairs.csv"
+    file.write_text("prompt,answer_a,answer_b\n" + "\n".join(f"Ask {n},yes {n},no {n}" for n in range(5)))
+    page = manager.open("/projects/new")
+    page.get_by_label("Drop a file here, or choose one").set_input_files(file)
+
+    page.get_by_label("What people do").select_option("comparison")
+    page.get_by_label("Text", exact=True).select_option("prompt")
+    expect(page.get_by_label("answer_a")).to_be_checked()
+    expect(page.get_by_role("status").filter(has_text="Nothing here teaches a learner")).to_be_visible()
+    page.get_by_role("button", name="Create the project").click()
+    page.get_by_role("link", name="Label now").click()
+
+    expect(page.get_by_role("article", name="Item")).to_contain_text("Ask")
+    expect(page.locator(".candidate-text").first).to_contain_text("yes")
+    page.get_by_role("link", name="Overview").click()
+    expect(page.get_by_text("A comparison teaches no learner: the order covers the pool.").first).to_be_visible()
+    assert manager.findings() == []

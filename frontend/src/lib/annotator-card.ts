@@ -2,9 +2,11 @@
 import { html, nothing, type TemplateResult } from "lit";
 import type { ClassDraft } from "./class-editor";
 import { swatch } from "./figures";
+import { type Kind, levels, type QuestionDraft, type Scale } from "./question-form";
 import type { Modality, Row } from "./rows";
 
 const BUTTONS_SHOWN = 20;
+const LEVELS_SHOWN = 10;
 const TEXT_SHOWN = 600;
 const COLUMNS_SHOWN = 12;
 
@@ -13,15 +15,42 @@ export interface CardContent {
   row: Row | null;
   text: string;
   picture: string | null;
+  candidates: string[]; // that are compared
   hidden: string[]; // columns that are not shown: label and key
 }
 
 /** The card; buttons are drawn, not pressed. */
-export function annotatorCard(content: CardContent, classes: ClassDraft[], multiple: boolean): TemplateResult {
-  const named = classes.filter((each) => each.name.trim());
+export function annotatorCard(content: CardContent, draft: QuestionDraft): TemplateResult {
+  const { kind } = draft;
   return html`<div class="annotator-card" role="img" aria-label="How annotators will see an item">
     <div class="item">${item(content)}</div>
-    <div class="answers">
+    ${
+      kind === "form"
+        ? draft.fields.map(
+            (
+              field,
+              place,
+            ) => html`<div class="asked"><strong class="long">${field.title.trim() || `Question ${place + 1}`}</strong>
+      ${field.required ? nothing : html`<small class="quiet">optional</small>`} ${field.when ? html`<small class="quiet">only after “${field.is}”</small>` : nothing}
+      ${answer(field.type, field.classes, field.multiple, field, content.candidates)}</div>`,
+          )
+        : answer(kind, draft.classes, draft.multiple, draft.scale, content.candidates)
+    }
+  </div>`;
+}
+
+function answer(
+  kind: Kind,
+  classes: ClassDraft[],
+  multiple: boolean,
+  scale: Scale,
+  candidates: string[],
+): TemplateResult {
+  if (kind === "rating") return ratingLooks(scale);
+  if (kind === "comparison") return candidateLooks(candidates);
+  if (kind === "transcription") return html`<div class="answers"><span class="answer field">Write here</span></div>`;
+  const named = classes.filter((each) => each.name.trim());
+  return html`<div class="answers">
       ${named
         .slice(0, BUTTONS_SHOWN)
         .map(
@@ -30,8 +59,19 @@ export function annotatorCard(content: CardContent, classes: ClassDraft[], multi
         )}
       ${named.length > BUTTONS_SHOWN ? html`<span class="quiet">and ${named.length - BUTTONS_SHOWN} more, found by typing</span>` : nothing}
       ${named.length === 0 ? html`<span class="quiet">The classes become buttons here.</span>` : nothing}
-    </div>
-  </div>`;
+    </div>`;
+}
+
+function ratingLooks(scale: Scale): TemplateResult {
+  const found = levels(scale);
+  if (found.length && found.length <= LEVELS_SHOWN)
+    return html`<div class="answers">${found.map((level) => html`<span class="answer">${level}</span>`)}</div>`;
+  return html`<div class="answers"><span class="quiet">${scale.minimum}</span><span class="answer track"></span><span class="quiet">${scale.maximum}</span></div>`;
+}
+
+function candidateLooks(candidates: string[]): TemplateResult {
+  const shown = candidates.length ? candidates : ["First candidate", "Second candidate"];
+  return html`<div class="answers">${shown.map((text, place) => html`<span class="answer field"><kbd>${place + 1}</kbd> <span class="long few-lines" dir="auto">${text}</span></span>`)}</div>`;
 }
 
 function item(content: CardContent): TemplateResult {

@@ -46,7 +46,7 @@ export function classFault(classes: ClassDraft[]): string | null {
 }
 
 /** The rows; `changed` is called after every edit, `remove` and `add` with their own buttons. */
-export function classRows(classes: ClassDraft[], changed: () => void): TemplateResult {
+export function classRows(classes: ClassDraft[], changed: () => void, of = ""): TemplateResult {
   const edit = (each: ClassDraft, part: keyof ClassDraft) => (event: Event) => {
     each[part] = (event.target as HTMLInputElement).value;
     changed();
@@ -59,10 +59,10 @@ export function classRows(classes: ClassDraft[], changed: () => void): TemplateR
     ${classes.map((each, place) => {
       const called = each.name.trim() || `class ${place + 1}`;
       return html`<div class="class-row">
-        <input type="color" .value=${each.color} aria-label="Colour of ${called}" @input=${edit(each, "color")}>
-        <input type="text" .value=${each.name} maxlength=${NAME_LENGTH} placeholder="Name" aria-label="Name of class ${place + 1}" @input=${edit(each, "name")}>
-        <input type="text" class="key" .value=${each.hotkey} maxlength="1" aria-label="Key of ${called}" placeholder="key" @input=${edit(each, "hotkey")}>
-        <button type="button" class="quiet-button" aria-label="Remove ${called}" @click=${() => remove(place)}>×</button>
+        <input type="color" .value=${each.color} aria-label="Colour of ${called}${of}" @input=${edit(each, "color")}>
+        <input type="text" .value=${each.name} maxlength=${NAME_LENGTH} placeholder="Name" aria-label="Name of class ${place + 1}${of}" @input=${edit(each, "name")}>
+        <input type="text" class="key" .value=${each.hotkey} maxlength="1" aria-label="Key of ${called}${of}" placeholder="key" @input=${edit(each, "hotkey")}>
+        <button type="button" class="quiet-button" aria-label="Remove ${called}${of}" @click=${() => remove(place)}>×</button>
       </div>`;
     })}
     ${classes.length === 0 ? html`<p class="quiet">No classes yet.</p>` : nothing}

@@ -1,14 +1,12 @@
 // From a filled-in form to a project with items: create it, send the data, wait until the rows are stored.
 // Each step can be tried again; a project that was created is never created twice.
-import type { ClassDraft } from "./class-editor";
 import { call, csrfToken, newId, Refusal } from "./http";
+import { fieldNames, type QuestionDraft, taskOf } from "./question-form";
 import { type Head, labelNames, type Mapping, type Modality, mapParameter, type Row } from "./rows";
 
-export interface Draft {
+export interface Draft extends QuestionDraft {
   name: string;
   modality: Modality;
-  multiple: boolean;
-  classes: ClassDraft[];
   guidelines: string;
   learning: Record<string, unknown>; // strategy, round_size, overlap, audit_share, goal: only what differs from Automatic
   source: File | null; // null: pasted lines
@@ -48,20 +46,10 @@ export type Say = (words: string, fraction: number | null) => void;
 
 /** Create the project; repeated with the same key it is the same project. */
 export function createProject(draft: Draft, key: string): Promise<Project> {
-  const classes = draft.classes.filter((each) => each.name.trim());
-  const task = {
-    type: "classification",
-    multiple: draft.multiple,
-    classes: classes.map((each) => ({
-      name: each.name.trim(),
-      color: each.color,
-      ...(each.hotkey ? { hotkey: each.hotkey } : {}),
-    })),
-  };
   const body = {
     name: draft.name.trim(),
     modality: draft.modality,
-    task,
+    task: taskOf(draft),
     guidelines: draft.guidelines,
     ...draft.learning,
   };
@@ -107,23 +95,40 @@ function payload(draft: Draft): { body: Blob; type: string; map: string } {
   // Objects may lack a field, which a map of columns would refuse: where all are here, they are put in our own form.
   const own = head.kind === "lines" || (head.whole && (head.kind === "jsonl" || head.kind === "json"));
   if (own || !source) return { body: ndjson(head.rows.map((row) => itemOf(row, draft))), type: types.jsonl, map: "" };
-  const map = `&map=${encodeURIComponent(mapParameter(draft.mapping, draft.modality))}`;
+  const map = `&map=${encodeURIComponent(mapParameter(draft.mapping, draft.modality, partsOf(draft)))}`;
   return { body: source, type: types[head.kind as keyof typeof types], map };
 }
 
 const OWN_FIELDS = ["features", "split", "priority", "labels"];
 
+/** Further columns that are read: the candidates of a comparison, and of a form what is called label.NAME. */
+function partsOf(draft: Draft): [string, string][] {
+  const columns = draft.head.columns;
+  const { candidates } = draft.mapping;
+  const compared: [string, string][] =
+    candidates.length === 1
+      ? [["candidates", candidates[0] as string]]
+      : candidates.map((column, place) => [`candidates.${place}`, column]);
+  const names = draft.kind === "form" ? fieldNames(draft.fields).map((name) => `label.${name}`) : [];
+  return [...compared, ...names.filter((name) => columns.includes(name)).map((name): [string, string] => [name, name])];
+}
+
 /** One row in the form of the items route; what has no place there becomes metadata. */
-function itemOf(row: Row, { mapping, modality }: Draft): Row {
-  const { [mapping.label]: label, [mapping.key]: key, ...others } = row;
+function itemOf(row: Row, draft: Draft): Row {
+  const { mapping, modality } = draft;
+  const parts = partsOf(draft);
+  const taken = new Set(parts.map(([, column]) => column));
+  const pieces = Object.fromEntries(parts.map(([target, column]) => [target, row[column]]));
+  const left = Object.fromEntries(Object.entries(row).filter(([name]) => !taken.has(name)));
+  const { [mapping.label]: label, [mapping.key]: key, ...others } = left;
   const known = label === undefined || label === null || label === "" ? {} : { label };
   const named = key === undefined || key === null ? {} : { key: String(key) };
-  if (modality === "table") return { row: others, ...known, ...named };
+  if (modality === "table") return { row: others, ...pieces, ...known, ...named };
   const { [mapping.text]: text, metadata, ...rest } = others;
   const own = Object.fromEntries(Object.entries(rest).filter(([name]) => OWN_FIELDS.includes(name)));
   const more = Object.fromEntries(Object.entries(rest).filter(([name]) => !OWN_FIELDS.includes(name)));
   const kept = { ...(typeof metadata === "object" ? metadata : {}), ...more };
-  return { text, ...own, ...(Object.keys(kept).length ? { metadata: kept } : {}), ...known, ...named };
+  return { text, ...own, ...pieces, ...(Object.keys(kept).length ? { metadata: kept } : {}), ...known, ...named };
 }
 
 const ndjson = (rows: unknown[]): Blob => new Blob(rows.map((row) => `${JSON.stringify(row)}\n`));
@@ -145,7 +150,7 @@ async function importFiles(
   const rows = media.map((file) => {
     const folder = file.name.split("/").slice(-2, -1)[0] ?? "";
     const label = draft.folderLabels && known.has(folder) ? { label: { class: folder } } : {};
-    return { key: file.name, [draft.modality]: file.id, ...label };
+    return { key: file.name, [draft.modality]: file.id, ...(draft.kind === "classification" ? label : {}) };
   });
   const { job, result } = await sendRows(project, ndjson(rows), "application/x-ndjson", "", say);
   const rejected = [...refused, ...result.rejected];

@@ -3,6 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import { percent, swatch } from "./figures";
 import { pictureOf, thumbnail } from "./item-view";
+import { labelWords } from "./label-words";
 import { type ClassView, type ItemView, type LabelView, names } from "./serving";
 
 export interface Answer {
@@ -73,7 +74,7 @@ export function briefly(item: ItemView): string {
   const columns = Object.entries(item.row ?? {})
     .slice(0, COLUMNS_SHOWN)
     .map(([name, value]) => `${name}: ${value === null || value === "" ? "–" : value}`);
-  const text = item.text ?? (columns.join(" · ") || item.key);
+  const text = item.text || item.candidates?.join(" · ") || columns.join(" · ") || item.key;
   const letters = [...text.slice(0, 2 * TEXT_SHOWN)];
   return letters.length > TEXT_SHOWN ? `${letters.slice(0, TEXT_SHOWN).join("")} …` : letters.join("");
 }
@@ -81,10 +82,14 @@ export function briefly(item: ItemView): string {
 /** The classes of a label, each with its colour. */
 export function labelChips(label: LabelView, classes: ClassView[]): TemplateResult {
   const given = names(label);
+  if (label.fields)
+    return html`${Object.entries(label.fields).map(([name, each]) => html`<span class="quiet">${name}</span> ${labelChips(each, classes)} `)}`;
+  if (!label.class && !label.classes)
+    return html`<strong class="chip long"><span class="few-lines" dir="auto">${labelWords(label) || "no answer"}</span></strong>`;
   return given.length
     ? html`${given.map((name) => html`<strong class="chip long">${swatch(classes.find((each) => each.name === name)?.color ?? "#888888")} <span class="few-lines">${name}</span></strong>`)}`
     : html`<strong class="chip">no class</strong>`;
 }
 
 export const modelSays = ({ label, probability, round }: Predicted): TemplateResult =>
-  html`<span title=${`Round ${round}`}>${names(label).join(", ") || "no class"}? ${percent(probability)}</span>`;
+  html`<span title=${`Round ${round}`}>${labelWords(label) || "no class"}? ${percent(probability)}</span>`;

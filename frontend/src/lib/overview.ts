@@ -20,6 +20,7 @@ export interface Status {
   };
   annotations: number;
   audit: { answers: number; accuracy: Estimate | null };
+  no_learner: string | null; // why none runs
   queue: { depth: number; round: number | null; age_seconds: number | null };
   worker: { alive: boolean; last_seen: string | null };
   round: {
@@ -91,7 +92,7 @@ export interface Overview {
     seconds_median: number | null;
   };
   rounds: RoundRow[];
-  words: { accuracy: string; goal: string; loop: string };
+  words: { accuracy: string; error: string | null; goal: string; loop: string };
 }
 
 export interface WallItem {

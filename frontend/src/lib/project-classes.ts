@@ -7,6 +7,7 @@ import { call, pageData } from "./http";
 
 export interface ClassRow {
   id: number;
+  question: string;
   name: string;
   color: string;
   hotkey: string | null;
@@ -28,20 +29,29 @@ const LONGEST_QUERY = 6_000;
 const added = { name: "" };
 const merging = { id: 0, into: 0 }; // the class whose merge is being chosen, and the choice
 
-export function classesPart(classes: ClassRow[], section: Section): TemplateResult {
+/** The question whose classes are shown; the `levels` of a rating are its numbers, so only their look is changed. */
+export interface Asked {
+  name: string;
+  title: string;
+  levels: boolean;
+}
+
+export function classesPart(classes: ClassRow[], section: Section, asked: Asked): TemplateResult {
   const kept = classes.filter((each) => !each.retired);
   const gone = classes.filter((each) => each.retired);
   const merged = kept.find((each) => each.id === merging.id);
-  return html`<section class="card" aria-labelledby="classes"><h2 id="classes">Classes</h2>
-    <div class="scroll" tabindex="0" role="region" aria-label="Classes, table"><table class="class-table">
+  const id = `classes-${asked.name}`;
+  const heading = `${asked.levels ? "Levels" : "Classes"}${asked.title ? `: ${asked.title}` : ""}`;
+  return html`<section class="card" aria-labelledby=${id}><h2 id=${id}>${heading}</h2>
+    <div class="scroll" tabindex="0" role="region" aria-label="${heading}, table"><table class="class-table">
       <thead><tr><th scope="col">Colour</th><th scope="col">Name</th><th scope="col">Key</th><th scope="col">When to choose it</th><th scope="col" class="number">Answers</th><th scope="col"><span class="hidden">What to do</span></th></tr></thead>
-      <tbody>${kept.map((each) => classRow(each, kept, section))}</tbody></table></div>
+      <tbody>${kept.map((each) => classRow(each, kept, section, asked.levels))}</tbody></table></div>
     ${merged ? mergeForm(merged, kept, section) : nothing}
     ${gone.length ? goneList(gone, classes, section) : nothing}
-    ${addForm(kept.length, section)}</section>`;
+    ${asked.levels ? html`<p class="quiet">Levels are the numbers of the scale: they are neither renamed nor merged.</p>` : addForm(kept.length, section, asked.name)}</section>`;
 }
 
-function classRow(each: ClassRow, kept: ClassRow[], section: Section): TemplateResult {
+function classRow(each: ClassRow, kept: ClassRow[], section: Section, level: boolean): TemplateResult {
   const patch = (part: "name" | "color" | "hotkey" | "description") => (event: Event) => {
     const value = (event.target as HTMLInputElement).value.trim();
     const body = { [part]: part === "hotkey" ? value || null : value };
@@ -60,14 +70,18 @@ function classRow(each: ClassRow, kept: ClassRow[], section: Section): TemplateR
   };
   return html`<tr>
     <td><input type="color" .value=${each.color} aria-label="Colour of ${each.name}" @change=${patch("color")}></td>
-    <td><input type="text" maxlength="200" required .value=${each.name} aria-label="Name of ${each.name}" @change=${patch("name")}></td>
-    <td><input type="text" class="key" maxlength="1" .value=${each.hotkey ?? ""} aria-label="Key of ${each.name}" @change=${patch("hotkey")}></td>
+    <td><input type="text" maxlength="200" required ?readonly=${level} .value=${each.name} aria-label="Name of ${each.name}" @change=${patch("name")}></td>
+    <td><input type="text" class="key" maxlength="1" ?readonly=${level} .value=${each.hotkey ?? ""} aria-label="Key of ${each.name}" @change=${patch("hotkey")}></td>
     <td><input type="text" maxlength="10000" .value=${each.description} aria-label="When to choose ${each.name}" @change=${patch("description")}></td>
     <td class="number">${answersOf(each)}</td>
-    <td class="acts"><button type="button" class="quiet-button" aria-expanded=${merging.id === each.id} aria-label="Merge ${each.name}" ?disabled=${kept.length < 2} @click=${merge}>Merge</button>
+    <td class="acts">${
+      level
+        ? nothing
+        : html`<button type="button" class="quiet-button" aria-expanded=${merging.id === each.id} aria-label="Merge ${each.name}" ?disabled=${kept.length < 2} @click=${merge}>Merge</button>
       ${each.answers ? html`<button type="button" class="quiet-button" aria-label="Review ${each.name}" title="The answers that a new or merged class most likely concerns" @click=${() => review(each, section)}>Review</button>` : nothing}
       <button type="button" class="quiet-button" aria-label="Retire ${each.name}" @click=${retire}>Retire</button>
-      ${each.answers ? nothing : html`<button type="button" class="quiet-button" aria-label="Remove ${each.name}" @click=${remove}>Remove</button>`}</td></tr>`;
+      ${each.answers ? nothing : html`<button type="button" class="quiet-button" aria-label="Remove ${each.name}" @click=${remove}>Remove</button>`}`
+    }</td></tr>`;
 }
 
 const answersOf = ({ name, answers }: ClassRow): TemplateResult =>
@@ -128,13 +142,13 @@ function goneList(gone: ClassRow[], all: ClassRow[], section: Section): Template
     )}</ul>`;
 }
 
-function addForm(place: number, section: Section): TemplateResult {
+function addForm(place: number, section: Section, question: string): TemplateResult {
   const submit = (event: Event): void => {
     event.preventDefault();
     const name = added.name.trim();
     if (!name) return;
     added.name = "";
-    const body = { name, color: COLORS[place % COLORS.length] };
+    const body = { question, name, color: COLORS[place % COLORS.length] };
     void section.run(
       () => call("POST", base, { body }),
       `${name} was added; whoever labels sees it within half a minute.`,

@@ -17,6 +17,7 @@ export interface Mapping {
   text: string;
   label: string;
   key: string;
+  candidates: string[]; // what a comparison puts in order: one column with a list, or a column each
 }
 
 export const HEAD_BYTES = 2_000_000;
@@ -36,6 +37,7 @@ const TEXT_NAMES = [
   "abstract",
 ];
 const LABEL_NAMES = ["label", "class", "category", "tag", "target", "y", "sentiment", "intent", "topic"];
+const CANDIDATE_NAME = /^(candidate|answer|response|option|completion|output|chosen|rejected)([ _-]?\w{1,2})?$/i;
 const KEY_NAMES = ["key", "id", "uid", "uuid", "doc_id", "item_id"];
 
 export class Unreadable extends Error {}
@@ -172,13 +174,22 @@ export function csvRecords(text: string, separator = ","): string[][] {
 
 /** What the columns are probably for. */
 export function guess(head: Head): { modality: Modality; mapping: Mapping } {
-  if (head.kind === "zip") return { modality: "image", mapping: { text: "", label: "", key: "" } };
+  if (head.kind === "zip") return { modality: "image", mapping: { text: "", label: "", key: "", candidates: [] } };
   const text = textColumn(head);
   const label = labelColumn(head, text);
   const key =
     named(head.columns, KEY_NAMES).find((name) => name !== text && name !== label && distinct(head, name)) ?? "";
   const modality = text ? "text" : "table";
-  return { modality, mapping: { text: text || (head.columns[0] ?? ""), label, key } };
+  return {
+    modality,
+    mapping: { text: text || (head.columns[0] ?? ""), label, key, candidates: candidatesOf(head, text) },
+  };
+}
+
+/** Columns that look like the candidates of a comparison. */
+function candidatesOf(head: Head, text: string): string[] {
+  if (head.columns.includes("candidates")) return ["candidates"];
+  return head.columns.filter((name) => name !== text && CANDIDATE_NAME.test(name)).slice(0, 10);
 }
 
 function textColumn(head: Head): string {
@@ -228,8 +239,8 @@ export function labelNames(value: unknown): string[] {
 }
 
 /** The `map` of the items route for these columns; empty when the names are the interface's own already. */
-export function mapParameter(mapping: Mapping, modality: Modality): string {
-  const parts: string[] = [];
+export function mapParameter(mapping: Mapping, modality: Modality, more: [string, string][] = []): string {
+  const parts: string[] = more.map(([target, column]) => `${target}:${column}`);
   if (modality === "text" && mapping.text) parts.push(`text:${mapping.text}`);
   if (mapping.label) parts.push(`label:${mapping.label}`);
   if (mapping.key) parts.push(`key:${mapping.key}`);

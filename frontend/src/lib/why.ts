@@ -3,7 +3,8 @@ import { html, nothing, type TemplateResult } from "lit";
 import { bar, percent } from "./figures";
 import { call, message } from "./http";
 import { pictureOf, thumbnail } from "./item-view";
-import { type ItemView, type LabelView, type LeaseView, names } from "./serving";
+import { labelWords } from "./label-words";
+import type { ItemView, LabelView, LeaseView } from "./serving";
 
 interface Answer {
   blind: boolean;
@@ -59,9 +60,9 @@ function neighbour(each: Answer["neighbours"][number]): TemplateResult {
         .map(([name, value]) => `${name} ${value}`)
         .join(", ")
     : "";
-  const text = [...(each.text ?? row)];
+  const text = [...(each.text || each.candidates?.join(" · ") || row)];
   const short = text.length > TEXT_SHOWN ? `${text.slice(0, TEXT_SHOWN).join("")} …` : text.join("");
   const picture = pictureOf(each);
   return html`<li class=${picture ? "pictured" : ""}>${picture ? thumbnail(picture, each.key) : html`<span class="long" dir="auto">${short}</span>`}
-    <strong class="long few-lines">${names(each.label).join(", ")}</strong> <small class="quiet">${percent(each.similarity)} alike</small></li>`;
+    <strong class="long few-lines">${labelWords(each.label)}</strong> <small class="quiet">${percent(each.similarity)} alike</small></li>`;
 }

@@ -2,7 +2,7 @@
 // "Create", except that a Parquet file is shown to the server to learn its columns.
 import { html, nothing, render, type TemplateResult } from "lit";
 import { annotatorCard } from "../lib/annotator-card";
-import { classDraft, classFault, classRows } from "../lib/class-editor";
+import { classDraft } from "../lib/class-editor";
 import { call, message, newId, pageData } from "../lib/http";
 import {
   createProject,
@@ -15,6 +15,7 @@ import {
   parquetHead,
 } from "../lib/importer";
 import { type LearningForm, learningFields, learningOf, type Strategy } from "../lib/learning-form";
+import { newScale, questionFault, questionFields } from "../lib/question-form";
 import {
   classesIn,
   fromLines,
@@ -50,13 +51,16 @@ const NO_HEAD: Head = { kind: "lines", columns: [], rows: [], whole: true };
 const draft: Draft = {
   name: "",
   modality: "text",
+  kind: "classification",
   multiple: false,
   classes: [classDraft("", 0), classDraft("", 1)],
+  scale: newScale(),
+  fields: [],
   guidelines: "",
   learning: {},
   source: null,
   head: NO_HEAD,
-  mapping: { text: "", label: "", key: "" },
+  mapping: { text: "", label: "", key: "", candidates: [] },
   folderLabels: true,
 };
 const { strategies } = pageData<{ strategies: Strategy[] }>();
@@ -106,7 +110,7 @@ function form(): TemplateResult {
       ${busy ? progress() : html`<button type="submit">${created ? "Try again" : "Create the project"}</button>`}
     </div>
     <aside aria-label="Preview"><h2>An annotator sees</h2>
-      ${annotatorCard({ modality: draft.modality, row: draft.head.rows[0] ?? null, text: textOf(draft.head.rows[0]), picture, hidden: [draft.mapping.label, draft.mapping.key] }, draft.classes, draft.multiple)}</aside>
+      ${annotatorCard({ modality: draft.modality, row: draft.head.rows[0] ?? null, text: textOf(draft.head.rows[0]), picture, candidates: candidatesIn(draft.head.rows[0]), hidden: [draft.mapping.label, draft.mapping.key] }, draft)}</aside>
   </form>`;
 }
 
@@ -121,7 +125,7 @@ function begin(event: Event): void {
     multiple: false,
   };
   if (!draft.name || TEMPLATES.some((each) => each.name === draft.name)) draft.name = name;
-  Object.assign(draft, { guidelines, multiple, classes: classes.map(classDraft) });
+  Object.assign(draft, { kind: "classification", guidelines, multiple, classes: classes.map(classDraft) });
   edited = chosen !== undefined;
   draw();
 }
@@ -165,7 +169,7 @@ function folderChoice(): TemplateResult {
 }
 
 function mappingFields(): TemplateResult {
-  const { mapping, modality } = draft;
+  const { mapping, modality, head } = draft;
   const pick = (part: "text" | "label" | "key") => (event: Event) => {
     mapping[part] = (event.target as HTMLSelectElement).value;
     if (part === "label") suggestClasses();
@@ -179,9 +183,26 @@ function mappingFields(): TemplateResult {
     }}>
       ${(["text", "table"] as const).map((each) => html`<option value=${each} ?selected=${each === modality}>${MODALITIES[each]}</option>`)}</select></label>
     ${modality === "text" ? html`<label>Text${columnSelect(mapping.text, pick("text"), false)}</label>` : nothing}
-    <label>Label, if known${columnSelect(mapping.label, pick("label"))}</label>
+    ${draft.kind === "form" ? nothing : html`<label>Label, if known${columnSelect(mapping.label, pick("label"))}</label>`}
     <label>Key, if there is one${columnSelect(mapping.key, pick("key"))}</label></div>
-    ${found ? html`<p class="quiet">${found.toLocaleString("en-GB")} of these rows carry a label: they teach the model before anybody answers.</p>` : nothing}`;
+    ${modality === "text" && head.columns.length > 1 && (draft.kind === "comparison" || draft.kind === "form") ? candidateColumns() : nothing}
+    ${draft.kind === "form" ? html`<p class="quiet">Answers that are known: a column a question, called label. and the question's name.</p>` : nothing}
+    ${found && draft.kind !== "form" ? html`<p class="quiet">${found.toLocaleString("en-GB")} of these rows carry a label: they teach the model before anybody answers.</p>` : nothing}`;
+}
+
+/** Which columns hold what a comparison puts in order. */
+function candidateColumns(): TemplateResult {
+  const { mapping, head } = draft;
+  const set = (name: string) => (event: Event) => {
+    const chosen = new Set(mapping.candidates);
+    if ((event.target as HTMLInputElement).checked) chosen.add(name);
+    else chosen.delete(name);
+    mapping.candidates = head.columns.filter((each) => chosen.has(each));
+    draw();
+  };
+  const free = head.columns.filter((name) => ![mapping.text, mapping.label, mapping.key].includes(name));
+  return html`<fieldset><legend>Candidates: a column each, or one with a list</legend>
+    ${free.map((name) => html`<label><input type="checkbox" .checked=${mapping.candidates.includes(name)} @change=${set(name)}> ${name}</label>`)}</fieldset>`;
 }
 
 function columnSelect(chosen: string, changed: (event: Event) => void, optional = true): TemplateResult {
@@ -207,22 +228,20 @@ function cell(value: unknown): string {
 
 const textOf = (row: Row | undefined): string => (row ? String(row[draft.mapping.text || "text"] ?? "") : "");
 
+/** The first item's candidates. */
+function candidatesIn(row: Row | undefined): string[] {
+  if (!row) return [];
+  const values = draft.mapping.candidates.map((column) => row[column]);
+  return (values.length === 1 && Array.isArray(values[0]) ? values[0] : values).map((each) => String(each ?? ""));
+}
+
 function questionPart(): TemplateResult {
-  const choose = (multiple: boolean) => () => {
-    draft.multiple = multiple;
-    draw();
-  };
   const changed = (): void => {
     edited = true;
     draw();
   };
   return html`<section class="card" aria-labelledby="question"><h2 id="question">2. Question</h2>
-    <fieldset><legend>An item has</legend>
-      <label><input type="radio" name="multiple" .checked=${!draft.multiple} @change=${choose(false)}> exactly one class</label>
-      <label><input type="radio" name="multiple" .checked=${draft.multiple} @change=${choose(true)}> any number of classes</label></fieldset>
-    <h3>Classes</h3>
-    ${classRows(draft.classes, changed)}
-    <button type="button" class="secondary" @click=${addClass}>Add a class</button>
+    ${questionFields(draft, changed, addClass)}
     <label for="guidelines">Guidelines, if any <small>Markdown; annotators open them with H</small></label>
     <textarea id="guidelines" rows="3" .value=${draft.guidelines} @input=${(event: Event) => {
       draft.guidelines = (event.target as HTMLTextAreaElement).value;
@@ -321,15 +340,24 @@ function paste(event: Event): void {
       ? "That is a lot to paste: save it as a text file, one item a line, and drop the file."
       : "";
   const head = fromLines(pasted);
-  Object.assign(draft, { head, source: null, modality: "text", mapping: { text: "text", label: "", key: "" } });
+  Object.assign(draft, {
+    head,
+    source: null,
+    modality: "text",
+    mapping: { text: "text", label: "", key: "", candidates: [] },
+  });
   draw();
 }
 
 function complaint(): string | null {
   if (!draft.name.trim()) return "Give the project a name.";
   if (draft.head.rows.length === 0) return fileFault || "Drop a file or paste lines first.";
-  if (draft.modality === "text" && !draft.mapping.text) return "Say which column is the text.";
-  return classFault(draft.classes) ?? learningOf(learning, strategies, scorer).fault;
+  if (draft.modality === "text" && !draft.mapping.text && !draft.mapping.candidates.length)
+    return "Say which column is the text.";
+  const compares =
+    draft.kind === "comparison" || draft.fields.some(({ type }) => draft.kind === "form" && type === "comparison");
+  if (compares && !draft.mapping.candidates.length) return "Say which columns are the candidates.";
+  return questionFault(draft, draft.modality) ?? learningOf(learning, strategies, scorer).fault;
 }
 
 async function submit(event: Event): Promise<void> {

@@ -5,12 +5,15 @@ import { Versions } from "../lib/guidelines-versions";
 import { call, message, pageData, Refusal, send } from "../lib/http";
 import { goalOf, type LearningForm, learningFields, learningOf, type Strategy, strategyOf } from "../lib/learning-form";
 import { type ClassRow, classesPart } from "../lib/project-classes";
+import { ProjectQuestions, type StoredTask } from "../lib/project-questions";
 import { type Learner, ScorerForm, type Tested } from "../lib/scorer-form";
 
 interface ProjectRow {
   id: number;
   name: string;
   state: string;
+  task: StoredTask;
+  no_learner: string | null;
   guidelines: string;
   strategy: { name: string; [parameter: string]: unknown };
   learner: Learner;
@@ -20,7 +23,10 @@ interface ProjectRow {
   goal: { accuracy?: number; labels?: number; hours?: number; date?: string } | null;
 }
 
-const { project, strategies } = pageData<{ project: { id: number; slug: string }; strategies: Strategy[] }>();
+const { project, strategies } = pageData<{
+  project: { id: number; slug: string; modality: string };
+  strategies: Strategy[];
+}>();
 const root = document.getElementById("settings") as HTMLElement;
 const path = `/projects/${project.id}`;
 const STATES: Record<string, string> = {
@@ -39,6 +45,13 @@ const scorer = new ScorerForm(
     return (await call<{ secret: string }>("POST", `${path}/scorer/secret`)).secret;
   },
 );
+const questions = new ProjectQuestions(project.modality, draw, async (task) => {
+  await save({ task }, "The questions were saved.");
+  const words = said;
+  await load(); // a new question brings classes of its own
+  said = words;
+  draw();
+});
 let row: ProjectRow | null = null;
 let classes: ClassRow[] = [];
 let etag = "";
@@ -74,6 +87,7 @@ function take(given: ProjectRow, headers: Headers): void {
   if (row && row.guidelines !== given.guidelines) versions.forget();
   row = given;
   etag = headers.get("etag") ?? etag;
+  questions.take(row.task);
   Object.assign(texts, { name: row.name, guidelines: row.guidelines, state: row.state });
   scorer.take(row.learner);
   learning = {
@@ -117,7 +131,18 @@ function draw(): void {
 function page(): TemplateResult {
   const notes = html`<p role="status">${said}</p>${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}`;
   if (!row) return html`${fault ? notes : html`<p class="quiet" aria-busy="true">Reading the settings</p>`}`;
-  return html`${notes} ${basics()} ${classesPart(classes, { run: classesChanged, draw })} ${learningPart()} ${statePart()} ${copyPart()} ${removal()}`;
+  return html`${notes} ${basics()} ${questions.view(row.task, row.no_learner)} ${classLists(row.task)} ${learningPart()} ${statePart()} ${copyPart()} ${removal()}`;
+}
+
+/** The classes of each question that has any. */
+function classLists(task: StoredTask): TemplateResult[] {
+  const section = { run: classesChanged, draw };
+  const asked = task.fields ?? [{ name: "label", type: task.type, title: "" }];
+  return asked
+    .filter(({ type }) => type === "classification" || type === "rating")
+    .map(({ name, type, title }) => ({ name, type, title, own: classes.filter(({ question }) => question === name) }))
+    .filter(({ type, own }) => type === "classification" || own.length > 0)
+    .map(({ name, type, title, own }) => classesPart(own, section, { name, title, levels: type === "rating" }));
 }
 
 async function classesChanged(work: () => Promise<unknown>, done: string): Promise<void> {
