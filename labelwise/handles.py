@@ -18,9 +18,9 @@ class Lease:
         self.suggestion: dict[str, Any] | None = given["suggestion"]
         self.reason: dict[str, Any] | None = given["reason"]
 
-    def submit(self, label: str | Mapping[str, Any], *, seconds_spent: float = 0.0) -> dict[str, Any]:
-        """Answer with a class's name or a label object; the stored annotation."""
-        body = {"lease": self.id, "label": {"class": label} if isinstance(label, str) else dict(label)}
+    def submit(self, label: str | float | Mapping[str, Any], *, seconds_spent: float = 0.0) -> dict[str, Any]:
+        """Answer with a class's name, a rating's number or a label object; the stored annotation."""
+        body = {"lease": self.id, "label": _label(label)}
         stored: dict[str, Any] = self._client.call(
             "POST", "/annotations", json={**body, "seconds_spent": seconds_spent}
         )
@@ -29,6 +29,13 @@ class Lease:
     def skip(self, reason: str | None = None) -> None:
         """Leave the item to somebody else."""
         self._client.call("POST", f"/leases/{self.id}/skip", json={"reason": reason})
+
+
+def _label(given: str | float | Mapping[str, Any]) -> dict[str, Any]:
+    """A label in the service's form; a class and a number may be given by themselves."""
+    if isinstance(given, str):
+        return {"class": given}
+    return {"value": given} if isinstance(given, int | float) else dict(given)
 
 
 class Job:

@@ -207,9 +207,11 @@ def test_a_form_is_put_together_and_mended_while_it_runs(manager: Visit) -> None
     expect(page.get_by_role("heading", name="Levels: How warm?")).to_be_visible()
     assert manager.findings() == []
     page.get_by_role("link", name="Label", exact=True).click()
+    expect(page.get_by_role("article", name="Item")).to_be_visible()
     page.keyboard.press("1")
     page.keyboard.press("5")
     page.keyboard.press("Enter")
+    expect(page.get_by_text("Today 1")).to_be_visible()
     expect(page.get_by_role("status")).to_have_text("Saved")
     assert stored(manager.site)[0].label.keys() == {"which_class_is_it", "how_warm"}
 
@@ -221,7 +223,7 @@ def test_a_table_of_candidates_becomes_a_comparison(manager: Visit, tmp_path: Pa
     page.get_by_label("Drop a file here, or choose one").set_input_files(file)
 
     page.get_by_label("What people do").select_option("comparison")
-    page.get_by_label("Text", exact=True).select_option("prompt")
+    expect(page.get_by_role("img", name="How annotators will see an item")).to_contain_text("Ask 0")
     expect(page.get_by_label("answer_a")).to_be_checked()
     expect(page.get_by_role("status").filter(has_text="Nothing here teaches a learner")).to_be_visible()
     page.get_by_role("button", name="Create the project").click()

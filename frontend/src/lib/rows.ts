@@ -26,6 +26,7 @@ const MOST_CLASSES = 100;
 const LONG_TEXT = 25;
 const TEXT_NAMES = [
   "text",
+  "prompt",
   "body",
   "content",
   "sentence",
