@@ -74,9 +74,9 @@ def _one(
     client: Speaking, path: str, fit_predict: FitPredict, model: str, version: str, number: int, chunk_rows: int
 ) -> dict[str, Any]:
     begun = time.monotonic()
-    classes = [each["name"] for each in client.call("GET", path)["classes"] if not each["retired"]]
+    classes = _classes(client.call("GET", path))
     given = [row for row in Labels(client.stream(f"{path}/rounds/{number}/labels")) if row["label"] is not None]
-    labels = [row["label"].get("class", row["label"].get("classes")) for row in given]
+    labels = [_named(row["label"], classes) for row in given]
     items = [{name: value for name, value in row.items() if name not in ("label", "shares")} for row in given]
     keys: list[list[str]] = []
     params: dict[str, Any] = {"model": model, "version": version, "round": number}
@@ -134,6 +134,21 @@ def _finished(client: Speaking, path: str, number: int, job: int | None) -> dict
             time.sleep(LOOK_SECONDS)
         else:
             client.call("GET", f"/jobs/{job}", params={"wait": 5})
+
+
+def _classes(card: Mapping[str, Any]) -> list[str]:
+    """The names of the classes that may be chosen, of a form those of the question that drives the queue."""
+    fields = card["task"].get("fields")
+    driving = next((each["name"] for each in fields if each["drives"]), None) if fields else None
+    own = (each for each in card["classes"] if driving in (None, each.get("question")))
+    return [each["name"] for each in own if not each["retired"]]
+
+
+def _named(label: Mapping[str, Any], classes: Sequence[str]) -> Any:
+    """The class or classes of a label by name; of a rating the level."""
+    if "value" in label:
+        return next((name for name in classes if float(name) == label["value"]), str(label["value"]))
+    return label.get("class", label.get("classes"))
 
 
 def _body(keys: Sequence[str], said: Any, classes: Sequence[str]) -> tuple[str, bytes]:

@@ -224,7 +224,7 @@ def test_a_table_of_candidates_becomes_a_comparison(manager: Visit, tmp_path: Pa
 
     page.get_by_label("What people do").select_option("comparison")
     expect(page.get_by_role("img", name="How annotators will see an item")).to_contain_text("Ask 0")
-    expect(page.get_by_label("answer_a")).to_be_checked()
+    expect(page.get_by_role("checkbox", name="answer_a")).to_be_checked()
     expect(page.get_by_role("status").filter(has_text="Nothing here teaches a learner")).to_be_visible()
     page.get_by_role("button", name="Create the project").click()
     page.get_by_role("link", name="Label now").click()

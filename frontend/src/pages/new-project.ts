@@ -2,6 +2,7 @@
 // "Create", except that a Parquet file is shown to the server to learn its columns.
 import { html, nothing, render, type TemplateResult } from "lit";
 import { annotatorCard } from "../lib/annotator-card";
+import { candidateColumns, candidatesIn } from "../lib/candidates";
 import { classDraft } from "../lib/class-editor";
 import { call, message, newId, pageData } from "../lib/http";
 import {
@@ -110,7 +111,7 @@ function form(): TemplateResult {
       ${busy ? progress() : html`<button type="submit">${created ? "Try again" : "Create the project"}</button>`}
     </div>
     <aside aria-label="Preview"><h2>An annotator sees</h2>
-      ${annotatorCard({ modality: draft.modality, row: draft.head.rows[0] ?? null, text: textOf(draft.head.rows[0]), picture, candidates: candidatesIn(draft.head.rows[0]), hidden: [draft.mapping.label, draft.mapping.key] }, draft)}</aside>
+      ${annotatorCard({ modality: draft.modality, row: draft.head.rows[0] ?? null, text: textOf(draft.head.rows[0]), picture, candidates: candidatesIn(draft), hidden: [draft.mapping.label, draft.mapping.key] }, draft)}</aside>
   </form>`;
 }
 
@@ -185,24 +186,9 @@ function mappingFields(): TemplateResult {
     ${modality === "text" ? html`<label>Text${columnSelect(mapping.text, pick("text"), false)}</label>` : nothing}
     ${draft.kind === "form" ? nothing : html`<label>Label, if known${columnSelect(mapping.label, pick("label"))}</label>`}
     <label>Key, if there is one${columnSelect(mapping.key, pick("key"))}</label></div>
-    ${modality === "text" && head.columns.length > 1 && (draft.kind === "comparison" || draft.kind === "form") ? candidateColumns() : nothing}
+    ${modality === "text" && head.columns.length > 1 && (draft.kind === "comparison" || draft.kind === "form") ? candidateColumns(draft, draw) : nothing}
     ${draft.kind === "form" ? html`<p class="quiet">Answers that are known: a column a question, called label. and the question's name.</p>` : nothing}
     ${found && draft.kind !== "form" ? html`<p class="quiet">${found.toLocaleString("en-GB")} of these rows carry a label: they teach the model before anybody answers.</p>` : nothing}`;
-}
-
-/** Which columns hold what a comparison puts in order. */
-function candidateColumns(): TemplateResult {
-  const { mapping, head } = draft;
-  const set = (name: string) => (event: Event) => {
-    const chosen = new Set(mapping.candidates);
-    if ((event.target as HTMLInputElement).checked) chosen.add(name);
-    else chosen.delete(name);
-    mapping.candidates = head.columns.filter((each) => chosen.has(each));
-    draw();
-  };
-  const free = head.columns.filter((name) => ![mapping.text, mapping.label, mapping.key].includes(name));
-  return html`<fieldset><legend>Candidates: a column each, or one with a list</legend>
-    ${free.map((name) => html`<label><input type="checkbox" .checked=${mapping.candidates.includes(name)} @change=${set(name)}> ${name}</label>`)}</fieldset>`;
 }
 
 function columnSelect(chosen: string, changed: (event: Event) => void, optional = true): TemplateResult {
@@ -227,13 +213,6 @@ function cell(value: unknown): string {
 }
 
 const textOf = (row: Row | undefined): string => (row ? String(row[draft.mapping.text || "text"] ?? "") : "");
-
-/** The first item's candidates. */
-function candidatesIn(row: Row | undefined): string[] {
-  if (!row) return [];
-  const values = draft.mapping.candidates.map((column) => row[column]);
-  return (values.length === 1 && Array.isArray(values[0]) ? values[0] : values).map((each) => String(each ?? ""));
-}
 
 function questionPart(): TemplateResult {
   const changed = (): void => {
