@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -68,7 +69,8 @@ def _measure(address: str, token: str, pid: int, options: argparse.Namespace, da
         project = client.post("/projects", json=body).raise_for_status().json()["id"]
         _push(client, project, _lines(SERVED_FIRST, "first"))
         before = _resident(pid)
-        stop, waits = threading.Event(), []
+        stop = threading.Event()
+        waits: list[float] = []
         people = [
             threading.Thread(target=_annotate, args=(address, headers, project, stop, waits))
             for _ in range(options.annotators)
@@ -159,7 +161,7 @@ def _resident(pid: int) -> int:
     return 0
 
 
-def _url(url: str) -> dict[str, str]:
+def _url(url: str) -> dict[str, Any]:
     return {"database_url": url} if url else {}
 
 

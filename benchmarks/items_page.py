@@ -25,7 +25,7 @@ import orjson
 from sqlalchemy import insert, select, update
 
 from app.core.settings import Settings
-from app.db import Database, Item, Prediction, Project, QueueEntry, Round, Serving
+from app.db import Database, Item, Prediction, Project, QueueEntry, Round, Serving, User
 from app.db.migrate import migrate
 from app.db.session import now
 from app.services import accounts, search
@@ -227,7 +227,7 @@ def _on_screen(settings: Settings, base: str, project: int) -> None:
         return
     db = Database(settings.url)
     with db.write() as session:
-        user = session.execute(select(accounts.User).where(accounts.User.admin).limit(1)).scalar_one()
+        user = session.execute(select(User).where(User.admin).limit(1)).scalar_one()
         link = accounts.sign_in_link(session, user.id, project)
     db.dispose()
     print("\n| on screen | median ms | worst ms |\n|---|---|---|")

@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 from sqlalchemy import func, select, text
@@ -96,9 +97,9 @@ def _lines(rows: int) -> Iterator[bytes]:
         )
 
 
-def _push(client: httpx.Client, project: int, lines: Iterator[bytes]) -> dict:
+def _push(client: httpx.Client, project: int, lines: Iterator[bytes]) -> dict[str, Any]:
     sent = client.post(f"/projects/{project}/items", content=lines, headers={"Content-Type": "application/x-ndjson"})
-    report: dict = sent.raise_for_status().json()
+    report: dict[str, Any] = sent.raise_for_status().json()
     return report
 
 

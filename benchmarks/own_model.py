@@ -1,12 +1,15 @@
-"""A model of one's own beside the built-in learner: `python -m benchmarks.own_model [--answers 300] [--seeds 3]`.
+"""A model of one's own beside the built-in learner: `python -m benchmarks.own_model [--encoder FOLDER] [--seeds 3]`.
 
 ag_news over REST on SQLite, server and worker in processes of their own. A simulated annotator gives the true label of
-what is served, 20 answers a round; in one arm the service learns, in the other one `learn_with` and a scikit-learn
-pipeline of TF-IDF and logistic regression in this process. Both are judged by the service on the same 1,000 test items.
-Prints the accuracy by answers and the seconds of a round.
+what is served, 20 answers a round. The arms: the service learns from word n-grams, `learn_with` and a scikit-learn
+pipeline of TF-IDF and logistic regression in this process; with --encoder, a folder with a sentence encoder (see
+benchmarks/README.md), also the service with its featurizer onnx-text, and `learn_with` and logistic regression on the
+same encoder's vectors. All are judged by the service on the same test items. Prints the accuracy by answers and the
+seconds of a round; --csv keeps every figure.
 """
 
 import argparse
+import csv
 import os
 import statistics
 import subprocess
@@ -18,19 +21,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from app.core.settings import Settings
 from app.db.migrate import migrate
+from app.featurizers import make_featurizer
 from benchmarks.datasets import POOL_ROWS, raw
 from benchmarks.imports import SERVER, free_port, make_token
 from labelwise import Client, LabelwiseError, Project
 
 ROOT = Path(__file__).resolve().parents[1]
 ROUND, TEST_ROWS = 20, 1_000
-ARMS = {"built-in": "auto", "learn_with": "external"}
+SHOWN = 5  # a line of the table for so many rounds: 100 answers
+OWN, ENCODED = "learn_with, TF-IDF", "learn_with, encoder"
+Points = list[tuple[int, float | None, float]]  # answers, accuracy, seconds of the round
 
 
 def main() -> None:
@@ -38,7 +45,15 @@ def main() -> None:
     given = argparse.ArgumentParser(description=__doc__)
     given.add_argument("--answers", type=int, default=300)
     given.add_argument("--seeds", type=int, default=3)
+    given.add_argument("--encoder", help="the folder of a sentence encoder, with its encoder.json")
+    given.add_argument("--items", type=int, default=POOL_ROWS)
+    given.add_argument("--test", type=int, default=TEST_ROWS)
+    given.add_argument("--csv", type=Path, help="write every figure of every run there")
     options = given.parse_args()
+    arms: dict[str, dict[str, Any]] = {"built-in, n-grams": {}, OWN: {"learner": {"name": "external"}}}
+    if options.encoder:
+        arms["built-in, encoder"] = {"featurizer": {"name": "onnx-text", "model": options.encoder}}
+        arms[ENCODED] = {"learner": {"name": "external"}}
     with tempfile.TemporaryDirectory(prefix="labelwise-own-") as folder:
         settings = Settings(data=Path(folder), _env_file=None)
         migrate(settings.url)
@@ -50,49 +65,54 @@ def main() -> None:
         try:
             found = {
                 name: [
-                    _run(f"http://127.0.0.1:{port}", token, name, seed, options.answers)
+                    _run(f"http://127.0.0.1:{port}", token, name, settings_of, seed, options)
                     for seed in range(options.seeds)
                 ]
-                for name in ARMS
+                for name, settings_of in arms.items()
             }
         finally:
             for each in processes:
                 each.terminate()
                 each.wait()
     _print(found)
+    if options.csv:
+        _write(options.csv, found)
 
 
-def _run(url: str, token: str, arm: str, seed: int, answers: int) -> list[tuple[int, float | None, float]]:
+def _run(url: str, token: str, arm: str, settings_of: dict[str, Any], seed: int, options: argparse.Namespace) -> Points:
     """Answers so far, accuracy on the test items, and seconds of the round, round by round."""
     texts, labels = raw("ag_news", "train")[1:]
-    truth = {f"row-{number}": label for number, label in enumerate(labels[:POOL_ROWS])}
+    truth = {f"row-{number}": label for number, label in enumerate(labels[: options.items])}
     test, test_labels = raw("ag_news", "test")[1:]
     client, other = _client(url, token), _client(url, token)
     body = {
         "modality": "text",
         "task": {"type": "classification", "classes": sorted(set(labels))},
-        "learner": {"name": ARMS[arm]},
         "round_size": ROUND,
         "seed": seed,
+        **settings_of,
     }
-    project = client.project(f"{arm}-{seed}", create=body)
-    project.push([{"key": f"row-{number}", "text": text} for number, text in enumerate(texts[:POOL_ROWS])])
-    judged = list(zip(test, test_labels, strict=True))[:TEST_ROWS]
+    project = client.project(f"{arm}-{seed}".replace(", ", "-").replace("_", "-").lower(), create=body)
+    project.push([{"key": f"row-{number}", "text": text} for number, text in enumerate(texts[: options.items])])
+    judged = list(zip(test, test_labels, strict=True))[: options.test]
     project.push([{"text": text, "label": label, "split": "audit"} for text, label in judged])
     outside: list[dict[str, Any]] = []
-    if arm != "built-in":
+    pushed = time.monotonic()
+    if arm in (OWN, ENCODED):
         mine = other.project(project.id)
+        model = fit_predict if arm == OWN else Encoded(options.encoder)
         threading.Thread(
-            target=mine.learn_with, args=(fit_predict,), kwargs={"progress": outside.append}, daemon=True
+            target=mine.learn_with, args=(model,), kwargs={"progress": outside.append}, daemon=True
         ).start()
     _settle(project)
+    print(f"{arm} seed {seed}: first order after {time.monotonic() - pushed:.1f} s", file=sys.stderr, flush=True)
     points = []
-    for given in range(ROUND, answers + 1, ROUND):
+    for given in range(ROUND, options.answers + 1, ROUND):
         before = project.status()["queue"]["round"]
         begun = time.monotonic()
         _answer(project, truth)
         row = _next_round(project, before)
-        seconds = row["seconds"]["to_published"] if arm == "built-in" else _outside(outside, row["number"])
+        seconds = _outside(outside, row["number"]) if arm in (OWN, ENCODED) else row["seconds"]["to_published"]
         accuracy = (row["metrics"] or {}).get("accuracy")
         points.append((given, accuracy["value"] if accuracy else None, float(seconds)))
         print(f"{arm} seed {seed}: {points[-1]} after {time.monotonic() - begun:.1f} s", file=sys.stderr, flush=True)
@@ -116,6 +136,27 @@ def fit_predict(items: list[Any], labels: list[Any], pool: Iterator[list[Any]]) 
     model.fit([item["text"] for item in items], labels)
     for chunk in pool:
         yield model.classes_, model.predict_proba([item["text"] for item in chunk])
+
+
+class Encoded:
+    """Logistic regression on the vectors of an encoder, each of which is made once."""
+
+    def __init__(self, folder: str) -> None:
+        self._featurizer = make_featurizer("onnx-text", {"model": folder})
+        self._state = self._featurizer.fit([])
+        self._known: dict[str, Any] = {}
+
+    def __call__(self, items: list[Any], labels: list[Any], pool: Iterator[list[Any]]) -> Iterator[Any]:
+        """As `learn_with` calls it, once a round."""
+        model = LogisticRegression(C=20, max_iter=500).fit(self._vectors(items), labels)
+        for chunk in pool:
+            yield model.classes_, model.predict_proba(self._vectors(chunk))
+
+    def _vectors(self, items: list[Any]) -> Any:
+        new = [item for item in items if item["key"] not in self._known]
+        block = self._featurizer.transform([item["text"] for item in new], self._state)
+        self._known.update(zip((item["key"] for item in new), block.dense, strict=True))
+        return np.stack([self._known[item["key"]] for item in items])
 
 
 def _client(url: str, token: str) -> Client:
@@ -155,10 +196,18 @@ def _next_round(project: Project, before: int | None) -> dict[str, Any]:
         time.sleep(0.1)
 
 
-def _print(found: dict[str, list[list[tuple[int, float | None, float]]]]) -> None:
+def _write(path: Path, found: dict[str, list[Points]]) -> None:
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["arm", "seed", "answers", "accuracy", "seconds"])
+        for name, runs in found.items():
+            rows.writerows([name, seed, *point] for seed, run in enumerate(runs) for point in run)
+
+
+def _print(found: dict[str, list[Points]]) -> None:
     print("| answers | " + " | ".join(found) + " |")
     print("|---|" + "---|" * len(found))
-    for place in range(2, len(next(iter(found.values()))[0]), 3):
+    for place in range(SHOWN - 1, len(next(iter(found.values()))[0]), SHOWN):
         answers = next(iter(found.values()))[0][place][0]
         cells = [" / ".join(_said(run[place][1]) for run in runs) for runs in found.values()]
         print(f"| {answers} | " + " | ".join(cells) + " |")

@@ -90,7 +90,7 @@ class Line:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         return self
 
-    async def post(self, path: str, body: dict, *, method: str = "POST", **headers: str) -> tuple[int, Any]:
+    async def post(self, path: str, body: dict[str, Any], *, method: str = "POST", **headers: str) -> tuple[int, Any]:
         """The status and the JSON of the answer."""
         content = orjson.dumps(body)
         lines = [f"{method} /api/v1{path} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {self._token}"]
@@ -102,7 +102,7 @@ class Line:
         return int(head[9:12]), orjson.loads(await self._reader.readexactly(length))
 
 
-async def client(port: int, project: int, token: str, end: float, tally: dict) -> None:
+async def client(port: int, project: int, token: str, end: float, tally: dict[str, Any]) -> None:
     """One annotator who never rests."""
     line = await Line(port, token).open()
     while time.monotonic() < end:
@@ -123,9 +123,9 @@ async def client(port: int, project: int, token: str, end: float, tally: dict) -
                 tally["errors"] += 1
 
 
-async def load(port: int, project: int, tokens: list[str], seconds: float) -> dict:
+async def load(port: int, project: int, tokens: list[str], seconds: float) -> dict[str, Any]:
     """Everybody at once."""
-    tally: dict = {"lease": [], "submit": [], "items": [], "errors": 0}
+    tally: dict[str, Any] = {"lease": [], "submit": [], "items": [], "errors": 0}
     end = time.monotonic() + seconds
     await asyncio.gather(*(client(port, project, token, end, tally) for token in tokens))
     return tally

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import insert, select, update
@@ -54,7 +55,7 @@ print(json.dumps({"seconds": took, "processor": busy, "growth": peak() - before}
 """
 
 
-def rows(project: int, seed: int, count: int, moment: datetime) -> Iterator[list[dict]]:
+def rows(project: int, seed: int, count: int, moment: datetime) -> Iterator[list[dict[str, Any]]]:
     """Items of two sentences each, every thousandth a copy of its neighbour, in chunks."""
     for start in range(0, count, CHUNK):
         yield [
@@ -114,7 +115,8 @@ def main() -> None:
 
             databases.SERVER_OPTIONS = "-c max_connections=80"
             url = databases.postgres_url()
-        settings = Settings(data=Path(folder), _env_file=None, **({"database_url": url} if url else {}))
+        elsewhere: dict[str, Any] = {"database_url": url} if url else {}
+        settings = Settings(data=Path(folder), _env_file=None, **elsewhere)
         migrate(settings.url)
         db = Database(settings.url)
         with db.write() as session:
@@ -150,7 +152,7 @@ def main() -> None:
             f"| {'PostgreSQL' if url else 'SQLite'} | {made[0].items:,} | {report['labelled']:,} "
             f"| {measured['seconds'][0]:.1f}, {measured['seconds'][1]:.1f} "
             f"| {measured['processor'][0]:.1f}, {measured['processor'][1]:.1f} | {measured['growth']:.0f} "
-            f"| {made[0].bytes / 1e6:.0f} | {download:.1f} | {comparison:.1f} | {report['leaks']['groups']:,} |",
+            f"| {(made[0].bytes or 0) / 1e6:.0f} | {download:.1f} | {comparison:.1f} | {report['leaks']['groups']:,} |",
             flush=True,
         )
         db.dispose()
