@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     open_docs: bool = False  # show /metrics and the OpenAPI file without sign-in
     trusted_proxies: str = ""  # addresses whose X-Forwarded-* headers are believed, comma-separated
     allow_fetch_from: str = ""  # HOST[:PORT] names that item addresses may point to besides public ones
+    text_encoder: str = ""  # folder of a sentence encoder that `auto` takes for texts where it is fast enough
     lease_seconds: int = Field(900, gt=0)  # how long one annotator keeps an item
     job_lease_seconds: float = Field(15, gt=0)  # a worker that is silent for longer has lost its job
     session_days: int = Field(14, gt=0)

@@ -1,6 +1,6 @@
 """Featurizers: from payloads to vectors, by name or by evidence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.core.errors import Invalid
@@ -9,6 +9,7 @@ from app.featurizers.base import Featurizer
 from app.featurizers.client import ClientVectors
 from app.featurizers.columns import Columns
 from app.featurizers.descriptors import Descriptors
+from app.featurizers.evidence import NGRAMS, weigh
 from app.featurizers.frames import Frames
 from app.featurizers.log_mel import LogMel
 from app.featurizers.ngrams import NGrams
@@ -21,7 +22,7 @@ OWN: tuple[type[Any], ...] = (
 )  # fmt: skip
 FEATURIZERS: Mapping[str, type[Any]] = entries("featurizers", OWN)
 AUTO: Mapping[str, tuple[str, str]] = {
-    "text": ("ngrams", "Word n-grams with a latent semantic space: the whole set needs no model file."),
+    "text": ("ngrams", NGRAMS),
     "image": ("descriptors", "Classical image descriptors: gradients, shape and colour, without a model file."),
     "audio": ("log-mel", "Mel spectra pooled over the clip and its parts: timbre and order, without a model file."),
     "video": ("frames", "Pictures, movement and sound, pooled over the clip and its parts, without a model file."),
@@ -49,14 +50,31 @@ def make_featurizer(name: str, options: Mapping[str, Any], modality: str | None 
     return featurizer
 
 
-def choose_featurizer(modality: str, wanted: Mapping[str, Any]) -> tuple[Featurizer, str]:
-    """The featurizer that a project asks for, or the one that `auto` picks, with a sentence that says why."""
+def choose_featurizer(
+    modality: str, wanted: Mapping[str, Any], *, encoder: str = "", sample: Sequence[Any] = (), rows: int = 0
+) -> tuple[Featurizer, str]:
+    """The featurizer that a project asks for, or the one that `auto` picks, with a sentence that says why.
+
+    For texts `auto` weighs the `encoder` that the operator has given, if any, by its speed on the `sample` of a pool of
+    so many `rows`.
+    """
     name = wanted.get("name", "auto")
     options = {key: value for key, value in wanted.items() if key != "name"}
     if name != "auto":
         return make_featurizer(name, options, modality), f"{name}, as the project's settings say."
     picked, sentence = AUTO[modality]
+    if modality == "text" and encoder:
+        found, sentence = weigh(encoder, sample, rows)
+        if found is not None:
+            return found, sentence
     return make_featurizer(picked, options), sentence
+
+
+def options_of(name: str, wanted: Mapping[str, Any], encoder: str = "") -> dict[str, Any]:
+    """The parameters of the featurizer of this name that made a project's features, as `choose_featurizer` chose it."""
+    if wanted.get("name", "auto") == name:
+        return {key: value for key, value in wanted.items() if key != "name"}
+    return {"model": encoder} if name == OnnxText.name else {}
 
 
 def needs_refit(fitted_rows: int, rows: int) -> bool:
@@ -64,4 +82,4 @@ def needs_refit(fitted_rows: int, rows: int) -> bool:
     return fitted_rows < LARGEST_SAMPLE and rows >= OUTGROWN * max(fitted_rows, 1)
 
 
-__all__ = ["FEATURIZERS", "Featurizer", "NGrams", "choose_featurizer", "make_featurizer", "needs_refit"]
+__all__ = ["FEATURIZERS", "Featurizer", "NGrams", "choose_featurizer", "make_featurizer", "needs_refit", "options_of"]

@@ -17,7 +17,7 @@ from app.core.settings import Settings
 from app.db import FeatureSet, FeatureShard, Item, PendingFeature, Project, WriteSession
 from app.db.session import now
 from app.features import append
-from app.featurizers import choose_featurizer, make_featurizer, needs_refit
+from app.featurizers import choose_featurizer, make_featurizer, needs_refit, options_of
 from app.modalities import MODALITIES, files
 from app.services import media, rounds, vectors
 from app.services.jobs import Done, More, Running
@@ -73,17 +73,22 @@ def _fit(running: Running, project: Project) -> FeatureSet | None:
     with running.db.read() as session:
         sample = _sample(session, project.id)
         width = vectors.width_of(session, project.id)
+        total = session.execute(
+            select(func.count()).where(Item.project_id == project.id, Item.state != "deleted")
+        ).scalar_one()
     wanted = dict(project.featurizer)
     if wanted.get("name", "auto") == "auto" and width is not None:
         wanted = {"name": "client"}
     if not sample or (wanted["name"] == "client" and width is None):
         return None
     running.report({"step": "fit", "fraction": 0.0})
-    featurizer, sentence = choose_featurizer(project.modality, wanted)
-    if featurizer.name == "client":
+    if wanted["name"] == "client":
         content: list[Any] = [np.zeros(width or 1, dtype=np.float32)]
     else:
         content = payloads(running.settings, project.modality, sample)
+    featurizer, sentence = choose_featurizer(
+        project.modality, wanted, encoder=running.settings.text_encoder, sample=content, rows=total
+    )
     state = featurizer.fit(content)
     number = int(time.time_ns() // 1_000_000)
     version = f"{featurizer.name}-{number}"
@@ -179,7 +184,9 @@ def _with_content(
 
 
 def _vectors(running: Running, project: Project, chosen: FeatureSet, rows: Sequence[Row[Any]]) -> Block:
-    featurizer = make_featurizer(chosen.name, _options(project))
+    featurizer = make_featurizer(
+        chosen.name, options_of(chosen.name, project.featurizer, running.settings.text_encoder)
+    )
     folder = feature_folder(running.settings, project.id, chosen.version)
     state = featurizer.load(folder / "state")
     if chosen.name != "client":
@@ -187,10 +194,6 @@ def _vectors(running: Running, project: Project, chosen: FeatureSet, rows: Seque
     with running.db.read() as session:
         own = vectors.of_items(session, [row.id for row in rows])
     return featurizer.transform([own.get(row.id) for row in rows], state)
-
-
-def _options(project: Project) -> dict[str, Any]:
-    return {key: value for key, value in project.featurizer.items() if key != "name"}
 
 
 def _record(session: WriteSession, chosen: FeatureSet, info: Any) -> None:

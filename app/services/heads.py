@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.core.errors import Conflict
 from app.core.settings import Settings
 from app.db import FeatureSet, Project, Round
-from app.featurizers import Featurizer, make_featurizer
+from app.featurizers import Featurizer, make_featurizer, options_of
 from app.learners import OUTSIDE, LinearModel, load_model
 from app.services.pool import feature_folder
 
@@ -51,6 +51,5 @@ def _features(session: Session, settings: Settings, project: Project, row: Round
     path: Path = feature_folder(settings, project.id, row.featurizer) / "state"
     if chosen is None or not path.exists():
         raise Conflict(f"the features of round {row.number} are gone: start a new round")
-    own = project.featurizer if project.featurizer.get("name") == chosen.name else {}
-    featurizer = make_featurizer(chosen.name, {name: value for name, value in own.items() if name != "name"})
+    featurizer = make_featurizer(chosen.name, options_of(chosen.name, project.featurizer, settings.text_encoder))
     return featurizer, featurizer.load(path)

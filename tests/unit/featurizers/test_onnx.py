@@ -1,6 +1,7 @@
 """Encoders as ONNX files, made here: a table of word vectors, and the mean colour of an image."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from app.core.errors import Invalid
-from app.featurizers import make_featurizer
+from app.featurizers import choose_featurizer, encoders, make_featurizer, options_of
 from tests.clips import write
 
 onnx = pytest.importorskip("onnx")
@@ -153,8 +154,6 @@ def test_a_network_that_was_exchanged_is_noticed(text_encoder: Path) -> None:
     file = text_encoder / "model.onnx"
     file.write_bytes(file.read_bytes() + b"\x00")
 
-    from app.featurizers import encoders
-
     encoders.session.cache_clear()
     with pytest.raises(Invalid, match="has changed since"):
         featurizer.transform(["cat"], state)
@@ -173,3 +172,20 @@ def test_a_folder_without_the_operators_file_is_not_opened(text_encoder: Path) -
 
     with pytest.raises(Invalid, match=r"no folder with an encoder\.json"):
         make_featurizer("onnx-text", {"model": str(text_encoder)})
+
+
+def test_auto_takes_the_operators_encoder_where_it_is_fast_enough_and_says_why(text_encoder: Path) -> None:
+    given: dict[str, Any] = {"encoder": str(text_encoder), "sample": ["cat dog", None, "stock"] * 30}
+
+    few, why = choose_featurizer("text", {"name": "auto"}, **given, rows=1_000)
+    many, too_slow = choose_featurizer("text", {"name": "auto"}, **given, rows=10**12)
+    given["encoder"] = str(text_encoder / "gone")
+    none, broken = choose_featurizer("text", {"name": "auto"}, **given, rows=1_000)
+    own, _ = choose_featurizer("text", {"name": "ngrams"}, **given, rows=1_000)
+
+    assert (few.name, many.name, none.name, own.name) == ("onnx-text", "ngrams", "ngrams", "ngrams")
+    assert re.search(r"it reads [\d,]+ texts a second here, so 1,000 take less than a minute\.", why)
+    assert re.search(r"would take [\d,]+ hours for 1,000,000,000,000 texts", too_slow)
+    assert "cannot be used: featurizer.model names no folder" in broken
+    assert options_of("onnx-text", {"name": "auto"}, "folder") == {"model": "folder"}
+    assert options_of("onnx-text", {"name": "onnx-text", "model": "other"}, "folder") == {"model": "other"}
