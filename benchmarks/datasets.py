@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from app.loop.simulate import Dataset, make_dataset
+from benchmarks.generated import GENERATED
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"
 POOL_ROWS = 6_000  # of a set, at most
@@ -62,7 +63,9 @@ def _folder_of_clips() -> tempfile.TemporaryDirectory[str]:
 
 
 def dataset(name: str, featurizer: dict[str, Any] | None = None) -> Dataset:
-    """A set's features, as a project of its modality makes them."""
+    """A set's features, as a project of its modality makes them; a generated one by its name."""
+    if name in GENERATED:
+        return GENERATED[name]()
     modality, pool, labels = raw(name, "train")
     _, test, test_labels = raw(name, "test")
     pool, labels = pool[:POOL_ROWS], labels[:POOL_ROWS]

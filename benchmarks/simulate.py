@@ -15,7 +15,10 @@ from app.evaluation.curves import penalty_matrix
 from app.loop.simulate import RESULTS, Dataset, full_accuracy, median_labels, paired_difference, ratio_to, simulate_all
 from benchmarks.datasets import dataset
 
-SETS = "trec,ag_news,banking77,sms_spam,mnist,letter,satellite"
+SETS = (
+    "trec,ag_news,banking77,sms_spam,mnist,letter,satellite,sst2,spambase,shuttle,"
+    "digits,digits_noise,digits_copies,breast_cancer,long_tail,overlap,rare"
+)
 OUT = Path(__file__).resolve().parent / "out" / "curves"
 
 

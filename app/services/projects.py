@@ -18,9 +18,9 @@ from app.db.session import now
 from app.featurizers import FEATURIZERS, make_featurizer
 from app.learners import EXTERNAL, HTTP, LEARNERS, OUTSIDE, Scorer, make_learner
 from app.modalities import MODALITIES
-from app.services import audit, guidelines, retask, rounds, slices
+from app.services import audit, guidelines, retask, rounds, slices, tasks
 from app.services.access import Person, project_for
-from app.strategies import AUTO, OF_OUR_LEARNER, POOL_STRATEGIES, catalogue, make_strategy
+from app.strategies import AUTO, OF_OUR_LEARNER, POOL_STRATEGIES, Need, catalogue, make_strategy
 from app.task_types.parsing import parse_task
 
 STATES = ("open", "paused", "closed", "archived")
@@ -59,6 +59,7 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
         **settings,
         **{key: given[key] for key in SIMPLE if given.get(key) is not None},
     )
+    check_question(project.strategy, tasks.several(project))
     session.add(project)
     session.flush()
     session.add(Serving(project_id=project.id))
@@ -106,6 +107,8 @@ def change(
         guidelines.change(session, project, changes["guidelines"], person.id, now(session))
     for key, value in changes.items():
         setattr(project, key, value)
+    if "strategy" in fields:
+        check_question(project.strategy, tasks.several(project))
     if project.learner != was:
         rounds.learner_changed(session, project.id)
     audit.record(session, "project.changed", person.id, project_id=project.id, fields=fields)
@@ -239,6 +242,17 @@ def check_together(strategy: dict[str, Any], learner: dict[str, Any]) -> None:
         raise Invalid(
             f"strategy {strategy['name']} needs {', '.join(more)}, and an outside learner gives probabilities only: "
             "choose another strategy, as auto",
+            fields={"strategy": strategy["name"]},
+        )
+
+
+def check_question(strategy: dict[str, Any], several: bool) -> None:
+    """Raise Invalid where the strategy is for questions of the other kind: one class an item, or several."""
+    needs: frozenset[Need] = getattr(POOL_STRATEGIES.get(strategy.get("name", AUTO)), "needs", frozenset())
+    wanted = Need.ONE_CLASS if several else Need.SEVERAL_CLASSES
+    if wanted in needs:
+        raise Invalid(
+            f"strategy {strategy['name']} needs a question with {wanted}: choose another strategy, as auto",
             fields={"strategy": strategy["name"]},
         )
 

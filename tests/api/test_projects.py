@@ -1,8 +1,10 @@
 """A project's life: its goal in four measures, pausing, archiving, deleting and coming back."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from httpx import Response
 from sqlalchemy import update
 
 from app.db import Project
@@ -116,3 +118,23 @@ def test_only_managers_copy_and_a_copy_takes_nothing_else(api: Api) -> None:
     assert boss.post("/projects", json={**body, "overlap": 3}).status_code == 422
     assert boss.post("/projects", json={"name": "Again"}).status_code == 422
     assert len(boss.get("/projects").json()["items"]) == 1
+
+
+def test_a_strategy_for_questions_of_the_other_kind_is_refused_by_name(api: Api) -> None:
+    boss = api.as_("boss")
+    one = boss.project(["cat", "dog"])["id"]
+    several = boss.project(["cat", "dog"], task={"multiple": True})["id"]
+
+    def set_to(project: int, **strategy: Any) -> Response:
+        where = f"/projects/{project}"
+        newest = {"If-Match": f'"{boss.get(where).json()["version"]}"'}
+        return boss.patch(where, json={"strategy": strategy}, headers=newest)
+
+    for project, name, said in ((one, "cvirs", "several classes an item"), (several, "epig", "one class an item")):
+        refused = set_to(project, name=name)
+        assert (refused.status_code, said in refused.json()["detail"]) == (422, True)
+    made = {"type": "classification", "classes": ["cat", "dog"]}
+    body = {"name": "P", "modality": "text", "task": made, "strategy": {"name": "mean_doubt"}}
+    assert boss.post("/projects", json=body).status_code == 422
+    assert set_to(several, name="cvirs").status_code == 200
+    assert set_to(one, name="bald", heads=4).status_code == 200

@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from app.db import FeatureSet, Project
 from app.services import jobs
+from app.strategies import POOL_STRATEGIES
 from tests.browser.conftest import Visit
 from tests.browser.test_annotate import make_project, open_page, stored
 
@@ -184,6 +185,8 @@ def test_the_parameters_of_a_strategy_are_a_form_and_stay_when_something_else_is
             form.get_by_role("button", name="Save").click()
         assert saved.value.status == 200
 
+    expect(strategy.locator("> option")).to_have_count(2)  # automatic and random; every other name is advanced
+    expect(strategy.locator("optgroup[label=Advanced] option")).to_have_count(len(POOL_STRATEGIES) - 1)
     strategy.select_option(label="Uncertainty herding: unsure items that stand for many others")
     form.get_by_role("spinbutton", name="own").fill("0.2")
     save()

@@ -51,7 +51,30 @@ const STRATEGIES: Record<string, string> = {
   epig: "EPIG: what tells most about the predictions to come",
   expected_gradient: "Expected gradient: what would change the model most",
   badge: "BADGE: long gradients that differ",
+  expected_error: "Expected error: what would leave the least error",
+  information_density: "Information density: unsure items amid many others",
+  graph_density: "Graph density: hubs among neighbours",
+  ranked_batch: "Ranked batch: far items first, unsure ones later",
+  contrastive: "Contrastive: predicted unlike labelled items that are alike",
+  discriminative: "Discriminative: least like what is labelled",
+  k_means: "k-means: the middles of groups",
+  typiclust: "TypiClust: typical items of groups without labels",
+  prob_cover: "ProbCover: balls that hold most of the pool",
+  clue: "CLUE: the middles of groups, weighted by entropy",
+  dropquery: "DropQuery: predictions that flip when features are left out",
+  falcun: "FALCUN: unsure items with different predictions",
+  class_balance: "Class balance: unsure items of classes with few labels",
+  rare_neighbours: "Rare neighbours: around the rarest class",
+  product: "Product: several wishes, each with a strength",
+  mean_doubt: "Mean doubt: undecided over all classes (several may hold)",
+  expected_label_loss: "Expected label loss: most wrong classes (several may hold)",
+  label_cardinality: "Label cardinality: too many or too few classes (several may hold)",
+  scikit_activeml: "A strategy of scikit-activeml by its name, on some of the pool",
+  cvirs: "CVIRS: odd sets of classes (several may hold)",
 };
+
+/** What people choose between who do not want to think about it. */
+const SIMPLE = ["auto", "random"];
 
 /** A strategy in words; one that came with a package by its name. */
 const titled = (name: string): string =>
@@ -91,8 +114,11 @@ export function learningFields(
     highest: number,
   ): TemplateResult => html`<label>${label}
     <input type="number" min=${lowest} max=${highest} step="any" .value=${form[part]} placeholder=${hint} @input=${set(part)}></label>`;
+  const option = (name: string): TemplateResult =>
+    html`<option value=${name} ?selected=${name === form.strategy}>${titled(name)}</option>`;
   return html`<label>Which items are asked<select @change=${choose}>
-      ${names(form, strategies).map((name) => html`<option value=${name} ?selected=${name === form.strategy}>${titled(name)}</option>`)}</select></label>
+      ${SIMPLE.map(option)}
+      <optgroup label="Advanced">${names(form, strategies).map(option)}</optgroup></select></label>
     ${parameterFields(form, strategies, changed)}
     <label>Who learns<select @change=${set("learner")}>
       ${Object.entries({ ...LEARNERS, [form.learner]: LEARNERS[form.learner] ?? form.learner }).map(([name, words]) => html`<option value=${name} .selected=${name === form.learner}>${words}</option>`)}</select></label>
@@ -109,9 +135,9 @@ export function learningFields(
     </div>`;
 }
 
-/** Every strategy by name, also the project's own where its package is not installed any more. */
+/** Every other strategy by name, also the project's own where its package is not installed any more. */
 function names(form: LearningForm, strategies: Strategy[]): string[] {
-  return [...new Set([...strategies.map(({ name }) => name), form.strategy])];
+  return [...new Set([...strategies.map(({ name }) => name), form.strategy])].filter((name) => !SIMPLE.includes(name));
 }
 
 function parameterFields(

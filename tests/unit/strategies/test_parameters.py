@@ -31,6 +31,12 @@ def test_every_strategy_can_be_made_by_name_and_explains_itself(name: str) -> No
         ("uherding", {"own": True}, "is a number"),
         ("uherding", {"own": math.nan}, "finite"),
         ("uherding", {"own": -1}, "not below nought"),
+        ("bald", {"heads": 1}, "from 2 to 128"),
+        ("bald", {"heads": 2.5}, "whole number"),
+        ("expected_error", {"loss": "much"}, "one of log, zero_one, brier"),
+        ("expected_error", {"loss": 1}, "is a word"),
+        ("scikit_activeml", {"method": "Nonsense"}, "no method 'Nonsense'"),
+        ("scikit_activeml", {"method": "GreedySamplingTarget"}, "GreedySamplingTarget needs reg"),
     ],
 )
 def test_a_strategys_bad_parameters_are_refused_by_name(name: str, parameters: dict[str, Any], said: str) -> None:
