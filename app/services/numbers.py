@@ -69,9 +69,9 @@ def change(session: WriteSession, before: Mapping[int, Numbers], after: Mapping[
     add(session, ((item, numbers - before.get(item, set())) for item, numbers in after.items()))
 
 
-def test(name: str, asked: Sequence[Condition]) -> ColumnElement[bool]:
-    """Whether comparisons of one name hold of an item's own metadata."""
-    number = MemberNumber(Item.meta, name)
+def holds(name: str, asked: Sequence[Condition], metadata: Any) -> ColumnElement[bool]:
+    """Whether comparisons of one name hold of a column of metadata."""
+    number = MemberNumber(metadata, name)
     return and_(*(COMPARE[each.operator](number, each.number) for each in asked))
 
 
@@ -83,7 +83,7 @@ def fitting(
     Reads the numbers that fit, to 20,001 of them, and all of them where they are many and the first or last items of
     the project do not fit.
     """
-    tested = test(name, asked)
+    tested = holds(name, asked, Item.meta)
     if not reached:
         return [tested]
     kept = (
@@ -96,17 +96,17 @@ def fitting(
         few = by_ids(session, found)
         return [few if reached >= last else or_(few, Item.id > reached), tested]
     bounds = []
-    if not _any_of_the_first(session, project_id, tested, Item.id):
+    if not _any_of_the_first(session, project_id, name, asked, Item.id):
         bounds.append(Tested(Item.id) >= session.execute(select(func.min(ItemNumber.item_id)).where(*kept)).scalar())
-    if reached >= last and not _any_of_the_first(session, project_id, tested, Item.id.desc()):
+    if reached >= last and not _any_of_the_first(session, project_id, name, asked, Item.id.desc()):
         bounds.append(Tested(Item.id) <= session.execute(select(func.max(ItemNumber.item_id)).where(*kept)).scalar())
     return [*bounds, tested]
 
 
-def _any_of_the_first(session: Session, project_id: int, tested: ColumnElement[bool], order: Any) -> bool:
-    first = select(Item.id).where(Item.project_id == project_id).order_by(order).limit(PROBED)
-    fits = select(Item.id).where(Item.id.in_(first.subquery().select()), tested).limit(1)
-    return session.execute(fits).first() is not None
+def _any_of_the_first(session: Session, project_id: int, name: str, asked: Sequence[Condition], order: Any) -> bool:
+    # The metadata come along: asked for by their ids, PostgreSQL merged the few with the whole table.
+    first = select(Item.id, Item.meta).where(Item.project_id == project_id).order_by(order).limit(PROBED).subquery()
+    return session.execute(select(first.c.id).where(holds(name, asked, first.c.meta)).limit(1)).first() is not None
 
 
 def _rows(numbers: Iterable[tuple[int, Numbers]]) -> list[tuple[int, float, int]]:
