@@ -24,6 +24,8 @@ from app.core.settings import Settings
 from app.db import Database, Job, Worker
 from app.db.session import now
 from app.services import (
+    buckets,
+    collecting,
     demo,
     edits,
     erasing,
@@ -40,7 +42,7 @@ from app.services import (
     turn,
 )  # fmt: skip
 from app.services.courier import Courier
-from app.services.jobs import Done, Handler, JobCancelled, JobFailed, JobLost, More, Running
+from app.services.jobs import Done, Handler, JobCancelled, JobFailed, JobLost, Later, More, Parked, Running
 
 log = logging.getLogger("labelwise.worker")
 
@@ -54,6 +56,8 @@ FORGET_HOURS = 24.0
 HANDLERS: dict[str, Handler] = {
     "round": turn.run,
     "import": ingestion.run,
+    "bucket": collecting.run,
+    "lost": buckets.run_lost,
     "edit": edits.run,
     "featurize": features.run,
     "fetch": fetches.run,
@@ -146,10 +150,7 @@ class WorkerProcess:
             log.exception("job %s (%s) raised", running.id, running.kind)
             self._retry_or_fail(running, f"{type(error).__name__}: {error}"[:2000])
         else:
-            if isinstance(outcome, Done):
-                jobs.settle(running, "done", result=outcome.result)
-            elif isinstance(outcome, More):
-                jobs.hand_back(running)
+            _leave(running, outcome)
 
     def _retry_or_fail(self, running: Running, reason: str) -> None:
         final = running.attempt >= RETRIES
@@ -199,6 +200,16 @@ class WorkerProcess:
                     .where(Job.id == running.id, Job.token == running.token, Job.state == "running")
                     .values(lease_until=moment + timedelta(seconds=self._settings.job_lease_seconds))
                 )
+
+
+def _leave(running: Running, outcome: Done | More | Later | Parked) -> None:
+    """Put a job down as its handler says."""
+    if isinstance(outcome, Done):
+        jobs.settle(running, "done", result=outcome.result)
+    elif isinstance(outcome, More):
+        jobs.hand_back(running)
+    elif isinstance(outcome, Later):
+        jobs.hand_back(running, after_seconds=outcome.seconds, reason=outcome.reason, counts=False)
 
 
 @contextlib.contextmanager

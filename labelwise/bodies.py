@@ -48,3 +48,11 @@ def counted(body: Iterator[bytes], progress: Callable[[int], Any] | None) -> Ite
         yield piece
         if progress is not None:
             progress(len(piece))
+
+
+def pause(told: str | float) -> float:
+    """Seconds that the service asks to wait by its header `Retry-After`, 0 where it says none."""
+    try:
+        return max(0.0, float(told))
+    except ValueError:
+        return 0.0

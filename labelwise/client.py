@@ -14,6 +14,7 @@ from uuid import uuid4
 import httpx
 
 from labelwise import bodies, hub, learning, selections
+from labelwise.buckets import FromBuckets
 from labelwise.errors import LabelwiseError
 from labelwise.handles import Job, Lease
 from labelwise.labels import Labels
@@ -94,7 +95,7 @@ class Client:
             else:
                 if response.status_code not in AGAIN or last:
                     return _value(response)
-                wait = max(wait, _pause(response))
+                wait = max(wait, bodies.pause(response.headers.get("Retry-After", 0)))
             time.sleep(wait)
             wait *= 2
         raise AssertionError("the last attempt returns or raises")
@@ -121,8 +122,10 @@ class Client:
             raise LabelwiseError(0, "Interrupted", f"the answer did not come whole: ask again ({error})") from None
 
 
-class Project:
+class Project(FromBuckets):
     """One project; `card` is what the service says of it."""
+
+    _client: "Client"
 
     def __init__(self, client: Client, card: dict[str, Any]) -> None:
         self._client = client
@@ -390,11 +393,3 @@ def _value(response: httpx.Response) -> Any:
         body = {}
     detail = body.get("detail") or f"the service answered {response.status_code}"
     raise LabelwiseError(response.status_code, body.get("error", "Refused"), detail, body)
-
-
-def _pause(response: httpx.Response) -> float:
-    """Seconds that the service asks to wait, 0 where it says none."""
-    try:
-        return max(0.0, float(response.headers.get("Retry-After", 0)))
-    except ValueError:
-        return 0.0

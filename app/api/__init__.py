@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends
 
 from app.api import (
     annotations,
+    buckets,
     classes,
     edits,
     exports,
@@ -48,6 +49,7 @@ def routers() -> list[APIRouter]:
         items,
         mine,
         media,
+        buckets,
         exports,
         feed,
         predictions,

@@ -1,7 +1,9 @@
 """Files of items over REST: uploaded, shown, shrunk."""
 
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path as FilePath
 from typing import Annotated, Any, BinaryIO, Literal
 
@@ -12,13 +14,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.types import Message, Receive
 
+from app.api import ranges
 from app.api.bodies import StreamRoute, StrictRoute
 from app.api.deps import Caller, Config, Db
-from app.core.errors import AppError, Invalid, TooLarge
+from app.buckets import ObjectLost
+from app.core.errors import AppError, Invalid, NotFound, TooLarge
 from app.core.settings import Settings
 from app.core.text import INT64_MAX
-from app.db import Database
-from app.services import archives, ingestion, media, thumbnails
+from app.db import Database, Media
+from app.services import archives, buckets, ingestion, media, thumbnails
 from app.services.access import Person, project_for
 
 router = APIRouter(tags=["items"], route_class=StrictRoute)
@@ -105,10 +109,21 @@ def _take_in(
 
 @router.get("/media/{media_id}", response_model=None, responses=FILE)
 def show_media(media_id: Number, request: Request, person: Caller, config: Config, db: Db) -> Response:
-    """A stored file, or one range of it; 304 where `If-None-Match` names it. It can run nothing in a browser."""
+    """A file, stored or read in its bucket, or one range of it; 304 where `If-None-Match` names it.
+
+    It can run nothing in a browser. Of a file that its bucket has lost or changed: 404. Of a bucket that is down: 503.
+    """
     with db.read() as session:
-        row, path = media.readable(session, config, person, media_id)
-    return _file(request, path, row.type, row.sha256)
+        row = media.visible(session, person, media_id)
+        granted = buckets.granted(session, config, row.project_id)
+    if row.bucket is None:
+        return _file(request, media.stored_path(config, row), row.type, row.sha256)
+    headers = _headers(row.sha256)
+    if _is_known(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    with _kept_in_mind(db, row):
+        pieces = partial(buckets.pieces, granted.place(row.bucket), buckets.entry_of(row))
+        return ranges.answer(request, pieces, row.size, row.type, headers)
 
 
 @router.get("/media/{media_id}/thumbnail", response_model=None, responses=FILE)
@@ -122,9 +137,29 @@ def show_thumbnail(
 ) -> Response:
     """A PNG of at most `side` pixels a side, brought down to one of a few sizes; of a clip its waveform or picture."""
     with db.read() as session:
-        row, path = media.readable(session, config, person, media_id)
-    kept, size = thumbnails.of(config, row.project_id, row.sha256, path, side)
+        row = media.visible(session, person, media_id)
+        granted = buckets.granted(session, config, row.project_id)
+    opened: Callable[[], AbstractContextManager[FilePath]]
+    if row.bucket is None:
+        path = media.stored_path(config, row)
+        opened = lambda: nullcontext(path)  # noqa: E731  # partial() loses the type
+    else:
+        opened = partial(buckets.borrowed, config, granted.place(row.bucket), buckets.entry_of(row))
+    with _kept_in_mind(db, row):
+        kept, size = thumbnails.of(config, row.project_id, row.sha256, opened, side)
     return _file(request, kept, "image/png", f"{row.sha256}-{size}")
+
+
+@contextmanager
+def _kept_in_mind(db: Database, row: Media) -> Iterator[None]:
+    """Remember that a bucket has lost a file, or that one which was lost is there again."""
+    try:
+        yield
+    except ObjectLost as error:
+        buckets.lose(db, row, str(error))
+        raise NotFound(str(error)) from None
+    if row.lost is not None:
+        buckets.find_again(db, row)
 
 
 class _OneRange(FileResponse):
@@ -135,16 +170,24 @@ class _OneRange(FileResponse):
 
 def _file(request: Request, path: FilePath, kind: str, version: str) -> Response:
     """A file that never changes under its address: with its version as ETag, and nothing a browser would run."""
-    headers = {
+    headers = _headers(version)
+    if _is_known(request, headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return _OneRange(path, media_type=kind, headers=headers)
+
+
+def _headers(version: str) -> dict[str, str]:
+    return {
         "Content-Security-Policy": "sandbox; default-src 'none'",
         "Cross-Origin-Resource-Policy": "same-origin",
         "Cache-Control": "private, max-age=31536000, immutable",
         "ETag": f'"{version}"',
     }
+
+
+def _is_known(request: Request, etag: str) -> bool:
     known = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
-    if known & {headers["ETag"], "*"}:
-        return Response(status_code=304, headers=headers)
-    return _OneRange(path, media_type=kind, headers=headers)
+    return bool(known & {etag, "*"})
 
 
 def _bounded(request: Request, limit: int) -> Receive:

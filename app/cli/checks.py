@@ -10,7 +10,7 @@ from pathlib import Path
 from app.core.settings import Settings
 from app.db import Database
 from app.db.migrate import current, migrate, newest
-from app.services import purging, status
+from app.services import buckets, purging, status
 
 PARTS = ("media", "features", "models", "secret.key")
 
@@ -33,6 +33,7 @@ def check(settings: Settings, given: argparse.Namespace) -> int:
         db = Database(settings.url)
         with db.read() as session:
             alive = status.worker_state(session, db.now())
+        lines += buckets.checked(db, settings, every=given.all_files)
         lines.append(("a worker was seen in the last 30 seconds", alive["alive"], str(alive["last_seen"] or "never")))
         left = purging.left_over(db, settings)
         lines.append(("nothing is left of purged projects", not left, ", ".join(left[:5]) or "none"))

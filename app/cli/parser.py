@@ -9,13 +9,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.cli import accounts, checks, serve, transfer
+from app.cli import accounts, buckets, checks, serve, transfer
 from app.core.errors import AppError
 from app.core.settings import PREFIX, Settings, unknown_variables
 from labelwise import LabelwiseError
 
 Run = Callable[[Settings, argparse.Namespace], int]
-SETTINGS = ("data", "database_url", "host", "port", "web_processes", "worker", "insecure_http", "allow_fetch_from")
+SETTINGS = (
+    "data", "database_url", "host", "port", "web_processes", "worker", "insecure_http", "allow_fetch_from", "buckets",
+)  # fmt: skip
 FAILURES = (AppError, LabelwiseError, RuntimeError, ValueError, OSError)
 
 
@@ -58,6 +60,7 @@ class _Commands:
         self._group: Any = self.top.add_subparsers(required=True, metavar="COMMAND")
         self._serving()
         self._accounts()
+        self._buckets()
         self._transfers()
         self._simulation()
         self._care()
@@ -86,6 +89,30 @@ class _Commands:
     def _fetching(self, made: argparse.ArgumentParser) -> None:
         text = "private hosts that items' addresses may point to, by commas; public ones only unless set"
         self._option(made, "--allow-fetch-from", metavar="HOST[:PORT]", help=text)
+        self._places(made)
+
+    def _places(self, made: argparse.ArgumentParser) -> None:
+        text = "a place to read files from, as pets=s3://bucket/folder or scans=file:///srv/scans; may be repeated"
+        self._option(
+            made, "--bucket", variable="buckets", dest="buckets", action="append", metavar="NAME=ADDRESS", help=text
+        )
+
+    def _buckets(self) -> None:
+        top = self._group
+        made = top.add_parser("bucket", help="which project may read which bucket")
+        self._group = made.add_subparsers(required=True, metavar="ACTION")
+        self._places(
+            self._local("list", "say which buckets there are, and which projects may read them", buckets.listed)
+        )
+        for name, text, run in (
+            ("grant", "let a project read a bucket", buckets.grant),
+            ("revoke", "let a project read a bucket no more", buckets.revoke),
+        ):
+            made = self._local(name, text, run)
+            made.add_argument("bucket", help="the bucket's name")
+            made.add_argument("project", help="slug or id")
+            self._places(made)
+        self._group = top
 
     def _accounts(self) -> None:
         top = self._group
@@ -106,8 +133,12 @@ class _Commands:
         made = self._remote("import", "push files to a running service", transfer.push)
         made.add_argument("project", help="slug or id")
         made.add_argument(
-            "files", nargs="+", type=Path, help="JSONL, JSON, CSV, TSV or Parquet; or hf:NAME, a public data set"
+            "files",
+            nargs="+",
+            help="JSONL, JSON, CSV, TSV or Parquet; or hf:NAME, a public data set; or bucket:NAME/folder/",
         )
+        self._option(made, "--labels", choices=("folders",), help="folders: the folder of a bucket's file is its label")
+        self._option(made, "--copy", action="store_true", help="store the files of a bucket, which are read in place")
         self._option(made, "--map", help="which column is what: text:body,label:tag,key:uid,metadata:*")
         self._option(made, "--create-classes", action="store_true", help="make the classes that labels name")
         self._option(
@@ -165,7 +196,9 @@ class _Commands:
 
     def _care(self) -> None:
         self._local("migrate", "bring the database to the newest schema", checks.migrate_database)
-        self._local("check", "say line by line whether everything is in order", checks.check)
+        made = self._local("check", "say line by line whether everything is in order", checks.check)
+        self._places(made)
+        self._option(made, "--all-files", action="store_true", help="look at every file in a bucket, not at a sample")
         made = self._local("backup", "write the whole data folder to one file (SQLite)", checks.backup)
         made.add_argument("file", type=Path, help="the file to write, a gzipped tar")
         made = self._local("restore", "read a backup into an empty data folder (SQLite)", checks.restore)
@@ -219,6 +252,7 @@ def _from_environment(variable: str, value: str, how: dict[str, Any]) -> Any:
 def _settings(given: argparse.Namespace) -> Settings:
     """Settings of the environment with what the command line says on top."""
     named = {name: value for name in SETTINGS if (value := getattr(given, name, None)) is not None}
+    named |= {"buckets": ",".join(named["buckets"])} if "buckets" in named else {}
     for name, value in named.items():  # children read the same settings
         os.environ[PREFIX + name.upper()] = str(value).lower() if isinstance(value, bool) else str(value)
     settings = Settings()

@@ -11,6 +11,7 @@ from tqdm import tqdm
 from app.core.settings import Settings
 from app.loop.simulate import Dataset, read_dataset, simulate_all, write_results
 from labelwise import Client, Project, Report
+from labelwise.buckets import PREFIX as BUCKET
 from labelwise.hub import PREFIX
 
 REJECTED_SHOWN = 10
@@ -24,10 +25,13 @@ def push(settings: Settings, given: argparse.Namespace) -> int:
     return 1 if any(rejected) else 0
 
 
-def _push_one(project: Project, file: Path, given: argparse.Namespace) -> int:
+def _push_one(project: Project, name: str, given: argparse.Namespace) -> int:
     """Push one of them; how many rows were rejected."""
-    if str(file).startswith(PREFIX):
-        return _push_set(project, str(file).removeprefix(PREFIX), given)
+    if name.startswith(PREFIX):
+        return _push_set(project, name.removeprefix(PREFIX), given)
+    if name.startswith(BUCKET):
+        return _push_bucket(project, name, given)
+    file = Path(name)
     with tqdm(total=file.stat().st_size, unit="B", unit_scale=True, desc=file.name, disable=None) as bar:
         report = project.push(
             file,
@@ -38,6 +42,14 @@ def _push_one(project: Project, file: Path, given: argparse.Namespace) -> int:
             progress=bar.update,
         )
     return _say(file.name, report)
+
+
+def _push_bucket(project: Project, name: str, given: argparse.Namespace) -> int:
+    """Make items of the files below a folder of a bucket; how many were rejected."""
+    bucket, _, folder = name.removeprefix(BUCKET).partition("/")
+    with tqdm(unit="file", desc=name, disable=None) as bar:
+        how = {"labels": given.labels, "copy": given.copy, "on_change": given.on_change, "progress": bar.update}
+        return _say(name, project.push_bucket(bucket, folder, **how))
 
 
 def _push_set(project: Project, name: str, given: argparse.Namespace) -> int:

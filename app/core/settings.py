@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.core.addresses import Allowed
+from app.core.places import parse_options, parse_roots
 
 PREFIX = "LABELWISE_"
 NOT_SETTINGS = {  # of the client, of the tests, and of a parent process for its children
@@ -45,6 +46,8 @@ class Settings(BaseSettings):
     trusted_proxies: str = ""  # addresses whose X-Forwarded-* headers are believed, comma-separated
     allow_fetch_from: str = ""  # HOST[:PORT] names that item addresses may point to besides public ones
     text_encoder: str = ""  # folder of a sentence encoder that `auto` takes for texts where it is fast enough
+    buckets: str = ""  # NAME=s3://bucket/folder, comma-separated: the places that files may be read from in place
+    bucket_options: SecretStr | None = None  # by bucket, JSON or the path of a JSON file: endpoints, keys
     lease_seconds: int = Field(900, gt=0)  # how long one annotator keeps an item
     job_lease_seconds: float = Field(15, gt=0)  # a worker that is silent for longer has lost its job
     session_days: int = Field(14, gt=0)
@@ -67,6 +70,18 @@ class Settings(BaseSettings):
     @classmethod
     def _hosts(cls, value: str) -> str:
         Allowed.parse(value)  # a bad one stops the start, not the first import
+        return value
+
+    @field_validator("buckets")
+    @classmethod
+    def _places(cls, value: str) -> str:
+        parse_roots(value)
+        return value
+
+    @field_validator("bucket_options")
+    @classmethod
+    def _options(cls, value: SecretStr | None) -> SecretStr | None:
+        parse_options(value.get_secret_value() if value else None)
         return value
 
     @property

@@ -2,6 +2,7 @@
 
 from app.db.annotations import Annotation
 from app.db.base import Base
+from app.db.buckets import BucketGrant
 from app.db.edits import Edit
 from app.db.events import Event, KeyedRequest
 from app.db.guidelines import Guidelines
@@ -23,6 +24,7 @@ __all__ = [
     "Annotation",
     "Base",
     "BrowserSession",
+    "BucketGrant",
     "ClientFeature",
     "Database",
     "Delivery",

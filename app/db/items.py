@@ -73,7 +73,8 @@ class Item(Base):
 class Media(Base):
     """A name of a stored file, which lies under the hash of its bytes; the client's name is only data.
 
-    The same bytes under two names are two rows and one file.
+    The same bytes under two names are two rows and one file. A file that stays in a bucket is a row for each of its
+    versions, and its hash is that of address and version: nobody has read all of its bytes.
     """
 
     __tablename__ = "media"
@@ -93,6 +94,10 @@ class Media(Base):
     height: Mapped[int | None]
     seconds: Mapped[float | None]  # of a clip
     frames_per_second: Mapped[float | None]  # of a clip of video
+    bucket: Mapped[str | None] = mapped_column(String(64))  # where the file stays; None for stored ones
+    path: Mapped[str | None] = mapped_column(Text)
+    version: Mapped[str | None] = mapped_column(String(300))
+    lost: Mapped[str | None] = mapped_column(Text)  # why it cannot be read in its bucket any more
     created_at: Mapped[datetime]
 
 

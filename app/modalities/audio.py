@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 import numpy as np
 import soundfile
@@ -54,13 +54,27 @@ def probe(path: Path, *, longest: float) -> FileInfo:
     Raises:
         InvalidPayload: not WAV, FLAC, OGG or MP3; longer than `longest` seconds; empty or cut off.
     """
-    with _opened(path) as sound:
-        if sound.frames > longest * sound.samplerate:
-            raise InvalidPayload(f"the clip is longer than the {longest:g} seconds that are allowed")
-        frames = sum(len(piece) for piece in _pieces(sound))
-        if frames == 0:
-            raise InvalidPayload("the clip holds no sound")
-        return FileInfo(TYPES[_kind(path)], seconds=round(frames / sound.samplerate, 3))
+    with path.open("rb") as file, _decoding(file) as (kind, sound):
+        _check_length(sound, longest)
+        return _measured(kind, sound, sum(len(piece) for piece in _pieces(sound)))
+
+
+def header(file: BinaryIO, *, longest: float) -> FileInfo:
+    """What a clip's head says, of a file that is not read to its end; raises InvalidPayload as `probe` does."""
+    with _decoding(file) as (kind, sound):
+        _check_length(sound, longest)
+        return _measured(kind, sound, sound.frames)
+
+
+def _check_length(sound: soundfile.SoundFile, longest: float) -> None:
+    if sound.frames > longest * sound.samplerate:
+        raise InvalidPayload(f"the clip is longer than the {longest:g} seconds that are allowed")
+
+
+def _measured(kind: str, sound: soundfile.SoundFile, frames: int) -> FileInfo:
+    if frames == 0:
+        raise InvalidPayload("the clip holds no sound")
+    return FileInfo(TYPES[kind], seconds=round(frames / sound.samplerate, 3))
 
 
 def waveform(path: Path, buckets: int = BUCKETS) -> Floats:
@@ -94,25 +108,26 @@ def thumbnail(path: Path, side: int) -> bytes:
     return out.getvalue()
 
 
-def _kind(path: Path) -> str:
-    with path.open("rb") as file:
-        kind = sniff(file.read(HEAD_BYTES))
-    if kind is None:
-        raise InvalidPayload("the file is not WAV, FLAC, OGG or MP3 sound")
-    return kind
-
-
 @contextmanager
 def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
     """The clip, opened by our own look at its first bytes; what the decoder raises becomes InvalidPayload."""
-    kind = _kind(path)
+    with path.open("rb") as file, _decoding(file) as (_, sound):
+        yield sound
+
+
+@contextmanager
+def _decoding(file: BinaryIO) -> Iterator[tuple[str, soundfile.SoundFile]]:
+    kind = sniff(file.read(HEAD_BYTES))
+    if kind is None:
+        raise InvalidPayload("the file is not WAV, FLAC, OGG or MP3 sound")
+    file.seek(0)
     try:
-        with path.open("rb") as file, soundfile.SoundFile(file) as sound:
+        with soundfile.SoundFile(file) as sound:
             if sound.format != kind and (kind, sound.format) != ("WAV", "WAVEX"):
                 raise InvalidPayload(f"the file begins as {kind} and holds {sound.format}")
             if not 0 < sound.channels <= MOST_CHANNELS or not 0 < sound.samplerate <= MOST_RATE:
                 raise InvalidPayload("the clip's header is damaged")
-            yield sound
+            yield kind, sound
     except BROKEN as error:
         raise InvalidPayload(f"the sound cannot be read: {str(error)[:120] or 'it is cut off'}") from None
 

@@ -1,7 +1,7 @@
 """Files of items: which kind a file is, by its first bytes, and what is asked of every kind."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from app.core.errors import InvalidPayload
 from app.modalities import MODALITIES, audio, image, video
@@ -26,6 +26,23 @@ def look(path: Path, *, megapixels: float, clip_megapixels: float, longest: floa
     raise InvalidPayload(f"the file is no {TAKEN}")
 
 
+def glance(file: BinaryIO, *, megapixels: float, longest: float) -> FileInfo | None:
+    """What a file says of itself at its beginning, for one that lies elsewhere; None where it must be looked at whole.
+
+    Raises:
+        InvalidPayload: as `look` does; a file that is cut off further behind is not noticed.
+    """
+    head = file.read(max(each.HEAD_BYTES for each in (image, audio, video)))
+    file.seek(0)
+    if image.sniff(head) is not None:
+        return image.header(file, megapixels=megapixels)
+    if audio.sniff(head) is not None:
+        return audio.header(file, longest=longest)
+    if video.sniff(head) is not None:
+        return None
+    raise InvalidPayload(f"the file is no {TAKEN}")
+
+
 def thumbnail(path: Path, side: int) -> bytes:
     """A PNG of at most `side` pixels a side: the picture made small, a sound's waveform, or a picture of a video.
 
@@ -35,6 +52,13 @@ def thumbnail(path: Path, side: int) -> bytes:
     kind = next((each for each in (audio, video) if _begins_as(path, each)), image)
     made: bytes = kind.thumbnail(path, side)
     return made
+
+
+def check_kind(kind: str, modality: str) -> None:
+    """Refuse a file of another modality (InvalidPayload); one that has no files of its own takes every kind."""
+    wanted = MODALITIES[modality].media
+    if wanted is not None and not kind.startswith(wanted):
+        raise InvalidPayload(f"the file is {kind}; this project holds {wanted}* files")
 
 
 def file_in(payload: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 from PIL import Image, ImageOps
 
@@ -55,12 +55,23 @@ def probe(path: Path, *, megapixels: float) -> FileInfo:
         InvalidPayload: not a PNG, JPEG, WebP or GIF; larger than `megapixels` million pixels; cut off.
     """
     with _opened(path) as image:
-        width, height = image.size
-        if width * height > megapixels * 1e6:
-            raise InvalidPayload(f"the image has {width * height / 1e6:.0f} megapixels; {megapixels:g} are allowed")
+        found = _measured(image, megapixels)
         image.draft(None, LOOK)  # every byte of a JPEG is read, a 64th of its pixels are kept
         image.load()
-        return FileInfo(TYPES[str(image.format)], width, height)
+        return found
+
+
+def header(file: BinaryIO, *, megapixels: float) -> FileInfo:
+    """What an image's head says, of a file that is not read to its end; raises InvalidPayload as `probe` does."""
+    with _decoding(file) as image:
+        return _measured(image, megapixels)
+
+
+def _measured(image: Image.Image, megapixels: float) -> FileInfo:
+    width, height = image.size
+    if width * height > megapixels * 1e6:
+        raise InvalidPayload(f"the image has {width * height / 1e6:.0f} megapixels; {megapixels:g} are allowed")
+    return FileInfo(TYPES[str(image.format)], width, height)
 
 
 def decode(path: Path, side: int) -> Image.Image:
@@ -116,14 +127,20 @@ def _on_white(image: Image.Image) -> Image.Image:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """The image, opened by our own look at its first bytes; what its decoder raises becomes InvalidPayload."""
-    with path.open("rb") as file:
-        kind = sniff(file.read(HEAD_BYTES))
+    with path.open("rb") as file, _decoding(file) as image:
+        yield image
+
+
+@contextmanager
+def _decoding(file: BinaryIO) -> Iterator[Image.Image]:
+    kind = sniff(file.read(HEAD_BYTES))
     if kind is None:
         raise InvalidPayload("the file is not a PNG, JPEG, WebP or GIF image")
+    file.seek(0)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata that we do not use
-            with Image.open(path, formats=[kind]) as image:
+            with Image.open(file, formats=[kind]) as image:
                 yield image
     except BROKEN as error:
         raise InvalidPayload(f"the image cannot be read: {str(error)[:120] or 'it is cut off'}") from None

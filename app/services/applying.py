@@ -21,7 +21,7 @@ from app.core.text import check_text, fold
 from app.db import Database, Project, RejectedRow
 from app.db.session import is_full, now
 from app.formats import ReadRow
-from app.services import classes, fetches, jobs, media, rounds, search, storing, tasks
+from app.services import buckets, classes, fetches, jobs, media, rounds, search, storing, tasks
 from app.services.jobs import Running
 from app.services.rows import PreparedRow, Reader, parse_mapping, refused
 from app.task_types.base import ClassRef, Question
@@ -178,6 +178,7 @@ def reader_of(db: Database, settings: Settings, project_id: int, options: Option
         project = session.get_one(Project, project_id)
         asked = tasks.questions(session, project)
         modality = project.modality
+        granted = buckets.granted(session, settings, project_id)
     known = media.KnownFiles(project_id, modality)
 
     def look_up(given: list[Any]) -> None:
@@ -185,7 +186,7 @@ def reader_of(db: Database, settings: Settings, project_id: int, options: Option
             known.look_up(session, given)
 
     def file_of(given: Any) -> dict[str, Any]:
-        return fetches.waiting(settings, given) if fetches.is_address(given) else known.payload(given)
+        return fetches.waiting(granted, given) if fetches.is_address(given) else known.payload(given)
 
     return Reader(modality, asked, settings, options.mapping, file_of, look_up)
 

@@ -208,12 +208,13 @@ def item_rows(
 
 
 def content(payload: dict[str, Any]) -> dict[str, Any]:
-    """The payload as it can be imported again: a file by its name, or by its address while it is not here."""
+    """The payload as it can be imported again: a file by its name, or by its address where it is elsewhere."""
     found = files.file_in(payload)
     if found is None:
         return payload
     field, held = found
-    return {field: {"name": held.get("name")} if "sha256" in held else held.get("address")}
+    stored = "sha256" in held and "bucket" not in held
+    return {field: {"name": held.get("name")} if stored else held.get("address")}
 
 
 def _item_row(item: Row[Any], answers: Sequence[Row[Any]], questions: Sequence[Question]) -> dict[str, Any]:

@@ -13,26 +13,42 @@ from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.core.block import Block
+from app.core.errors import Unavailable
 from app.core.settings import Settings
-from app.db import FeatureSet, FeatureShard, Item, PendingFeature, Project, WriteSession
+from app.db import FeatureSet, FeatureShard, Item, Media, PendingFeature, Project, WriteSession
 from app.db.session import now
 from app.features import append
 from app.featurizers import choose_featurizer, make_featurizer, needs_refit, options_of
 from app.modalities import MODALITIES, files
-from app.services import media, rounds, vectors
+from app.services import buckets, jobs, media, rounds, vectors
+from app.services.borrowing import Files, remember_lost, transform
 from app.services.jobs import Done, More, Running
 from app.services.pool import feature_folder
 from app.services.rows import read_of
 
 SAMPLE = 50_000  # payloads that a featurizer is fitted on, at most
+MOST_BORROWED = 2_000  # files in buckets that a featurizer is fitted on
 SLICE_SECONDS = 1.5
+AGAIN_SECONDS = 30.0  # until a bucket that is down is asked again
 FIRST_CHUNK = 200
+FIRST_FILES = 32  # which may come from a slow bucket
 FIRST_CLIPS = 4  # of video: decoding one may take a second
 LARGEST_CHUNK = 20_000
 
 
 def run(running: Running) -> Done | More:
     """Work one slice: fit a featurizer if none is there, then vectors for the next items."""
+    try:
+        return _slice(running)
+    except Unavailable:  # a bucket is down: what has its vector keeps it, and the pass goes on later
+        assert running.project_id is not None
+        with running.db.write() as session:
+            running.checkpoint(session)
+            jobs.enqueue(session, "featurize", running.project_id, delay_seconds=AGAIN_SECONDS)
+        return Done({"waiting": "a bucket cannot be read now"})
+
+
+def _slice(running: Running) -> Done | More:
     assert running.project_id is not None
     with running.db.read() as session:
         project = session.get(Project, running.project_id)
@@ -52,14 +68,22 @@ def run(running: Running) -> Done | More:
     return More()
 
 
-def payloads(settings: Settings, modality: str, rows: Sequence[Row[Any]]) -> list[Any]:
-    """What a featurizer reads of each item: text, the path of a file, or a row of columns."""
+def payloads(session: Session, settings: Settings, modality: str, rows: Sequence[Row[Any]]) -> Sequence[Any]:
+    """What a featurizer reads of each item: text, the path of a file, or a row of columns; see `Files` for buckets."""
     field = MODALITIES[modality].field
     held = [read_of(row.payload, field) for row in rows]
     if MODALITIES[modality].media is None:
         return held
     hashes = [(each or {}).get("sha256") for each in held]
-    return [media.path_of(settings, row.project_id, sha256) for row, sha256 in zip(rows, hashes, strict=True)]
+    paths = [media.path_of(settings, row.project_id, sha256) for row, sha256 in zip(rows, hashes, strict=True)]
+    away = {each["media"] for each in held if each and "bucket" in each}
+    if not away:
+        return paths
+    found = {row.id: row for row in session.execute(select(Media).where(Media.id.in_(away))).scalars()}
+    here: list[Any] = [
+        found.get(each["media"]) if each and "bucket" in each else path for each, path in zip(held, paths, strict=True)
+    ]
+    return Files(buckets.granted(session, settings, rows[0].project_id), here)
 
 
 def _working_set(session: Session, project_id: int) -> FeatureSet | None:
@@ -83,13 +107,16 @@ def _fit(running: Running, project: Project) -> FeatureSet | None:
         return None
     running.report({"step": "fit", "fraction": 0.0})
     if wanted["name"] == "client":
-        content: list[Any] = [np.zeros(width or 1, dtype=np.float32)]
+        content: Sequence[Any] = [np.zeros(width or 1, dtype=np.float32)]
     else:
-        content = payloads(running.settings, project.modality, sample)
+        with running.db.read() as session:
+            content = payloads(session, running.settings, project.modality, sample)
     featurizer, sentence = choose_featurizer(
         project.modality, wanted, encoder=running.settings.text_encoder, sample=content, rows=total
     )
-    state = featurizer.fit(content)
+    # Files in buckets cost a request each: a fit sees fewer of them, spread over the sample.
+    state = featurizer.fit(content[:: -(-len(content) // MOST_BORROWED)] if isinstance(content, Files) else content)
+    remember_lost(running.db, content)
     number = int(time.time_ns() // 1_000_000)
     version = f"{featurizer.name}-{number}"
     folder = feature_folder(running.settings, project.id, version)
@@ -167,7 +194,9 @@ def _chunk(
 
 def _fewest(project: Project) -> int:
     """How many items are read at once at least."""
-    return FIRST_CLIPS if MODALITIES[project.modality].media == "video/" else FIRST_CHUNK
+    if MODALITIES[project.modality].media is None:
+        return FIRST_CHUNK
+    return FIRST_CLIPS if MODALITIES[project.modality].media == "video/" else FIRST_FILES
 
 
 def _with_content(
@@ -190,7 +219,11 @@ def _vectors(running: Running, project: Project, chosen: FeatureSet, rows: Seque
     folder = feature_folder(running.settings, project.id, chosen.version)
     state = featurizer.load(folder / "state")
     if chosen.name != "client":
-        return featurizer.transform(payloads(running.settings, project.modality, rows), state)
+        with running.db.read() as session:
+            content = payloads(session, running.settings, project.modality, rows)
+        block = transform(featurizer, content, state)
+        remember_lost(running.db, content)
+        return block
     with running.db.read() as session:
         own = vectors.of_items(session, [row.id for row in rows])
     return featurizer.transform([own.get(row.id) for row in rows], state)

@@ -15,15 +15,16 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy import Row, select, text, update
 from sqlalchemy.orm import Session
 
-from app.core import addresses
+from app.buckets import BucketDown
+from app.core import addresses, places
 from app.core.addresses import Allowed
-from app.core.errors import AppError
+from app.core.errors import AppError, Unavailable
 from app.core.fetch import FetchFailed, safe_fetch
-from app.core.settings import Settings
 from app.db import Item, Job, Project, WriteSession
 from app.db.session import now
 from app.modalities import files
-from app.services import erasing, jobs, media, search, spool, underway, vectors
+from app.services import buckets, erasing, jobs, media, search, spool, underway, vectors
+from app.services.buckets import FoundFile, Granted
 from app.services.jobs import Done, JobCancelled, JobLost, More, Running
 from app.services.media import StoredFile
 from app.services.underway import Outcome, Underway
@@ -44,12 +45,20 @@ FETCHING = text("items.state = 'fetching'")  # word for word the condition of th
 
 def is_address(given: object) -> bool:
     """Whether an item names its file by an address of the web."""
-    return isinstance(given, str) and "://" in given
+    return isinstance(given, str) and ("://" in given or places.is_in_bucket(given))
 
 
-def waiting(settings: Settings, address: str) -> dict[str, Any]:
-    """What an item holds until its file is here. Raises AddressRefused for what could never be fetched."""
-    addresses.parse(address, Allowed.parse(settings.allow_fetch_from))
+def waiting(granted: Granted, address: str) -> dict[str, Any]:
+    """What an item holds until its file is here, or was looked at in its bucket.
+
+    Raises:
+        AddressRefused, Invalid: what could never be fetched.
+        NotFound: the project may not read this bucket.
+    """
+    if places.is_in_bucket(address):
+        granted.place(places.parse(address).bucket)
+    else:
+        addresses.parse(address, Allowed.parse(granted.settings.allow_fetch_from))
     return {"address": address}
 
 
@@ -91,10 +100,7 @@ def _slice(running: Running, here: Underway) -> Done | More:
     allowed = Allowed.parse(running.settings.allow_fetch_from)
     while True:
         if len(cursor["seen"]) < FARTHEST:
-            with running.db.read() as session:
-                rows = _next(session, running.project_id, cursor["after"], [*cursor["seen"], *here.ids], here.room)
-            for row in rows:
-                here.begin(row, partial(_fetch, running.settings, row, allowed))
+            _begin(running, here, cursor, allowed)
         if not here.ids:
             here.abandon(drop=True)
             return _finish(running, cursor)
@@ -105,8 +111,21 @@ def _slice(running: Running, here: Underway) -> Done | More:
             except JobCancelled:
                 here.give_back(found)
                 raise
+        if any(outcome.down for _, outcome in found):  # whatever else lies in that bucket waits with it
+            here.abandon(drop=True)
+            return _finish(running, cursor)
         if time.monotonic() > deadline:
             return More()
+
+
+def _begin(running: Running, here: Underway, cursor: dict[str, Any], allowed: Allowed) -> None:
+    """Begin with the next files, as many as there is room for."""
+    assert running.project_id is not None
+    with running.db.read() as session:
+        rows = _next(session, running.project_id, cursor["after"], [*cursor["seen"], *here.ids], here.room)
+        granted = buckets.granted(session, running.settings, running.project_id)
+    for row in rows:
+        here.begin(row, partial(_fetch, granted, row, allowed))
 
 
 def _give_up(running: Running, since: datetime) -> Done | More:
@@ -128,7 +147,7 @@ def _give_up(running: Running, since: datetime) -> Done | More:
 
 def _next(session: Session, project_id: int, after: int, but: Sequence[int], limit: int) -> Sequence[Row[Any]]:
     return session.execute(
-        select(Item.id, Item.project_id, Item.payload, Item.content_hash)
+        select(Item.id, Item.project_id, Item.payload, Item.content_hash, Item.revision)
         .join(Project, Project.id == Item.project_id)
         .where(Item.project_id == project_id, FETCHING, Item.id > after, Project.deleted_at.is_(None))
         .where(Item.id.not_in(but))
@@ -137,9 +156,11 @@ def _next(session: Session, project_id: int, after: int, but: Sequence[int], lim
     ).all()
 
 
-def _fetch(settings: Settings, row: Row[Any], allowed: Allowed) -> Outcome:
-    field, held = _file(row)
+def _fetch(granted: Granted, row: Row[Any], allowed: Allowed) -> Outcome:
+    settings, (field, held) = granted.settings, _file(row)
     address = held["address"]
+    if places.is_in_bucket(address):
+        return _look(granted, address, field)
     try:
         with spool.spool(settings) as (_, file):
             most = settings.media_file_bytes
@@ -152,6 +173,18 @@ def _fetch(settings: Settings, row: Row[Any], allowed: Allowed) -> Outcome:
         return Outcome(reason=str(error))
     except OSError as error:
         return Outcome(reason=f"the file could not be stored: {error.strerror}", again=True)
+
+
+def _look(granted: Granted, address: str, modality: str) -> Outcome:
+    """Look at a file where it lies; it is not copied."""
+    try:
+        at = places.parse(address)
+        place = granted.place(at.bucket)
+        return Outcome(file=buckets.probe(granted.settings, place, at, place.look(at.path), modality))
+    except BucketDown as error:
+        return Outcome(reason=str(error), down=True)
+    except AppError as error:
+        return Outcome(reason=str(error), again=isinstance(error, Unavailable))
 
 
 def _store(
@@ -168,7 +201,7 @@ def _store(
         "after": max(cursor["after"], after),
         "seen": sorted(each for each in seen if each > after),
         "fetched": cursor["fetched"] + sum(each.file is not None for _, each in found),
-        "failed": cursor["failed"] + sum(each.file is None and not each.again for _, each in found),
+        "failed": cursor["failed"] + sum(each.file is None and not (each.again or each.down) for _, each in found),
     }
     with running.db.write() as session:
         progress = {"step": "fetch", "done": cursor["fetched"] + cursor["failed"]}
@@ -177,8 +210,10 @@ def _store(
         here, unwanted = [], []
         for row, outcome in found:
             if not _still_waits(session, row):
-                unwanted += [outcome.file.sha256] if outcome.file else []
+                unwanted += [outcome.file.sha256] if isinstance(outcome.file, StoredFile) else []
                 continue
+            if outcome.down:
+                continue  # it waits on, and this is none of its tries
             values = _opened(session, row, outcome.file) if outcome.file else _refused(row, outcome)
             with search.kept_up(session, row.project_id, [row.id]):
                 session.execute(update(Item).where(Item.id == row.id).values(updated_at=moment, **values))
@@ -197,12 +232,17 @@ def _still_waits(session: WriteSession, row: Row[Any]) -> bool:
     return session.execute(same.with_for_update()).first() is not None
 
 
-def _opened(session: WriteSession, row: Row[Any], file: StoredFile) -> dict[str, Any]:
+def _opened(session: WriteSession, row: Row[Any], file: StoredFile | FoundFile) -> dict[str, Any]:
     field, held = _file(row)
     address = held["address"]
-    stored = media.payload(media.record(session, row.project_id, _name(address), file))
-    opened = {field: {**stored, "address": address}}
-    return {"payload": opened, "fingerprint": file.sha256[:32], "state": "open", "reason": None}
+    if isinstance(file, FoundFile):
+        stored = media.payload(buckets.record(session, row.project_id, [file])[file.mark])
+    else:
+        stored = media.payload(media.record(session, row.project_id, _name(address), file))
+    values: dict[str, Any] = {"payload": {field: {**stored, "address": address}}, "state": "open", "reason": None}
+    if held.get("was", stored["sha256"]) != stored["sha256"]:  # what was answered of the earlier content stays with it
+        values |= {"revision": row.revision + 1, "done": False}
+    return values | {"fingerprint": str(stored["sha256"])[:32]}
 
 
 def _file(row: Row[Any]) -> tuple[str, dict[str, Any]]:

@@ -23,22 +23,16 @@ MAX_ATTEMPTS = 5
 CHANNEL = "labelwise_jobs"
 LIVING = timedelta(seconds=15)  # a worker says every four seconds that it lives
 UNTIL_WOKEN = timedelta(days=36_500)
-UNTOLD = {
-    "round",
-    "score",
-    "featurize",
-    "index",
-    "simulate",
-    "erase",
-    "fetch",
-    "purge",
-}  # nobody asked for these, and rounds say more
+# Nobody asked for these, and rounds say more.
+UNTOLD = {"round", "score", "featurize", "index", "simulate", "erase", "fetch", "lost", "purge"}
 PRIORITY = {
     "round": 10,
     "select": 6,
     "import": 5,
+    "bucket": 5,
     "edit": 5,
     "erase": 4,
+    "lost": 4,
     "score": 4,
     "featurize": 3,
     "fetch": 2,
@@ -69,6 +63,14 @@ class Done:
 @dataclass(frozen=True)
 class More:
     """This slice is done; the cursor is stored and other jobs may go first."""
+
+
+@dataclass(frozen=True)
+class Later:
+    """Something outside is out of reach, for a `reason` that people see; the job goes on after so many seconds."""
+
+    seconds: float
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class Parked:
     """The handler has left the job waiting for something outside, see `park`."""
 
 
-Handler = Callable[[Running], Done | More | Parked]
+Handler = Callable[[Running], Done | More | Parked | Later]
 
 
 def enqueue(
@@ -284,9 +286,10 @@ def settle(running: Running, state: str, *, result: dict[str, Any] | None = None
             outbox.emit(session, running.project_id, "job.finished", told)
 
 
-def hand_back(running: Running, *, after_seconds: float = 0, reason: str | None = None) -> None:
+def hand_back(running: Running, *, after_seconds: float = 0, reason: str | None = None, counts: bool = True) -> None:
     """Give a job back to be claimed again: after a slice that went well, or with a reason after one that did not.
 
+    With `counts` false the attempt is none of those that a job has.
     It stays `running` under a lease that ends, so that a waiting job of the same kind is not in its way.
     """
     with running.db.write() as session:
@@ -296,7 +299,7 @@ def hand_back(running: Running, *, after_seconds: float = 0, reason: str | None 
             "reason": reason,
             "updated_at": moment,
         }
-        if reason is None:
+        if reason is None or not counts:
             values["attempt"] = 0
         session.execute(_held(running).values(values))
 

@@ -12,18 +12,20 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from app.core.errors import Invalid, InvalidPayload, NotFound, TooLarge
+from app.core.places import InBucket
 from app.core.settings import Settings
 from app.core.text import INT64_MAX, check_text
 from app.db import Media, WriteSession
 from app.db.session import now
-from app.modalities import MODALITIES, files
+from app.modalities import files
 from app.modalities.base import FileInfo
 from app.services.access import Person, project_for
 
 PIECE = 1 << 20
 NAME_LIMIT = 500
 KNOWN = ("width", "height", "seconds", "frames_per_second")  # of a file, where they are known
-SHOWN: tuple[Any, ...] = (Media.id, Media.name, Media.sha256, Media.type, *(getattr(Media, name) for name in KNOWN))
+KEPT = ("id", "name", "sha256", "type", "bucket", "path", *KNOWN)
+SHOWN: tuple[Any, ...] = tuple(getattr(Media, name) for name in KEPT)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def store(settings: Settings, project_id: int, modality: str, source: BinaryIO) 
             clip_megapixels=settings.clip_megapixels,
             longest=settings.clip_seconds,
         )
-        _check_kind(info.type, modality)
+        files.check_kind(info.type, modality)
         target = path_of(settings, project_id, digest.hexdigest())
         assert target is not None
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -107,11 +109,12 @@ def record(session: WriteSession, project_id: int, name: str, stored: StoredFile
     return row
 
 
-def payload(row: Media | Row[Any]) -> dict[str, object]:
-    """What an item that shows this file holds."""
+def payload(row: Media | Row[Any]) -> dict[str, Any]:
+    """What an item that shows this file holds; `bucket` and `address` where the file stays in one."""
     kept = {name: getattr(row, name) for name in KNOWN}
     known = {key: value for key, value in kept.items() if value is not None}
-    return {"media": row.id, "sha256": row.sha256, "name": row.name, **known}
+    away = {"bucket": row.bucket, "address": str(InBucket(row.bucket, row.path or ""))} if row.bucket else {}
+    return {"media": row.id, "sha256": row.sha256, "name": row.name, **known, **away}
 
 
 @dataclass
@@ -133,7 +136,7 @@ class KnownFiles:
         if ids:
             self.by_id = {row.id: row for row in session.execute(mine.where(Media.id.in_(ids)))}
         if names:
-            rows = session.execute(mine.where(Media.name.in_(names))).all()
+            rows = session.execute(mine.where(Media.name.in_(names), Media.bucket.is_(None))).all()
             self.by_name = {row.name: row for row in sorted(rows, key=lambda row: row.id)}
 
     def payload(self, given: object) -> dict[str, Any]:
@@ -152,7 +155,7 @@ class KnownFiles:
             )
         if found is None:
             raise InvalidPayload("there is no such file in this project: upload it to /media first")
-        _check_kind(found.type, self.modality)
+        files.check_kind(found.type, self.modality)
         return payload(found)
 
 
@@ -168,20 +171,18 @@ def _is_name(given: object) -> bool:
         return False
 
 
-def readable(session: Session, settings: Settings, person: Person, media_id: int) -> tuple[Media, Path]:
-    """A file that the person may see, and where it lies. Raises NotFound."""
+def visible(session: Session, person: Person, media_id: int) -> Media:
+    """A file that the person may see, wherever it lies. Raises NotFound."""
     row = session.get(Media, media_id) if media_id <= INT64_MAX else None
     if row is None:
         raise NotFound("there is no such file, or it is not yours")
     project_for(session, person, row.project_id)
+    return row
+
+
+def stored_path(settings: Settings, row: Media) -> Path:
+    """Where a stored file lies. Raises NotFound."""
     path = path_of(settings, row.project_id, row.sha256)
     if path is None or not path.exists():
         raise NotFound("the file is missing from the data folder")
-    return row, path
-
-
-def _check_kind(kind: str, modality: str) -> None:
-    """Refuse a file of another modality; one that has no files of its own takes every kind."""
-    wanted = MODALITIES[modality].media
-    if wanted is not None and not kind.startswith(wanted):
-        raise InvalidPayload(f"the file is {kind}; this project holds {wanted}* files")
+    return path

@@ -13,6 +13,7 @@ from app.core.settings import Settings
 from app.db import Database, Project, Round, Serving
 from app.services import applying, features, heads, outside, tasks
 from app.services.access import Person, project_for
+from app.services.borrowing import transform
 from app.services.rows import PreparedRow
 
 MOST_ITEMS = 200
@@ -50,7 +51,7 @@ def predict(
         asked = tasks.questions(session, project)
         question = tasks.driving(asked)
     rows = _read(db, settings, project.id, items)
-    block = head.featurizer.transform(_payloads(settings, project, head, rows), head.state)
+    block = transform(head.featurizer, _payloads(db, settings, project, head, rows), head.state)
     names = {each.id: each.name for each in question.classes}
     found = []
     for row, said in zip(rows, head.model.probabilities(block).tolist(), strict=True):
@@ -91,10 +92,13 @@ def _read(db: Database, settings: Settings, project_id: int, items: Sequence[dic
     return rows
 
 
-def _payloads(settings: Settings, project: Project, head: heads.Head, rows: Sequence[PreparedRow]) -> list[Any]:
+def _payloads(
+    db: Database, settings: Settings, project: Project, head: heads.Head, rows: Sequence[PreparedRow]
+) -> Sequence[Any]:
     if head.featurizer.name != "client":
         content: list[Any] = [_Content(project.id, row.payload or {}) for row in rows]
-        return features.payloads(settings, project.modality, content)
+        with db.read() as session:
+            return features.payloads(session, settings, project.modality, content)
     vectors = [np.frombuffer(row.features or b"", dtype="<f4") for row in rows]
     for place, vector in enumerate(vectors):
         if len(vector) != head.state:

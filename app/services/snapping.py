@@ -153,7 +153,8 @@ def _splitter(
 def _row(item: Row[Any], agreed: dict[str, Any], split: str) -> dict[str, Any]:
     """What a snapshot keeps: no names of annotators, which erasure of a person could not reach."""
     file = files.file_in(item.payload)
-    stored = {} if file is None else {"sha256": file[1].get("sha256")}
+    held = {} if file is None else file[1]
+    stored = {} if file is None else {"version" if "bucket" in held else "sha256": held.get("sha256")}
     return {
         "key": item.key,
         **exports.content(item.payload),

@@ -1,6 +1,8 @@
 """Thumbnails of stored files, made once a size and kept in a folder of bounded size, the latest used longest."""
 
 import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,8 +16,12 @@ KEPT = 0.8  # of the bound, once it is passed
 _made = 0
 
 
-def of(settings: Settings, project_id: int, sha256: str, path: Path, side: int) -> tuple[Path, int]:
+def of(
+    settings: Settings, project_id: int, sha256: str, opened: Callable[[], AbstractContextManager[Path]], side: int
+) -> tuple[Path, int]:
     """The file of a thumbnail, made where it is missing, and the side that it was made for; O(pixels) when made.
+
+    `opened` gives the file itself, for as long as it is read.
 
     Raises:
         InvalidPayload: the file is damaged.
@@ -25,7 +31,8 @@ def of(settings: Settings, project_id: int, sha256: str, path: Path, side: int) 
     try:
         os.utime(kept)
     except OSError:
-        _write(kept, thumbnail(path, size))
+        with opened() as path:
+            _write(kept, thumbnail(path, size))
         _bound(settings)
     return kept, size
 

@@ -16,6 +16,7 @@ from sqlalchemy import Row
 
 from app.db import Database
 from app.services import erasing
+from app.services.buckets import FoundFile
 from app.services.jobs import Running
 from app.services.media import StoredFile
 
@@ -27,9 +28,10 @@ FORGOTTEN_SECONDS = 60.0  # a job that was not here for so long is run by anothe
 class Outcome:
     """What came of one address: the stored file, or why there is none and whether it may go well later."""
 
-    file: StoredFile | None = None
+    file: StoredFile | FoundFile | None = None
     reason: str | None = None
     again: bool = False
+    down: bool = False  # the bucket that it lies in
 
 
 @dataclass
@@ -93,7 +95,7 @@ class Underway:
                 self._drop(self._come.get_nowait()[1])
 
     def _drop(self, outcome: Outcome) -> None:
-        if outcome.file is not None and self._dropping:
+        if isinstance(outcome.file, StoredFile) and self._dropping:
             with contextlib.suppress(Exception):  # a file too many in the folder is no harm
                 erasing.drop_unnamed(self.running, outcome.file.sha256)
 
