@@ -17,7 +17,7 @@ from app.core.filters import Condition, Filter
 from app.core.text import INT64_MAX, check_json
 from app.db import Edit, Item, Job, Project, WriteSession
 from app.db.session import now
-from app.services import decisions, filters, jobs, search, tasks
+from app.services import decisions, filters, fitting, jobs, search, tasks
 from app.services.access import Person, project_and_role, project_for
 from app.services.jobs import Done, More, Running
 
@@ -182,7 +182,10 @@ def _take_back(running: Running) -> Done | More:
 
 def _word(session: Session, project: Project, ids: Sequence[int], label: Any, existing: str) -> dict[str, Any]:
     """The label in the stored form, where it may be given to these items."""
-    checked = tasks.check_label(label, tasks.questions(session, project))
+    asked = tasks.questions(session, project)
+    checked = tasks.check_label(label, asked)
+    for content in fitting.payloads(session, asked, ids).values():
+        tasks.check_item(checked, asked, content)
     answered = decisions.answered_count(session, ids) if existing == "refuse" else 0
     if answered:
         raise decisions.WouldOverride(

@@ -48,7 +48,9 @@ def label(session: WriteSession, person: Person, item_id: int, given: Any) -> tu
     person.need("manage")
     item, project = one(session, person, item_id)
     project_for(session, person, project.id, "manager")
-    checked = tasks.check_label(given, tasks.questions(session, project))
+    asked = tasks.questions(session, project)
+    checked = tasks.check_label(given, asked)
+    tasks.check_item(checked, asked, item.payload)
     decisions.decide(session, project, person.id, [item.id], checked, override=True)
     session.expire(item)
     return item, project

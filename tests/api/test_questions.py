@@ -138,6 +138,10 @@ def test_a_comparison_covers_the_pool_and_its_rankings_fit_their_items(api: Api)
     rows = [{"key": three["item"]["key"], "label": {"ranking": [0, 1]}, "origin": "import"}]
     bulk = boss.post(f"/projects/{project}/annotations", json=rows).json()
     assert "3 candidates" in bulk["rejected"][0]["error"]
+    word = boss.put(f"/items/{three['item']['id']}/label", json={"label": {"ranking": [0, 1]}})
+    assert "3 candidates" in word.json()["detail"]
+    change = {"filter": "q=Say", "set": {"label": {"ranking": [0, 1]}}, "existing": "keep"}
+    assert "3 candidates" in boss.post(f"/projects/{project}/items/bulk", json=change).json()["detail"]
     status = boss.get(f"/projects/{project}/status").json()
     assert status["no_learner"] == "A comparison teaches no learner: the order covers the pool."
     assert status["last_failure"] is None

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.services import accounts, projects, storing
+from app.services import accounts, jobs, projects, storing
 from app.services.access import Person
 from app.services.rows import Reader
 from app.services.tasks import questions
@@ -35,6 +35,7 @@ FORM: dict[str, Any] = {
         {"name": "certain", "type": "rating", "minimum": 0, "maximum": 100, "step": 1, "title": "How certain are you?"},
     ],
 }
+OTHER = {"fields": {"topic": {"class": "politics"}, "tone": {"value": 3}}}
 SENTENCES = (
     "The council voted late at night, and the mayor left before the count was read aloud.",
     "Two goals in the last minutes turned a match that everybody had given up on.",
@@ -95,6 +96,44 @@ def test_a_form_is_filled_in_by_keys_and_comes_back_filled_in(visit: Visit) -> N
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_have_text("Saved")
     assert "why" not in stored(visit.site)[-1].label
+
+
+def test_a_suggestion_is_for_its_question_and_accepting_it_submits_nothing(visit: Visit) -> None:
+    said = {"fields": {"topic": {"class": "sport"}, "tone": {"value": 2}}}
+    rows: list[dict[str, Any]] = [
+        {"key": f"k{n}", "text": f"{SENTENCES[n % 2]} ({n})", "label": said if n % 2 else OTHER} for n in range(24)
+    ]
+    rows += [{"key": f"open{n}", "text": f"{SENTENCES[n % 2]} (open {n})"} for n in range(6)]
+    project = make(visit.site, {"type": "form", "fields": FORM["fields"][:2]}, rows)
+    with visit.site.db.write() as session:
+        jobs.enqueue(session, "featurize", project)
+    page = open_page(visit, project)
+    suggested = page.locator(".form-part .suggested")
+    for _ in range(40):  # until the worker has published its first round
+        if suggested.count():
+            break
+        page.wait_for_timeout(250)
+        page.request.delete(f"{visit.site.url}/api/v1/projects/1/leases", headers=csrf(page))
+        page.reload()
+        expect(page.get_by_role("article", name="Item")).to_be_visible()
+    expect(suggested).to_have_count(1)
+    item = page.get_by_role("article", name="Item")
+    before = item.inner_text()
+
+    page.keyboard.press("a")
+
+    expect(item).to_have_text(before)
+    assert here(page) == "How warm is the tone?"
+    expect(page.get_by_role("group", name="What is it about?").locator("[aria-pressed=true]")).to_have_count(1)
+    page.keyboard.press("2")
+    page.keyboard.press("Enter")
+    expect(item).not_to_have_text(before)
+
+
+def csrf(page: Page) -> dict[str, str]:
+    """The headers of an unsafe request of this page."""
+    token = page.locator("meta[name=csrf-token]").get_attribute("content") or ""
+    return {"X-CSRF-Token": token, "Origin": page.url.split("/projects")[0]}
 
 
 def test_an_answer_to_a_form_waits_offline(visit: Visit) -> None:

@@ -4,6 +4,7 @@ import { call, Refusal } from "./http";
 
 export interface ClassView {
   id: number;
+  question?: string;
   name: string;
   color: string;
   hotkey: string | null;

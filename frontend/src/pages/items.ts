@@ -24,6 +24,7 @@ interface Page {
 }
 
 const { project, classes, form: isForm, questions } = pageData<Config>();
+const driving = classes.filter(({ question }) => question === questions.find(({ drives }) => drives)?.id); // filters name these
 const task = { project: project.id, form: isForm, questions };
 const root = document.getElementById("items") as HTMLElement;
 const PAGE = 50;
@@ -112,7 +113,7 @@ function draw(): void {
 
 function form(): TemplateResult {
   const set = (name: string) => (event: Event) => search(filter.with(name, (event.target as HTMLInputElement).value));
-  const named: [string, string][] = [["", "any"], ...classes.map(({ name }): [string, string] => [name, name])];
+  const named: [string, string][] = [["", "any"], ...driving.map(({ name }): [string, string] => [name, name])];
   const others = filter.parts.filter((part) => !FIELDS.has(part.name));
   return html`<form class="card" aria-label="Find items" @submit=${(event: Event) => event.preventDefault()}>
     <div class="fields tight">

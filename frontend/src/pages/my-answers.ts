@@ -25,6 +25,7 @@ interface OwnItem extends ItemView {
 }
 
 const { project, classes, form, questions } = pageData<Config>();
+const driving = classes.filter(({ question }) => question === questions.find(({ drives }) => drives)?.id); // filters name these
 const root = document.getElementById("mine") as HTMLElement;
 const PAGE = 50;
 const STATUS: [string, string][] = [
@@ -88,7 +89,7 @@ function draw(): void {
 
 function fields(): TemplateResult {
   const set = (name: string) => (event: Event) => search(filter.with(name, (event.target as HTMLInputElement).value));
-  const named: [string, string][] = [["", "any"], ...classes.map(({ name }): [string, string] => [name, name])];
+  const named: [string, string][] = [["", "any"], ...driving.map(({ name }): [string, string] => [name, name])];
   const choice = (words: string, name: string, options: [string, string][]): TemplateResult =>
     html`<label>${words}<select @change=${set(name)}>${options.map(([value, shown]) => html`<option value=${value} ?selected=${value === filter.get(name)}>${shown}</option>`)}</select></label>`;
   return html`<form class="card" aria-label="Find my answers" @submit=${(event: Event) => event.preventDefault()}>
