@@ -26,6 +26,7 @@ from app.services.picking import Order, Pick, Take
 MAX_HOLD_HOURS = 7 * 24
 TRIES = 3  # passes to fill up what colleagues took while a selection was being made
 AT_ONCE = 5_000  # ids of a statement
+HELD_AT_ONCE = 500  # leases of a transaction
 NOBODY = 0  # an annotator's id that no lease has
 
 
@@ -146,17 +147,25 @@ def _look(session: Session, project_id: int, person: Person, ask: Ask, served: i
 
 
 def _keep(db: Database, project_id: int, person: Person, ask: Ask, look: _Look) -> tuple[list[Pick], datetime | None]:
-    """Hold what is still free where that is asked for; else remember the audit items, for when answers come back."""
+    """Hold what is still free where that is asked for; else remember the audit items, for when answers come back.
+
+    Thousands are held in several transactions, so that people who label meanwhile do not wait for all of them.
+    """
     audits = [pick.row.id for pick in look.picks if pick.kind == "audit"]
-    if ask.hold_hours is None and not audits:
+    if ask.hold_hours is None:
+        if audits:
+            with db.write() as session:
+                _remember(session, project_id, audits, look.order.round_id)
         return look.picks, None
-    with db.write() as session:
-        project = session.get_one(Project, project_id)
-        if ask.hold_hours is None:
-            _remember(session, project_id, audits, look.order.round_id)
-            return look.picks, None
-        until = now(session) + timedelta(hours=ask.hold_hours)
-        return hold(session, project, person, look.order, look.picks, ask.hold_hours), until
+    kept: list[Pick] = []
+    until = None
+    for start in range(0, len(look.picks), HELD_AT_ONCE):
+        with db.write() as session:
+            project = session.get_one(Project, project_id)
+            until = now(session) + timedelta(hours=ask.hold_hours)
+            some = look.picks[start : start + HELD_AT_ONCE]
+            kept += hold(session, project, person, look.order, some, ask.hold_hours)
+    return kept, until
 
 
 def hold(

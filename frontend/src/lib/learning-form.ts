@@ -147,13 +147,13 @@ function parameterFields(
 ): TemplateResult | typeof nothing {
   const found = strategies.find(({ name }) => name === form.strategy)?.parameters ?? [];
   if (!found.length) return nothing;
-  return html`<fieldset class="fields parameters"><legend>Parameters of the strategy</legend>${found.map((each) => {
+  return html`<fieldset><legend>Parameters of the strategy</legend><div class="fields">${found.map((each) => {
     const put = (value: string): void => {
       form.parameters[each.name] = value;
       changed();
     };
     return html`<label>${each.name.replaceAll("_", " ")}${each.says ? html` <small>${each.says}</small>` : nothing}${input(each, form.parameters[each.name] ?? "", put)}</label>`;
-  })}</fieldset>`;
+  })}</div></fieldset>`;
 }
 
 function input(each: Parameter, typed: string, put: (value: string) => void): TemplateResult {

@@ -29,12 +29,12 @@ export function nextBatch(given: Places, left: number, found: (filter: string) =
       : html`The head of round ${given.round}'s order (${given.strategy}), of ${count(left)} items left in it. Items of the audit share are drawn in between and are not listed.`;
   return html`<section class="card next-batch" aria-labelledby="next-batch"><h2 id="next-batch">Next batch</h2>
     <p class="quiet">${order}</p>
-    ${given.items.length ? html`<ol class="plain">${given.items.map((each) => place(each, found))}</ol>` : given.round === null ? nothing : html`<p class="quiet">Nothing is left in it that nobody holds.</p>`}</section>`;
+    ${given.items.length ? html`<ol>${given.items.map((each) => place(each, found))}</ol>` : given.round === null ? nothing : html`<p class="quiet">Nothing is left in it that nobody holds.</p>`}</section>`;
 }
 
 function place(each: Place, found: (filter: string) => string): TemplateResult {
   const picture = pictureOf(each);
-  const score = each.score === null ? nothing : html` <small class="quiet">score ${each.score.toFixed(3)}</small>`;
+  const score = each.score === null ? nothing : html` · score ${each.score.toFixed(3)}`;
   return html`<li>${picture ? thumbnail(picture, "") : nothing}
     <div><a class="long few-lines" href=${found(`key=${encodeURIComponent(each.key)}`)}>${writing(each)}</a>
     <p class="quiet">${each.words}${score}</p></div></li>`;

@@ -192,7 +192,7 @@ function sliceCell(member: MemberRow): TemplateResult {
   const left = counted && `${count(counted.count)}${counted.more ? " or more" : ""} open`;
   const there = `/projects/${project.slug}/items?status=open&${member.slice}`;
   return html`<td class="slice"><input type="text" maxlength="2000" aria-label="Slice of ${member.user}" placeholder="the whole pool" .value=${member.slice ?? ""} @change=${changeSlice(member)}>
-    ${left ? html`<small><a href=${there}>${left}</a></small>` : nothing}</td>`;
+    ${left ? html`<p><a href=${there}>${left}</a></p>` : nothing}</td>`;
 }
 
 const OTHERS = { managers: "managers", known: "known labels", colleagues: "colleagues" } as const;
