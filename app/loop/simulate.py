@@ -26,7 +26,7 @@ from app.loop.propose import Labelled, Plan, Proposal, propose
 from app.loop.serving import audit_reserved, draw, slot_kind
 
 ROUND_SIZE = 20
-RESULTS = 3  # raised whenever the same run would end otherwise, so that old files are not read as new ones
+RESULTS = 4  # raised whenever the same run would end otherwise, so that old files are not read as new ones
 
 
 @dataclass(frozen=True)

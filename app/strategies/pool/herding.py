@@ -1,7 +1,8 @@
 """Strategies that cover the pool, or what is uncertain of it."""
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import ClassVar
 
 import numpy as np
@@ -9,12 +10,16 @@ from numpy.random import Generator
 
 from app.core.arrays import Doubles, Floats, Indices
 from app.strategies.base import Candidates, Context, Need, ScoredRows
+from app.strategies.parameters import parameter
 from app.strategies.pool.uncertainty import margin_uncertainty
 
 COLD_RADIUS = 0.5  # of the median distance between two items, while nothing is labelled
 SMALLEST_RADIUS = 0.02
 LABELLED_AT_ONCE = 2_000
 ROWS_AT_ONCE = 64
+RARE = 0.01  # of the pool
+RARE_SHARE = 0.1  # of the even share of a class
+LIKELY = 0.25
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class HerdingState:
     covered: Doubles  # (m,): the largest kernel value to any labelled row
     radius: float
     multiple: bool
+    rare: tuple[int, ...] = ()  # classes that are looked for, the one with the fewest labels first
 
 
 def kernel(rows: Floats, points: Floats, radius: float) -> Floats:
@@ -127,7 +133,11 @@ class UncertaintyHerding:
     shrinks as they grow and the choice moves from coverage to margin by itself. `own` weighs the candidate's own
     uncertainty: 0 is the published method, 1 the product of both. Candidates are the most uncertain items and as many
     drawn at random.
-    Costs O(n c) for scoring and O(candidates x sample x d). Weak where features carry no neighbourhood.
+
+    Coverage loses sight of a group that is a small part of the pool. So where labelled classes are predicted for less
+    than 1 % of it (and a tenth of their even share), the share `rare` of the batch goes to the items likeliest to be of
+    them, as long as there are any with a chance of a quarter. Costs O(n c) for scoring and O(candidates x sample x d).
+    Weak where features carry no neighbourhood.
 
     Source: Bae, Oliveira, Sutherland. Uncertainty Herding: One Active Learning Method for All Label Budgets.
     ICLR 2025.
@@ -137,18 +147,67 @@ class UncertaintyHerding:
     needs: ClassVar[frozenset[Need]] = frozenset({Need.PROBABILITIES, Need.FEATURES})
     explores: ClassVar[bool] = True
 
-    own: float = 0.5
+    own: float = parameter(0.5, 0, 10, says="the weight of an item's own doubt")
+    rare: float = parameter(0.1, 0, 1, says="share of the batch for classes that are hardly ever predicted")
 
     def prepare(self, context: Context, rng: Generator) -> HerdingState:
         assert context.sample.probabilities is not None
         u = margin_uncertainty(context.sample.probabilities, context.multiple).astype(np.float64)
-        return herding_state(context, u / max(float(u.sum()), 1e-9))
+        state = herding_state(context, u / max(float(u.sum()), 1e-9))
+        if self.rare == 0:
+            return state
+        return replace(state, rare=rare_classes(context.sample.probabilities, context.targets, context.multiple))
 
     def score(self, shard: ScoredRows, state: HerdingState) -> Floats:
-        """Margin uncertainty (n,) in [0, 1]: who is sent up, not yet who is chosen."""
+        """Margin uncertainty (n,) in [0, 1], or above it the chance of a rare class: who is sent up."""
         assert shard.probabilities is not None
-        return margin_uncertainty(shard.probabilities, state.multiple)
+        doubt = margin_uncertainty(shard.probabilities, state.multiple)
+        if not state.rare:
+            return doubt
+        chance = shard.probabilities[:, list(state.rare)].max(axis=1)
+        return np.where(chance >= LIKELY, 1 + chance, doubt).astype(np.float32)
 
     def choose(self, candidates: Candidates, k: int, state: HerdingState, rng: Generator) -> Indices:
-        own = candidates.scores.astype(np.float64) ** self.own
-        return greedy_cover(candidates, k, state, own)
+        assert candidates.probabilities is not None
+        own = margin_uncertainty(candidates.probabilities, state.multiple).astype(np.float64) ** self.own
+        order = greedy_cover(candidates, k, state, own)
+        sought = likely_of(candidates, state.rare)
+        return between(order, sought, self.rare, k) if sought else order
+
+
+def rare_classes(sample: Floats, targets: Floats, multiple: bool) -> tuple[int, ...]:
+    """Labelled classes that are predicted for a small share of the sample (m, c), the fewest labels first."""
+    classes = sample.shape[1]
+    predicted = sample > 0.5 if multiple else np.eye(classes, dtype=np.bool_)[sample.argmax(axis=1)]
+    share = predicted.mean(axis=0) if len(sample) else np.ones(classes)
+    counts = targets.sum(axis=0)
+    found = np.flatnonzero((counts > 0) & (share < min(RARE, RARE_SHARE / classes)))
+    return tuple(int(column) for column in found[np.argsort(counts[found], kind="stable")])
+
+
+def likely_of(candidates: Candidates, rare: tuple[int, ...]) -> list[int]:
+    """Candidates with a chance of a quarter to be of a rare class, class by class in turn, the likeliest first."""
+    assert candidates.probabilities is not None
+    queues = []
+    for column in rare:
+        chance = np.round(candidates.probabilities[:, column], 6)
+        order = np.argsort(-chance, kind="stable")
+        queues.append([int(row) for row in order if chance[row] >= LIKELY])
+    in_turn = [row for rank in zip_longest(*queues) for row in rank if row is not None]
+    return list(dict.fromkeys(in_turn))
+
+
+def between(order: Indices, sought: list[int], share: float, k: int) -> Indices:
+    """The order with the sought rows put in between, so that they are the share of every prefix; no row twice."""
+    others, special = iter([int(row) for row in order]), iter(sought)
+    mixed: dict[int, None] = {}
+    place = 0
+    while len(mixed) < min(k, len(order)):
+        place += 1
+        turn = int(place * share) > int((place - 1) * share)
+        mine = next((row for row in special if row not in mixed), None) if turn else None
+        row = next((row for row in others if row not in mixed), None) if mine is None else mine
+        if row is None:
+            break
+        mixed[row] = None
+    return np.array(list(mixed), dtype=np.int64)
