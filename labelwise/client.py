@@ -332,9 +332,11 @@ class Project(FromBuckets):
         """The ZIP with the learner of a round and its card; `format` is `onnx` or `sklearn`."""
         return self._client.stream(f"{self._path}/rounds/{number}/learner?format={format}")
 
-    def export(self, *, format: str = "jsonl", view: str = "annotations", filter: str | None = None) -> Iterator[bytes]:
+    def export(
+        self, *, format: str = "jsonl", view: str = "annotations", filter: str | None = None, raw: bool = False
+    ) -> Iterator[bytes]:
         """An export's bytes as they come, of the items that fit a filter as `status=answered&metadata.source=web`."""
-        asked = urlencode({"format": format, "view": view})
+        asked = urlencode({"format": format, "view": view} | ({"raw": "true"} if raw else {}))
         return self._client.stream(f"{self._path}/export?{asked}" + (f"&{filter}" if filter else ""))
 
     def labels(self, view: str = "items", *, filter: str | None = None) -> "Labels":

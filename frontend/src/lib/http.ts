@@ -109,7 +109,7 @@ export function newId(): string {
 export const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Put a text on the clipboard, also on plain http, where only the old way exists; false when neither works. */
-export async function copy(text: string, source: HTMLInputElement): Promise<boolean> {
+export async function copy(text: string, source: HTMLInputElement | HTMLTextAreaElement): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;

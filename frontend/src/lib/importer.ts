@@ -1,5 +1,7 @@
 // From a filled-in form to a project with items: create it, send the data, wait until the rows are stored.
 // Each step can be tried again; a project that was created is never created twice.
+import { type Code, newProject } from "./copy-as";
+import type { Beside } from "./copy-menu";
 import { call, csrfToken, newId, Refusal } from "./http";
 import { fieldNames, type QuestionDraft, taskOf } from "./question-form";
 import { type Head, labelNames, type Mapping, type Modality, mapParameter, type Row } from "./rows";
@@ -42,18 +44,41 @@ interface Uploaded {
   rejected: { name: string; error: string }[];
 }
 
+const SHOWN_CHARACTERS = 60_000; // of rows that stand in the code itself
+
 export type Say = (words: string, fraction: number | null) => void;
 
 /** Create the project; repeated with the same key it is the same project. */
 export function createProject(draft: Draft, key: string): Promise<Project> {
-  const body = {
-    name: draft.name.trim(),
-    modality: draft.modality,
-    task: taskOf(draft),
-    guidelines: draft.guidelines,
-    ...draft.learning,
-  };
-  return call<Project>("POST", "/projects", { body, headers: { "Idempotency-Key": key } });
+  return call<Project>("POST", "/projects", { body: projectBody(draft), headers: { "Idempotency-Key": key } });
+}
+
+const projectBody = (draft: Draft): Record<string, unknown> => ({
+  name: draft.name.trim(),
+  modality: draft.modality,
+  task: taskOf(draft),
+  guidelines: draft.guidelines,
+  ...draft.learning,
+});
+
+/** The code that makes the same project with the same items. */
+export function codeOf(draft: Draft): { code: Code; beside: Beside | null } {
+  const body = projectBody(draft);
+  const name = draft.source?.name ?? "items.txt";
+  if (draft.head.kind === "zip") {
+    const labels = draft.folderLabels && draft.kind === "classification" ? [...classNames(draft)] : [];
+    return {
+      code: newProject(location.origin, body, { kind: "zip", name, modality: draft.modality, labels }),
+      beside: null,
+    };
+  }
+  const { lines, type, map } = sent(draft);
+  if (!lines) return { code: newProject(location.origin, body, { kind: "file", name, type, map }), beside: null };
+  const text = lines.map((line) => `${line}\n`).join("");
+  if (text.length <= SHOWN_CHARACTERS)
+    return { code: newProject(location.origin, body, { kind: "rows", lines }), beside: null };
+  const beside = { name: `${name.replace(/\.[^.]*$/, "")}.items.jsonl`, text };
+  return { code: newProject(location.origin, body, { kind: "file", name: beside.name, type, map: "" }), beside };
 }
 
 /** Send the items and wait until they are stored. Throws Refusal with the server's words. */
@@ -63,8 +88,9 @@ export async function importItems(
   say: Say,
 ): Promise<{ job: Job | null; result: ImportResult }> {
   if (draft.head.kind === "zip") return importFiles(project, draft, say);
-  const { body, type, map } = payload(draft);
-  return sendRows(project, body, type, map, say);
+  const { lines, type, map } = sent(draft);
+  const body = lines ? new Blob(lines.map((line) => `${line}\n`)) : (draft.source as File);
+  return sendRows(project, body, type, map && `&map=${encodeURIComponent(map)}`, say);
 }
 
 async function sendRows(
@@ -84,7 +110,8 @@ async function sendRows(
   return { job, result: job.result };
 }
 
-function payload(draft: Draft): { body: Blob; type: string; map: string } {
+/** What is sent: rows in our own form as JSON lines, or the source as it is with its columns named. */
+function sent(draft: Draft): { lines: string[] | null; type: string; map: string } {
   const types = {
     csv: "text/csv",
     jsonl: "application/x-ndjson",
@@ -94,10 +121,13 @@ function payload(draft: Draft): { body: Blob; type: string; map: string } {
   const { head, source } = draft;
   // Objects may lack a field, which a map of columns would refuse: where all are here, they are put in our own form.
   const own = head.kind === "lines" || (head.whole && (head.kind === "jsonl" || head.kind === "json"));
-  if (own || !source) return { body: ndjson(head.rows.map((row) => itemOf(row, draft))), type: types.jsonl, map: "" };
-  const map = `&map=${encodeURIComponent(mapParameter(draft.mapping, draft.modality, partsOf(draft)))}`;
-  return { body: source, type: types[head.kind as keyof typeof types], map };
+  if (own || !source)
+    return { lines: head.rows.map((row) => JSON.stringify(itemOf(row, draft))), type: types.jsonl, map: "" };
+  const map = mapParameter(draft.mapping, draft.modality, partsOf(draft));
+  return { lines: null, type: types[head.kind as keyof typeof types], map };
 }
+
+const classNames = (draft: Draft): Set<string> => new Set(draft.classes.map((each) => each.name.trim()));
 
 const OWN_FIELDS = ["features", "split", "priority", "labels"];
 
@@ -146,7 +176,7 @@ async function importFiles(
     say("Sending the files", fraction),
   )) as Uploaded;
   const refused = files.map(({ name, error }) => ({ line: 0, key: name, error }));
-  const known = new Set(draft.classes.map((each) => each.name.trim()));
+  const known = classNames(draft);
   const rows = media.map((file) => {
     const folder = file.name.split("/").slice(-2, -1)[0] ?? "";
     const label = draft.folderLabels && known.has(folder) ? { label: { class: folder } } : {};

@@ -1,6 +1,8 @@
 // The export's form: it only puts an address together; the browser streams the file to disk. What the chosen
 // format loses is said before, not after.
 import { html, render, type TemplateResult } from "lit";
+import { exportOf } from "../lib/copy-as";
+import { type CopyMenu, copyMenu } from "../lib/copy-menu";
 import { pageData } from "../lib/http";
 import { Snapshots } from "../lib/snapshots";
 
@@ -34,6 +36,13 @@ function address(): string {
   return `/api/v1/projects/${project.id}/export?format=${chosen.format}&view=${chosen.view}${raw}`;
 }
 
+const fileName = (): string => `${project.slug}-${chosen.view}.${chosen.format}`;
+const menu: CopyMenu = { open: null, said: "" };
+const code = () => {
+  const raw = chosen.format === "csv" && chosen.raw;
+  return { code: exportOf(location.origin, project.slug, { ...chosen, raw }, fileName()), beside: null };
+};
+
 function draw(): void {
   render(
     html`<form class="card" @submit=${(event: Event) => event.preventDefault()}>
@@ -52,10 +61,8 @@ function draw(): void {
           }}> Leave such cells as they are: the file is for a program, not for a spreadsheet</label>`
         : ""
     }
-    <p><a class="button" href=${address()} download="${project.slug}-${chosen.view}.${chosen.format}" aria-describedby="loses">Download</a></p>
-    <details><summary>From a script</summary>
-      <pre tabindex="0"><code>labelwise export ${project.slug} --format ${chosen.format} --view ${chosen.view} -o ${project.slug}.${chosen.format}
-curl -H "Authorization: Bearer $LABELWISE_TOKEN" "${location.origin}${address()}"</code></pre></details>
+    <p><a class="button" href=${address()} download=${fileName()} aria-describedby="loses">Download</a></p>
+    ${copyMenu(menu, code, draw)}
   </form> ${snapshots.view()}`,
     root,
   );

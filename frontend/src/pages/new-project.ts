@@ -4,8 +4,10 @@ import { html, nothing, render, type TemplateResult } from "lit";
 import { annotatorCard } from "../lib/annotator-card";
 import { candidateColumns, candidatesIn } from "../lib/candidates";
 import { classDraft } from "../lib/class-editor";
+import { type CopyMenu, copyMenu } from "../lib/copy-menu";
 import { call, message, newId, pageData } from "../lib/http";
 import {
+  codeOf,
   createProject,
   type Draft,
   type ImportResult,
@@ -78,6 +80,7 @@ const learning: LearningForm = {
   goalDate: "",
 };
 const scorer = new ScorerForm(draw, testScorer);
+const menu: CopyMenu = { open: null, said: "" };
 let pasted = "";
 let picture: string | null = null;
 let fileFault = "";
@@ -108,7 +111,7 @@ function form(): TemplateResult {
       <details class="card"><summary><h2>3. Learning</h2> <span class="quiet">Automatic</span></summary>
         ${learningFields(learning, strategies, draw, scorer)}</details>
       ${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}
-      ${busy ? progress() : html`<button type="submit">${created ? "Try again" : "Create the project"}</button>`}
+      ${busy ? progress() : html`<button type="submit">${created ? "Try again" : "Create the project"}</button> ${copyMenu(menu, code, draw)}`}
     </div>
     <aside aria-label="Preview"><h2>An annotator sees</h2>
       ${annotatorCard({ modality: draft.modality, row: draft.head.rows[0] ?? null, text: textOf(draft.head.rows[0]), picture, candidates: candidatesIn(draft), hidden: [draft.mapping.label, draft.mapping.key] }, draft)}</aside>
@@ -338,6 +341,9 @@ function complaint(): string | null {
   if (compares && !draft.mapping.candidates.length) return "Say which columns are the candidates.";
   return questionFault(draft, draft.modality) ?? learningOf(learning, strategies, scorer).fault;
 }
+
+/** The code that does what the form says, or what the form lacks for it. */
+const code = () => complaint() ?? codeOf({ ...draft, learning: learningOf(learning, strategies, scorer).body });
 
 async function submit(event: Event): Promise<void> {
   event.preventDefault();
