@@ -28,9 +28,6 @@ def query(name: str, strategy: Any, matrix: Any, labels: Any, model: Any, batch:
     if name == "discriminative":
         made = strategy(random_state=1, greedy_selection=True)
         return [int(row) for row in made.query(matrix, labels, discriminator=model, batch_size=batch)]
-    if name == "expected_error":
-        made = strategy(random_state=1)
-        return [int(row) for row in made.query(matrix, labels, model, batch_size=1)] * 1
     if name in ("margin", "entropy"):
         made = strategy(method="margin_sampling" if name == "margin" else "entropy", random_state=1)
     else:

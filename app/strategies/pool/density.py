@@ -15,6 +15,7 @@ from app.strategies.pool.uncertainty import given, least_confidence, margin_unce
 from app.strategies.scored import Scored, entropy
 
 LABELLED_AT_ONCE = 2_000
+ROWS_AT_ONCE = 256  # compared with every labelled item
 
 
 @dataclass(frozen=True)
@@ -160,8 +161,8 @@ def divergence_from_neighbours(rows: Floats, p: Floats, labelled: Floats, predic
     log = np.log(np.maximum(p, 1e-7))
     own = (predicted * np.log(np.maximum(predicted, 1e-7))).sum(axis=1)
     apart = np.empty(len(rows), dtype=np.float32)
-    for start in range(0, len(rows), LABELLED_AT_ONCE):
-        part = slice(start, start + LABELLED_AT_ONCE)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
         alike = rows[part] @ labelled.T
         near = np.argpartition(-alike, count - 1, axis=1)[:, :count]
         crossed = np.einsum("njc,nc->n", predicted[near], log[part]) / count

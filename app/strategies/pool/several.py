@@ -12,6 +12,7 @@ from app.strategies.parameters import parameter
 from app.strategies.pool.uncertainty import given
 from app.strategies.scored import Scored, entropy
 
+ROWS_AT_ONCE = 256  # compared with every labelled item
 SEVERAL = frozenset({Need.PROBABILITIES, Need.SEVERAL_CLASSES})
 
 
@@ -139,6 +140,12 @@ def inconsistency(predicted: Floats, labels: Floats) -> Doubles:
 
     (2 H(a, b) - H(a) - H(b)) / H(a, b) over the classes as draws of two bits; 1 where the sets are complements.
     """
+    starts = range(0, len(predicted), ROWS_AT_ONCE)
+    parts = [_inconsistent(predicted[start : start + ROWS_AT_ONCE], labels) for start in starts]
+    return np.concatenate([np.empty(0), *parts])
+
+
+def _inconsistent(predicted: Floats, labels: Floats) -> Doubles:
     classes = predicted.shape[1]
     both = predicted @ labels.T
     first, second = predicted.sum(axis=1, keepdims=True), labels.sum(axis=1)[None, :]
