@@ -40,7 +40,7 @@ def own(db: Database, settings: Settings) -> Iterator[tuple[Project, dict[str, s
         project = client.project("pets", create=BODY)
         project.push(pets(200))
         while project.status()["queue"]["round"] is None:
-            pass
+            time.sleep(0.05)
         yield project, {**os.environ, "PYTHONPATH": str(ROOT), "LABELWISE_URL": url, "LABELWISE_TOKEN": token}
         client.close()
 
@@ -132,13 +132,13 @@ def test_the_scorer_of_the_example_learns_and_scores(db: Database, settings: Set
             project = client.project("pets", create={**BODY, "learner": learner})
             project.push(pets(200))
             while project.status()["queue"]["round"] is None:
-                pass
+                time.sleep(0.05)
             answer(project, 12)
             while project.status()["queue"]["round"] != 2:
-                pass
+                time.sleep(0.05)
             answer(project, 30)
             while not (row := project.rounds()[0])["metrics"] or row["number"] != 3:
-                pass
+                time.sleep(0.05)
             client.close()
 
     assert row["model"] == f"127.0.0.1:{own} round-3/round-3"
