@@ -39,7 +39,8 @@ const TEXT_NAMES = [
 ];
 const LABEL_NAMES = ["label", "class", "category", "tag", "target", "y", "sentiment", "intent", "topic"];
 const CANDIDATE_NAME = /^(candidate|answer|response|option|completion|output|chosen|rejected)([ _-]?\w{1,2})?$/i;
-const KEY_NAMES = ["key", "id", "uid", "uuid", "doc_id", "item_id"];
+const KEY_NAMES = ["key", "id", "uid", "uuid", "doc_id", "item_id", "document_id", "record_id", "row_id"];
+const NEARLY_ALL = 0.98;
 
 export class Unreadable extends Error {}
 
@@ -206,8 +207,17 @@ function labelColumn(head: Head, text: string): string {
   return candidates.find((name) => classesIn(head, name).length > 0) ?? "";
 }
 
+/** The columns of these names in the order of the names; “Doc ID” is doc_id. */
 const named = (columns: string[], wanted: string[]): string[] =>
-  wanted.flatMap((want) => columns.filter((name) => name.toLowerCase() === want));
+  wanted.flatMap((want) =>
+    columns.filter(
+      (name) =>
+        name
+          .trim()
+          .toLowerCase()
+          .replace(/[\s-]+/g, "_") === want,
+    ),
+  );
 
 function meanLength(head: Head, column: string): number {
   const values = head.rows.slice(0, 200).map((row) => row[column]);
@@ -215,14 +225,23 @@ function meanLength(head: Head, column: string): number {
   return texts.length < values.length / 2 ? 0 : texts.reduce((sum, value) => sum + value.length, 0) / texts.length;
 }
 
+/** Whether nearly all rows differ in a column: the few that come twice are named by the import. */
 const distinct = (head: Head, column: string): boolean =>
-  new Set(head.rows.map((row) => String(row[column] ?? ""))).size === head.rows.length;
+  new Set(head.rows.map((row) => String(row[column] ?? ""))).size >= NEARLY_ALL * head.rows.length;
 
-/** The classes that a label column holds, in alphabetical order; none when it does not look like one. */
+/** The classes that a label column holds, in alphabetical order; none when it does not look like one. Spellings that
+ * differ in case are one class, by the most frequent of them. */
 export function classesIn(head: Head, column: string): string[] {
   if (!column) return [];
   const names = head.rows.flatMap((row) => labelNames(row[column]));
-  const found = [...new Set(names)].filter((name) => name.length <= SHORT_LABEL);
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  const spellings = new Map<string, string>();
+  for (const [name, count] of counts) {
+    const folded = name.normalize("NFC").toLowerCase();
+    if (count > (counts.get(spellings.get(folded) ?? "") ?? 0)) spellings.set(folded, name);
+  }
+  const found = [...spellings.values()].filter((name) => name.length <= SHORT_LABEL);
   return found.length > MOST_CLASSES
     ? []
     : found.sort((one, other) => one.localeCompare(other, "en", { numeric: true }));
