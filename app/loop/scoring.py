@@ -36,20 +36,35 @@ def over(shards: Sequence[Shard], executor: Executor) -> Callable[[Callable[[int
 
 
 def sample_of(shards: Sequence[Shard], executor: Executor) -> Rows:
-    """The rows with the lowest keyed hashes: uniform, fixed while the pool is, whatever the cut."""
-    parts = list(executor.map_shards(_lowest, shards))
-    ids = np.concatenate([part[0].ids for part in parts]) if parts else np.empty((0, 3), dtype=np.int64)
-    if not parts:
-        return Rows(ids, Block(np.empty((0, 1), dtype=np.float32)))
-    order = np.argsort(np.concatenate([part[1] for part in parts]), kind="stable")[:SAMPLE_ROWS]
-    return Rows(ids[order], Block.concatenate([part[0].block for part in parts]).take(order))
+    """The rows with the lowest keyed hashes: uniform, fixed while the pool is, whatever the cut.
+
+    A shard copies only rows that can still be among them, so that memory does not grow with the number of shards.
+    """
+    limit = [2**64 - 1]  # no hash above it is wanted any more; threads read it as it falls
+
+    def lowest(shard: Shard) -> tuple[Rows, Any]:
+        rows = shard.load()
+        hashes = keyed_hash(rows.ids, SAMPLE_KEY)
+        able = np.flatnonzero(hashes <= np.uint64(limit[0]))
+        keep = able[np.argsort(hashes[able], kind="stable")[:SAMPLE_ROWS]]
+        return Rows(rows.ids[keep], rows.block.take(keep)), hashes[keep]
+
+    merged: list[tuple[Rows, Any]] = []
+    for part in executor.map_shards(lowest, shards):
+        merged.append(part)
+        if sum(len(hashes) for _, hashes in merged) >= 2 * SAMPLE_ROWS:
+            merged = [_lowest_of(merged)]
+            limit[0] = int(merged[0][1][-1])
+    if not merged:
+        return Rows(np.empty((0, 3), dtype=np.int64), Block(np.empty((0, 1), dtype=np.float32)))
+    return _lowest_of(merged)[0]
 
 
-def _lowest(shard: Shard) -> tuple[Rows, Any]:
-    rows = shard.load()
-    hashes = keyed_hash(rows.ids, SAMPLE_KEY)
-    keep = np.argsort(hashes, kind="stable")[:SAMPLE_ROWS]
-    return Rows(rows.ids[keep], rows.block.take(keep)), hashes[keep]
+def _lowest_of(parts: Sequence[tuple[Rows, Any]]) -> tuple[Rows, Any]:
+    hashes = np.concatenate([part[1] for part in parts])
+    ids = np.concatenate([part[0].ids for part in parts])
+    order = np.argsort(hashes, kind="stable")[:SAMPLE_ROWS]
+    return Rows(ids[order], Block.concatenate([part[0].block for part in parts]).take(order)), hashes[order]
 
 
 @dataclass

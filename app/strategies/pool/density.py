@@ -201,7 +201,7 @@ class Discriminative:
         chosen: list[int] = []
         for part in np.array_split(np.arange(min(k, len(dense))), min(self.parts, k)):
             asked = np.concatenate([labelled, dense[chosen]])
-            seems = np.round(dense @ discriminator(asked, sample), 5)
+            seems = np.round(np.einsum("nd,d->n", dense, discriminator(asked, sample)), 5)
             seems[chosen] = np.inf
             chosen += [int(row) for row in np.argsort(seems, kind="stable")[: len(part)]]
         return np.array(chosen, dtype=np.int64)
