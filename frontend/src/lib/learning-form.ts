@@ -147,13 +147,16 @@ function parameterFields(
 ): TemplateResult | typeof nothing {
   const found = strategies.find(({ name }) => name === form.strategy)?.parameters ?? [];
   if (!found.length) return nothing;
-  return html`<fieldset><legend>Parameters of the strategy</legend><div class="fields">${found.map((each) => {
-    const put = (value: string): void => {
-      form.parameters[each.name] = value;
-      changed();
-    };
-    return html`<label>${each.name.replaceAll("_", " ")}${each.says ? html` <small>${each.says}</small>` : nothing}${input(each, form.parameters[each.name] ?? "", put)}</label>`;
-  })}</div></fieldset>`;
+  const open = !SIMPLE.includes(form.strategy) || Object.keys(form.parameters).length > 0;
+  return html`<details ?open=${open}><summary>Parameters of the strategy</summary><div class="fields">${found.map(
+    (each) => {
+      const put = (value: string): void => {
+        form.parameters[each.name] = value;
+        changed();
+      };
+      return html`<label>${each.says || each.name.replaceAll("_", " ")} <small><code>${each.name}</code></small>${input(each, form.parameters[each.name] ?? "", put)}</label>`;
+    },
+  )}</div></details>`;
 }
 
 function input(each: Parameter, typed: string, put: (value: string) => void): TemplateResult {

@@ -21,6 +21,7 @@ export interface Mapping {
 }
 
 export const HEAD_BYTES = 2_000_000;
+const TEXT_BYTES = 64_000_000;
 const SHORT_LABEL = 60;
 const MOST_CLASSES = 100;
 const LONG_TEXT = 25;
@@ -67,8 +68,11 @@ export function kindOf(name: string): Kind {
 
 /** The first rows of a text file. Throws Unreadable when it is not UTF-8 or not what its name says. */
 export async function readHead(file: Blob, kind: Kind): Promise<Head> {
-  const whole = file.size <= HEAD_BYTES;
-  const text = decode(await file.slice(0, HEAD_BYTES).arrayBuffer(), whole);
+  if (kind === "lines" && file.size > TEXT_BYTES)
+    throw new Unreadable("A text file of more than 64 MB is too large for the browser: save it as CSV or JSON lines.");
+  // Lines are sent in our own form, so all of them are needed; other files are sent as they are.
+  const whole = kind === "lines" || file.size <= HEAD_BYTES;
+  const text = decode(await file.slice(0, whole ? file.size : HEAD_BYTES).arrayBuffer(), whole);
   if (!text.trim()) throw new Unreadable("The file is empty.");
   if (kind === "json") return fromObjects(jsonArray(text, whole), kind, whole);
   const complete = whole ? text : text.slice(0, text.lastIndexOf("\n") + 1);
