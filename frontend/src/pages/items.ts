@@ -3,7 +3,7 @@
 import { html, nothing, render, type TemplateResult } from "lit";
 import type { QuestionView } from "../editors/part";
 import { count } from "../lib/figures";
-import { Filter } from "../lib/filter";
+import { Filter, type Part } from "../lib/filter";
 import { call, message, pageData } from "../lib/http";
 import { ItemDialog } from "../lib/item-dialog";
 import { type ItemRow, itemRows } from "../lib/item-rows";
@@ -48,6 +48,7 @@ const SORTS: [string, string][] = [
   ["-probability", "surest first"],
   ["-score", "asked next first"],
 ];
+const FEW_PARTS = 3;
 const FIELDS = new Set(["q", "status", "class", "predicted.class", "sort"]);
 
 let filter = new Filter(location.search);
@@ -121,8 +122,23 @@ function form(): TemplateResult {
       ${choice("State", "status", STATUS, set)} ${choice("Answered", "class", named, set)}
       ${choice("The model says", "predicted.class", named, set)} ${choice("Order", "sort", SORTS, set)}
     </div>
-    ${others.length ? html`<p class="parts">${others.map((part) => html`<button type="button" class="secondary" aria-label="Without ${part.raw}" @click=${() => search(filter.without(part.raw))}>${part.name}${part.value ? ` = ${part.value}` : ""} ×</button>`)}</p>` : nothing}
+    ${others.length ? html`<p class="parts">${parts(others)}</p>` : nothing}
     ${filter.parts.length ? html`<button type="button" class="quiet-button" @click=${() => search(new Filter(""))}>Show all items</button>` : nothing}</form>`;
+}
+
+/** What else the address asks for, each to be taken away; of many values of one name only their number is said. */
+function parts(others: Part[]): TemplateResult[] {
+  const taken = (label: string, words: string, rest: () => Filter): TemplateResult =>
+    html`<button type="button" class="secondary" aria-label="Without ${label}" @click=${() => search(rest())}>${words} ×</button>`;
+  const names = [...new Set(others.map(({ name }) => name))];
+  return names.flatMap((name) => {
+    const own = others.filter((part) => part.name === name);
+    if (own.length > FEW_PARTS)
+      return [
+        taken(`the ${own.length} values of ${name}`, `${name}: ${own.length} chosen`, () => filter.with(name, "")),
+      ];
+    return own.map(({ raw, value }) => taken(raw, value ? `${name} = ${value}` : name, () => filter.without(raw)));
+  });
 }
 
 function choice(
