@@ -58,13 +58,13 @@ export class ItemDialog {
 
   view(): TemplateResult {
     const { item } = this;
-    return html`<dialog class="item" aria-label="Item" @close=${() => this.close()} @cancel=${(event: Event) => this.editor.open && event.preventDefault()} @keydown=${(event: KeyboardEvent) => this.onKey(event)}>
+    return html`<dialog class="item" aria-label="Item" tabindex="-1" @close=${() => this.close()} @cancel=${(event: Event) => this.editor.open && event.preventDefault()} @keydown=${(event: KeyboardEvent) => this.onKey(event)}>
       <article>${item ? this.content(item) : html`<p class="wrong">${this.fault}</p>`}
         <footer><button type="button" @click=${() => this.close()}>Close</button>
           ${
             item
-              ? html`<button type="button" class="secondary" @click=${() => this.step(item.id, -1)}>Previous</button>
-          <button type="button" class="secondary" @click=${() => this.step(item.id, 1)}>Next</button>`
+              ? html`<button type="button" class="secondary" @click=${() => this.step(item.id, -1)}>Previous <kbd>←</kbd></button>
+          <button type="button" class="secondary" @click=${() => this.step(item.id, 1)}>Next <kbd>→</kbd></button>`
               : nothing
           }</footer>
       </article></dialog>`;
@@ -213,6 +213,9 @@ export class ItemDialog {
       this.fault = message(error);
     }
     this.changed();
+    // What was pressed may be gone now: the keys go on to the dialog.
+    const dialog = document.querySelector<HTMLDialogElement>("dialog.item[open]");
+    if (dialog && !dialog.contains(document.activeElement)) dialog.focus();
   }
 
   private onKey(event: KeyboardEvent): void {
