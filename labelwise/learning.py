@@ -3,6 +3,7 @@
 import importlib.util
 import io
 import json
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -55,19 +56,33 @@ def _make_external(client: Speaking, path: str) -> None:
         raise LabelwiseError(
             0,
             "OwnLearner",
-            "the project's learner is the service's own: make the project with "
-            '{"learner": {"name": "external"}}, or change it with PATCH',
+            "the project's learner is the service's own: choose “A model of your own” in its settings, or make the "
+            'project with {"learner": {"name": "external"}}',
         )
 
 
 def _due(client: Speaking, path: str) -> int:
     """The number of the round that waits for predictions, as soon as there is one."""
-    seen = None
+    seen = said = None
     while True:
         status = client.call("GET", f"{path}/status", params={"wait": WAIT_SECONDS, "seen": seen} if seen else {})
         if status["round"]["state"] == "waiting_for_predictions":
             return int(status["round"]["number"])
-        seen = status["version"]
+        seen, said = status["version"], _say(status, said)
+
+
+def _say(status: dict[str, Any], said: str | None) -> str:
+    """Tell the person at the terminal what is waited for, whenever that changes."""
+    left = status["round"]["due_in"]
+    if not status["worker"]["alive"]:
+        words = "No worker is running: no round will be due."
+    elif left:
+        words = f"Waiting until a round is due, after {left:,} more answers; project.start_round() starts one now."
+    else:
+        words = "Waiting until the round asks for predictions."
+    if words != said:
+        print(words, file=sys.stderr)
+    return words
 
 
 def _one(

@@ -69,9 +69,11 @@ def run_with(session: WriteSession, project_id: int, prediction_set: int) -> int
 
 
 def learner_changed(session: WriteSession, project_id: int) -> None:
-    """A round that waits for predictions is run by the project's new learner."""
+    """The new learner makes the next order at once, also in the place of a round that waits for predictions."""
     if waiting_for_predictions(session, project_id) is not None:
         jobs.wake(session, "round", project_id, {})
+    else:
+        make_due(session, project_id)
 
 
 def ask_scorer(session: WriteSession, project_id: int, number: int) -> int:
