@@ -76,6 +76,12 @@ def sound(path: Path, rate: int, longest: float) -> Floats:
     return np.frombuffer(_ask("sound", path, rate=rate, longest=longest)[1], dtype=np.float32)
 
 
+def decoders() -> list[int]:
+    """The process ids of the decoders that wait for the next clip."""
+    with _guard:
+        return [each.pid for each in _free]
+
+
 class _Decoder:
     """One running decoder; `ask` is not safe for two threads at once."""
 
@@ -88,6 +94,11 @@ class _Decoder:
             env=environment | {"OPENBLAS_NUM_THREADS": "1"},
         )
         self.used = time.monotonic()
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        return self._process.pid
 
     def ask(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """The answer's object and bytes; raises OSError or EOFError where the decoder ended or took too long."""

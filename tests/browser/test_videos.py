@@ -12,7 +12,7 @@ from app.services import accounts, media, projects
 from app.services.access import Person
 from app.services.rows import Reader
 from app.services.storing import store
-from app.services.tasks import driving, questions
+from app.services.tasks import questions
 from tests.browser.conftest import Site, Visit
 from tests.browser.test_annotate import open_page, stored
 from tests.clips import square, tone, write
@@ -34,7 +34,7 @@ def make_videos(site: Site, folder: Path, count: int = 6) -> int:
         accounts.create_user(session, "Ann", PASSWORD, admin=True)
         body = {"name": "Clips", "modality": "video", "task": {"classes": ["dark", "bright"]}}
         project = projects.create(session, Person(1, "Ann", True), body)
-        reader = Reader("video", driving(questions(session, project)), site.settings, {}, lambda given: given)
+        reader = Reader("video", questions(session, project), site.settings, {}, lambda given: given)
         rows = []
         for number in range(count):
             kind = ("mp4", "libx264") if number % 2 == 0 else ("webm", "libvpx")

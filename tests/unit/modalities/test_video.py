@@ -145,12 +145,12 @@ def test_a_decoder_that_dies_or_hangs_is_a_refusal_and_the_next_clip_is_read(
     clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     look(clip)
-    os.kill(clips._free[-1]._process.pid, signal.SIGKILL)
+    os.kill(clips.decoders()[-1], signal.SIGKILL)
     with pytest.raises(InvalidPayload, match="its decoder gave up"):
         look(clip)
     assert look(clip).seconds == 2.0
 
-    os.kill(clips._free[-1]._process.pid, signal.SIGSTOP)
+    os.kill(clips.decoders()[-1], signal.SIGSTOP)
     with monkeypatch.context() as patched:
         patched.setattr(clips, "WAIT_SECONDS", 0.2)
         with pytest.raises(InvalidPayload, match="busy without an end"):
@@ -170,7 +170,7 @@ def test_the_decoder_knows_no_secret(monkeypatch: pytest.MonkeyPatch, clip: Path
     monkeypatch.setenv("LABELWISE_SECRET_KEY", "do not tell")
     decoder = clips._Decoder()
     try:
-        environment = Path(f"/proc/{decoder._process.pid}/environ")
+        environment = Path(f"/proc/{decoder.pid}/environ")
         if environment.exists():
             assert b"do not tell" not in environment.read_bytes()
     finally:
