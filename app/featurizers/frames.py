@@ -50,7 +50,7 @@ class Frames:
     their own and weigh alike, so that a project about voices does not drown in pictures; `sound: false` leaves the
     sound out.
 
-    On one core about 18 times faster than real time at 1280 x 720 pixels and 170 times at 384 x 256, but at least 30 ms
+    On one core about 20 times faster than real time at 1280 x 720 pixels and 150 times at 384 x 256, but at least 30 ms
     a clip; of a long clip only what leads to the twelve moments is decoded. Logistic regression on 40, 80 and 120 made
     clips of five kinds (two ways to go, flicker, two tones) gets 87, 96 and 98 %. Knows shapes, colours, ways to move
     and timbre; knows no objects and no words, cannot tell rhythms of pictures apart, and does not see what happens

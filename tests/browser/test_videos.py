@@ -118,6 +118,30 @@ def test_a_video_that_does_not_arrive_says_what_to_do(visit: Visit, tmp_path: Pa
     expect(player.get_by_role("status")).to_be_hidden()
 
 
+def test_where_the_browser_refuses_sound_the_video_begins_without_and_says_so(visit: Visit, tmp_path: Path) -> None:
+    # As browsers do until somebody has used the page; the one of the tests would let it sound.
+    visit.page.add_init_script("""
+        const play = HTMLMediaElement.prototype.play;
+        window.used = false;
+        HTMLMediaElement.prototype.play = function () {
+          if (this.muted || window.used) return play.call(this);
+          return Promise.reject(new DOMException("used by nobody yet", "NotAllowedError"));
+        };
+        addEventListener("keydown", () => (window.used = true), true);
+    """)
+    page = open_page(visit, make_videos(visit.site, tmp_path, count=2))
+    player = page.locator("video-stage")
+    expect(player.get_by_role("status")).to_contain_text("M turns it on")
+    expect(player.get_by_role("button", name="Sound is off")).to_be_visible()
+
+    page.keyboard.press("m")
+
+    expect(player.get_by_role("status")).to_be_hidden()
+    page.keyboard.press("1")
+    expect(page.get_by_role("status").filter(has_text="Saved")).to_be_visible()
+    expect(player.get_by_role("button", name="Sound is on")).to_be_visible()  # the next one sounds at once
+
+
 def test_the_items_page_shows_pictures_of_videos_and_plays_one(visit: Visit, tmp_path: Path) -> None:
     project = make_videos(visit.site, tmp_path, count=3)
     visit.sign_in(1)
