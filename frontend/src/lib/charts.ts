@@ -205,8 +205,8 @@ export function dayColumns(days: { day: string; answers: number }[], found: (day
         place,
       ) => svg`<a href=${each.answers ? found(each.day) : nothing} aria-label=${`${each.day}: ${count(each.answers)} answers`}><rect x=${place * step + step * 0.15} width=${step * 0.7} y=${46 - y(each.answers)}
         height=${Math.max(y(each.answers), 0.75)}></rect>
-        <text x=${place * step + step / 2} y=${42 - y(each.answers)} text-anchor="middle">${count(each.answers)}</text>
-        <text x=${place * step + step / 2} y="58" text-anchor="middle">${each.day.slice(8)}</text></a>`,
+        <text aria-hidden="true" x=${place * step + step / 2} y=${42 - y(each.answers)} text-anchor="middle">${count(each.answers)}</text>
+        <text aria-hidden="true" x=${place * step + step / 2} y="58" text-anchor="middle">${each.day.slice(8)}</text></a>`,
     )}
   </svg>`;
 }
