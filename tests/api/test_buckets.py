@@ -18,7 +18,7 @@ from tests.conftest import Api, Speaker
 Bucket = FolderBucket | S3Bucket
 
 
-both = pytest.mark.parametrize("bucket", ["file", "s3"], indirect=True)
+both = pytest.mark.parametrize(("db", "bucket"), [("sqlite", "file"), ("postgresql", "s3")], indirect=True)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Models of one's own in the loop, over a real server and a real worker: what the examples do, and what goes wrong."""
+"""Models of one's own in the loop, over a real port: what the examples do, and what goes wrong."""
 
 import os
 import subprocess
@@ -13,6 +13,7 @@ import pytest
 from app.core.settings import Settings
 from app.db import Database
 from labelwise import Client, LabelwiseError, Project
+from tests import live
 from tests.api.test_loop import pets
 from tests.api.test_processes import free_port, running, token_of, wait_for
 
@@ -29,13 +30,9 @@ BODY = {
 
 @pytest.fixture
 def own(db: Database, settings: Settings) -> Iterator[tuple[Project, dict[str, str]]]:
-    """A project with 200 items on a server and a worker of their own, and the environment of a script."""
+    """A project with 200 items on a real port with a worker, and the environment of a script."""
     token = token_of(db, "boss", admin=True)["Authorization"].removeprefix("Bearer ")
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    serve = ["-m", "labelwise", "serve", "--port", str(port), "--no-worker"]
-    with running(serve, ["-m", "labelwise", "worker"], db=db, settings=settings):
-        wait_for(url)
+    with live.serving(db, settings) as url:
         client = Client(url, token)
         project = client.project("pets", create=BODY)
         project.push(pets(200))
@@ -58,6 +55,7 @@ def run(example: str, environment: dict[str, str], rounds: int) -> str:
     return done.stdout
 
 
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
 def test_the_ten_lines_of_the_example_serve_two_rounds(own: tuple[Project, dict[str, str]]) -> None:
     project, environment = own
     answer(project, 12)

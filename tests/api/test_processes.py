@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -9,35 +10,54 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
+import uvicorn
 from sqlalchemy import func, select
 
 from app.core.settings import Settings
 from app.db import Annotation, Database, Job, Lease, Round
+from app.main import create_app
 from app.services import accounts
+from app.services.answers import StoredAnnotation
+from tests import forks
 from tests.api.test_loop import pets
 
 ROOT = Path(__file__).resolve().parents[2]
 PEOPLE, ANSWERS = 6, 15
-# A server that dies right after the commit of its first answer, before anybody hears of it.
-DYING_SERVER = """
-import os, signal, sys
-import uvicorn
-from app.db import Database
-from app.main import create_app
-from app.services.answers import StoredAnnotation
-store = Database.store
-async def store_and_die(self, work):
-    result = await store(self, work)
-    if isinstance(result, StoredAnnotation):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result
-Database.store = store_and_die
-uvicorn.run(create_app(), port=int(sys.argv[1]), log_level="warning")
-"""
+
+
+def server(data: Path, url: str, port: int, dies: bool, _told: Connection) -> None:
+    """A server; one that dies does so right after the commit of its first answer, before anybody hears of it."""
+    store = Database.store
+
+    async def store_and_die(self: Database, work: Any) -> Any:
+        result = await store(self, work)
+        if isinstance(result, StoredAnnotation):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    if dies:
+        Database.store = store_and_die  # type: ignore[method-assign]
+    settings = Settings(data=data, database_url=url, _env_file=None)
+    uvicorn.run(create_app(settings), port=port, log_level="warning")
+
+
+@contextmanager
+def forked(db: Database, settings: Settings, port: int, *, dies: bool) -> Iterator[None]:
+    """A server process on a database."""
+    url = db.url.render_as_string(hide_password=False)
+    process, heard = forks.started(server, settings.data, url, port, dies)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.join(30)
+        heard.close()
 
 
 def free_port() -> int:
@@ -143,7 +163,7 @@ def test_a_retry_finds_the_answer_of_a_server_that_died_between_commit_and_reply
     port = free_port()
     address = f"http://127.0.0.1:{port}"
     key = {"Idempotency-Key": str(uuid4())}
-    with running(["-c", DYING_SERVER, str(port)], db=db, settings=settings):
+    with forked(db, settings, port, dies=True):
         wait_for(address)
         with httpx.Client(base_url=f"{address}/api/v1", headers=headers, timeout=30) as client:
             project = made(client, 0)
@@ -155,7 +175,7 @@ def test_a_retry_finds_the_answer_of_a_server_that_died_between_commit_and_reply
                 pass
             else:
                 raise AssertionError("the server was to die before it answered")
-    with running(["-m", "labelwise", "serve", "--no-worker", "--port", str(port)], db=db, settings=settings):
+    with forked(db, settings, port, dies=False):
         wait_for(address)
         with httpx.Client(base_url=f"{address}/api/v1", headers=headers, timeout=30) as client:
             again = client.post("/annotations", json=body, headers=key)

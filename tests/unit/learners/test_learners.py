@@ -105,11 +105,11 @@ def test_ridge_takes_the_penalty_that_leaving_one_out_prefers() -> None:
         total = 0.0
         for row in range(24):
             kept = np.arange(24) != row
-            w, b = ridge._solve(x[kept], targets[kept], weights[kept], penalty)
+            w, b = ridge.solved(x[kept], targets[kept], weights[kept], penalty)
             total += float((((x[row] @ w + b) / ridge.SCALE - targets[row]) ** 2).sum())
         errors.append(total)
 
-    assert ridge._best_penalty(x, targets, weights) == ridge.PENALTIES[int(np.argmin(errors))]
+    assert ridge.best_penalty(x, targets, weights) == ridge.PENALTIES[int(np.argmin(errors))]
 
 
 def test_many_sparse_rows_are_fitted_on_their_columns_to_the_same_model() -> None:

@@ -30,7 +30,7 @@ def test_every_strategy_can_be_made_by_name_and_explains_itself(name: str) -> No
         ("uherding", {"own": "much"}, "is a number"),
         ("uherding", {"own": True}, "is a number"),
         ("uherding", {"own": math.nan}, "finite"),
-        ("uherding", {"own": -1}, "not below nought"),
+        ("uherding", {"own": -1}, "from 0 to 10"),
         ("bald", {"heads": 1}, "from 2 to 128"),
         ("bald", {"heads": 2.5}, "whole number"),
         ("expected_error", {"loss": "much"}, "one of log, zero_one, brier"),
