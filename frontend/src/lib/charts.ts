@@ -203,10 +203,10 @@ export function dayColumns(days: { day: string; answers: number }[], found: (day
       (
         each,
         place,
-      ) => svg`<a href=${each.answers ? found(each.day) : nothing} aria-label=${`${each.day}: ${count(each.answers)} answers`}><rect x=${place * step + step * 0.15} width=${step * 0.7} y=${46 - y(each.answers)}
+      ) => svg`<a href=${each.answers ? found(each.day) : nothing} aria-label=${each.answers ? `${count(each.answers)} ${each.day.slice(8)}: answers on ${each.day}` : nothing}><rect x=${place * step + step * 0.15} width=${step * 0.7} y=${46 - y(each.answers)}
         height=${Math.max(y(each.answers), 0.75)}></rect>
-        <text aria-hidden="true" x=${place * step + step / 2} y=${42 - y(each.answers)} text-anchor="middle">${count(each.answers)}</text>
-        <text aria-hidden="true" x=${place * step + step / 2} y="58" text-anchor="middle">${each.day.slice(8)}</text></a>`,
+        <text x=${place * step + step / 2} y=${42 - y(each.answers)} text-anchor="middle">${count(each.answers)}</text>
+        <text x=${place * step + step / 2} y="58" text-anchor="middle">${each.day.slice(8)}</text></a>`,
     )}
   </svg>`;
 }
