@@ -13,7 +13,7 @@ RUN apt-get update \
 COPY constraints.txt /tmp/constraints.txt
 COPY --from=build /wheels /wheels
 RUN wheel=$(ls /wheels/labelwise-*.whl) \
- && pip install --no-cache-dir -c /tmp/constraints.txt "labelwise[server,onnx] @ file://$wheel" \
+ && pip install --no-cache-dir -c /tmp/constraints.txt "labelwise[server,onnx,buckets] @ file://$wheel" \
  && rm -rf /wheels /tmp/constraints.txt
 USER labelwise
 WORKDIR /data
