@@ -154,6 +154,57 @@ def test_an_answer_to_a_form_waits_offline(visit: Visit) -> None:
     visit.complaints.clear()  # the browser reports the requests that failed while it was offline
 
 
+def test_a_half_filled_form_outlives_a_reload_and_nothing_else(visit: Visit) -> None:
+    project = make(visit.site, FORM)
+    page = open_page(visit, project)
+    item = page.get_by_role("article", name="Item")
+    first = item.inner_text()
+    why = page.get_by_label("What else?")
+    page.keyboard.press("3")
+    page.keyboard.press("4")
+    page.keyboard.type("half a sent")
+
+    page.reload()
+
+    expect(item).to_have_text(first)
+    expect(why).to_have_value("half a sent")
+    expect(why).to_be_focused()
+    page.keyboard.type("ence")
+    page.keyboard.press("Tab")
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    expect(item).not_to_have_text(first)
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    assert stored(visit.site)[0].label["why"] == {"text": "half a sentence"}
+
+    expect(page.locator("[aria-pressed=true]")).to_have_count(0)  # nothing of it is in the next one
+    page.keyboard.press("3")
+    page.keyboard.press("5")
+    page.keyboard.type("to be skipped")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("status")).to_have_text("Saved")
+    page.reload()
+    expect(item).to_be_visible()
+    expect(page.locator("[aria-pressed=true]")).to_have_count(0)
+
+    page.keyboard.press("2")
+    page.get_by_text("Ann", exact=True).click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+    assert "draft" not in page.evaluate("Object.keys(sessionStorage).join()")
+    visit.sign_in(1)
+    visit.open(f"/projects/{project}/annotate")
+    page.keyboard.press("1")
+    page.goto(visit.site.url + "/projects")  # and the tab goes to somebody else without a sign-out
+    with visit.site.db.write() as session:
+        other = accounts.create_user(session, "Ben", PASSWORD).id
+    visit.sign_in(other)
+    page.goto(visit.site.url + "/projects")
+    expect(page.get_by_text("Ben", exact=True)).to_be_visible()
+    assert "draft" not in page.evaluate("Object.keys(sessionStorage).join()")
+
+
 def test_candidates_are_put_in_order_by_keys_and_taps(visit: Visit) -> None:
     rows = [{"key": f"k{n}", "text": f"Ask {n}", "candidates": [f"first {n}", f"second {n}", f"third {n}"]}
             for n in range(6)]  # fmt: skip

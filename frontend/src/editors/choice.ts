@@ -23,6 +23,10 @@ export class ChoicePart implements Part {
     return this.several ? { class_ids: ids } : { class_id: ids[0] };
   }
 
+  get begun(): Value | null {
+    return this.value;
+  }
+
   get words(): string {
     return this.question.classes
       .filter(({ id }) => this.chosen.has(id))

@@ -21,6 +21,10 @@ export class ComparisonPart implements Part {
       : null;
   }
 
+  get begun(): Value | null {
+    return this.ranking.length ? { ranking: [...this.ranking] } : null;
+  }
+
   get words(): string {
     return this.ranking.map((candidate) => candidate + 1).join(" > ");
   }
@@ -36,7 +40,7 @@ export class ComparisonPart implements Part {
 
   take(value: Value): boolean {
     const ranking = value.ranking as number[] | undefined;
-    if (ranking?.length !== this.candidates.length) return false;
+    if (!ranking?.length || ranking.some((candidate) => candidate >= this.candidates.length)) return false;
     this.ranking = [...ranking];
     return true;
   }

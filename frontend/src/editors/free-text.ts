@@ -20,6 +20,10 @@ export class FreeTextPart implements Part {
     return text ? { text } : null;
   }
 
+  get begun(): Value | null {
+    return this.text ? { text: this.text } : null;
+  }
+
   get words(): string {
     const letters = [...this.text.trim()];
     return letters.length > 60 ? `${letters.slice(0, 60).join("")} …` : letters.join("");

@@ -36,6 +36,7 @@ export interface PartHost {
 export interface Part {
   question: QuestionView;
   readonly value: Value | null; // null while it is not answered
+  readonly begun: Value | null; // what is there so far, which may be less than an answer; `take` takes it
   readonly words: string;
   readonly keys: string[]; // that pick among its answers, in their order
   /** Another item: nothing is answered yet. */

@@ -19,6 +19,10 @@ export class RatingPart implements Part {
     return this.number === null ? null : { value: this.number };
   }
 
+  get begun(): Value | null {
+    return this.value;
+  }
+
   get words(): string {
     return this.number === null ? "" : String(this.number);
   }

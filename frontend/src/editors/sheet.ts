@@ -53,9 +53,9 @@ export class Sheet {
     this.lacking = "";
   }
 
-  /** The item is on screen: in a form the keys go to its first question, a lone field takes what is typed. */
+  /** The item is on screen: in a form the keys go to the question they are at, a lone field takes what is typed. */
   shown(): void {
-    if (this.form) this.focus(this.asked[0]);
+    if (this.form) this.focus(this.focused);
     else this.root.querySelector<HTMLElement>(".answers [data-focus]")?.focus();
   }
 
@@ -141,6 +141,24 @@ export class Sheet {
     if (!this.form) this.parts[0]?.take(label as Value);
     for (const [id, value] of Object.entries(label.fields ?? {}))
       this.parts.find(({ question }) => question.id === id)?.take(value as Value);
+  }
+
+  /** What is there so far, by question, and the question that the keys go to. */
+  get begun(): { values: Record<string, Value>; at: string } {
+    const found = this.parts.flatMap((part) => (part.begun ? [[part.question.id, part.begun] as const] : []));
+    return { values: Object.fromEntries(found), at: this.focused?.question.id ?? "" };
+  }
+
+  /** Go on where an answer was begun; what no longer fits its question is left out. */
+  resume({ values, at }: { values: Record<string, Value>; at: string }): void {
+    for (const part of this.parts) {
+      const value = values[part.question.id];
+      if (value) part.take(value);
+    }
+    this.current = Math.max(
+      0,
+      this.asked.findIndex(({ question }) => question.id === at),
+    );
   }
 
   /** Both answers, where there are two, one of which is the whole answer; else null. */

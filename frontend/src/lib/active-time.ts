@@ -13,9 +13,9 @@ export class ActiveTime {
     document.addEventListener("visibilitychange", () => (document.hidden ? this.pause() : this.input()));
   }
 
-  /** Begin a new item. */
-  restart(): void {
-    this.total = 0;
+  /** Begin a new item, or go on with one that so many seconds were spent on. */
+  restart(spent = 0): void {
+    this.total = 1000 * spent;
     this.lastInput = performance.now();
     this.since = document.hidden ? null : this.lastInput;
   }

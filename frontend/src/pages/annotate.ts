@@ -5,6 +5,7 @@ import type { QuestionView, Value } from "../editors/part";
 import { Sheet } from "../editors/sheet";
 import { ActiveTime } from "../lib/active-time";
 import { Changes } from "../lib/changes";
+import { Drafts } from "../lib/drafts";
 import { brief, type Given, History } from "../lib/history";
 import { call, message, newId, pageData } from "../lib/http";
 import type { ImageStage } from "../lib/image-stage";
@@ -39,6 +40,7 @@ class AnnotatePage {
   private readonly time = new ActiveTime();
   private readonly owner = `${this.config.person.id}/${this.config.project.id}`;
   private readonly history = new History(`labelwise given ${this.owner}`);
+  private readonly drafts = new Drafts(this.owner);
   private readonly hand = new Hand(
     this.config.project.id,
     () => this.draw(),
@@ -97,6 +99,7 @@ class AnnotatePage {
     const lease = this.hand.current;
     const fresh = lease && lease.id !== this.shown;
     if (fresh) this.begin(lease);
+    if (lease && !this.sheet.direct) this.drafts.keep(lease.id, { ...this.sheet.begun, seconds: this.time.seconds() });
     render(this.view(lease), this.root);
     if (fresh) this.sheet.shown();
   }
@@ -104,9 +107,12 @@ class AnnotatePage {
   private begin(lease: LeaseView): void {
     this.shown = lease.id;
     this.flagging = false;
-    this.time.restart();
+    this.drafts.only(this.hand.leases.map(({ id }) => id));
+    const draft = this.drafts.of(lease.id);
+    this.time.restart(draft?.seconds);
     this.sheet.begin(lease.item, lease.suggestion);
-    if (this.again?.item === lease.item.id && !this.sheet.direct) this.sheet.fill(this.again.label);
+    if (draft) this.sheet.resume(draft);
+    else if (this.again?.item === lease.item.id && !this.sheet.direct) this.sheet.fill(this.again.label);
     this.again = null;
   }
 
@@ -238,6 +244,7 @@ class AnnotatePage {
     const lease = this.hand.next();
     if (!lease) return;
     const given = { key: newId(), lease: lease.id, brief: brief(lease), words, skipped: !label, label };
+    this.drafts.only(this.hand.leases.map(({ id }) => id));
     this.draw(); // the next item is on screen before anything is sent
     this.outbox.put({ key: given.key, method: "POST", ...letter(lease.id), what: `“${words}” for “${given.brief}”` });
     this.history.add({ ...given, shown: lease });

@@ -1,5 +1,6 @@
 // What every signed-in page has: signing out, a menu that closes when the focus or a click goes elsewhere, and a
 // sender of answers that still wait.
+import { forgetDrafts } from "../lib/drafts";
 import { call, message } from "../lib/http";
 
 // On a narrow window the row of sections scrolls: the open one is in sight.
@@ -7,6 +8,7 @@ document.querySelector(".sections [aria-current]")?.scrollIntoView({ block: "nea
 
 // The annotate page sends its own answers; every other page sends what it left behind.
 const person = Number(document.body.dataset.person);
+forgetDrafts(person); // whoever had this tab before began answers that are no business of this person's
 if (person && !document.getElementById("annotate")) {
   void import("../lib/leftovers").then(({ sendLeftovers }) => sendLeftovers(person));
 }
@@ -16,6 +18,7 @@ const menu = document.querySelector<HTMLDetailsElement>("details.menu");
 document.getElementById("sign-out")?.addEventListener("click", async (event) => {
   try {
     await call("DELETE", "/session");
+    forgetDrafts();
     location.assign("/sign-in");
   } catch (error) {
     (event.target as HTMLElement).textContent = message(error);
