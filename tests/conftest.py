@@ -1,5 +1,6 @@
 """Fixtures of all tests: databases, settings, people, projects."""
 
+import gc
 import os
 import shutil
 import time
@@ -27,6 +28,12 @@ HASHER = accounts.HASHER
 accounts.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # every test makes people
 
 
+def pytest_collection_finish() -> None:
+    """Spare the collector of garbage what was loaded, and let it walk less often: a fifteenth of the tests' time."""
+    gc.freeze()
+    gc.set_threshold(100_000, 20, 20)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(data=tmp_path / "data", _env_file=None)
@@ -43,6 +50,7 @@ def db(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Database]
         url = databases.postgres_url()
         databases.empty(url)
     database = Database(url)
+    databases.share_statements(database)
     yield database
     database.dispose()
 

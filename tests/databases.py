@@ -7,9 +7,11 @@ import subprocess
 import tempfile
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
+from app.db import Database
 from app.db.migrate import migrate
 
 SERVER_OPTIONS = (
@@ -17,6 +19,7 @@ SERVER_OPTIONS = (
 )
 
 MOST_DEAD = 5_000
+FIRST_ENGINES: dict[str, Any] = {}  # by the name of their database
 DEAD: dict[str, int] = {}  # rows deleted since the last TRUNCATE, by address
 
 
@@ -47,6 +50,16 @@ def postgres_url() -> str:
         address += f"&port={url['port']}"
     migrate(address)
     return address
+
+
+def share_statements(database: Database) -> None:
+    """Let a test's engines know the statements that earlier ones have compiled: a fifth of the tests' time.
+
+    SQLAlchemy keeps compiled statements by engine and by dialect, and each test has engines of its own.
+    """
+    for engine in (database.reading, database.writing, database._looking):
+        first = FIRST_ENGINES.setdefault(engine.name, engine)
+        engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
 
 
 def empty(url: str) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from app.core.settings import Settings
 from app.db import Annotation, Database, Item, Project, Round
 from app.services import accounts, demo
+from tests import databases
 from tests.conftest import Api, Demo, Speaker, serving
 
 DIGITS = load_digits().target
@@ -21,6 +22,7 @@ def visited(client: TestClient, settings: Settings, prepared_demo: Demo) -> Iter
     """The application on a copy of the demo with its first order made; SQLite."""
     prepared_demo.copy_to(settings.data)
     db = Database(settings.url)
+    databases.share_statements(db)
     yield serving(client, db, settings)
     db.dispose()
 

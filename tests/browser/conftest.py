@@ -21,6 +21,7 @@ from app.db import Database, Worker
 from app.main import create_app
 from app.services import accounts
 from app.worker import WorkerProcess
+from tests import databases
 from tests.conftest import Demo, empty_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +43,8 @@ expect.set_options(timeout=PATIENCE_MS)
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    known = (os.environ.get("CHROMIUM"), "chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+    path = next((path for each in known if each and (path := shutil.which(each))), None)
     return {**browser_type_launch_args, "executable_path": path, "args": FLAGS}
 
 
@@ -118,6 +120,7 @@ def site(data: Path, server: Server) -> Iterator[Site]:
     """The application on a database of its own, with a worker in a thread of this process."""
     settings = Settings(data=data, _env_file=None)
     db = Database(settings.url)
+    databases.share_statements(db)
     server.serve(settings, db)
     worker = WorkerProcess(settings, db)
     thread = threading.Thread(target=worker.run)
