@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from app.loop.simulate import Dataset, make_dataset
+from app.loop.sets import Dataset, make_dataset
 from benchmarks.generated import GENERATED
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data"

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer, load_digits
 
 from app.core.block import Block
-from app.loop.simulate import Dataset, make_dataset
+from app.loop.sets import Dataset, make_dataset
 
 COPIES = 4
 

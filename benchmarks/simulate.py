@@ -12,7 +12,9 @@ import time
 from pathlib import Path
 
 from app.evaluation.curves import penalty_matrix
-from app.loop.simulate import RESULTS, Dataset, full_accuracy, median_labels, paired_difference, ratio_to, simulate_all
+from app.loop.outcome import median_labels, paired_difference, ratio_to
+from app.loop.sets import Dataset
+from app.loop.simulate import RESULTS, full_accuracy, simulate_all
 from benchmarks.datasets import dataset
 
 SETS = (

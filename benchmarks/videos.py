@@ -21,7 +21,9 @@ import numpy as np
 from app.core import clips
 from app.core.arrays import AnyArray
 from app.featurizers import make_featurizer
-from app.loop.simulate import Dataset, full_accuracy, make_dataset, median_labels, paired_difference, simulate_all
+from app.loop.outcome import median_labels, paired_difference
+from app.loop.sets import Dataset, make_dataset
+from app.loop.simulate import full_accuracy, simulate_all
 from benchmarks.featurizers import accuracy
 from tests.clips import KINDS, made, square, tone, write
 

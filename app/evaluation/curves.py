@@ -32,6 +32,21 @@ def paired(mine: Sequence[float], other: Sequence[float], seed: int = 0) -> dict
     return {"mean": float(differences.mean()), "low": float(low), "high": float(high), "seeds": differences.size}
 
 
+def paired_interval(mine: Sequence[float], other: Sequence[float], level: float = LEVEL) -> tuple[float, float, float]:
+    """Mean difference over paired runs with its t-interval at 1 - `level`: (mean, low, high); two pairs at least."""
+    differences = np.array(mine, dtype=np.float64) - np.array(other, dtype=np.float64)
+    mean = float(differences.mean())
+    error = float(differences.std(ddof=1)) / differences.size**0.5
+    half = float(stdtrit(differences.size - 1, 1 - level / 2)) * error
+    return mean, mean - half, mean + half
+
+
+def share_of_wins(mine: Sequence[float], other: Sequence[float]) -> float | None:
+    """On which share of paired runs the first is above the second; a tie is no win. None for no pairs."""
+    pairs = list(zip(mine, other, strict=True))
+    return sum(a > b for a, b in pairs) / len(pairs) if pairs else None
+
+
 def label_ratio(
     mine: Sequence[int | None], other: Sequence[int | None], budget: int, seed: int = 0
 ) -> dict[str, float | int] | None:

@@ -1,12 +1,11 @@
 """Replaying a labelled set: the same rounds as the server runs, driven by known labels, without a server.
 
-Each run is one result file, so a stopped simulation goes on where it was. Audit items are drawn, charged and
-cross-fitted as they are in a project; accuracy is measured on rows that no run ever labels.
+A replay goes round by round, and what it has is plain data, so it can be put down and taken up. Audit items are drawn,
+charged and cross-fitted as they are in a project; accuracy is measured on rows that no run ever labels.
 """
 
-import csv
-import itertools
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,41 +14,54 @@ from typing import Any
 
 import numpy as np
 
-from app.core.arrays import Booleans, Indices
+from app.core.arrays import Booleans, Floats, Indices
 from app.core.block import Block, Rows
-from app.evaluation.curves import label_ratio, labels_to, paired
+from app.core.errors import AppError, Invalid
+from app.evaluation.curves import labels_to
 from app.evaluation.metrics import hits
-from app.featurizers import choose_featurizer
 from app.learners import Model, make_learner
-from app.loop.executors import LocalExecutor
+from app.loop.executors import Executor, LocalExecutor
+from app.loop.memory import PeakMemory
+from app.loop.named import BASELINE, Named
 from app.loop.propose import Labelled, Plan, Proposal, propose
 from app.loop.serving import audit_reserved, draw, slot_kind
+from app.loop.sets import Dataset
+from app.strategies import AUTO
 
 ROUND_SIZE = 20
 RESULTS = 4  # raised whenever the same run would end otherwise, so that old files are not read as new ones
 
 
 @dataclass(frozen=True)
-class Dataset:
-    """Features of the pool and of held-out rows, with their classes as numbers."""
+class Conditions:
+    """Under what a set is replayed; `noise` is the share of answers that name a wrong class."""
 
-    name: str
-    modality: str
-    classes: tuple[str, ...]
-    pool: Block
-    labels: Indices
-    test: Block
-    test_labels: Indices
+    labels: int = 600
+    round_size: int = ROUND_SIZE
+    noise: float = 0.0
+    audit_share: float = 0.1
+    learner: str = AUTO
+    learner_parameters: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def keys(self) -> list[str]:
-        """The items' keys, by which draws are made."""
-        return [f"item-{number}" for number in range(len(self.labels))]
+    def __post_init__(self) -> None:
+        """Raise Invalid for what cannot be."""
+        if self.labels < 1 or self.round_size < 1:
+            raise Invalid("labels and the round size are 1 or more")
+        if not 0 <= self.noise < 1:
+            raise Invalid("noise is a share from 0 to less than 1", fields={"noise": self.noise})
+
+    def rounds(self, rows: int) -> int:
+        """How many rounds a run takes in a pool of so many rows: one an order, and one for the last labels."""
+        return math.ceil(min(self.labels, rows) / self.round_size) + 1
 
 
 @dataclass
 class Run:
-    """One replay: accuracy on the held-out rows after each round."""
+    """One replay: accuracy on the held-out rows after each round.
+
+    `refused` says why the strategy could not run; then the curve ends there. `choosing` are the seconds of all rounds
+    without fitting the learner, `peak_bytes` what a round needed at most beyond what was held before it.
+    """
 
     dataset: str
     strategy: str
@@ -60,6 +72,10 @@ class Run:
     fallbacks: list[str] = field(default_factory=list)
     seconds: float = 0.0
     order: list[int] = field(default_factory=list)
+    rounds: int = 0
+    choosing: float = 0.0
+    peak_bytes: int | None = None
+    refused: str | None = None
 
     @property
     def mean_accuracy(self) -> float:
@@ -72,7 +88,7 @@ class Run:
 
 
 @dataclass(frozen=True)
-class _Open:
+class OpenRows:
     """The pool's rows that may still be queried, as one shard."""
 
     block: Block
@@ -93,6 +109,144 @@ def _ids(rows: Indices) -> Indices:
     return ids
 
 
+class Replay:
+    """One run in the making; `run` is all that is needed to go on from where it is.
+
+    `random` is the honest baseline: it pays no audit share, since all of its labels are a random sample.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        run: Run,
+        conditions: Conditions,
+        parameters: dict[str, Any] | None = None,
+        name: str | None = None,
+    ) -> None:
+        """`name` and `parameters` are the strategy that runs; the name is the run's own unless it is given."""
+        self.run = run
+        self._dataset = dataset
+        self._conditions = conditions
+        self._name = name or run.strategy
+        self._parameters = parameters or {}
+        self._share = 0.0 if self._name == BASELINE else conditions.audit_share
+        self._answers = answers(dataset, run.seed, conditions.noise)
+        keys = dataset.keys
+        self._reserved: Booleans = np.array([audit_reserved(run.seed, key, self._share) for key in keys])
+        held = sorted(np.flatnonzero(self._reserved), key=lambda row: draw(run.seed, keys[row]))
+        taken = set(run.order)
+        self._audit_order = [int(row) for row in held if int(row) not in taken]
+        self._goal = min(conditions.labels, len(keys))
+        self._over = False
+
+    def step(self, executor: Executor) -> bool:
+        """Work one round: propose, judge, answer a batch. True when the run is over.
+
+        A strategy that refuses, or fails, ends its run with the reason.
+        Cost: a fit, a pass over the pool and a pass over the held-out rows.
+        """
+        if self._over:
+            return True
+        begun = time.monotonic()
+        self.run.rounds += 1
+        try:
+            with PeakMemory() as memory:
+                proposal = self._propose(executor)
+        except (AppError, ValueError) as error:
+            self._refuse(str(error))
+        except Exception as error:  # a strategy of somebody's package may raise anything; the others shall still run
+            self._refuse(f"{type(error).__name__}: {error}")
+        else:
+            self._note(proposal, memory)
+            self._answer([int(item) - 1 for item in proposal.ids[:, 0]])
+        self.run.seconds = round(self.run.seconds + time.monotonic() - begun, 4)
+        return self._over
+
+    def _refuse(self, reason: str) -> None:
+        self.run.refused, self._over = reason[:2_000], True
+
+    def _note(self, proposal: Proposal, memory: PeakMemory) -> None:
+        run = self.run
+        run.choosing = round(run.choosing + sum(proposal.seconds.values()) - proposal.seconds["train"], 4)
+        if memory.bytes is not None:
+            run.peak_bytes = max(run.peak_bytes or 0, memory.bytes)
+        if proposal.fallback:
+            run.fallbacks.append(f"round {run.rounds}: {proposal.fallback}")
+            if proposal.model is not None:  # what is lacking now will never come
+                return self._refuse(proposal.fallback.partition(": ")[2])
+        if run.order:
+            run.labels.append(len(run.order))
+            run.accuracy.append(self._accuracy(proposal.model))
+        return None
+
+    def _answer(self, queue: list[int]) -> None:
+        """Give the answers of one batch, from the order and from the audit order as the server would."""
+        order, room = self.run.order, len(queue) + len(self._audit_order)
+        if self._over or len(order) >= self._goal or room == 0:
+            self._over = True
+            return
+        for _ in range(min(self._conditions.round_size, self._goal - len(order), room)):
+            kind = slot_kind(self.run.seed, len(order), self.run.audit_labels, self._share)
+            if (kind == "audit" or not queue) and self._audit_order:
+                order.append(self._audit_order.pop(0))
+                self.run.audit_labels += 1
+            else:
+                order.append(queue.pop(0))
+
+    def _propose(self, executor: Executor) -> Proposal:
+        """Propose as the server does, from the rows that are neither answered nor reserved."""
+        data, run = self._dataset, self.run
+        rows = np.array(run.order, dtype=np.int64)
+        closed = self._reserved.copy()
+        closed[rows] = True
+        plan = Plan(
+            classes=tuple(range(len(data.classes))),
+            multiple=data.multiple,
+            modality=data.modality,
+            strategy=self._name,
+            strategy_parameters=self._parameters,
+            learner=self._conditions.learner,
+            learner_parameters=self._conditions.learner_parameters,
+            size=self._conditions.round_size,  # every prefix of the server's longer order is this one
+            seed=int(np.random.SeedSequence([run.seed, run.rounds]).generate_state(1, np.uint32)[0]),
+            values=data.values,
+        )
+        labelled = Labelled(
+            _ids(rows), data.pool.take(rows), self._answers[rows], np.ones(rows.size), self._reserved[rows]
+        )
+        shard = OpenRows(data.pool, np.flatnonzero(~closed))
+        return propose(labelled, [shard], plan, executor, lambda _step, _fraction: None)
+
+    def _accuracy(self, model: Model | None) -> float:
+        """Accuracy of the round's model on the held-out rows; before there is one, of what was answered most."""
+        if model is not None:
+            return score(model, self._dataset)
+        guess = self._answers[np.array(self.run.order, dtype=np.int64)].mean(axis=0)
+        test = self._dataset.test_targets
+        return float(hits(np.broadcast_to(guess, test.shape), test, self._dataset.multiple).mean())
+
+
+def answers(dataset: Dataset, seed: int, noise: float) -> Floats:
+    """What the pool's rows are answered, (n, c): the truth, but for a share of rows, drawn by the seed alone.
+
+    A wrong answer names another class, each as likely; where several may hold, one class is on the wrong side.
+    """
+    targets = dataset.targets
+    rows, classes = targets.shape
+    if noise == 0 or classes < 2:
+        return targets
+    rng = np.random.default_rng([seed, rows, classes])
+    wrong = np.flatnonzero(rng.random(rows) < noise)
+    given = targets.copy()
+    if dataset.multiple:
+        flipped = rng.integers(0, classes, wrong.size)
+        given[wrong, flipped] = 1 - given[wrong, flipped]
+        return given
+    shift = rng.integers(1, classes, wrong.size)
+    given[wrong] = np.eye(classes, dtype=np.float32)[(dataset.labels[wrong] + shift) % classes]
+    return given
+
+
 def simulate(
     dataset: Dataset,
     strategy: str,
@@ -101,123 +255,57 @@ def simulate(
     labels: int = 600,
     round_size: int = ROUND_SIZE,
     audit_share: float = 0.1,
-    learner: str = "auto",
+    noise: float = 0.0,
+    learner: str = AUTO,
     parameters: dict[str, Any] | None = None,
 ) -> Run:
-    """Label `labels` items of a set in rounds, as one annotator who is always right would.
-
-    `random` is the honest baseline: it pays no audit share, since all of its labels are a random sample.
-    """
-    begun = time.monotonic()
-    run = Run(dataset.name, strategy, seed)
-    share = 0.0 if strategy == "random" else audit_share
-    keys = dataset.keys
-    reserved = np.array([audit_reserved(seed, key, share) for key in keys])
-    audit_order = sorted(np.flatnonzero(reserved), key=lambda row: draw(seed, keys[row]))
-    answered: list[int] = []
-    audit: list[int] = []
-    served = 0
-    labels = min(labels, len(keys))
-    with LocalExecutor(1) as executor:
-        for number in itertools.count(1):
-            plan = Plan(
-                classes=tuple(range(len(dataset.classes))),
-                multiple=False,
-                modality=dataset.modality,
-                strategy=strategy,
-                strategy_parameters=parameters or {},
-                learner=learner,
-                size=round_size,  # every prefix of the server's longer order is this one
-                seed=int(np.random.SeedSequence([seed, number]).generate_state(1, np.uint32)[0]),
-            )
-            proposal = _round(dataset, plan, answered, audit, reserved, executor)
-            if proposal.fallback:
-                run.fallbacks.append(f"round {number}: {proposal.fallback}")
-            if answered:
-                run.labels.append(len(answered))
-                run.accuracy.append(_accuracy(dataset, proposal.model, answered))
-            queue = [int(item) - 1 for item in proposal.ids[:, 0]]
-            if len(answered) >= labels or not (queue or audit_order):
-                break
-            for _ in range(min(round_size, labels - len(answered), len(queue) + len(audit_order))):
-                kind = slot_kind(seed, served, len(audit), share)
-                served += 1
-                if (kind == "audit" or not queue) and audit_order:
-                    audit.append(int(audit_order.pop(0)))
-                    answered.append(audit[-1])
-                else:
-                    answered.append(queue.pop(0))
-    run.order, run.audit_labels = answered, len(audit)
-    run.seconds = round(time.monotonic() - begun, 2)
-    return run
-
-
-def _round(
-    dataset: Dataset,
-    plan: Plan,
-    answered: list[int],
-    audit: list[int],
-    reserved: Booleans,
-    executor: LocalExecutor,
-) -> Proposal:
-    """Propose as the server does, from the rows that are neither answered nor reserved."""
-    closed = reserved.copy()
-    closed[answered] = True
-    shard = _Open(dataset.pool, np.flatnonzero(~closed))
-    return propose(_labelled(dataset, answered, audit), [shard], plan, executor, lambda _step, _fraction: None)
-
-
-def _labelled(dataset: Dataset, answered: list[int], audit: Sequence[int]) -> Labelled:
-    rows = np.array(answered, dtype=np.int64)
-    targets = np.eye(len(dataset.classes), dtype=np.float32)[dataset.labels[rows]]
-    return Labelled(_ids(rows), dataset.pool.take(rows), targets, np.ones(rows.size), np.isin(rows, audit))
-
-
-def _accuracy(dataset: Dataset, model: Model | None, answered: list[int]) -> float:
-    """Accuracy of the round's model on the held-out rows; before two classes that of the most frequent label."""
-    if model is not None:
-        return score(model, dataset)
-    guess = int(np.bincount(dataset.labels[np.array(answered, dtype=np.int64)]).argmax())
-    return float((dataset.test_labels == guess).mean())
-
-
-def fit(labelled: Labelled, learner: str, seed: int) -> Model:
-    """A model of labelled rows."""
-    made = make_learner(learner, {}, labelled.block, labelled.targets.shape[1])
-    return made.fit(labelled.block, labelled.targets, labelled.weights, multiple=False, seed=seed)
+    """Label `labels` items of a set in rounds, as one annotator who is right but for the noise would."""
+    conditions = Conditions(labels, round_size, noise, audit_share, learner)
+    return _whole(Replay(dataset, Run(dataset.name, strategy, seed), conditions, parameters))
 
 
 def score(model: Model, dataset: Dataset) -> float:
     """Accuracy on the held-out rows."""
-    targets = np.eye(len(dataset.classes), dtype=np.float32)[dataset.test_labels]
-    return float(hits(model.probabilities(dataset.test), targets, False).mean())
+    return float(hits(model.probabilities(dataset.test), dataset.test_targets, dataset.multiple).mean())
 
 
-def full_accuracy(dataset: Dataset, learner: str = "auto") -> float:
-    """Accuracy of a model of every label in the pool: what the curves are measured against."""
-    everything = list(range(len(dataset.labels)))
-    return score(fit(_labelled(dataset, everything, []), learner, 0), dataset)
+def full_accuracy(dataset: Dataset, learner: str = AUTO, parameters: dict[str, Any] | None = None) -> float:
+    """Accuracy of a model of every true label in the pool: what the curves are measured against."""
+    targets = dataset.targets
+    made = make_learner(learner, parameters or {}, dataset.pool, targets.shape[1])
+    weights = np.ones(len(dataset.pool))
+    return score(made.fit(dataset.pool, targets, weights, multiple=dataset.multiple, seed=0), dataset)
 
 
 def simulate_all(
     dataset: Dataset,
-    strategies: Sequence[str],
+    strategies: Sequence[str | Named],
     seeds: Iterable[int],
     *,
-    labels: int,
     output: Path,
-    done: Callable[[int], Any] = lambda _count: None,
+    labels: int = 600,
+    conditions: Conditions | None = None,
+    done: Callable[[int], Any] = lambda _rounds: None,
 ) -> list[Run]:
-    """Every strategy with every seed; finished runs are read from their files."""
+    """Every strategy with every seed; finished runs are read from their files. `done` hears of runs as they end.
+
+    `conditions` say more than `labels`, and are taken instead of them.
+    """
+    conditions = conditions or Conditions(labels)
     output.mkdir(parents=True, exist_ok=True)
     runs = []
     for seed in seeds:
-        for strategy in strategies:
-            file = output / f"{dataset.name}-{strategy}-{labels}-{seed}-v{RESULTS}.json"
+        for given in strategies:
+            named = Named(given) if isinstance(given, str) else given
+            file = output / _file_name(dataset, named, seed, conditions)
             if file.exists():
                 runs.append(Run(**json.loads(file.read_text())))
             else:
-                runs.append(simulate(dataset, strategy, seed, labels=labels))
+                runs.append(
+                    _whole(
+                        Replay(dataset, Run(dataset.name, named.title, seed), conditions, named.parameters, named.name)
+                    )
+                )
                 aside = file.with_suffix(".tmp")
                 aside.write_text(json.dumps(asdict(runs[-1])))
                 aside.replace(file)
@@ -225,100 +313,25 @@ def simulate_all(
     return runs
 
 
-def make_dataset(
-    name: str,
-    modality: str,
-    pool: Sequence[Any],
-    labels: Sequence[str],
-    test: Sequence[Any],
-    test_labels: Sequence[str],
-    featurizer: dict[str, Any] | None = None,
-) -> Dataset:
-    """Featurize a labelled set as a project of that modality would be."""
-    classes = tuple(sorted(set(labels) | set(test_labels)))
-    place = {label: number for number, label in enumerate(classes)}
-    made, _ = choose_featurizer(modality, featurizer or {"name": "auto"})
-    state = made.fit(pool)
-    return Dataset(
-        name=name,
-        modality=modality,
-        classes=classes,
-        pool=made.transform(pool, state),
-        labels=np.array([place[label] for label in labels]),
-        test=made.transform(test, state),
-        test_labels=np.array([place[label] for label in test_labels]),
-    )
+def _whole(replay: Replay) -> Run:
+    with LocalExecutor(1) as executor:
+        while not replay.step(executor):
+            pass
+    return replay.run
 
 
-def read_dataset(file: Path, *, text: str = "text", label: str = "label", held_out: float = 0.25) -> Dataset:
-    """A labelled JSONL or CSV file: texts where the text column is there, else rows of a table.
-
-    Raises:
-        ValueError: no label column, or fewer than twenty labelled rows.
-    """
-    with file.open(encoding="utf-8-sig", newline="") as source:
-        rows = (
-            list(csv.DictReader(source))
-            if file.suffix == ".csv"
-            else [json.loads(line) for line in source if line.strip()]
+def _file_name(dataset: Dataset, named: Named, seed: int, conditions: Conditions) -> str:
+    """A name that says all that a run depends on besides its data; what is as usual is left out."""
+    usual = Conditions()
+    more = [
+        f"{short}{value}"
+        for short, value, as_usual in (
+            ("b", conditions.round_size, usual.round_size),
+            ("n", conditions.noise, usual.noise),
+            ("a", conditions.audit_share, usual.audit_share),
+            ("l", conditions.learner, usual.learner),
         )
-    rows = [row for row in rows if row.get(label) not in (None, "")]
-    if len(rows) < 20:
-        raise ValueError(f"{file} has {len(rows)} rows with a {label!r}: at least 20 are needed")
-    modality = "text" if text in rows[0] else "table"
-    payloads = [row[text] if modality == "text" else {k: v for k, v in row.items() if k != label} for row in rows]
-    labels = [str(row[label]) for row in rows]
-    order = np.random.default_rng(0).permutation(len(rows))
-    cut = int(len(rows) * held_out)
-    test, pool = order[:cut], order[cut:]
-    return make_dataset(
-        file.stem,
-        modality,
-        [payloads[row] for row in pool],
-        [labels[row] for row in pool],
-        [payloads[row] for row in test],
-        [labels[row] for row in test],
-    )
-
-
-def paired_difference(runs: Sequence[Run], strategy: str, baseline: str = "random") -> dict[str, float]:
-    """Mean difference of the curves' mean accuracy over paired seeds, with a bootstrap 95 % interval."""
-    mine = {run.seed: run.mean_accuracy for run in runs if run.strategy == strategy}
-    other = {run.seed: run.mean_accuracy for run in runs if run.strategy == baseline}
-    seeds = sorted(mine.keys() & other.keys())
-    return paired([mine[seed] for seed in seeds], [other[seed] for seed in seeds])
-
-
-def ratio_to(runs: Sequence[Run], strategy: str, target: float, budget: int) -> dict[str, float | int] | None:
-    """Labels to an accuracy as a share of what random needs, with a bootstrap 95 % interval over the seeds."""
-    mine = [run.labels_to(target) for run in runs if run.strategy == strategy]
-    other = [run.labels_to(target) for run in runs if run.strategy == "random"]
-    return label_ratio(mine, other, budget)
-
-
-def median_labels(runs: Sequence[Run], strategy: str, target: float) -> float | None:
-    """The median labels to an accuracy over the seeds; None where half of them never reach it."""
-    found = [run.labels_to(target) or np.inf for run in runs if run.strategy == strategy]
-    middle = float(np.median(np.array(found, dtype=float))) if found else np.inf
-    return None if np.isinf(middle) else middle
-
-
-def write_results(runs: Sequence[Run], output: Path) -> str:
-    """All curves as one CSV file, and a table for people."""
-    with (output / "curves.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["dataset", "strategy", "seed", "labels", "accuracy"])
-        for run in runs:
-            writer.writerows(
-                [run.dataset, run.strategy, run.seed, n, a] for n, a in zip(run.labels, run.accuracy, strict=True)
-            )
-    lines = [f"{'strategy':<18}{'mean accuracy':>14}{'at the end':>12}{'against random':>28}"]
-    for strategy in dict.fromkeys(run.strategy for run in runs):
-        own = [run for run in runs if run.strategy == strategy]
-        versus = paired_difference(runs, strategy)
-        band = f"{100 * versus['mean']:+.1f} ({100 * versus['low']:+.1f} to {100 * versus['high']:+.1f})"
-        lines.append(
-            f"{strategy:<18}{np.mean([run.mean_accuracy for run in own]):>14.3f}"
-            f"{np.mean([run.accuracy[-1] for run in own]):>12.3f}{band if versus['seeds'] else '':>28}"
-        )
-    return "\n".join(lines)
+        if value != as_usual
+    ]
+    title = "".join(letter if letter.isalnum() or letter in "._=" else "+" for letter in named.title)
+    return "-".join([dataset.name, title, *more, str(conditions.labels), str(seed), f"v{RESULTS}.json"])

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from app.featurizers import make_featurizer
-from app.loop.simulate import ROUND_SIZE, Dataset, Run, simulate
+from app.loop.sets import Dataset
+from app.loop.simulate import ROUND_SIZE, Run, simulate
 from tests.conftest import Api
 
 CLASSES = ("ant", "bee", "cow", "dog")

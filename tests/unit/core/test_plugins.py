@@ -30,7 +30,8 @@ class Sleepy:
 '''
 USE = """
 from pathlib import Path
-from app.loop.simulate import make_dataset, simulate
+from app.loop.sets import make_dataset
+from app.loop.simulate import simulate
 texts = [f"word{n % 3} thing{n % 7}" for n in range(60)]
 labels = [f"c{n % 3}" for n in range(60)]
 run = simulate(make_dataset("made", "text", texts, labels, texts, labels), "sleepy", 1, labels=40, audit_share=0)

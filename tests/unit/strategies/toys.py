@@ -7,7 +7,7 @@ import numpy as np
 from app.core.block import Block
 from app.loop.executors import LocalExecutor
 from app.loop.propose import Labelled, Plan, Proposal, propose
-from app.loop.simulate import _Open as Part
+from app.loop.simulate import OpenRows as Part
 from app.strategies import POOL_STRATEGIES, Need
 
 
