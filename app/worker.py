@@ -36,6 +36,7 @@ from app.services import (
     opening,
     proposing,
     purging,
+    replaying,
     scoring,
     search,
     snapping,
@@ -68,6 +69,7 @@ HANDLERS: dict[str, Handler] = {
     "score": scoring.run,
     "select": proposing.run,
     "purge": purging.run,
+    "compare": replaying.run,
 }
 BESIDE = ("score",)  # kinds that mostly wait for others' servers: a worker process has a thread of its own for them
 

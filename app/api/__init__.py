@@ -21,6 +21,7 @@ from app.api import (
     scorers,
     selecting,
     session,
+    simulations,
     snapshots,
     users,
     webhooks,
@@ -54,6 +55,7 @@ def routers() -> list[APIRouter]:
         feed,
         predictions,
         scorers,
+        simulations,
         snapshots,
         webhooks,
     ):

@@ -15,6 +15,7 @@ from app.db.rounds import Prediction, QueueEntry, Round
 from app.db.scorers import ScorerSecret
 from app.db.search import ItemNumber, SearchIndex
 from app.db.session import Database, ReadSession
+from app.db.simulations import Simulation, SimulationRun
 from app.db.snapshots import Snapshot
 from app.db.users import BrowserSession, OneTimeLink, SignInFailure, Token, User
 from app.db.webhooks import Delivery, Webhook
@@ -57,6 +58,8 @@ __all__ = [
     "Selected",
     "Serving",
     "SignInFailure",
+    "Simulation",
+    "SimulationRun",
     "Snapshot",
     "Token",
     "User",

@@ -38,6 +38,7 @@ PRIORITY = {
     "fetch": 2,
     "snapshot": 1,
     "index": 1,
+    "compare": 0,
 }
 
 

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session, defer
 from app.db import Annotation, Item, Prediction, Project, Round, Serving
 from app.evaluation.intervals import in_words
 from app.loop.evaluate import FEWEST_AUDIT
-from app.services import answered, answers, demo, filters, flags, goal, status, tasks
+from app.loop.named import Named
+from app.services import answered, answers, demo, filters, flags, goal, simulations, status, tasks
 from app.services.access import Person, project_for
 from app.services.labels import label_set
 from app.task_types.base import Question
@@ -55,6 +56,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
             "error": error_words(last),
             "goal": goal_words(state),
             "loop": state["advice"]["text"],
+            "strategy": strategy_words(session, project),
         },
     }
 
@@ -109,6 +111,18 @@ def error_words(last: Round | None) -> str | None:
     if found is None:
         return None
     return f"Off by {found['value']:.2g} on the mean (between {found['low']:.2g} and {found['high']:.2g})"
+
+
+def strategy_words(session: Session, project: Project) -> str | None:
+    """Which simulation the strategy comes from, and how to undo that; None for a strategy that people chose."""
+    found = simulations.in_force(session, project)
+    if found is None:
+        return None
+    number, moment = found
+    named = Named.of(project.strategy).title
+    return (
+        f"{named} was chosen by simulation {number} on {moment:%d %B}: choose Automatic in the settings to undo that."
+    )
 
 
 def summary(row: Round) -> dict[str, Any]:
