@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.cli import accounts, buckets, checks, serve, transfer
+from app.cli import accounts, buckets, checks, serve, simulation, transfer
 from app.core.errors import AppError
 from app.core.settings import PREFIX, Settings, unknown_variables
 from labelwise import LabelwiseError
@@ -185,14 +185,30 @@ class _Commands:
         self._option(made, "--group-by", help="a metadata field whose groups stay whole in one split")
 
     def _simulation(self) -> None:
-        made = self._command("simulate", "replay a labelled file and draw learning curves", transfer.simulate)
-        made.add_argument("file", type=Path, help="JSONL or CSV with a text (or columns) and a label")
-        self._option(made, "--strategies", default="auto,random", help="names with commas; auto,random unless set")
+        text = "replay a labelled file or project with several strategies: curves, labels saved, and who won"
+        made = self._local("simulate", text, simulation.simulate)
+        made.add_argument(
+            "file", type=Path, nargs="?", help="JSONL, JSON, CSV, TSV or Parquet with a text (or columns) and a label"
+        )
+        self._option(made, "--project", help="slug or id: replay what is labelled in a project of the data folder")
+        text = "names with commas, as auto,vote_entropy:heads=4; random is always among them; auto,random unless set"
+        self._option(made, "--strategies", default="auto,random", help=text)
         self._option(made, "--seeds", type=int, default=5, help="repeats of each strategy; 5 unless set")
         self._option(made, "--labels", type=int, default=300, help="answers to give in each run; 300 unless set")
+        self._option(made, "--round-size", type=int, default=20, help="answers between two rounds; 20 unless set")
+        self._option(made, "--noise", type=float, default=0.0, help="share of wrong answers; none unless set")
+        text = "thin the pool until its largest class is so many times the smallest; 1 (as it is) unless set"
+        self._option(made, "--imbalance", type=float, default=1.0, help=text)
+        text = "accuracy that labels are counted to; nine tenths of that with every label unless set"
+        self._option(made, "--target", type=float, help=text)
         self._option(made, "--label-column", default="label", help="column of the label; label unless set")
         self._option(made, "--text-column", default="text", help="column of the text; text unless set")
-        self._option(made, "--output", type=Path, default=Path("simulation"), help="folder of the results")
+        text = "folder of the results; a stopped simulation goes on from what is in it; simulation unless set"
+        self._option(made, "--output", type=Path, default=Path("simulation"), help=text)
+        self._option(made, "--csv", type=Path, help="write the curves there too; curves.csv of the folder unless set")
+        self._option(
+            made, "--plot", type=Path, help="write the picture, an SVG, there; curves.svg of the folder unless set"
+        )
 
     def _care(self) -> None:
         self._local("migrate", "bring the database to the newest schema", checks.migrate_database)

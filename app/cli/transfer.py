@@ -1,15 +1,13 @@
-"""Imports, exports and simulations from the command line."""
+"""Imports, exports and snapshots from the command line."""
 
 import argparse
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from app.core.settings import Settings
-from app.loop.simulate import Dataset, read_dataset, simulate_all, write_results
 from labelwise import Client, Project, Report
 from labelwise.buckets import PREFIX as BUCKET
 from labelwise.hub import PREFIX
@@ -114,15 +112,3 @@ def _shares(text: str) -> dict[str, float]:
         return {name.strip(): float(share) for name, share in (part.split("=") for part in text.split(","))}
     except ValueError:
         raise ValueError(f"--splits is written as train=0.8,test=0.2, not {text!r}") from None
-
-
-def simulate(settings: Settings, given: argparse.Namespace) -> int:
-    """Replay a labelled file: curves as JSON and CSV, a table on the screen."""
-    dataset: Dataset = read_dataset(given.file, text=given.text_column, label=given.label_column)
-    strategies = [name.strip() for name in given.strategies.split(",") if name.strip()]
-    with tqdm(total=len(strategies) * given.seeds, unit="run", disable=None) as bar:
-        results: Any = simulate_all(
-            dataset, strategies, range(given.seeds), labels=given.labels, output=given.output, done=bar.update
-        )
-    print(write_results(results, given.output))
-    return 0
