@@ -5,6 +5,18 @@ from labelwise.errors import LabelwiseError
 from labelwise.handles import Job, Lease
 from labelwise.report import Report
 from labelwise.signatures import is_genuine, sign
+from labelwise.simulations import Simulation
 from labelwise.snapshots import Snapshot
 
-__all__ = ["Client", "Job", "LabelwiseError", "Lease", "Project", "Report", "Snapshot", "is_genuine", "sign"]
+__all__ = [
+    "Client",
+    "Job",
+    "LabelwiseError",
+    "Lease",
+    "Project",
+    "Report",
+    "Simulation",
+    "Snapshot",
+    "is_genuine",
+    "sign",
+]

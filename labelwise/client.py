@@ -19,6 +19,7 @@ from labelwise.errors import LabelwiseError
 from labelwise.handles import Job, Lease
 from labelwise.labels import Labels
 from labelwise.report import Report
+from labelwise.simulations import Simulating
 from labelwise.snapshots import Snapshot
 
 RETRIES = 6
@@ -122,7 +123,7 @@ class Client:
             raise LabelwiseError(0, "Interrupted", f"the answer did not come whole: ask again ({error})") from None
 
 
-class Project(FromBuckets):
+class Project(FromBuckets, Simulating):
     """One project; `card` is what the service says of it."""
 
     _client: "Client"

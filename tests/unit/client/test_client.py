@@ -271,6 +271,25 @@ def test_a_snapshot_is_made_read_compared_and_deleted(site: Site, pets: Project)
     assert [each.name for each in pets.snapshots()] == ["v1"]
 
 
+def test_strategies_are_compared_on_the_labels_that_are_there(site: Site, pets: Project) -> None:
+    pets.push([{"key": f"k{n}", "text": f"pet {n % 17}", "label": "cat" if n % 2 else "dog"} for n in range(120)])
+    heard: list[dict[str, Any]] = []
+    with pytest.raises(LabelwiseError, match="no features yet"):
+        pets.simulate(["margin"])
+    with working(site):
+        while pets._client.call("GET", f"/projects/{pets.id}/simulations/ready")["reason"]:
+            time.sleep(0.05)
+        simulation = pets.simulate(["margin"], seeds=1, labels=20).wait(progress=heard.append)
+
+    assert [each["strategy"] for each in simulation.card["found"]["strategies"]] == ["margin", "random"]
+    assert heard[-1]["fraction"] == 1
+    assert (simulation.winner, "1 of the 5 seeds" in simulation.verdict) == (None, True)
+    assert b"".join(simulation.curves()).startswith(b"dataset,strategy,seed,labels,accuracy")
+    with pytest.raises(LabelwiseError, match="nobody won"):
+        simulation.apply()
+    pets.simulation(simulation.id).delete()
+
+
 def test_the_command_makes_a_snapshot_and_says_what_leaks(
     site: Site, pets: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
