@@ -12,8 +12,8 @@ from app.loop.simulate import Run
 COLUMNS = ("dataset", "strategy", "seed", "labels", "accuracy")
 WIDTH, HEIGHT = 860, 480
 LEFT, RIGHT, TOP, BOTTOM = 60, 230, 48, 52
-# Okabe and Ito's colours, which people tell apart who see few; dashes tell the curves apart without any.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000", "#7f7f7f")
+# Dark enough to read names in; dashes tell the curves apart without any colour.
+COLOURS = ("#0b5cad", "#a34a00", "#00724f", "#8f3f76", "#6b5b00", "#4a4fb0", "#8a2f2f", "#2f6673")
 DASHES = ("", "7 4", "2 3", "10 3 2 3", "4 2", "1 2", "12 4", "6 2 2 2")
 MEGABYTE = 1 << 20
 

@@ -74,7 +74,8 @@ def drawn(session: Session, settings: Settings, project: Project) -> Drawn:
     """The set as of now: the same draw for the same labels.
 
     The client's own test set judges where 50 of it are labelled, else the audit answers, which are a uniform sample,
-    else a quarter of the labelled items. The others are the pool. Memory and time: O(answers).
+    where 50 others are left to replay; else a drawn quarter of all labelled items. The others are the pool. Memory and
+    time: O(answers).
 
     Raises:
         Conflict: the items have no features yet.
@@ -83,9 +84,6 @@ def drawn(session: Session, settings: Settings, project: Project) -> Drawn:
     asked = tasks.questions(session, project)
     if (silence := tasks.silence(asked)) is not None:
         raise Invalid(f"there is nothing to replay: {silence[0].lower()}{silence[1:-1]}")
-    features = pool.active(session, settings, project.id)
-    if features is None:
-        raise Conflict("the items have no features yet: a worker is making them, try again in a moment")
     items = _usable(session, project)
     if len(items) < FEWEST_LABELLED:
         missing = FEWEST_LABELLED - len(items)
@@ -93,6 +91,9 @@ def drawn(session: Session, settings: Settings, project: Project) -> Drawn:
             f"{len(items)} of {FEWEST_LABELLED} labelled items are there: {missing} more are needed",
             fields={"labelled": len(items), "missing": missing},
         )
+    features = pool.active(session, settings, project.id)
+    if features is None:
+        raise Conflict("the items have no features yet: a worker is making them, try again in a moment")
     question = tasks.driving(asked)
     held, judged_by = _held_out(items, project.seed)
     test = _some([item for item in items if item.item_id in held], MOST_TEST, project.seed)
@@ -132,14 +133,12 @@ def _is_clear(item: LabelledItem, question: Question) -> bool:
 
 def _held_out(items: Sequence[LabelledItem], seed: int) -> tuple[set[int], str]:
     own = {item.item_id for item in items if item.imported_test}
-    if len(own) >= FEWEST_JUDGES:
+    if len(own) >= FEWEST_JUDGES and len(items) - len(own) >= FEWEST_JUDGES:
         return own, "imported"
-    audit = {item.item_id for item in items if item.audit} | own
+    audit = {item.item_id for item in items if item.audit}
     if len(audit) >= FEWEST_JUDGES and len(items) - len(audit) >= FEWEST_JUDGES:
         return audit, "audit"
-    count = max(int(len(items) * HELD_OUT), len(own))
-    others = [item.item_id for item in _some([each for each in items if not each.imported_test], len(items), seed)]
-    return own | set(others[: count - len(own)]), "drawn"
+    return {item.item_id for item in _some(items, int(len(items) * HELD_OUT), seed)}, "drawn"
 
 
 def _some(items: Sequence[LabelledItem], most: int, seed: int) -> list[LabelledItem]:

@@ -22,6 +22,7 @@ from app.loop.sets import MOST_IMBALANCE
 from app.loop.simulate import Run
 from app.services import audit, fetches, jobs, projects, replaying, tasks
 from app.services.access import Person, project_for
+from app.strategies import AUTO
 
 KIND = "compare"
 LIVE = ("waiting", "running")
@@ -246,7 +247,7 @@ def picture(session: Session, person: Person, ref: int | str, number: int) -> st
 
 
 def in_force(session: Session, project: Project) -> tuple[int, datetime] | None:
-    """The simulation whose winner the project's strategy is, and when it was applied; None for another strategy."""
+    """The simulation whose winner the project's strategy is, and when it was applied; None for others, and `auto`."""
     applied = (
         select(Simulation.id, Simulation.applied_at, Simulation.applied)
         .where(Simulation.project_id == project.id, Simulation.applied_at.is_not(None))
@@ -254,7 +255,9 @@ def in_force(session: Session, project: Project) -> tuple[int, datetime] | None:
         .limit(1)
     )
     row = session.execute(applied).first()
-    return (row.id, row.applied_at) if row is not None and row.applied == project.strategy else None
+    if row is None or row.applied != project.strategy or row.applied.get("name") == AUTO:
+        return None
+    return row.id, row.applied_at
 
 
 def _outcome(session: Session, simulation: Simulation) -> dict[str, Any]:

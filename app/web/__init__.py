@@ -7,7 +7,20 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from app.api import errors
-from app.web import annotate, demo, door, entry, exports, items, overview, people, projects, reference, settings
+from app.web import (
+    annotate,
+    demo,
+    door,
+    entry,
+    exports,
+    items,
+    overview,
+    people,
+    projects,
+    reference,
+    settings,
+    simulations,
+)
 from app.web.pages import STATIC, error_page
 
 FOREVER = "public, max-age=31536000, immutable"
@@ -24,7 +37,20 @@ class HashedFiles(StaticFiles):
 
 def install(app: FastAPI) -> None:
     """Add the pages and the static files."""
-    for each in (door, annotate, projects, overview, items, people, exports, settings, demo, entry, reference):
+    for each in (
+        door,
+        annotate,
+        projects,
+        overview,
+        items,
+        people,
+        exports,
+        settings,
+        simulations,
+        demo,
+        entry,
+        reference,
+    ):
         app.include_router(each.router)
     app.add_exception_handler(HTTPException, _lost)
     app.mount("/static", HashedFiles(directory=STATIC, check_dir=False), name="static")

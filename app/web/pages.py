@@ -48,6 +48,7 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("overview", "Overview"),
         ("items", "Items"),
         ("people", "People"),
+        ("simulate", "Simulate"),
         ("export", "Export"),
         ("settings", "Settings"),
     ),

@@ -77,7 +77,7 @@ const STRATEGIES: Record<string, string> = {
 const SIMPLE = ["auto", "random"];
 
 /** A strategy in words; one that came with a package by its name. */
-const titled = (name: string): string =>
+export const titled = (name: string): string =>
   STRATEGIES[name] ?? `${name[0]?.toUpperCase()}${name.slice(1).replaceAll("_", " ")}`;
 
 const LEARNERS: Record<string, string> = {

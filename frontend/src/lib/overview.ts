@@ -92,7 +92,7 @@ export interface Overview {
     seconds_median: number | null;
   };
   rounds: RoundRow[];
-  words: { accuracy: string; error: string | null; goal: string; loop: string };
+  words: { accuracy: string; error: string | null; goal: string; loop: string; strategy: string | null };
 }
 
 export interface WallItem {

@@ -105,7 +105,7 @@ function figures(all: Overview): TemplateResult {
     <p class="advice">${all.status.advice.text}</p>
     <div class="columns">
       <div>${learning(all)}</div>
-      <div>${progress(all)} ${loop(all.status)}</div>
+      <div>${progress(all)} ${loop(all)}</div>
     </div>
     ${hasWall && piles ? wall(piles, found) : nothing}
     <div class="columns">
@@ -167,7 +167,7 @@ function beginning({ words, status }: Overview): TemplateResult {
     ${status.state === "open" && status.items.open ? html`<p><a class="button" href="/projects/${project.slug}/annotate">Label</a>${project.demo ? html`<a class="button secondary" href="/projects/${project.slug}/watch">Watch it learn</a>` : nothing}</p>` : nothing}</section>`;
 }
 
-function loop(status: Status): TemplateResult {
+function loop({ status, words }: Overview): TemplateResult {
   const order =
     status.items.open === 0 && status.items.total > 0
       ? html`Nothing is left to ask.`
@@ -181,6 +181,7 @@ function loop(status: Status): TemplateResult {
     <p>${order}</p>
     ${status.fallback ? html`<p class="wrong">Fallback: ${status.fallback}.</p>` : nothing}
     ${status.strategy ? html`<p class="quiet">${status.strategy}</p>` : nothing}
+    ${words.strategy ? html`<p class="quiet">${words.strategy}</p>` : nothing}
     ${status.features.sentence ? html`<p class="quiet">${status.features.sentence}</p>` : nothing}
     ${project.manager && (status.state === "open" || status.state === "paused") ? html`<button class="secondary" type="button" ?disabled=${working === "state"} @click=${() => setState(status.state === "open" ? "paused" : "open")}>${status.state === "open" ? "Pause" : "Resume"}</button>` : nothing}
     ${project.manager ? html`<button class="secondary" type="button" @click=${startRound} ?disabled=${working === "round" || status.round.state === "running"}>Start a round now</button>` : nothing}
