@@ -173,7 +173,9 @@ def _worked(job: dict[str, Any]) -> dict[str, Any]:
     rows = len(classes)
     labelled = np.sort(np.random.default_rng(1).choice(rows, min(LABELS, rows // 2), replace=False))
     dense = _rows(shards, labelled)
-    several = Need.SEVERAL_CLASSES in getattr(POOL_STRATEGIES.get(job["name"]), "needs", ())
+    needs: frozenset[Need] = getattr(POOL_STRATEGIES.get(job["name"]), "needs", frozenset())
+    several = Need.SEVERAL_CLASSES in needs
+    values = tuple(map(float, range(CLASSES))) if Need.NUMBERS in needs else None
     ids = np.zeros((len(labelled), 3), dtype=np.int64)
     ids[:, 0], ids[:, 2] = labelled + 1, 1
     taught = Labelled(
@@ -183,7 +185,7 @@ def _worked(job: dict[str, Any]) -> dict[str, Any]:
         np.ones(len(labelled)),
         np.zeros(len(labelled), dtype=bool),
     )
-    plan = Plan(tuple(range(CLASSES)), several, "text", strategy=job["name"], size=BATCH, seed=1)
+    plan = Plan(tuple(range(CLASSES)), several, "text", strategy=job["name"], size=BATCH, seed=1, values=values)
     memory = _Memory()
     memory.start()
     begun = time.monotonic()

@@ -57,8 +57,11 @@ def share_statements(database: Database) -> None:
 
     SQLAlchemy keeps compiled statements by engine and by dialect, and each test has engines of its own.
     """
+    if database.reading.name not in FIRST_ENGINES:
+        with database.reading.connect():  # what a dialect learns from its first connection is there from now on
+            FIRST_ENGINES[database.reading.name] = database.reading
+    first = FIRST_ENGINES[database.reading.name]
     for engine in (database.reading, database.writing, database._looking):
-        first = FIRST_ENGINES.setdefault(engine.name, engine)
         engine.dialect, engine._compiled_cache = first.dialect, first._compiled_cache
 
 

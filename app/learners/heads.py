@@ -1,12 +1,14 @@
 """Several linear heads over the dense features at once: a bootstrap committee, or draws of a posterior."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
 from app.core.arrays import Doubles, Floats
 from app.core.block import Block
+from app.learners.calibration import cross_fitted_temperature
 from app.learners.linear import LinearModel, link, row_space
 from app.learners.logistic import Logistic
 from app.learners.ridge import Ridge, best_penalty, solved
@@ -54,6 +56,52 @@ def bootstrap_heads(
         drawn = np.maximum(weights * rng.multinomial(rows, np.full(rows, 1 / rows)), 1e-9)
         members.append(space.model(dense, *solved(coordinates, aims, drawn, penalty), multiple))
     return _together(members, whole.temperature)
+
+
+def learner_heads(block: Block, targets: Floats, weights: Doubles, *, multiple: bool, seed: int) -> LinearHeads:
+    """Three learners of different minds on the same rows: ridge, logistic regression and the nearest class mean.
+
+    Each is divided by its own temperature. Costs the three fits and those for their temperatures.
+
+    Source: Dagan, Engelson. Committee-Based Sampling for Training Probabilistic Classifiers. ICML 1995. Nearest mean:
+    Tibshirani, Hastie, Narasimhan, Chu. Diagnosis of multiple cancer types by shrunken centroids. PNAS 99, 2002.
+    """
+    dense = Block(block.dense)
+    arguments: Any = {"multiple": multiple, "seed": seed}
+    members = [each.fit(dense, targets, weights, **arguments) for each in (Ridge(), Logistic())]
+    members.append(_nearest_means(dense, targets, weights, multiple, seed))
+    even = [
+        replace(each, weights=each.weights / each.temperature, bias=each.bias / each.temperature) for each in members
+    ]
+    return _together(even, 1.0)
+
+
+def _nearest_means(block: Block, targets: Floats, weights: Doubles, multiple: bool, seed: int) -> LinearModel:
+    """Scores by the squared distance to each class's mean; where several may hold, against the mean of the others."""
+    matrix = block.dense.astype(np.float64)
+
+    def fit(rows: Any) -> tuple[Doubles, Doubles]:
+        shares = targets[rows] * weights[rows, None]
+        own = _means(matrix[rows], shares)
+        if not multiple:
+            return 2 * own.T, -(own**2).sum(axis=1)
+        others = _means(matrix[rows], (1 - targets[rows]) * weights[rows, None])
+        return 2 * (own - others).T, (others**2).sum(axis=1) - (own**2).sum(axis=1)
+
+    def refit(rows: Any) -> Any:
+        w, b = fit(rows)
+        return lambda held: matrix[held] @ w + b
+
+    w, b = fit(np.arange(len(block)))
+    model = LinearModel(w.astype(np.float32), b.astype(np.float32), 1.0, multiple, int(matrix.shape[1]))
+    return model.tempered(cross_fitted_temperature(refit, targets, weights, multiple, seed))
+
+
+def _means(matrix: Doubles, shares: Doubles) -> Doubles:
+    """The mean row (c, d) by class shares (n, c); of a class without rows the mean of all."""
+    total = shares.sum(axis=0)[:, None]
+    own = shares.T @ matrix / np.maximum(total, 1e-12)
+    return np.asarray(np.where(total > 0, own, matrix.mean(axis=0)), dtype=np.float64)
 
 
 def posterior_heads(

@@ -1,10 +1,10 @@
 """What strategies need beyond rows and probabilities: whether it is there, and making it where it is."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from app.core.arrays import Doubles, Floats
 from app.core.block import Block
-from app.learners.heads import LinearHeads, bootstrap_heads, posterior_heads
+from app.learners.heads import LinearHeads, bootstrap_heads, learner_heads, posterior_heads
 from app.strategies import OF_OUR_LEARNER, Need, PoolStrategy
 
 HEADS = 8
@@ -21,8 +21,11 @@ class Taught(Protocol):
     def weights(self) -> Doubles: ...
 
 
-def missing(need: Need, multiple: bool, external: bool, labels: int, no_model: str) -> str:
-    """Why a need cannot be met, in words; empty where it can. `no_model` says why there is no model, if so."""
+def missing(need: Need, multiple: bool, external: bool, labels: int, no_model: str, *, numbers: bool = False) -> str:
+    """Why a need cannot be met, in words; empty where it can. `no_model` says why there is no model, if so.
+
+    `numbers`: whether the answers are numbers.
+    """
     if need is Need.FEATURES:
         return ""
     if need is Need.LABELLED:
@@ -31,19 +34,21 @@ def missing(need: Need, multiple: bool, external: bool, labels: int, no_model: s
         return "several classes may hold for an item" if multiple else ""
     if need is Need.SEVERAL_CLASSES:
         return "" if multiple else "only one class may hold for an item"
+    if need is Need.NUMBERS:
+        return "" if numbers else "the answers are no numbers"
     if external and need in OF_OUR_LEARNER:
         return f"an outside model has no {need}"
     return no_model
 
 
 def heads_for(strategy: PoolStrategy, labelled: Taught, multiple: bool, seed: int) -> LinearHeads | None:
-    """The committee or the posterior draws that a strategy needs; `heads` of its parameters says how many."""
-    wanted: dict[Need, Any] = {Need.COMMITTEE: bootstrap_heads, Need.POSTERIOR: posterior_heads}
-    for need, made in wanted.items():
-        if need in strategy.needs:
-            count = int(getattr(strategy, "heads", HEADS))
-            heads: LinearHeads = made(
-                labelled.block, labelled.targets, labelled.weights, heads=count, multiple=multiple, seed=seed
-            )
-            return heads
+    """The committee or the posterior draws that a strategy needs, as its parameters `members` and `heads` say."""
+    taught = (labelled.block, labelled.targets, labelled.weights)
+    count = int(getattr(strategy, "heads", HEADS))
+    if Need.COMMITTEE in strategy.needs:
+        if getattr(strategy, "members", "draws") == "learners":
+            return learner_heads(*taught, multiple=multiple, seed=seed)
+        return bootstrap_heads(*taught, heads=count, multiple=multiple, seed=seed)
+    if Need.POSTERIOR in strategy.needs:
+        return posterior_heads(*taught, heads=count, multiple=multiple, seed=seed)
     return None

@@ -111,6 +111,7 @@ def propose(
         labelled_probabilities=None if model is None or plan.given else model.probabilities(labelled.block),
         heads=heads_for(strategy, labelled, plan.multiple, plan.seed),
         over=over(shards, executor),
+        values=plan.values,
     )
     rng = np.random.default_rng(plan.seed)
     state = strategy.prepare(context, rng)
@@ -184,7 +185,9 @@ def _strategy(
         return make_strategy("uherding", dict(plan.strategy_parameters)), sentence, None
     strategy = make_strategy(plan.strategy, plan.strategy_parameters)
     for need in sorted(strategy.needs):
-        if lack := missing(need, plan.multiple, plan.learner in OUTSIDE, len(labelled), why_not if not model else ""):
+        no_model = why_not if not model else ""
+        numbers = plan.values is not None
+        if lack := missing(need, plan.multiple, plan.learner in OUTSIDE, len(labelled), no_model, numbers=numbers):
             return make_strategy("random", {}), f"{plan.strategy} needs {need}.", f"random: {lack}"
     return strategy, f"{plan.strategy}, as the project's settings say.", None
 

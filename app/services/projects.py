@@ -59,7 +59,7 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
         **settings,
         **{key: given[key] for key in SIMPLE if given.get(key) is not None},
     )
-    check_question(project.strategy, tasks.several(project))
+    check_question(project.strategy, tasks.driving_spec(project))
     session.add(project)
     session.flush()
     session.add(Serving(project_id=project.id))
@@ -108,7 +108,7 @@ def change(
     for key, value in changes.items():
         setattr(project, key, value)
     if "strategy" in fields:
-        check_question(project.strategy, tasks.several(project))
+        check_question(project.strategy, tasks.driving_spec(project))
     if project.learner != was:
         rounds.learner_changed(session, project.id)
     audit.record(session, "project.changed", person.id, project_id=project.id, fields=fields)
@@ -246,11 +246,13 @@ def check_together(strategy: dict[str, Any], learner: dict[str, Any]) -> None:
         )
 
 
-def check_question(strategy: dict[str, Any], several: bool) -> None:
-    """Raise Invalid where the strategy is for questions of the other kind: one class an item, or several."""
+def check_question(strategy: dict[str, Any], question: dict[str, Any]) -> None:
+    """Raise Invalid where the strategy is for other questions than the stored one: one class, several, a number."""
     needs: frozenset[Need] = getattr(POOL_STRATEGIES.get(strategy.get("name", AUTO)), "needs", frozenset())
-    wanted = Need.ONE_CLASS if several else Need.SEVERAL_CLASSES
-    if wanted in needs:
+    lacking = {Need.ONE_CLASS if question.get("options", {}).get("multiple") else Need.SEVERAL_CLASSES}
+    if question["type"] != "rating":
+        lacking.add(Need.NUMBERS)
+    for wanted in sorted(lacking & needs):
         raise Invalid(
             f"strategy {strategy['name']} needs a question with {wanted}: choose another strategy, as auto",
             fields={"strategy": strategy["name"]},

@@ -48,7 +48,7 @@ def enqueue(
         person.need("label")
     chosen = projects.check_plugin("strategy", strategy, project.modality)
     projects.check_together(chosen, project.learner)
-    projects.check_question(chosen, tasks.several(project))
+    projects.check_question(chosen, tasks.driving_spec(project))
     filters.conditions(session, project, ask.filter)
     if pool.active(session, settings, project.id) is None:
         raise Conflict("the items have no features yet: a worker is making them, ask again in a moment")

@@ -78,7 +78,7 @@ def start(db: Database, settings: Settings, person: Person, ref: int | str, give
     with db.read() as session:
         project = project_for(session, person, ref, "manager")
         for each in strategies:
-            projects.check_question(each, tasks.several(project))
+            projects.check_question(each, tasks.driving_spec(project))
         several = tasks.several(project)
         found = replaying.drawn(session, settings, project)
         project_id, audit_share = project.id, project.audit_share

@@ -31,6 +31,7 @@ from app.strategies.pool.density import (
 from app.strategies.pool.gradients import Badge, ExpectedGradient
 from app.strategies.pool.herding import Coverage, UncertaintyHerding
 from app.strategies.pool.library import ScikitActiveml
+from app.strategies.pool.numbers import GreedyInputOutput, GreedyOutput, ModelChange
 from app.strategies.pool.posterior import Bald, BatchBald, Epig, PowerBald
 from app.strategies.pool.reduction import ExpectedError
 from app.strategies.pool.several import Cvirs, ExpectedLabelLoss, LabelCardinality, MeanDoubt
@@ -46,6 +47,7 @@ OWN: tuple[type[Any], ...] = (
     *(KMeans, TypiClust, ProbCover, Clue, DropQuery, Falcun),
     *(ClassBalance, RareNeighbours, Product),
     *(MeanDoubt, ExpectedLabelLoss, LabelCardinality, Cvirs),
+    *(GreedyOutput, GreedyInputOutput, ModelChange),
     ScikitActiveml,
 )
 POOL_STRATEGIES: Mapping[str, type[Any]] = entries("strategies", OWN)

@@ -32,6 +32,7 @@ class Need(StrEnum):
     REFIT = "refittable learner"
     ONE_CLASS = "one class an item"
     SEVERAL_CLASSES = "several classes an item"
+    NUMBERS = "a number as the answer"
 
 
 OF_OUR_LEARNER = frozenset({Need.COMMITTEE, Need.POSTERIOR, Need.REFIT})  # an outside model does not give these
@@ -112,6 +113,7 @@ class Context:
     size: int = 0  # how many items the batch is to hold
     labelled_probabilities: Floats | None = None  # (n, c) of our own learner
     heads: Heads | None = None  # where the strategy needs a committee or posterior draws
+    values: tuple[float, ...] | None = None  # the numbers that the classes stand for, in a rating
     over: Callable[[Callable[[int, Rows], Any]], list[Any]] = field(default=lambda _function: [], repr=False)
 
 

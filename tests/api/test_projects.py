@@ -130,7 +130,14 @@ def test_a_strategy_for_questions_of_the_other_kind_is_refused_by_name(api: Api)
         newest = {"If-Match": f'"{boss.get(where).json()["version"]}"'}
         return boss.patch(where, json={"strategy": strategy}, headers=newest)
 
-    for project, name, said in ((one, "cvirs", "several classes an item"), (several, "epig", "one class an item")):
+    stars = {"type": "rating", "minimum": 1, "maximum": 5, "step": 1}
+    rated = boss.post("/projects", json={"name": "Stars", "modality": "text", "task": stars}).json()["id"]
+    for project, name, said in (
+        (one, "cvirs", "several classes an item"),
+        (several, "epig", "one class an item"),
+        (one, "gsi", "a number as the answer"),
+        (rated, "cvirs", "several classes an item"),
+    ):
         refused = set_to(project, name=name)
         assert (refused.status_code, said in refused.json()["detail"]) == (422, True)
     made = {"type": "classification", "classes": ["cat", "dog"]}
@@ -138,3 +145,4 @@ def test_a_strategy_for_questions_of_the_other_kind_is_refused_by_name(api: Api)
     assert boss.post("/projects", json=body).status_code == 422
     assert set_to(several, name="cvirs").status_code == 200
     assert set_to(one, name="bald", heads=4).status_code == 200
+    assert set_to(rated, name="model_change", members="learners").status_code == 200

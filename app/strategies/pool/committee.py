@@ -13,11 +13,18 @@ from app.strategies.scored import Scored, ScoreState, entropy, in_slices
 
 @dataclass(frozen=True)
 class Committee(Scored):
-    """What the four have in common: eight ridge heads over the dense features, each on a bootstrap of the labels."""
+    """What committees have in common: linear heads over the dense features, each of another mind.
+
+    By `members` they are eight ridge heads, each on a bootstrap of the labels, or three different learners on all of
+    them: ridge, logistic regression and the nearest class mean.
+    """
 
     needs: ClassVar[frozenset[Need]] = frozenset({Need.COMMITTEE, Need.FEATURES})
 
-    heads: int = parameter(8, 2, 64, says="members of the committee")
+    heads: int = parameter(8, 2, 64, says="members of the committee, where they are draws")
+    members: str = parameter(
+        "draws", says="one learner on draws of the labels, or several", choices=("draws", "learners")
+    )
 
     def utility(self, shard: ScoredRows, state: ScoreState) -> Floats:
         """How much the heads disagree about each row (n,)."""

@@ -12,7 +12,7 @@ from app.loop.executors import LocalExecutor
 from app.loop.needs import missing
 from app.loop.propose import Plan, propose
 from app.strategies import AUTO, POOL_STRATEGIES, Need
-from tests.unit.strategies.toys import ids_of, labelled, pool, run, takes_several
+from tests.unit.strategies.toys import ids_of, labelled, pool, run, takes_several, values_for
 
 NAMES = [AUTO, *POOL_STRATEGIES]
 OF_A_MODEL = {Need.PROBABILITIES, Need.COMMITTEE, Need.POSTERIOR, Need.REFIT}
@@ -140,7 +140,7 @@ def test_memory_does_not_grow_with_the_pool(name: str, monkeypatch: pytest.Monke
     monkeypatch.setattr(scoring, "SAMPLE_ROWS", 100)
     monkeypatch.setattr(scoring, "kept_by", lambda _strategy, _size: 100)
     given = labelled(pool(9, 64, seed=1), [0, 1, 2] * 3)
-    plan = Plan((1, 2, 3), takes_several(name), "text", strategy=name, size=5, seed=1)
+    plan = Plan((1, 2, 3), takes_several(name), "text", strategy=name, size=5, seed=1, values=values_for(name))
     peaks = []
     for shards in (3, 3, 19):
         with LocalExecutor(1) as executor:
@@ -163,4 +163,6 @@ def test_needs_are_refused_in_words() -> None:
     assert lack(Need.PROBABILITIES, external=True) == ""
     assert lack(Need.PROBABILITIES, why="no labels so far") == "no labels so far"
     assert lack(Need.LABELLED, labels=0) == "no labels so far"
-    assert all(lack(need) == "" for need in Need if need is not Need.SEVERAL_CLASSES)
+    assert lack(Need.NUMBERS) == "the answers are no numbers"
+    assert missing(Need.NUMBERS, False, False, 3, "", numbers=True) == ""
+    assert all(lack(need) == "" for need in Need if need not in (Need.SEVERAL_CLASSES, Need.NUMBERS))

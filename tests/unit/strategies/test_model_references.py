@@ -4,15 +4,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.neighbors import NearestCentroid
 
 from app.core.block import Block
-from app.learners.heads import bootstrap_heads, posterior_heads
+from app.learners.heads import bootstrap_heads, learner_heads, posterior_heads
+from app.learners.logistic import Logistic
+from app.learners.ridge import Ridge
 from app.strategies import Candidates, ScoredRows, make_strategy
 from app.strategies.pool.committee import mutual_information, votes
 from app.strategies.pool.gradients import residuals, spread_draw
 from app.strategies.pool.posterior import expected_information, joint_picks
 from app.strategies.scored import ScoreState, powered
-from tests.unit.strategies.toys import clustered, ids_of, labelled, pool
+from tests.unit.strategies.toys import clustered, ids_of, labelled, pool, run
 
 
 def opinions(heads: int = 6, rows: int = 30, classes: int = 3, seed: int = 0) -> np.ndarray:
@@ -40,6 +43,30 @@ def test_committees_agree_with_an_independent_library() -> None:
     assert ours["committee_divergence"] == pytest.approx(theirs.average_kl_divergence(p.astype(float)), abs=1e-5)
     assert ours["vote_entropy"] == pytest.approx(theirs.vote_entropy(ballots, classes=[0, 1, 2]), abs=1e-5)
     assert ours["variation_ratio"] == pytest.approx(theirs.variation_ratios(ballots), abs=1e-5)
+
+
+def test_different_learners_are_the_learners_themselves_and_the_nearest_mean() -> None:
+    matrix = clustered(np.random.default_rng(0), 60, 6, 3, 0.6)
+    given = labelled(matrix, [0, 1, 2] * 20)
+    arguments: Any = {"multiple": False, "seed": 3}
+
+    p = learner_heads(given.block, given.targets, given.weights, **arguments).probabilities(given.block)
+
+    for number, learner in enumerate((Ridge(), Logistic())):
+        alone = learner.fit(given.block, given.targets, given.weights, **arguments).probabilities(given.block)
+        assert p[number] == pytest.approx(alone, abs=1e-5)
+    means = NearestCentroid().fit(matrix[:60], given.targets.argmax(axis=1))
+    assert p[2].argmax(axis=1).tolist() == means.predict(matrix[:60]).tolist()
+    several = learner_heads(given.block, given.targets, given.weights, multiple=True, seed=3).probabilities(given.block)
+    assert several.shape == p.shape
+    assert not np.allclose(several.sum(axis=2), 1)
+
+
+@pytest.mark.parametrize("name", ["vote_entropy", "variation_ratio", "consensus_entropy", "committee_divergence"])
+def test_a_committee_of_learners_chooses_too(name: str) -> None:
+    given = labelled(pool(9, seed=1), [0, 1, 2] * 3)
+
+    assert len(set(run(name, pool(), given, members="learners").ids[:, 0].tolist())) == 10
 
 
 def test_votes_by_eye() -> None:

@@ -42,6 +42,11 @@ def takes_several(name: str) -> bool:
     return Need.SEVERAL_CLASSES in getattr(POOL_STRATEGIES.get(name), "needs", ())
 
 
+def values_for(name: str) -> tuple[float, ...] | None:
+    """The numbers of the three classes, for a strategy that asks for numbers."""
+    return (1.0, 2.0, 3.0) if Need.NUMBERS in getattr(POOL_STRATEGIES.get(name), "needs", ()) else None
+
+
 def run(
     name: str,
     matrix: np.ndarray,
@@ -57,6 +62,15 @@ def run(
     block = Block(matrix)
     shards = [Part(block, rows) for rows in np.array_split(np.arange(len(matrix)), cuts)]
     several = takes_several(name) if multiple is None else multiple
-    plan = Plan((1, 2, 3), several, "text", strategy=name, strategy_parameters=parameters, size=size, seed=seed)
+    plan = Plan(
+        (1, 2, 3),
+        several,
+        "text",
+        strategy=name,
+        strategy_parameters=parameters,
+        size=size,
+        seed=seed,
+        values=values_for(name),
+    )
     with LocalExecutor(threads) as executor:
         return propose(given, shards, plan, executor, lambda _step, _fraction: None)
