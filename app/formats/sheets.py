@@ -99,7 +99,7 @@ def _cell(value: Any, raw: bool) -> Any:
 
 def _row(line: int, names: list[str], cells: list[str]) -> ReadRow:
     if len(cells) != len(names):
-        return ReadRow(line, None, f"the row has {len(cells)} cells and the header {len(names)}")
+        return ReadRow(line, None, f"the header names {len(names)} columns and the row has {len(cells)}")
     try:
         for name, cell in zip(names, cells, strict=True):
             if not cell.isascii() or "\x00" in cell:

@@ -4,11 +4,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.api.deps import Db
-from app.services import tasks
 from app.services.access import project_for
 from app.web.markdown import markdown
 from app.web.pages import PageRoute, Visitor, page, view_of
-from app.web.questions import question_views
+from app.web.questions import task_view
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -22,8 +21,7 @@ def annotate(ref: str, request: Request, visitor: Visitor, db: Db) -> Response:
         config = {
             "project": {**view, "state": project.state},
             "version": project.version,
-            "form": tasks.is_form(tasks.questions(session, project)),
-            "questions": question_views(session, project),
+            **task_view(session, project),
             "person": {"id": visitor.id, "name": visitor.name},
             "guidelines_version": project.guidelines_version,
         }

@@ -3,12 +3,10 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from app.api.classes import class_out
 from app.api.deps import Db
-from app.services import tasks
 from app.services.access import project_for
 from app.web.pages import PageRoute, Visitor, page, view_of
-from app.web.questions import question_views
+from app.web.questions import class_views, task_view
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
 
@@ -21,14 +19,18 @@ def items(request: Request, ref: str, visitor: Visitor, db: Db) -> Response:
         view = view_of(session, visitor, project)
         if view["role"] == "annotator":
             return RedirectResponse(f"/projects/{project.slug}/my-answers", status_code=303)
-        classes = [class_out(each).model_dump() for each in tasks.classes_of(session, project.id)]
-        config = {
-            "project": view,
-            "classes": classes,
-            "form": tasks.is_form(tasks.questions(session, project)),
-            "questions": question_views(session, project),
-        }
+        config = {"project": view, "classes": class_views(session, project), **task_view(session, project)}
     return page(request, "items.html", visitor, project=view, config=config)
+
+
+@router.get("/projects/{ref}/import")
+def add_items(request: Request, ref: str, visitor: Visitor, db: Db) -> Response:
+    """More items for a project that runs, from a file or pasted lines."""
+    with db.read() as session:
+        project = project_for(session, visitor, ref, "manager")
+        view = view_of(session, visitor, project)
+        config = {"project": view, **task_view(session, project)}
+    return page(request, "import.html", visitor, project=view, config=config)
 
 
 @router.get("/projects/{ref}/my-answers")
@@ -37,11 +39,9 @@ def my_answers(request: Request, ref: str, visitor: Visitor, db: Db) -> Response
     with db.read() as session:
         project = project_for(session, visitor, ref)
         view = view_of(session, visitor, project)
-        classes = [class_out(each).model_dump() for each in tasks.classes_of(session, project.id)]
         config = {
             "project": {**view, "state": project.state},
-            "classes": classes,
-            "form": tasks.is_form(tasks.questions(session, project)),
-            "questions": question_views(session, project),
+            "classes": class_views(session, project),
+            **task_view(session, project),
         }
     return page(request, "my-answers.html", visitor, project=view, config=config)

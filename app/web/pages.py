@@ -53,6 +53,7 @@ SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
         ("settings", "Settings"),
     ),
 }
+WITHIN = {"import": "items", "webhooks": "settings"}  # pages that a section's page leads to
 HEADINGS = {403: "Not allowed", 404: "Not found"}
 
 templates = Environment(loader=FileSystemLoader(ROOT / "templates"), autoescape=True, trim_blocks=True)
@@ -95,7 +96,7 @@ def page(
         person=person,
         project=project,
         sections=sections(project) if project else (),
-        section=request.url.path.rsplit("/", 1)[-1],
+        section=WITHIN.get(last := request.url.path.rsplit("/", 1)[-1], last),
         csrf_token=getattr(request.state, "csrf_token", ""),
         config=config,
         **data,

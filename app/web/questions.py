@@ -11,6 +11,17 @@ from app.services import tasks
 from app.task_types import Question
 
 
+def task_view(session: Session, project: Project) -> dict[str, Any]:
+    """What is asked about an item: one question, or a form of several."""
+    form = tasks.is_form(tasks.questions(session, project))
+    return {"form": form, "questions": question_views(session, project)}
+
+
+def class_views(session: Session, project: Project) -> list[dict[str, Any]]:
+    """All classes of a project, retired ones too: stored answers may hold them."""
+    return [class_out(each).model_dump() for each in tasks.classes_of(session, project.id)]
+
+
 def question_views(session: Session, project: Project) -> list[dict[str, Any]]:
     """Each question with its classes that may be chosen, in the order in which people see them."""
     classes = tasks.classes_of(session, project.id, retired=False)

@@ -30,10 +30,10 @@ def shown(page: Page, kind: str) -> str:
     return text
 
 
-def run(manager: Visit, kind: str, code: str, folder: Path) -> None:
+def run(manager: Visit, kind: str, code: str, folder: Path, name: str = "Ada") -> None:
     """Run the code as somebody would who has pasted it."""
     with manager.site.db.write() as session:
-        user = session.execute(select(User.id).where(User.name == "Ada")).scalar_one()
+        user = session.execute(select(User.id).where(User.name == name)).scalar_one()
         _, token = accounts.create_token(session, user, "copied", accounts.SCOPES)
     command = [sys.executable, "-c", code] if kind == "Python" else ["bash", "-c", code]
     environment = {"PATH": os.environ["PATH"], "LABELWISE_TOKEN": token, "PYTHONPATH": str(ROOT), "HOME": str(folder)}

@@ -117,11 +117,32 @@ def test_a_zip_of_images_is_labelled_by_its_folders(manager: Visit, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
+    ("name", "encoding"), [("windows-1252", "cp1252"), ("utf-16le", "utf-16"), ("windows-1251", "cp1251")]
+)
+def test_a_file_in_another_encoding_is_read_as_its_letters_say(
+    manager: Visit, tmp_path: Path, name: str, encoding: str
+) -> None:
+    word = "добрый день" if encoding == "cp1251" else "café crème à la carte"
+    file = tmp_path / "menu.csv"
+    file.write_bytes(f"label,text\na,{word} 1\nb,{word} 2\na,{word}".encode(encoding))
+    page = manager.open("/projects/new")
+
+    drop(page, file)
+
+    saved = page.get_by_role("combobox", name="Saved as")
+    if encoding == "cp1251":
+        expect(saved).to_have_value("windows-1252")
+        saved.select_option(name)
+    expect(saved).to_have_value(name)
+    expect(page.get_by_role("cell", name=f"{word} 1")).to_be_visible()
+    create(page)
+    expect(page.get_by_text("3 items are stored.")).to_be_visible()
+
+
+@pytest.mark.parametrize(
     ("name", "content", "said"),
     [
         ("empty.csv", b"", "The file is empty."),
-        ("latin.csv", "text\ncafé\n".encode("latin-1"), "not in UTF-8"),
-        ("wide.csv", "text\nhello\n".encode("utf-16"), "UTF-16"),
         ("broken.jsonl", b'{"text": "a"}\n{"text": \n', "Line 2 is not valid JSON"),
         ("cut.zip", b"PK\x03\x04 and then nothing", "not a ZIP archive"),
         ("virus.exe", b"MZ", "ends in .exe is not taken"),

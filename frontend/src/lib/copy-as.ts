@@ -12,9 +12,16 @@ export type Data =
   | { kind: "file"; name: string; type: string; map: string }
   | { kind: "zip"; name: string; modality: string; labels: string[] };
 
+/** How rows are pushed. */
+export interface PushOptions {
+  create_classes: boolean;
+  on_change: "reject" | "replace";
+}
+
 const END = "LABELWISE"; // no JSON line is this word
 const AUTH = `-H "Authorization: Bearer $LABELWISE_TOKEN"`;
 const LINES = "application/x-ndjson";
+const FRESH: PushOptions = { create_classes: true, on_change: "reject" };
 
 /** One word of a POSIX shell that is exactly this text. */
 export const shellWord = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
@@ -41,15 +48,29 @@ export function newProject(origin: string, body: Record<string, unknown>, data: 
     "",
     `client = Client(${pythonLiteral(origin)})  # the token is read from LABELWISE_TOKEN`,
     `project = Project(client, client.call("POST", "/projects", json=${pythonLiteral(body)}))`,
-    ...pythonItems(data),
+    ...pythonItems(data, FRESH),
     'print(project.card["slug"], report)',
   ];
   const curl = [
     `project=$(curl --fail-with-body -sS ${AUTH} -H 'Content-Type: application/json' \\`,
     `  ${shellWord(`${origin}/api/v1/projects`)} --data-binary ${shellWord(JSON.stringify(body))} |`,
     `  grep -o '"id":[0-9]*' | head -n 1 | cut -d : -f 2) && [ -n "$project" ] &&`,
-    ...curlItems(origin, data),
+    ...curlItems(origin, data, FRESH),
   ];
+  return { python: `${python.join("\n")}\n`, curl: `${curl.join("\n")}\n` };
+}
+
+/** More items for a project that is there. */
+export function importInto(origin: string, project: string, data: Data, how: PushOptions): Code {
+  const python = [
+    ...(data.kind === "zip" ? ["from pathlib import Path", ""] : []),
+    "from labelwise import Client",
+    "",
+    `project = Client(${pythonLiteral(origin)}).project(${pythonLiteral(project)})  # the token is read from LABELWISE_TOKEN`,
+    ...pythonItems(data, how),
+    "print(report)",
+  ];
+  const curl = [`project=${shellWord(encodeURIComponent(project))}`, ...curlItems(origin, data, how)];
   return { python: `${python.join("\n")}\n`, curl: `${curl.join("\n")}\n` };
 }
 
@@ -74,20 +95,21 @@ export function exportOf(
   return { python: `${python.join("\n")}\n`, curl };
 }
 
-function pythonItems(data: Data): string[] {
+function pythonItems(data: Data, { create_classes, on_change }: PushOptions): string[] {
+  const how = `${create_classes ? ", create_classes=True" : ""}${on_change === "replace" ? ', on_change="replace"' : ""}`;
   if (data.kind === "rows") {
     const rows = data.lines.map((line) => `    ${pythonLiteral(JSON.parse(line))},`);
-    return ["rows = [", ...rows, "]", "report = project.push(rows, create_classes=True)"];
+    return ["rows = [", ...rows, "]", `report = project.push(rows${how})`];
   }
   if (data.kind === "file") {
     const map = data.map ? `, map=${pythonLiteral(data.map)}` : "";
-    return [`report = project.push(${pythonLiteral(data.name)}${map}, create_classes=True)`];
+    return [`report = project.push(${pythonLiteral(data.name)}${map}${how})`];
   }
   return [
     `file = Path(${pythonLiteral(data.name)})`,
     "stored, refused = project.upload(file.name, file.read_bytes())",
     ...rowsOfFiles(data),
-    "report = project.push(rows, create_classes=True)",
+    `report = project.push(rows${how})`,
   ];
 }
 
@@ -105,16 +127,17 @@ function rowsOfFiles({ modality, labels }: { modality: string; labels: string[] 
   ];
 }
 
-function curlItems(origin: string, data: Data): string[] {
+function curlItems(origin: string, data: Data, { create_classes, on_change }: PushOptions): string[] {
   const post = `curl --fail-with-body -sS ${AUTH}`;
   const items = (query: string): string =>
     `${shellWord(`${origin}/api/v1/projects/`)}"$project"${shellWord(`/items?${query}`)}`;
-  const lines = `-H 'Content-Type: ${LINES}' ${items("create_classes=true")} --data-binary @-`;
+  const how = `create_classes=${create_classes}${on_change === "replace" ? "&on_change=replace" : ""}`;
+  const lines = `-H 'Content-Type: ${LINES}' ${items(how)} --data-binary @-`;
   if (data.kind === "rows") return [`${post} ${lines} <<'${END}'`, ...data.lines, END];
   if (data.kind === "file") {
     const map = data.map ? `&map=${encodeURIComponent(data.map)}` : "";
     return [
-      `${post} -H 'Content-Type: ${data.type}' ${items(`create_classes=true${map}`)} \\`,
+      `${post} -H 'Content-Type: ${data.type}' ${items(`${how}${map}`)} \\`,
       `  --data-binary ${shellWord(`@./${data.name}`)}`,
     ];
   }

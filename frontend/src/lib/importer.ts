@@ -1,20 +1,31 @@
 // From a filled-in form to a project with items: create it, send the data, wait until the rows are stored.
 // Each step can be tried again; a project that was created is never created twice.
-import { type Code, newProject } from "./copy-as";
+import { type Code, type Data, importInto, newProject, type PushOptions } from "./copy-as";
 import type { Beside } from "./copy-menu";
 import { call, csrfToken, newId, Refusal } from "./http";
-import { fieldNames, type QuestionDraft, taskOf } from "./question-form";
+import { type Kind, type QuestionDraft, taskOf } from "./question-form";
 import { type Head, labelNames, type Mapping, type Modality, mapParameter, type Row } from "./rows";
 
-export interface Draft extends QuestionDraft {
-  name: string;
+/** What becomes items of a project. */
+export interface DataDraft {
   modality: Modality;
-  guidelines: string;
-  learning: Record<string, unknown>; // strategy, round_size, overlap, audit_share, goal: only what differs from Automatic
-  source: File | null; // null: pasted lines
+  kind: Kind | "form";
+  classes: { name: string }[];
+  source: File | null; // in UTF-8; null: pasted lines
+  encoding: string; // in which the file was dropped
+  rewritten: string | null; // its whole text, where that was another one than UTF-8
   head: Head;
   mapping: Mapping;
   folderLabels: boolean;
+  questions: () => string[]; // the names of a form's questions
+  compares: () => boolean; // candidates are asked for
+}
+
+export interface Draft extends QuestionDraft, DataDraft {
+  name: string;
+  classes: QuestionDraft["classes"];
+  guidelines: string;
+  learning: Record<string, unknown>; // strategy, round_size, overlap, audit_share, goal: only what differs from Automatic
 }
 
 export interface Project {
@@ -61,36 +72,49 @@ const projectBody = (draft: Draft): Record<string, unknown> => ({
   ...draft.learning,
 });
 
+const FRESH: PushOptions = { create_classes: true, on_change: "reject" };
+
 /** The code that makes the same project with the same items. */
 export function codeOf(draft: Draft): { code: Code; beside: Beside | null } {
-  const body = projectBody(draft);
+  const { data, beside } = dataOf(draft);
+  return { code: newProject(location.origin, projectBody(draft), data), beside };
+}
+
+/** The code that pushes the same items into a project. */
+export function pushCode(project: Project, draft: DataDraft, how: PushOptions): { code: Code; beside: Beside | null } {
+  const { data, beside } = dataOf(draft);
+  return { code: importInto(location.origin, project.slug, data, how), beside };
+}
+
+/** The data as code names it: rows in the code itself, a file as it is called, or one that has to lie beside it. */
+function dataOf(draft: DataDraft): { data: Data; beside: Beside | null } {
   const name = draft.source?.name ?? "items.txt";
   if (draft.head.kind === "zip") {
-    const labels = draft.folderLabels && draft.kind === "classification" ? [...classNames(draft)] : [];
-    return {
-      code: newProject(location.origin, body, { kind: "zip", name, modality: draft.modality, labels }),
-      beside: null,
-    };
+    const labels = draft.folderLabels && draft.kind === "classification" ? [...labelFolders(draft)] : [];
+    return { data: { kind: "zip", name, modality: draft.modality, labels }, beside: null };
   }
   const { lines, type, map } = sent(draft);
-  if (!lines) return { code: newProject(location.origin, body, { kind: "file", name, type, map }), beside: null };
+  if (!lines) {
+    const beside = draft.rewritten === null ? null : { name, text: draft.rewritten };
+    return { data: { kind: "file", name, type, map }, beside };
+  }
   const text = lines.map((line) => `${line}\n`).join("");
-  if (text.length <= SHOWN_CHARACTERS)
-    return { code: newProject(location.origin, body, { kind: "rows", lines }), beside: null };
+  if (text.length <= SHOWN_CHARACTERS) return { data: { kind: "rows", lines }, beside: null };
   const beside = { name: `${name.replace(/\.[^.]*$/, "")}.items.jsonl`, text };
-  return { code: newProject(location.origin, body, { kind: "file", name: beside.name, type, map: "" }), beside };
+  return { data: { kind: "file", name: beside.name, type, map: "" }, beside };
 }
 
 /** Send the items and wait until they are stored. Throws Refusal with the server's words. */
 export async function importItems(
   project: Project,
-  draft: Draft,
+  draft: DataDraft,
   say: Say,
+  how = FRESH,
 ): Promise<{ job: Job | null; result: ImportResult }> {
-  if (draft.head.kind === "zip") return importFiles(project, draft, say);
+  if (draft.head.kind === "zip") return importFiles(project, draft, say, how);
   const { lines, type, map } = sent(draft);
   const body = lines ? new Blob(lines.map((line) => `${line}\n`)) : (draft.source as File);
-  return sendRows(project, body, type, map && `&map=${encodeURIComponent(map)}`, say);
+  return sendRows(project, body, type, map && `&map=${encodeURIComponent(map)}`, say, how);
 }
 
 async function sendRows(
@@ -99,8 +123,9 @@ async function sendRows(
   type: string,
   map: string,
   say: Say,
+  how: PushOptions,
 ): Promise<{ job: Job; result: ImportResult }> {
-  const path = `/api/v1/projects/${project.id}/items?async=true&create_classes=true${map}`;
+  const path = `/api/v1/projects/${project.id}/items?async=true&create_classes=${how.create_classes}&on_change=${how.on_change}${map}`;
   const answer = (await upload(path, body, { "Content-Type": type }, (fraction) =>
     say("Sending the data", fraction),
   )) as { job: Job };
@@ -111,7 +136,7 @@ async function sendRows(
 }
 
 /** What is sent: rows in our own form as JSON lines, or the source as it is with its columns named. */
-function sent(draft: Draft): { lines: string[] | null; type: string; map: string } {
+function sent(draft: DataDraft): { lines: string[] | null; type: string; map: string } {
   const types = {
     csv: "text/csv",
     jsonl: "application/x-ndjson",
@@ -127,24 +152,29 @@ function sent(draft: Draft): { lines: string[] | null; type: string; map: string
   return { lines: null, type: types[head.kind as keyof typeof types], map };
 }
 
-const classNames = (draft: Draft): Set<string> => new Set(draft.classes.map((each) => each.name.trim()));
+/** The folders of an archive that are called as a class; the case of letters tells no classes apart. */
+function labelFolders(draft: DataDraft): Set<string> {
+  const folded = (name: string): string => name.trim().normalize("NFC").toLowerCase();
+  const classes = new Set(draft.classes.map((each) => folded(each.name)));
+  return new Set(draft.head.rows.map((row) => String(row.folder ?? "")).filter((name) => classes.has(folded(name))));
+}
 
 const OWN_FIELDS = ["features", "split", "priority", "labels"];
 
 /** Further columns that are read: the candidates of a comparison, and of a form what is called label.NAME. */
-function partsOf(draft: Draft): [string, string][] {
+function partsOf(draft: DataDraft): [string, string][] {
   const columns = draft.head.columns;
-  const { candidates } = draft.mapping;
+  const candidates = draft.compares() ? draft.mapping.candidates : [];
   const compared: [string, string][] =
     candidates.length === 1
       ? [["candidates", candidates[0] as string]]
       : candidates.map((column, place) => [`candidates.${place}`, column]);
-  const names = draft.kind === "form" ? fieldNames(draft.fields).map((name) => `label.${name}`) : [];
+  const names = draft.kind === "form" ? draft.questions().map((name) => `label.${name}`) : [];
   return [...compared, ...names.filter((name) => columns.includes(name)).map((name): [string, string] => [name, name])];
 }
 
 /** One row in the form of the items route; what has no place there becomes metadata. */
-function itemOf(row: Row, draft: Draft): Row {
+function itemOf(row: Row, draft: DataDraft): Row {
   const { mapping, modality } = draft;
   const parts = partsOf(draft);
   const taken = new Set(parts.map(([, column]) => column));
@@ -158,7 +188,14 @@ function itemOf(row: Row, draft: Draft): Row {
   const own = Object.fromEntries(Object.entries(rest).filter(([name]) => OWN_FIELDS.includes(name)));
   const more = Object.fromEntries(Object.entries(rest).filter(([name]) => !OWN_FIELDS.includes(name)));
   const kept = { ...(typeof metadata === "object" ? metadata : {}), ...more };
-  return { text, ...own, ...pieces, ...(Object.keys(kept).length ? { metadata: kept } : {}), ...known, ...named };
+  return {
+    [modality]: text,
+    ...own,
+    ...pieces,
+    ...(Object.keys(kept).length ? { metadata: kept } : {}),
+    ...known,
+    ...named,
+  };
 }
 
 const ndjson = (rows: unknown[]): Blob => new Blob(rows.map((row) => `${JSON.stringify(row)}\n`));
@@ -166,8 +203,9 @@ const ndjson = (rows: unknown[]): Blob => new Blob(rows.map((row) => `${JSON.str
 /** A ZIP goes in as files first; then each one that was taken becomes an item, labelled by its folder if wished. */
 async function importFiles(
   project: Project,
-  draft: Draft,
+  draft: DataDraft,
   say: Say,
+  how = FRESH,
 ): Promise<{ job: Job | null; result: ImportResult }> {
   const form = new FormData();
   form.append("files", draft.source as File);
@@ -176,13 +214,13 @@ async function importFiles(
     say("Sending the files", fraction),
   )) as Uploaded;
   const refused = files.map(({ name, error }) => ({ line: 0, key: name, error }));
-  const known = classNames(draft);
+  const known = labelFolders(draft);
   const rows = media.map((file) => {
     const folder = file.name.split("/").slice(-2, -1)[0] ?? "";
     const label = draft.folderLabels && known.has(folder) ? { label: { class: folder } } : {};
     return { key: file.name, [draft.modality]: file.id, ...(draft.kind === "classification" ? label : {}) };
   });
-  const { job, result } = await sendRows(project, ndjson(rows), "application/x-ndjson", "", say);
+  const { job, result } = await sendRows(project, ndjson(rows), "application/x-ndjson", "", say, how);
   const rejected = [...refused, ...result.rejected];
   return {
     job: result.rejected_count ? job : null,

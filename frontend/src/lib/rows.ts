@@ -66,7 +66,7 @@ export function kindOf(name: string): Kind {
   return kind;
 }
 
-/** The first rows of a text file. Throws Unreadable when it is not UTF-8 or not what its name says. */
+/** The first rows of a text file in UTF-8. Throws Unreadable when it is not what its name says. */
 export async function readHead(file: Blob, kind: Kind): Promise<Head> {
   if (kind === "lines" && file.size > TEXT_BYTES)
     throw new Unreadable("A text file of more than 64 MB is too large for the browser: save it as CSV or JSON lines.");
@@ -88,15 +88,56 @@ export function fromLines(text: string, whole = true): Head {
 }
 
 function decode(bytes: ArrayBuffer, whole: boolean): string {
-  const start = new Uint8Array(bytes, 0, Math.min(2, bytes.byteLength));
-  if ((start[0] === 0xff && start[1] === 0xfe) || (start[0] === 0xfe && start[1] === 0xff)) {
-    throw new Unreadable("The file is in UTF-16. Save it as UTF-8, then drop it again.");
-  }
+  // A cut in the middle of a character is no fault of the file: `stream` keeps quiet about it.
+  return new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: !whole });
+}
+
+/** How files were saved that are not in UTF-8, by the names that browsers know. */
+export const ENCODINGS: Record<string, string> = {
+  "windows-1252": "Western European (Windows)",
+  macintosh: "Western European (Mac)",
+  "windows-1250": "Central European (Windows)",
+  "windows-1251": "Cyrillic (Windows)",
+  "windows-1253": "Greek (Windows)",
+  "windows-1254": "Turkish (Windows)",
+  shift_jis: "Japanese (Shift JIS)",
+  gb18030: "Chinese (GB 18030)",
+  big5: "Chinese (Big5)",
+  "euc-kr": "Korean (EUC-KR)",
+  "utf-16le": "UTF-16",
+  "utf-16be": "UTF-16, big-endian",
+};
+
+/** The file in UTF-8: as it is, or read in the encoding that its first bytes, or else a person, name.
+ *
+ * Throws Unreadable where it is in another encoding and too large for a browser to be written anew. */
+export async function inUtf8(
+  file: File,
+  encoding?: string,
+): Promise<{ source: File; encoding: string; rewritten: string | null }> {
+  const found = encoding ?? (BINARY.includes(kindOf(file.name)) ? "utf-8" : await encodingOf(file));
+  if (found === "utf-8") return { source: file, encoding: found, rewritten: null };
+  if (file.size > TEXT_BYTES)
+    throw new Unreadable("The file is not in UTF-8 and larger than 64 MB. Save it as UTF-8, then drop it again.");
+  const rewritten = new TextDecoder(found).decode(await file.arrayBuffer());
+  const name = file.name.replace(/(\.[^.]*)$/, ".utf-8$1");
+  return { source: new File([rewritten], name, { type: file.type }), encoding: found, rewritten };
+}
+
+const BINARY: Kind[] = ["zip", "parquet"];
+
+async function encodingOf(file: File): Promise<string> {
+  const start = new Uint8Array(await file.slice(0, 2).arrayBuffer());
+  if (start[0] === 0xff && start[1] === 0xfe) return "utf-16le";
+  if (start[0] === 0xfe && start[1] === 0xff) return "utf-16be";
+  const decoder = new TextDecoder("utf-8", { fatal: true });
   try {
-    // A cut in the middle of a character is no fault of the file: `stream` keeps quiet about it.
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: !whole });
+    for (let at = 0; at < Math.min(file.size, TEXT_BYTES); at += HEAD_BYTES)
+      decoder.decode(await file.slice(at, at + HEAD_BYTES).arrayBuffer(), { stream: true });
+    if (file.size <= TEXT_BYTES) decoder.decode(); // a letter that is cut off at the very end
+    return "utf-8";
   } catch {
-    throw new Unreadable("The file is not in UTF-8. Save it as UTF-8, then drop it again.");
+    return "windows-1252";
   }
 }
 
@@ -265,7 +306,7 @@ export function labelNames(value: unknown): string[] {
 /** The `map` of the items route for these columns; empty when the names are the interface's own already. */
 export function mapParameter(mapping: Mapping, modality: Modality, more: [string, string][] = []): string {
   const parts: string[] = more.map(([target, column]) => `${target}:${column}`);
-  if (modality === "text" && mapping.text) parts.push(`text:${mapping.text}`);
+  if (modality !== "table" && mapping.text) parts.push(`${modality}:${mapping.text}`);
   if (mapping.label) parts.push(`label:${mapping.label}`);
   if (mapping.key) parts.push(`key:${mapping.key}`);
   parts.push(modality === "table" ? "row:*" : "metadata:*");

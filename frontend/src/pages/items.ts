@@ -184,7 +184,7 @@ function onKey(event: KeyboardEvent): void {
 function nobody(): TemplateResult {
   return filter.parts.length
     ? html`<p>No item fits all of this. Take a condition away.</p>`
-    : html`<p>There are no items yet. Push them with <code>labelwise import ${project.slug} items.csv</code> or over REST.</p>`;
+    : html`<p>There are no items yet. ${project.manager ? html`<a href="/projects/${project.slug}/import">Add a file</a>, or push` : "A manager pushes"} them with <code>labelwise import ${project.slug} items.csv</code> or over REST.</p>`;
 }
 
 void load();

@@ -95,7 +95,7 @@ function notices(status: Status): TemplateResult {
 
 function empty(): TemplateResult {
   return html`<section class="card"><h2>No items yet</h2>
-    <p>Push items with the command line or over REST; they appear here within a second.</p>
+    <p>${project.manager ? html`<a href="/projects/${project.slug}/import">Add a file</a>, or push` : "A manager pushes"} items with the command line or over REST; they appear here within a second.</p>
     <pre tabindex="0"><code>labelwise import ${project.slug} items.csv</code></pre></section>`;
 }
 
