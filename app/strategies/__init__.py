@@ -28,6 +28,7 @@ from app.strategies.pool.density import (
     InformationDensity,
     RankedBatch,
 )
+from app.strategies.pool.design import OutputVariance, ParameterDistance
 from app.strategies.pool.gradients import Badge, ExpectedGradient
 from app.strategies.pool.herding import Coverage, UncertaintyHerding
 from app.strategies.pool.library import ScikitActiveml
@@ -42,7 +43,7 @@ OWN: tuple[type[Any], ...] = (
     *(Coverage, UncertaintyHerding, CoreSet, LightweightCoreSet),
     *(VoteEntropy, VariationRatio, ConsensusEntropy, CommitteeDivergence),
     *(Bald, PowerBald, BatchBald, Epig),
-    *(ExpectedGradient, Badge, ExpectedError),
+    *(ExpectedGradient, Badge, ExpectedError, OutputVariance, ParameterDistance),
     *(InformationDensity, GraphDensity, RankedBatch, Contrastive, Discriminative),
     *(KMeans, TypiClust, ProbCover, Clue, DropQuery, Falcun),
     *(ClassBalance, RareNeighbours, Product),

@@ -52,14 +52,9 @@ class ExpectedError:
     loss: str = parameter("log", says="what counts as error", choices=("log", "zero_one", "brier"))
 
     def prepare(self, context: Context, rng: Generator) -> RidgeState:
-        matrix = with_bias(context.labelled.dense)
-        gram = matrix.T @ matrix
-        gram[np.diag_indices(len(gram))] += PENALTY
-        inverse = np.asarray(np.linalg.inv(gram), dtype=np.float64)
         answers = min(ANSWERS, context.classes)
         most = AFFORDABLE // (2 * self.keeps * answers * context.classes)
-        rows = with_bias(context.sample.block.dense[: int(np.clip(most, 50, 1_000))])
-        return RidgeState(inverse, inverse @ (matrix.T @ context.targets.astype(np.float64)), rows)
+        return ridge_state(context, int(np.clip(most, 50, 1_000)))
 
     def score(self, shard: ScoredRows, state: RidgeState) -> Floats:
         """Margin uncertainty (n,): who is sent up, not yet who is chosen."""
@@ -69,6 +64,16 @@ class ExpectedError:
         left = expected_losses(with_bias(candidates.block.dense), given(candidates), state, self.loss)
         worth = np.round(-left, 7).astype(np.float32)
         return Candidates(candidates.ids, candidates.block, None, worth, candidates.seed).best_apart(k)
+
+
+def ridge_state(context: Context, rows: int) -> RidgeState:
+    """A ridge head on the labelled rows, and up to so many rows of the pool's sample; O(L d^2 + d^3)."""
+    matrix = with_bias(context.labelled.dense)
+    gram = matrix.T @ matrix
+    gram[np.diag_indices(len(gram))] += PENALTY
+    inverse = np.asarray(np.linalg.inv(gram), dtype=np.float64)
+    weights = inverse @ (matrix.T @ context.targets.astype(np.float64))
+    return RidgeState(inverse, weights, with_bias(context.sample.block.dense[:rows]))
 
 
 def with_bias(dense: Floats) -> Doubles:
