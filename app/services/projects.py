@@ -20,7 +20,7 @@ from app.learners import EXTERNAL, HTTP, LEARNERS, OUTSIDE, Scorer, make_learner
 from app.modalities import MODALITIES
 from app.services import audit, guidelines, retask, rounds, slices, tasks
 from app.services.access import Person, project_for
-from app.strategies import AUTO, OF_OUR_LEARNER, POOL_STRATEGIES, Need, catalogue, make_strategy
+from app.strategies import AUTO, OF_OUR_LEARNER, Need, catalogue, make_strategy
 from app.task_types.parsing import parse_task
 
 STATES = ("open", "paused", "closed", "archived")
@@ -236,8 +236,7 @@ def _check_learner(name: str, options: dict[str, Any]) -> None:
 
 def check_together(strategy: dict[str, Any], learner: dict[str, Any]) -> None:
     """Raise Invalid where the strategy needs more of the learner than an outside one gives."""
-    kind = POOL_STRATEGIES.get(strategy.get("name", AUTO))
-    more = sorted(getattr(kind, "needs", frozenset()) & OF_OUR_LEARNER)
+    more = sorted(_needs(strategy) & OF_OUR_LEARNER)
     if learner.get("name") in OUTSIDE and more:
         raise Invalid(
             f"strategy {strategy['name']} needs {', '.join(more)}, and an outside learner gives probabilities only: "
@@ -248,7 +247,7 @@ def check_together(strategy: dict[str, Any], learner: dict[str, Any]) -> None:
 
 def check_question(strategy: dict[str, Any], question: dict[str, Any]) -> None:
     """Raise Invalid where the strategy is for other questions than the stored one: one class, several, a number."""
-    needs: frozenset[Need] = getattr(POOL_STRATEGIES.get(strategy.get("name", AUTO)), "needs", frozenset())
+    needs = _needs(strategy)
     lacking = {Need.ONE_CLASS if question.get("options", {}).get("multiple") else Need.SEVERAL_CLASSES}
     if question["type"] != "rating":
         lacking.add(Need.NUMBERS)
@@ -257,6 +256,12 @@ def check_question(strategy: dict[str, Any], question: dict[str, Any]) -> None:
             f"strategy {strategy['name']} needs a question with {wanted}: choose another strategy, as auto",
             fields={"strategy": strategy["name"]},
         )
+
+
+def _needs(strategy: dict[str, Any]) -> frozenset[Need]:
+    """What a strategy's setting needs; `auto` takes what is there."""
+    name, options = strategy.get("name", AUTO), {key: value for key, value in strategy.items() if key != "name"}
+    return frozenset() if name == AUTO else make_strategy(name, options).needs
 
 
 def strategies() -> list[dict[str, Any]]:

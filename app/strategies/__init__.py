@@ -36,6 +36,7 @@ from app.strategies.pool.numbers import GreedyInputOutput, GreedyOutput, ModelCh
 from app.strategies.pool.posterior import Bald, BatchBald, Epig, PowerBald
 from app.strategies.pool.reduction import ExpectedError
 from app.strategies.pool.several import Cvirs, ExpectedLabelLoss, LabelCardinality, MeanDoubt
+from app.strategies.pool.subsample import Subsample
 from app.strategies.pool.uncertainty import Entropy, ExpectedCost, LeastConfident, Margin, Random
 
 OWN: tuple[type[Any], ...] = (
@@ -49,7 +50,7 @@ OWN: tuple[type[Any], ...] = (
     *(ClassBalance, RareNeighbours, Product),
     *(MeanDoubt, ExpectedLabelLoss, LabelCardinality, Cvirs),
     *(GreedyOutput, GreedyInputOutput, ModelChange),
-    ScikitActiveml,
+    *(Subsample, ScikitActiveml),
 )
 POOL_STRATEGIES: Mapping[str, type[Any]] = entries("strategies", OWN)
 AUTO = "auto"
