@@ -104,18 +104,21 @@ def verdict(means: dict[str, list[float]]) -> dict[str, Any]:
         return _nobody(f"{seeds} of the {FEWEST_SEEDS} seeds that a comparison needs at least are done")
     best, *others = sorted(means, key=lambda each: -float(np.mean(means[each])))
     ahead = {each: paired_interval(means[best], means[each], LEVEL / len(others)) for each in others}
+    if not_ahead := [each for each in others if ahead[each][1] <= 0]:
+        near = not_ahead[0]
+        words = f"{best} has the best curve, but it is ahead of {near} by {_points(ahead[near])}, which may be chance"
+        return _nobody(words + (_from_random(ahead[BASELINE]) if BASELINE in others and near != BASELINE else ""))
     second = others[0]
-    words = f"{best} is ahead of {second} by {_points(ahead[second])}"
-    of_random = BASELINE in others[1:]
-    if any(low <= 0 for _, low, _ in ahead.values()):
-        return _nobody(f"{words}, which may be chance" + (_from_random(best, ahead[BASELINE]) if of_random else ""))
-    more = f", and ahead of random by {_points(ahead[BASELINE])}" if of_random else ""
-    return {"winner": best, "text": f"On the mean of its curve {words}{more}, over {seeds} seeds."}
+    more = f", and ahead of random by {_points(ahead[BASELINE])}" if BASELINE in others[1:] else ""
+    text = (
+        f"On the mean of its curve {best} is ahead of {second} by {_points(ahead[second])}{more}, over {seeds} seeds."
+    )
+    return {"winner": best, "text": text}
 
 
-def _from_random(best: str, interval: tuple[float, float, float]) -> str:
+def _from_random(interval: tuple[float, float, float]) -> str:
     chance = "may be chance too" if interval[1] <= 0 else "is more than chance"
-    return f"; {best} is ahead of random by {_points(interval)}, which {chance}"
+    return f"; of random by {_points(interval)}, which {chance}"
 
 
 def _nobody(why: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ LEFT, RIGHT, TOP, BOTTOM = 60, 230, 48, 52
 # Dark enough to read names in; dashes tell the curves apart without any colour.
 COLOURS = ("#0b5cad", "#a34a00", "#00724f", "#8f3f76", "#6b5b00", "#4a4fb0", "#8a2f2f", "#2f6673")
 DASHES = ("", "7 4", "2 3", "10 3 2 3", "4 2", "1 2", "12 4", "6 2 2 2")
+MOST_BANDS = 3
 MEGABYTE = 1 << 20
 
 
@@ -66,8 +67,12 @@ def _row(each: dict[str, Any], budget: int) -> str:
 
 
 def svg(found: dict[str, Any], title: str) -> str:
-    """The curves with their bands, from the lowest to the highest seed, as a picture that stands by itself."""
+    """The curves as a picture that stands by itself, with bands from the lowest to the highest seed.
+
+    Of more than three curves the best one and random have bands, so that they can be told apart.
+    """
     curves = [each for each in found["strategies"] if each.get("curve")]
+    banded = _banded(curves)
     points = [point for each in curves for point in each["curve"]]
     last = max((point["labels"] for point in points), default=1)
     lowest = min((point["low"] for point in points), default=0.0)
@@ -82,7 +87,7 @@ def svg(found: dict[str, Any], title: str) -> str:
     parts = [*_grid(x, y, last, floor), _target(x, y, last, found["target"]["accuracy"])]
     places = _apart([y(each["curve"][-1]["accuracy"]) for each in curves])
     for number, (each, place) in enumerate(zip(curves, places, strict=True)):
-        parts += _curve(x, y, each, number, place)
+        parts += _curve(x, y, each, number, place, each["strategy"] in banded)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
         f'font-family="system-ui, sans-serif" font-size="13"><title>{escape(title)}</title>'
@@ -115,14 +120,21 @@ def _target(x: Any, y: Any, last: int, accuracy: float) -> str:
     return f'{line}<text x="{x(0) + 4}" y="{y(accuracy) - 5}" fill="#555">target {100 * accuracy:.0f} %</text>'
 
 
-def _curve(x: Any, y: Any, each: dict[str, Any], number: int, place: float) -> Iterator[str]:
+def _banded(curves: Sequence[dict[str, Any]]) -> set[str]:
+    if len(curves) <= MOST_BANDS:
+        return {each["strategy"] for each in curves}
+    return {BASELINE, max(curves, key=lambda each: each["mean_accuracy"])["strategy"]}
+
+
+def _curve(x: Any, y: Any, each: dict[str, Any], number: int, place: float, band: bool) -> Iterator[str]:
     colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
     points = each["curve"]
     upper = [f"{x(point['labels'])},{y(point['high'])}" for point in points]
     lower = [f"{x(point['labels'])},{y(point['low'])}" for point in reversed(points)]
     middle = " ".join(f"{x(point['labels'])},{y(point['accuracy'])}" for point in points)
     end = points[-1]
-    yield f'<polygon points="{" ".join(upper + lower)}" fill="{colour}" opacity="0.14"/>'
+    if band:
+        yield f'<polygon points="{" ".join(upper + lower)}" fill="{colour}" opacity="0.14"/>'
     yield f'<polyline points="{middle}" fill="none" stroke="{colour}" stroke-width="2.5" stroke-dasharray="{dash}"/>'
     words = f"{each['strategy'][:24]} {100 * end['accuracy']:.0f} %"
     weight = "400" if each["strategy"] == BASELINE else "600"

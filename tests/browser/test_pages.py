@@ -17,6 +17,7 @@ PAGES = {
     "/projects/handwritten-digits/watch": "Watch it learn",
     "/projects/handwritten-digits/items": "Items",
     "/projects/handwritten-digits/people": "People",
+    "/projects/handwritten-digits/simulate": "Simulate",
     "/projects/handwritten-digits/export": "Export",
     "/projects/handwritten-digits/settings": "Settings",
 }

@@ -36,6 +36,8 @@ export interface CurveOptions {
   goal?: number | null;
   xMax?: number;
   yMin?: number; // where the axis begins; by the values unless told
+  aside?: number; // pixels at the right in which the names stand beside the ends; inside the chart unless told
+  nameless?: boolean; // the names stand somewhere else
 }
 
 const MARGIN = { top: 28, right: 16, bottom: 40, left: 48 };
@@ -48,6 +50,8 @@ interface Axes {
   y: ScaleLinear<number, number>;
   width: number;
   height: number;
+  right: number; // free pixels behind the last column
+  beside: boolean; // names stand there
 }
 
 /** Curves of shares between 0 and 1 against a count, with bands, direct labels, and the values as a table. */
@@ -57,7 +61,7 @@ export function curveChart(series: Series[], options: CurveOptions): TemplateRes
   return html`<figure class="chart">
     <svg viewBox="0 0 ${axes.width} ${axes.height}" role="img" aria-label=${spoken(drawn, options)}>
       ${grid(axes, options)} ${goalLine(axes, options)} ${drawn.map((each) => band(each, axes))}
-      ${drawn.map((each) => curve(each, axes))} ${endLabels(drawn, axes)}
+      ${drawn.map((each) => curve(each, axes))} ${options.nameless ? nothing : endLabels(drawn, axes)}
     </svg>
     ${dataTable(drawn, options)}
   </figure>`;
@@ -69,32 +73,35 @@ function axesOf(series: Series[], options: CurveOptions): Axes {
   const least = points.length ? Math.min(...points.map((point) => point.low ?? point.y), options.goal ?? 1, 0.9) : 0;
   const lowest = options.yMin ?? least;
   const height = options.height ?? 280;
+  const right = MARGIN.right + (options.aside ?? 0);
   return {
-    x: scaleLinear([0, last], [MARGIN.left, options.width - MARGIN.right]),
+    right,
+    beside: options.aside !== undefined,
+    x: scaleLinear([0, last], [MARGIN.left, options.width - right]),
     y: scaleLinear([Math.max(0, Math.floor(lowest * 10) / 10), 1], [height - MARGIN.bottom, MARGIN.top]),
     width: options.width,
     height,
   };
 }
 
-function grid({ x, y, width, height }: Axes, options: CurveOptions): TemplateResult {
+function grid({ x, y, width, height, right }: Axes, options: CurveOptions): TemplateResult {
   const bottom = height - MARGIN.bottom;
   const columns = x.ticks(Math.max(3, Math.min(8, Math.floor(width / 90)))).filter(Number.isInteger);
   return svg`<g class="grid" aria-hidden="true">
     ${y.ticks(5).map(
-      (value) => svg`<line x1=${MARGIN.left} x2=${width - MARGIN.right} y1=${y(value)} y2=${y(value)}></line>
+      (value) => svg`<line x1=${MARGIN.left} x2=${width - right} y1=${y(value)} y2=${y(value)}></line>
       <text x=${MARGIN.left - 8} y=${y(value)} dy="0.32em" text-anchor="end">${percent(value)}</text>`,
     )}
     ${columns.map((value) => svg`<text x=${x(value)} y=${bottom + 18} text-anchor="middle">${count(value)}</text>`)}
-    <text x=${width - MARGIN.right} y=${height - 4} text-anchor="end">${options.xLabel}</text>
+    <text x=${width - right} y=${height - 4} text-anchor="end">${options.xLabel}</text>
   </g>` as TemplateResult;
 }
 
-function goalLine({ x, y, width }: Axes, options: CurveOptions): TemplateResult | typeof nothing {
+function goalLine({ x, y, width, right }: Axes, options: CurveOptions): TemplateResult | typeof nothing {
   if (options.goal == null) return nothing;
   const at = y(options.goal);
   return svg`<g class="goal" aria-hidden="true">
-    <line x1=${x(0)} x2=${width - MARGIN.right} y1=${at} y2=${at}></line>
+    <line x1=${x(0)} x2=${width - right} y1=${at} y2=${at}></line>
     <text x=${x(0) + 4} y=${at - 5}>goal ${percent(options.goal)}</text></g>` as TemplateResult;
 }
 
@@ -127,17 +134,19 @@ function curve(series: Series, { x, y }: Axes): TemplateResult {
 }
 
 /** Names at the ends of the curves instead of a legend, moved apart where they would touch. */
-function endLabels(series: Series[], { x, y, width }: Axes): TemplateResult[] {
+function endLabels(series: Series[], { x, y, width, beside }: Axes): TemplateResult[] {
   const ends = series
     .map((each) => ({ each, end: each.points[each.points.length - 1] as Point }))
     .sort((one, other) => other.end.y - one.end.y);
   let above = Number.NEGATIVE_INFINITY;
   return ends.map(({ each, end }, place) => {
     // The best curve is named above its end, the others below theirs.
-    const wanted = y(end.y) + (place === 0 && ends.length > 1 ? -10 : 20);
+    const wanted = y(end.y) + (beside ? 4 : place === 0 && ends.length > 1 ? -10 : 20);
     const at = Math.max(wanted, above + LABEL_GAP, MARGIN.top - 10);
     above = at;
     const words = isWide(end.low, end.high) ? each.name : `${each.name} ${percent(end.y)}`;
+    if (beside)
+      return svg`<text class="name ${each.style}" aria-hidden="true" x=${x(end.x) + 8} y=${at}>${words}</text>` as TemplateResult;
     // It ends where its curve ends, unless it would then begin left of the chart.
     const right = Math.min(Math.max(x(end.x) + 4, MARGIN.left + LETTER * words.length), width - 4);
     return svg`<text class="name ${each.style}" aria-hidden="true" x=${right} y=${at} text-anchor="end">${words}</text>` as TemplateResult;

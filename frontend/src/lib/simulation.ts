@@ -61,6 +61,9 @@ export const JUDGES = {
   drawn: "drawn and held out",
 };
 const MEGABYTE = 1 << 20;
+const ROOMY = 620; // pixels from which names have room beside their curves; else the table names them
+const NAMES = 180;
+const MOST_BANDS = 3;
 export const isLive = (each: Simulation): boolean => each.state === "waiting" || each.state === "running";
 
 /** A strategy's title in few words: its name, and what was set of it. */
@@ -114,15 +117,21 @@ function curves({ design }: Simulation, found: Outcome, width: number): Template
     xLabel: "labels",
     width,
     height: 360,
+    ...(width >= ROOMY ? { aside: NAMES } : { nameless: true }),
     xMax: design.labels,
     goal: found.target.accuracy,
   })}
-    <p class="quiet">Bands reach from the lowest to the highest of ${found.seeds} ${found.seeds === 1 ? "seed" : "seeds"}. The line marked goal is
+    <p class="quiet">Bands reach from the lowest to the highest of ${found.seeds} ${found.seeds === 1 ? "seed" : "seeds"}${series.length > MOST_BANDS ? "; the best curve and random have one" : ""}. The line marked goal is
       ${design.target === null ? html`nine tenths of the accuracy with every label (${percent(found.target.full ?? 0, 1)})` : html`the accuracy that you asked for`}.</p>`;
 }
 
-const look = (found: Outcome, place: number): string =>
-  found.strategies[place]?.strategy === "random" ? "random" : `of-many many-${place % 8}`;
+/** Class names of a curve; of more than three the best one and random have bands, so that they can be told apart. */
+function look({ strategies }: Outcome, place: number): string {
+  const means = strategies.map(({ mean_accuracy }) => mean_accuracy ?? 0);
+  if (strategies[place]?.strategy === "random") return "random";
+  const bare = strategies.length > MOST_BANDS && means[place] !== Math.max(...means) ? " bare" : "";
+  return `of-many many-${place % 8}${bare}`;
+}
 
 function figures({ design }: Simulation, found: Outcome): TemplateResult {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Figures of the strategies, table"><table class="simulated">

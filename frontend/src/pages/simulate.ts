@@ -306,5 +306,6 @@ function stateWords(each: Simulation): string {
   return { waiting: "waiting", done: "done", failed: "failed", cancelled: "stopped" }[each.state];
 }
 
+window.addEventListener("resize", draw);
 draw();
 void load();
