@@ -17,6 +17,7 @@ from labelwise import LabelwiseError
 Run = Callable[[Settings, argparse.Namespace], int]
 SETTINGS = (
     "data", "database_url", "host", "port", "web_processes", "worker", "insecure_http", "allow_fetch_from", "buckets",
+    "dask_scheduler",
 )  # fmt: skip
 FAILURES = (AppError, LabelwiseError, RuntimeError, ValueError, OSError)
 
@@ -84,7 +85,10 @@ class _Commands:
                 help="let people on other machines sign in over plain http",
             )
             self._fetching(made)
-        self._fetching(self._local("worker", "run background work: rounds, features, imports", serve.worker))
+        made = self._local("worker", "run background work: rounds, features, imports", serve.worker)
+        text = "have large pools scored on a Dask cluster, as tcp://host:8786; in this process unless set"
+        self._option(made, "--dask-scheduler", metavar="ADDRESS", help=text)
+        self._fetching(made)
 
     def _fetching(self, made: argparse.ArgumentParser) -> None:
         text = "private hosts that items' addresses may point to, by commas; public ones only unless set"

@@ -14,7 +14,7 @@ from app.cli.family import Child, Family
 from app.core.settings import Settings
 from app.db import Database
 from app.db.migrate import current, migrate, newest
-from app.services import accounts, buckets, jobs
+from app.services import accounts, buckets, engines, jobs
 from app.services import demo as demo_project
 from app.worker import run_worker
 
@@ -64,6 +64,8 @@ def worker(settings: Settings, given: argparse.Namespace) -> int:
 def prepare(settings: Settings) -> None:
     """Make the data folder, migrate SQLite; raises RuntimeError where PostgreSQL is behind or a library is missing."""
     buckets.check_installed(settings)
+    if settings.worker:
+        engines.check_installed(settings)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     if current(settings.url) == newest():
         return

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from scipy.sparse import csr_matrix, vstack
 
-from app.core.arrays import AnyArray, Floats, Indices
+from app.core.arrays import AnyArray, Booleans, Floats, Indices
 
 
 @dataclass(frozen=True)
@@ -59,4 +59,8 @@ class Shard(Protocol):
 
     def load(self) -> Rows:
         """Map the rows into memory; rows that are not candidates are already left out."""
+        ...
+
+    def mapped(self) -> tuple[Rows, Booleans | None]:
+        """All rows as they lie in the file, and which of them are candidates; None where all of them are."""
         ...

@@ -98,6 +98,10 @@ class GivenShard:
             return Rows(rows.ids, replace(rows.block, given=probabilities))
         return Rows(rows.ids[found], replace(rows.block.take(found), given=probabilities))
 
+    def mapped(self) -> tuple[Rows, None]:
+        """The same."""
+        return self.load(), None
+
 
 def _summing_to_one(known: Floats) -> Floats:
     """Rows made to sum to one again where a class has gone; a row that has nothing left is an even guess."""

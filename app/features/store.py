@@ -1,8 +1,9 @@
 """The feature store: append-only, memory-mapped shards of one feature set. It knows files, not SQL.
 
 A shard is `<name>.ids.npy` (n, 3) int64 of item, unit, revision, `<name>.dense.npy` (n, d) float32 and, where the
-featurizer is sparse, three arrays of a CSR matrix. Files are written aside, synced and renamed; only then does the
-caller record the shard in its manifest, so a crash leaves a file without a row, which `sweep` removes.
+featurizer is sparse, three arrays of a CSR matrix; `<name>.span.npy` says where its items lie. Files are written
+aside, synced and renamed; only then does the caller record the shard in its manifest, so a crash leaves a file without
+a row, which `sweep` removes.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -34,6 +36,36 @@ class ShardInfo:
 
 
 @dataclass(frozen=True)
+class Span:
+    """The lowest and the highest item of a shard, and whether its items rise from row to row."""
+
+    low: int
+    high: int
+    sorted: bool
+
+
+EMPTY = Span(0, -1, True)
+
+
+@dataclass(frozen=True)
+class AllBut:
+    """A mask over identities (n, 3) that leaves some items out, given sorted; O(n log items)."""
+
+    items: Indices
+
+    def __call__(self, ids: Indices) -> Booleans:
+        if self.items.size == 0:
+            return np.ones(ids.shape[0], dtype=np.bool_)
+        place = np.minimum(np.searchsorted(self.items, ids[:, 0]), self.items.size - 1)
+        return np.asarray(self.items[place] != ids[:, 0], dtype=np.bool_)
+
+    def within(self, span: Span) -> "AllBut":
+        """The same for the items of one shard: what goes to another machine with it is small."""
+        low, high = np.searchsorted(self.items, (span.low, span.high + 1))
+        return AllBut(self.items[low:high])
+
+
+@dataclass(frozen=True)
 class StoredShard:
     """A shard on disk; `keep` maps identities (n, 3) to a mask (n,) of the rows that are candidates.
 
@@ -54,15 +86,36 @@ class StoredShard:
         """The identities (n, 3), memory-mapped."""
         return np.asarray(_mapped(self.folder, self.info.name, "ids"))
 
+    def span(self) -> Span:
+        """Where its items lie; O(1) for a shard that was written with it, and remembered by the process."""
+        return _span(self.folder, self.info.name)
+
+    def places(self, items: Indices) -> Indices:
+        """The rows (m,) of some sorted, distinct items, those of all their units and revisions."""
+        span = self.span()
+        low, high = np.searchsorted(items, (span.low, span.high + 1))
+        wanted, held = items[low:high], self.ids()[:, 0]
+        if not len(wanted):
+            return np.empty(0, dtype=np.int64)
+        if not span.sorted:
+            return np.flatnonzero(np.isin(held, wanted))
+        return _ranges(np.searchsorted(held, wanted), np.searchsorted(held, wanted, side="right"))
+
     def load(self) -> Rows:
-        """The candidates among the rows; without a mask a view of the mapped file."""
-        ids, block = self.ids(), self.block()
+        """The candidates among the rows, copied; where all of them are, a view of the mapped file."""
+        rows, mask = self.mapped()
+        return rows if mask is None else Rows(rows.ids[mask], rows.block.take(mask))
+
+    def mapped(self) -> tuple[Rows, Booleans | None]:
+        """All rows, as views of the mapped file, and which of them are candidates; None where all of them are."""
+        ids = self.ids()
+        mask = self.candidates(ids)
+        return Rows(ids, self.block()), None if mask.all() else mask
+
+    def candidates(self, ids: Indices) -> Booleans:
+        """Which of some identities (n, 3) of the shard are candidates (n,)."""
         mask = np.ones(len(ids), dtype=np.bool_) if self.keep is None else self.keep(ids)
-        if self.newer is not None:
-            mask = mask & ~np.isin(_keys(ids), self.newer)
-        if mask.all():
-            return Rows(ids, block)
-        return Rows(ids[mask], block.take(mask))
+        return mask if self.newer is None else mask & ~np.isin(_keys(ids), self.newer)
 
     def block(self) -> Block:
         """All rows' features, memory-mapped."""
@@ -88,7 +141,9 @@ def append(folder: Path, ids: Indices, block: Block) -> ShardInfo:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _sync_folder(folder.parent)
     name = uuid4().hex
-    arrays: dict[str, AnyArray] = {"ids": ids.astype(np.int64), "dense": block.dense.astype(np.float32, copy=False)}
+    span = _span_of(ids[:, 0])
+    arrays: dict[str, AnyArray] = {"span": np.array([span.low, span.high, span.sorted]), "ids": ids.astype(np.int64)}
+    arrays |= {"dense": block.dense.astype(np.float32, copy=False)}
     if block.sparse is not None:
         matrix = block.sparse.tocsr()
         arrays |= {part: getattr(matrix, part) for part in CSR_PARTS} | {"width": np.array([matrix.shape[1]])}
@@ -121,37 +176,39 @@ def newest(shards: Sequence[StoredShard]) -> list[StoredShard]:
     """The same shards, in the order in which they were written, without rows that a later shard replaces.
 
     An item whose content changed has a row of each revision; only the one written last is a candidate. Reads the
-    identities of every shard, O(pool) integers: shards whose items lie apart, as appending gives them, cost a pass.
+    identities only of shards that lie over earlier ones: those whose items lie apart, as appending gives them, cost
+    nothing.
     """
-    current: list[StoredShard] = []
-    spans: list[tuple[int, int, Indices]] = []  # lowest, highest and all keys of the later shards
-    for shard in reversed(shards):
-        items = _keys(shard.ids())
-        if items.size == 0:
-            current.append(shard)
-            continue
-        low, high = int(items.min()), int(items.max())
-        overlapping = [theirs for first, last, theirs in spans if first <= high and low <= last]
-        shared = [np.intersect1d(items, theirs) for theirs in overlapping]
-        replaced = np.unique(np.concatenate(shared)) if shared else np.empty(0, dtype=np.int64)
-        current.append(replace(shard, newer=replaced) if replaced.size else shard)
-        spans.append((low, high, items))
-    return current[::-1]
+    spans = [shard.span() for shard in shards]
+    lows = np.array([span.low for span in spans], dtype=np.int64)
+    highs = np.array([span.high for span in spans], dtype=np.int64)
+    return [_current(shards, number, lows, highs) for number in range(len(shards))]
+
+
+def _current(shards: Sequence[StoredShard], number: int, lows: Indices, highs: Indices) -> StoredShard:
+    low, high = lows[number], highs[number]
+    over = number + 1 + np.flatnonzero((lows[number + 1 :] <= high) & (highs[number + 1 :] >= low))
+    if not len(over):
+        return shards[number]
+    replaced = []
+    for later in over.tolist():
+        ids = shards[later].ids()
+        replaced.append(_keys(ids[(ids[:, 0] >= low) & (ids[:, 0] <= high)]))
+    return replace(shards[number], newer=np.unique(np.concatenate(replaced)))
 
 
 def gather(shards: Sequence[StoredShard], ids: Indices) -> tuple[Booleans, Block]:
     """The rows of the given identities (n, 3): which were found (n,), and the features of those, in order.
 
-    The newest row of an identity counts. Reads the identities of every shard, O(pool) integers, and copies only
-    the wanted rows.
+    The newest row of an identity counts. Looks the items up in each shard, O(shards + items log rows) where they rise
+    from row to row, and copies only the wanted rows.
     """
     wanted = {(int(item), int(unit), int(revision)): place for place, (item, unit, revision) in enumerate(ids)}
     where: dict[int, tuple[int, int]] = {}
     items = np.unique(ids[:, 0]) if len(ids) else np.empty(0, dtype=np.int64)
     for number, shard in enumerate(shards):
-        held = shard.ids()
-        rows = np.flatnonzero(np.isin(held[:, 0], items))
-        for row, identity in zip(rows.tolist(), held[rows].tolist(), strict=True):
+        rows = shard.places(items)
+        for row, identity in zip(rows.tolist(), shard.ids()[rows].tolist(), strict=True):
             if (place := wanted.get(tuple(identity))) is not None:
                 where[place] = (number, row)
     found = np.zeros(len(ids), dtype=np.bool_)
@@ -198,6 +255,28 @@ def without(shard: StoredShard, item_ids: Indices) -> ShardInfo | None:
     if mask.all():
         return None
     return append(shard.folder, ids[mask], shard.block().take(mask))
+
+
+@lru_cache(maxsize=65_536)
+def _span(folder: Path, name: str) -> Span:
+    try:
+        low, high, rises = np.load(folder / f"{name}.span.npy", allow_pickle=False)
+    except FileNotFoundError:  # written before shards had one
+        return _span_of(np.asarray(_mapped(folder, name, "ids"))[:, 0])
+    return Span(int(low), int(high), bool(rises))
+
+
+def _span_of(items: Indices) -> Span:
+    if not len(items):
+        return EMPTY
+    return Span(int(items.min()), int(items.max()), bool((items[1:] >= items[:-1]).all()))
+
+
+def _ranges(starts: Indices, ends: Indices) -> Indices:
+    """All numbers of some half-open ranges, one after the other."""
+    lengths = ends - starts
+    before = np.cumsum(lengths) - lengths
+    return np.asarray(np.arange(int(lengths.sum())) + np.repeat(starts - before, lengths), dtype=np.int64)
 
 
 def _keys(ids: Indices) -> Indices:

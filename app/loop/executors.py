@@ -1,7 +1,8 @@
 """Where shards are scored: here, one after the other or in threads, or on an engine with the same interface."""
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Protocol, TypeVar
 
@@ -10,22 +11,39 @@ R = TypeVar("R")
 
 
 class Executor(Protocol):
-    """Maps a function over shards; results come in any order, so they must not depend on it."""
+    """Maps a function over parts of the pool; results come in any order, so they must not depend on it."""
 
-    def map_shards(self, function: Callable[[S], R], shards: Sequence[S]) -> Iterable[R]:
-        """Apply the function to every shard; an exception of any ends the round."""
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows one call should see at least, where shards are small: a call to another machine has a price."""
+        ...
+
+    def map_shards(self, function: Callable[[S], R], parts: Iterable[S]) -> Iterator[R]:
+        """Apply the function to every part; an exception of any ends the round.
+
+        Parts are drawn from the iterable only a few at a time, so that a later one can carry what is known by then.
+        """
         ...
 
 
 class LocalExecutor:
     """Threads of this process: numpy leaves the interpreter's lock while it computes."""
 
+    rows_at_once = 1
+
     def __init__(self, threads: int = 2) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="shard")
+        self._ahead = 2 * threads
 
-    def map_shards(self, function: Callable[[S], R], shards: Sequence[S]) -> Iterable[R]:
-        """Apply the function to every shard, a few at a time."""
-        return self._pool.map(function, shards)
+    def map_shards(self, function: Callable[[S], R], parts: Iterable[S]) -> Iterator[R]:
+        """Apply the function to every part, a few at a time; results in the order of the parts."""
+        waiting: deque[Future[R]] = deque()
+        for part in parts:
+            waiting.append(self._pool.submit(function, part))
+            if len(waiting) >= self._ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
     def __enter__(self) -> "LocalExecutor":
         return self

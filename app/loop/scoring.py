@@ -4,8 +4,8 @@ Memory holds the candidates and a shard a thread, whatever the pool's length: a 
 be among the best of all.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,20 +19,37 @@ from app.strategies import KEEPS, Candidates, PoolStrategy, ScoredRows, keyed_ha
 SAMPLE_ROWS = 2_048  # of the pool, uniform and the same every round: densities, class balance, the wall
 SAMPLE_KEY = 0x5EED
 
+P = TypeVar("P")
 R = TypeVar("R")
 
 
-def over(shards: Sequence[Shard], executor: Executor) -> Callable[[Callable[[int, Rows], R]], list[R]]:
-    """A function that maps another one over the rows of every shard; results in the order of the shards."""
+def over(shards: Sequence[Shard], executor: Executor) -> Callable[..., list[Any]]:
+    """What `Context.over` is: maps a function over the rows of every shard; results in the order of the shards."""
 
-    def mapped(function: Callable[[int, Rows], R]) -> list[R]:
-        def one(pair: tuple[int, Shard]) -> tuple[int, R]:
-            return pair[0], function(pair[0], pair[1].load())
+    def mapped(function: Callable[..., R], *each: Sequence[Any]) -> list[R]:
+        def some(calls: Sequence[tuple[int, Shard, tuple[Any, ...]]]) -> list[tuple[int, R]]:
+            return [(number, function(number, shard.load(), *more)) for number, shard, more in calls]
 
-        found = executor.map_shards(one, list(enumerate(shards)))
+        numbered = ((number, shard, tuple(args[number] for args in each)) for number, shard in enumerate(shards))
+        groups = _grouped(numbered, lambda call: call[1].rows, executor.rows_at_once)
+        found = [pair for part in executor.map_shards(some, groups) for pair in part]
         return [result for _, result in sorted(found, key=lambda pair: pair[0])]
 
     return mapped
+
+
+def _grouped(parts: Iterable[P], rows_of: Callable[[P], int], least: int) -> Iterator[list[P]]:
+    """The parts in groups of at least so many rows, but for the last one."""
+    group: list[P] = []
+    rows = 0
+    for part in parts:
+        group.append(part)
+        rows += rows_of(part)
+        if rows >= least:
+            yield group
+            group, rows = [], 0
+    if group:
+        yield group
 
 
 def sample_of(shards: Sequence[Shard], executor: Executor) -> Rows:
@@ -40,24 +57,30 @@ def sample_of(shards: Sequence[Shard], executor: Executor) -> Rows:
 
     A shard copies only rows that can still be among them, so that memory does not grow with the number of shards.
     """
-    limit = [2**64 - 1]  # no hash above it is wanted any more; threads read it as it falls
+    limit = 2**64 - 1  # no hash above it is wanted any more
 
-    def lowest(shard: Shard) -> tuple[Rows, Any]:
-        rows = shard.load()
-        hashes = keyed_hash(rows.ids, SAMPLE_KEY)
-        able = np.flatnonzero(hashes <= np.uint64(limit[0]))
-        keep = able[np.argsort(hashes[able], kind="stable")[:SAMPLE_ROWS]]
-        return Rows(rows.ids[keep], rows.block.take(keep)), hashes[keep]
+    def lowest(given: tuple[Sequence[Shard], int]) -> tuple[Rows, Any]:
+        return _lowest_of([_lowest_in(shard, given[1]) for shard in given[0]])
 
+    groups = _grouped(shards, lambda shard: shard.rows, executor.rows_at_once)
     merged: list[tuple[Rows, Any]] = []
-    for part in executor.map_shards(lowest, shards):
+    for part in executor.map_shards(lowest, ((group, limit) for group in groups)):
         merged.append(part)
         if sum(len(hashes) for _, hashes in merged) >= 2 * SAMPLE_ROWS:
             merged = [_lowest_of(merged)]
-            limit[0] = int(merged[0][1][-1])
+            limit = int(merged[0][1][-1])
     if not merged:
         return Rows(np.empty((0, 3), dtype=np.int64), Block(np.empty((0, 1), dtype=np.float32)))
     return _lowest_of(merged)[0]
+
+
+def _lowest_in(shard: Shard, limit: int) -> tuple[Rows, Any]:
+    rows, kept = shard.mapped()
+    hashes = keyed_hash(rows.ids, SAMPLE_KEY)
+    able = hashes <= np.uint64(limit)
+    places = np.flatnonzero(able if kept is None else able & kept)
+    keep = places[np.argsort(hashes[places], kind="stable")[:SAMPLE_ROWS]]
+    return Rows(rows.ids[keep], rows.block.take(keep)), hashes[keep]
 
 
 def _lowest_of(parts: Sequence[tuple[Rows, Any]]) -> tuple[Rows, Any]:
@@ -71,7 +94,7 @@ def _lowest_of(parts: Sequence[tuple[Rows, Any]]) -> tuple[Rows, Any]:
 class _Limit:
     """What a row must beat to be among the candidates; falls into place while the shards come in.
 
-    Threads read it as they go. A limit of earlier shards keeps a row too many, never one too few.
+    Each part of the pool carries what is known when its turn comes: a row too many is kept, never one too few.
     """
 
     keeps: int
@@ -128,26 +151,43 @@ def candidates_of(
     keeps = kept_by(strategy, size)
     limit = _Limit(keeps, keeps if strategy.explores else 0)
 
-    def one(shard: Shard) -> Candidates:
-        rows = shard.load()
-        if not len(rows.block):  # every item of the shard is answered or held
-            return _none(rows.block.dense.shape[1], seed)
-        probabilities = model.probabilities(rows.block) if model is not None else None
-        scores = strategy.score(ScoredRows(rows.ids, rows.block, probabilities), state)
-        if not np.isfinite(scores).all():
-            raise ValueError(f"strategy {strategy.name} gave a score that is not finite: the features are broken")
-        able = np.flatnonzero(limit.admits(scores, hashes := keyed_hash(rows.ids, seed)))
-        return _taken(rows, probabilities, scores, able[limit.rows(scores[able], hashes[able])], seed)
+    def some(given: tuple[Sequence[Shard], _Limit]) -> Candidates:
+        mine, merged = given[1], _none(1, seed)
+        for shard in given[0]:
+            part = _scored(shard, strategy, state, model, seed, mine)
+            merged = part if not len(merged) else _merged([merged, part], mine)
+        return merged
 
+    groups = _grouped(shards, lambda shard: shard.rows, executor.rows_at_once)
     merged = _none(1, seed)
     waiting: list[Candidates] = []
-    for part in executor.map_shards(one, shards):
+    for part in executor.map_shards(some, ((group, replace(limit)) for group in groups)):
         if not len(part):
             continue
         waiting.append(part)
         if sum(map(len, waiting)) >= keeps or not len(merged):
             merged, waiting = _merged([merged, *waiting], limit), []
     return _settled(_merged([merged, *waiting], limit), strategy, state, model if again else None)
+
+
+def _scored(
+    shard: Shard, strategy: PoolStrategy, state: Any, model: Model | None, seed: int, limit: _Limit
+) -> Candidates:
+    """The rows of a shard that can be candidates, with their scores. Rows that may not be asked are scored with the
+    others where they are few: leaving them out first would copy the shard.
+    """
+    rows, kept = shard.mapped()
+    if kept is not None and 2 * np.count_nonzero(kept) < len(kept):
+        rows, kept = Rows(rows.ids[kept], rows.block.take(kept)), None
+    if not len(rows.block):  # every item of the shard is answered or held
+        return _none(rows.block.dense.shape[1], seed)
+    probabilities = model.probabilities(rows.block) if model is not None else None
+    scores = strategy.score(ScoredRows(rows.ids, rows.block, probabilities), state)
+    if not np.isfinite(scores).all():
+        raise ValueError(f"strategy {strategy.name} gave a score that is not finite: the features are broken")
+    able = limit.admits(scores, hashes := keyed_hash(rows.ids, seed))
+    places = np.flatnonzero(able if kept is None else able & kept)
+    return _taken(rows, probabilities, scores, places[limit.rows(scores[places], hashes[places])], seed)
 
 
 def kept_by(strategy: PoolStrategy, size: int) -> int:

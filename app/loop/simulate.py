@@ -101,6 +101,9 @@ class OpenRows:
     def load(self) -> Rows:
         return Rows(_ids(self.open_rows), self.block.take(self.open_rows))
 
+    def mapped(self) -> tuple[Rows, None]:
+        return self.load(), None
+
 
 def _ids(rows: Indices) -> Indices:
     """Identities (item, unit, revision) as an empty server gives them to items that are pushed in this order."""

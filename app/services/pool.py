@@ -1,17 +1,16 @@
 """Where a project's vectors lie and which of them are candidates: the meeting of the tables and the feature store."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
 
-from app.core.arrays import Booleans, Indices
+from app.core.arrays import Indices
 from app.core.settings import Settings
 from app.db import FeatureSet, FeatureShard, Item, Lease
-from app.features import ShardInfo, StoredShard
+from app.features import AllBut, ShardInfo, StoredShard
 from app.services.leases import SKIPS_UNTIL_A_LOOK
 
 
@@ -25,9 +24,10 @@ class FeaturePool:
     folder: Path
     shards: list[ShardInfo]
 
-    def opened(self, keep: Callable[[Indices], Booleans] | None = None) -> list[StoredShard]:
-        """The shards, memory-mapped when their turn comes; `keep` maps identities (n, 3) to a mask (n,)."""
-        return [StoredShard(self.folder, info, keep) for info in self.shards]
+    def opened(self, keep: AllBut | None = None) -> list[StoredShard]:
+        """The shards, memory-mapped when their turn comes; `keep` says which of their items are candidates."""
+        shards = [StoredShard(self.folder, info) for info in self.shards]
+        return shards if keep is None else [replace(each, keep=keep.within(each.span())) for each in shards]
 
 
 def feature_folder(settings: Settings, project_id: int, version: str) -> Path:
@@ -65,13 +65,6 @@ def not_candidates(session: Session, project_id: int) -> Indices:
     return np.unique(np.concatenate(ids))
 
 
-def candidates_only(excluded: Indices) -> Callable[[Indices], Booleans]:
+def candidates_only(excluded: Indices) -> AllBut:
     """A mask over identities (n, 3) that leaves the excluded items out; O(n log excluded)."""
-
-    def keep(ids: Indices) -> Booleans:
-        if excluded.size == 0:
-            return np.ones(ids.shape[0], dtype=np.bool_)
-        place = np.minimum(np.searchsorted(excluded, ids[:, 0]), excluded.size - 1)
-        return np.asarray(excluded[place] != ids[:, 0], dtype=np.bool_)
-
-    return keep
+    return AllBut(excluded)

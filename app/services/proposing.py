@@ -22,7 +22,8 @@ from app.learners import GivenModel
 from app.loop.propose import Proposal
 from app.services import filters, jobs, leases, opening, outside, pool, projects, selecting, tasks, turn, versions
 from app.services.access import Person
-from app.services.jobs import Done, JobFailed, Running
+from app.services.engines import AGAIN_SECONDS, ClusterUnavailable
+from app.services.jobs import Done, JobFailed, Later, Running
 from app.services.labels import label_set
 from app.services.picking import Order, Pick, Take
 from app.services.selecting import Ask
@@ -58,7 +59,7 @@ def enqueue(
     return job_id
 
 
-def run(running: Running) -> Done:
+def run(running: Running) -> Done | Later:
     """Choose, and hold what is to be held; the job's result has the items.
 
     Raises:
@@ -67,7 +68,10 @@ def run(running: Running) -> Done:
     if running.cursor is not None:  # another attempt held the items before it died
         return Done(running.cursor["result"])
     prepared = _load(running)
-    proposal = turn.think(running, prepared)
+    try:
+        proposal = turn.think(running, prepared)
+    except ClusterUnavailable as reason:
+        return Later(AGAIN_SECONDS, str(reason))
     if proposal.fallback is not None or (len(proposal.ids) and proposal.strategy == "random" != prepared.plan.strategy):
         why = prepared.silence or (proposal.fallback or proposal.sentence).removeprefix("random: ")
         raise JobFailed(f"strategy {prepared.plan.strategy} cannot run: {why}")

@@ -140,6 +140,9 @@ class _Part:
         block: Block = self.whole.block.take(self.positions)
         return Rows(self.whole.ids[self.positions], block)
 
+    def mapped(self) -> tuple[Rows, None]:
+        return self.load(), None
+
 
 def _silent(_step: str, _fraction: float) -> None:
     """Progress is the points themselves."""

@@ -60,7 +60,7 @@ def of_project(session: Session, project: Project, moment: datetime) -> dict[str
         "goal": project.goal,
         "goal_parts": [asdict(part) for part in parts],
         "advice": _advice(
-            project, items, stored, worker, features, failure, current, goal.reached(parts), asked, silence
+            project, items, stored, worker, features, failure, current, goal.reached(parts), asked, silence, _waits(job)
         ),
     }
     return found | {"version": _version(found)}
@@ -155,6 +155,13 @@ def _round_state(current: Round | None, job: Job | None, asked: Round | None) ->
     return {"state": current.state if current else None, "step": None, "progress": None, "reason": None}
 
 
+def _waits(job: Job | None) -> str | None:
+    """Why a round that was begun is begun again later, in a sentence."""
+    if job is None or job.state != "running" or not job.reason:
+        return None
+    return f"The round is tried again by itself: {job.reason}."
+
+
 def _age(current: Round | None, moment: datetime) -> float | None:
     if current is None or current.published_at is None:
         return None
@@ -205,6 +212,7 @@ def _advice(
     reached: str | None,
     asked: Round | None,
     silence: str | None,
+    waits: str | None,
 ) -> dict[str, Any]:
     """The one sentence that says what to do next: the first that holds."""
     fallback = current.fallback if current else None
@@ -214,6 +222,7 @@ def _advice(
         (items["total"] == 0, "Push items to begin."),
         (not worker["alive"], "No worker is running: start one with `labelwise worker`; answers are kept meanwhile."),
         (failure is not None, f"The last {said['kind']} failed: {said['reason']}"),
+        (waits is not None, waits or ""),
         (reached is not None, reached or ""),
         (current is None and features["busy"], "The model is reading the items."),
         (current is None, "The first order is being made."),

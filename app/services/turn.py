@@ -18,10 +18,10 @@ from app.db.session import now
 from app.features import GivenShard, gather, newest
 from app.learners import GivenModel
 from app.loop.evaluate import evaluate
-from app.loop.executors import LocalExecutor
 from app.loop.propose import Labelled, Plan, Proposal, propose
 from app.services import goal, opening, outbox, outside, pool, rounds, status, tasks, versions
-from app.services.jobs import Done, JobFailed, Parked, Running
+from app.services.engines import AGAIN_SECONDS, ClusterUnavailable, engine
+from app.services.jobs import Done, JobFailed, Later, Parked, Running
 from app.services.labels import LabelledItem, LabelSet, label_set
 from app.task_types import Question
 
@@ -47,8 +47,8 @@ class Turn:
     silence: str | None  # why no learner runs, in a sentence
 
 
-def run(running: Running) -> Done | Parked:
-    """Run one round of the job's project, or make it wait for the predictions of an outside model.
+def run(running: Running) -> Done | Parked | Later:
+    """Run one round of the job's project, or make it wait: for the predictions of an outside model, for a cluster.
 
     Raises:
         JobFailed: the project is gone or has no features.
@@ -56,7 +56,10 @@ def run(running: Running) -> Done | Parked:
     turn = _load(running)
     if not isinstance(turn, Turn):
         return turn
-    proposal = think(running, turn)
+    try:
+        proposal = think(running, turn)
+    except ClusterUnavailable as reason:
+        return Later(AGAIN_SECONDS, str(reason))
     published_in = _publish(running, turn, proposal)
     _evaluate(running, turn, proposal, published_in)
     if turn.newest_annotation is None:
@@ -152,14 +155,16 @@ def _look_again(running: Running, project_id: int) -> None:
 
 
 def think(running: Running, turn: Turn) -> Proposal:
-    """Fit, score and choose, with no transaction open."""
+    """Fit, score and choose, with no transaction open; raises ClusterUnavailable."""
     stored = newest(turn.features.opened(pool.candidates_only(turn.excluded)))
     model = turn.version
     shards: list[Shard] = list(stored) if model is None else [GivenShard(each, model.given) for each in stored]
     progress = _Progress(running)
     taught = opening.taught(turn.labels.items)
-    with LocalExecutor() as executor:
-        return propose(_labelled(turn, taught), shards, turn.plan, executor, progress)
+    rows = sum(shard.rows for shard in shards)
+    with engine(running.settings, rows, outside=model is not None) as (executor, where):
+        proposal = propose(_labelled(turn, taught), shards, turn.plan, executor, progress)
+    return replace(proposal, sentence=proposal.sentence + where)
 
 
 def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:

@@ -14,7 +14,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from app.core.arrays import Floats, Indices
-from app.core.block import Block, Rows
+from app.core.block import Block
 
 NEARLY_IDENTICAL = 0.999  # the cosine from which two items say the same
 APART_LOOKS = 1_000
@@ -100,6 +100,8 @@ class Context:
 
     `over` maps a function of shard number and rows over the mapped pool, in parallel, and gives the results in the
     order of the shards; reading a million rows of 384 columns takes a tenth of a second where they lie in memory.
+    Sequences given behind it hold one value a shard, which the function gets as well. It may be sent to another
+    machine: what it closes over is small.
     """
 
     labelled: Block
@@ -114,7 +116,7 @@ class Context:
     labelled_probabilities: Floats | None = None  # (n, c) of our own learner
     heads: Heads | None = None  # where the strategy needs a committee or posterior draws
     values: tuple[float, ...] | None = None  # the numbers that the classes stand for, in a rating
-    over: Callable[[Callable[[int, Rows], Any]], list[Any]] = field(default=lambda _function: [], repr=False)
+    over: Callable[..., list[Any]] = field(default=lambda _function, *_each: [], repr=False)
 
 
 class PoolStrategy(Protocol):

@@ -29,7 +29,7 @@ ROWS_AT_ONCE = 8_192
 ROUNDING = 2.0**-24  # of a float32
 ABOVE_ALL = np.float32(4.0)  # a row that cannot be picked
 
-Over = Callable[[Callable[[int, Rows], Any]], list[Any]]
+Over = Callable[..., list[Any]]
 
 
 class Farthest:
@@ -40,7 +40,7 @@ class Farthest:
     """
 
     def __init__(self, over: Over, seed: int, centers: Floats) -> None:
-        self._over = over
+        self._over = over  # what it is given may go to another machine, so it never closes over `self`
         self._seed = seed
         self._centers = _spread_first(centers[centers.any(axis=1)])
         self._picked: list[tuple[Indices, float]] = []
@@ -66,12 +66,13 @@ class Farthest:
 
     def _pick_any(self) -> None:
         """Without a center every row is equally far: the one of the lowest hash."""
+        seed = self._seed
 
         def lowest(_number: int, rows: Rows) -> tuple[int, Indices, Floats] | None:
             some = np.flatnonzero(~_zeros(rows.block.dense))
             if not len(some):
                 return None
-            hashes = keyed_hash(rows.ids[some], self._seed)
+            hashes = keyed_hash(rows.ids[some], seed)
             row = some[int(hashes.argmin())]
             return int(hashes.min()), rows.ids[row], np.asarray(rows.block.dense[row])
 
@@ -137,28 +138,32 @@ class Farthest:
             return False
         centers = self._centers
 
-        def compare(number: int, rows: Rows) -> tuple[Indices, Floats]:
-            local = np.flatnonzero(self._slice(stale, number))
-            like, seen = self._slice(self._like, number)[local], self._slice(self._seen, number)[local]
+        def compare(_number: int, rows: Rows, old: Booleans, like: Floats, seen: Indices) -> tuple[Indices, Floats]:
+            local = np.flatnonzero(old)
+            like, seen = like[local], seen[local]
             for before in np.unique(seen):
                 mine = np.flatnonzero(seen == before)
                 some = centers[before : _until(before, upto, end)]
                 like[mine] = np.maximum(like[mine], _nearest(rows.block.dense, local[mine], some))
             return local, like
 
-        for number, (local, like) in enumerate(self._over(compare)):
+        mine = self._each(stale), self._each(self._like), self._each(self._seen)
+        for number, (local, like) in enumerate(self._over(compare, *mine)):
             self._slice(self._like, number)[local] = like
             seen = self._slice(self._seen, number)
             seen[local] = _until(seen[local], upto, end)
         return True
 
     def _held(self, bound: float, rounding: float) -> "_Near":
-        def copied(number: int, rows: Rows) -> tuple[Indices, Indices, Floats]:
-            local = np.flatnonzero(self._slice(self._like, number) <= bound)
-            local = local[_first_copies(rows.block.dense[local], keyed_hash(rows.ids[local], self._seed))]
-            return local + self._starts[number], rows.ids[local], rows.block.dense[local]
+        seed = self._seed
 
-        rows, ids, dense = (np.concatenate(part) for part in zip(*self._over(copied), strict=True))
+        def copied(_number: int, rows: Rows, like: Floats, start: int) -> tuple[Indices, Indices, Floats]:
+            local = np.flatnonzero(like <= bound)
+            local = local[_first_copies(rows.block.dense[local], keyed_hash(rows.ids[local], seed))]
+            return local + start, rows.ids[local], rows.block.dense[local]
+
+        found = self._over(copied, self._each(self._like), self._starts[:-1])
+        rows, ids, dense = (np.concatenate(part) for part in zip(*found, strict=True))
         everything = bool((self._like <= bound).sum() == (self._like < ABOVE_ALL).sum())
         limit = float(ABOVE_ALL) if everything else bound
         return _Near(rows, ids, dense, self._like[rows], limit, rounding, self._seed)
@@ -170,15 +175,21 @@ class Farthest:
             return
         taken = Picked(np.array([ids for ids, _ in self._picked], dtype=np.int64).reshape(-1, 3), np.empty(0, "f4"))
 
-        def lowest(number: int, rows: Rows) -> tuple[Booleans, Any, Indices]:
+        seed = self._seed
+
+        def lowest(_number: int, rows: Rows) -> tuple[Booleans, Any, Indices]:
             left = np.flatnonzero(taken.ranks(rows.ids) < 0)
-            hashes, zero = keyed_hash(rows.ids[left], self._seed), _zeros(rows.block.dense[left])
+            hashes, zero = keyed_hash(rows.ids[left], seed), _zeros(rows.block.dense[left])
             order = np.lexsort((hashes, zero))[:need]
             return zero[order], hashes[order], rows.ids[left[order]]
 
         zero, hashes, ids = (np.concatenate(part) for part in zip(*self._over(lowest), strict=True))
         for row in np.lexsort((hashes, zero))[:need]:
             self._picked.append((ids[row], 0.0))
+
+    def _each(self, values: Any) -> list[Any]:
+        """One part a shard."""
+        return [self._slice(values, number) for number in range(len(self._starts) - 1)]
 
     def _slice(self, values: Any, number: int) -> Any:
         return values[self._starts[number] : self._starts[number + 1]]

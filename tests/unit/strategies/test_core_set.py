@@ -34,8 +34,11 @@ def greedy(matrix: np.ndarray, ids: np.ndarray, centers: np.ndarray, k: int, see
 def traversal(matrix: np.ndarray, ids: np.ndarray, centers: np.ndarray, k: int, seed: int, cuts: int) -> list[int]:
     parts = np.array_split(np.arange(len(matrix)), cuts)
 
-    def over(function):  # type: ignore[no-untyped-def]
-        return [function(number, Rows(ids[rows], Block(matrix[rows]))) for number, rows in enumerate(parts)]
+    def over(function, *each):  # type: ignore[no-untyped-def]
+        return [
+            function(number, Rows(ids[rows], Block(matrix[rows])), *(values[number] for values in each))
+            for number, rows in enumerate(parts)
+        ]
 
     place = {int(item): row for row, item in enumerate(ids[:, 0])}
     return [place[int(item)] for item in Farthest(over, seed, centers).pick(k).ids[:, 0]]
@@ -71,9 +74,9 @@ def test_only_rows_that_can_matter_are_compared_again() -> None:
     matrix, passes = clustered(rng, 30_000, 32, 300, 0.5), []
     ids = ids_of(np.arange(30_000))
 
-    def over(function):  # type: ignore[no-untyped-def]
+    def over(function, *each):  # type: ignore[no-untyped-def]
         passes.append(1)
-        return [function(0, Rows(ids, Block(matrix)))]
+        return [function(0, Rows(ids, Block(matrix)), *(values[0] for values in each))]
 
     picked = Farthest(over, 1, matrix[:0]).pick(100)
 

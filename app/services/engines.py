@@ -1,0 +1,38 @@
+"""Where a round is computed: in the worker's own threads, or on the Dask cluster that the worker was given."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from app.core.settings import Settings
+from app.loop.cluster import ClusterUnavailable, DaskExecutor, library
+from app.loop.executors import Executor, LocalExecutor
+
+AGAIN_SECONDS = 10.0  # until a cluster that is not there is asked again
+
+
+def check_installed(settings: Settings) -> None:
+    """Raises NotInstalled, with what to install, where a cluster is set and its library is missing."""
+    if settings.dask_scheduler:
+        library()
+
+
+@contextmanager
+def engine(settings: Settings, rows: int, *, outside: bool) -> Iterator[tuple[Executor, str]]:
+    """An executor for a pool of so many rows, and what is to be said of it, empty for the worker's own threads.
+
+    A cluster is asked where one is set and the pool is larger than what a worker scores by itself in a second or two.
+    What an outside model said lies beside the worker and is not computed, so its rounds stay there.
+
+    Raises:
+        ClusterUnavailable: the cluster cannot do it now. Nothing is computed in its place: the round waits.
+    """
+    if not settings.dask_scheduler or outside or rows <= settings.whole_pool_items:
+        with LocalExecutor() as threads:
+            yield threads, ""
+        return
+    with DaskExecutor(settings.dask_scheduler) as cluster:
+        workers = f"{cluster.workers:,} Dask worker{'' if cluster.workers == 1 else 's'}"
+        yield cluster, f" Scored by {workers}."
+
+
+__all__ = ["AGAIN_SECONDS", "ClusterUnavailable", "check_installed", "engine"]
