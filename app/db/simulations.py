@@ -28,7 +28,7 @@ class Simulation(Base):
     judged_by: Mapped[str] = mapped_column(String(16))  # imported, audit or drawn: where the held-out items come from
     pool_rows: Mapped[int]
     test_rows: Mapped[int]
-    full_accuracy: Mapped[float | None]  # of a model of every label
+    full_accuracy: Mapped[float | None]  # of a model of every label, 1,000 at most
     created_by: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     created_at: Mapped[datetime]
     applied: Mapped[dict[str, Any] | None]  # the winner as it was written into the project's settings

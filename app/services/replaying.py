@@ -28,10 +28,11 @@ from app.services.jobs import Done, JobFailed, More, Running
 from app.services.labels import LabelledItem, label_set
 from app.task_types import Question
 
-SLICE_SECONDS = 1.5  # a round or a fit more may be in it: some tenths of a second
+SLICE_SECONDS = 2.0  # a round is not begun that would end later, if it takes as long as the one before it
 FEWEST_LABELLED = 100
 FEWEST_JUDGES = 50  # labelled items of the own test set, or audit answers, from which they judge
 HELD_OUT = 0.25  # of the labelled items, where neither can
+MOST_LABELS = 1_000  # of a run, and of the model of every label: beyond these one fit may take longer than a slice
 MOST_POOL, MOST_TEST = 4_000, 1_000  # items that are replayed and that judge, drawn where there are more
 
 
@@ -227,6 +228,7 @@ def run(running: Running) -> Done | More:
     data = thinned(load(features, project, question, simulation), simulation.design["imbalance"])
     if simulation.full_accuracy is None:
         _judge_all(running, simulation, data)
+        return More()
     return _go_on(running, _Work(simulation, data, finished), deadline)
 
 
@@ -238,7 +240,7 @@ def finished_runs(session: Session, simulation: Simulation) -> dict[tuple[int, i
 
 def _judge_all(running: Running, simulation: Simulation, data: Dataset) -> None:
     conditions = conditions_of(simulation.design)
-    full = full_accuracy(data, conditions.learner, conditions.learner_parameters)
+    full = full_accuracy(data, conditions.learner, conditions.learner_parameters, most=MOST_LABELS)
     with running.db.write() as session:
         running.checkpoint(session)
         session.execute(update(Simulation).where(Simulation.id == simulation.id).values(full_accuracy=full))
@@ -289,12 +291,14 @@ def _go_on(running: Running, work: _Work, deadline: float) -> Done | More:
             state = current if current is not None else Run(work.data.name, named.title, seed)
             current = None
             replay = Replay(work.data, state, work.conditions, named.parameters, named.name)
+            begun = time.monotonic()
             while not replay.step(executor):
-                if time.monotonic() > deadline:
+                if (moment := time.monotonic()) + (moment - begun) > deadline:
                     _put_down(running, work, state, (seed, place))
                     return More()
+                begun = moment
             _keep(running, work, state, (seed, place))
-            if time.monotonic() > deadline:
+            if (moment := time.monotonic()) + (moment - begun) > deadline:
                 return More()
     return Done({"simulation": work.simulation.id})
 

@@ -26,7 +26,7 @@ from app.strategies import AUTO
 
 KIND = "compare"
 LIVE = ("waiting", "running")
-MOST_STRATEGIES, MOST_SEEDS, MOST_LABELS, MOST_ROUND_SIZE = 8, 30, 2_000, 500
+MOST_STRATEGIES, MOST_SEEDS, MOST_ROUND_SIZE = 8, 30, 500
 MOST_ROUNDS = 10_000  # of all runs together: some tens of minutes of a worker's spare time
 USUAL_LABELS, USUAL_SEEDS, USUAL_ROUND_SIZE = 200, 10, 20
 
@@ -114,7 +114,7 @@ def _design(given: Design, strategies: list[dict[str, Any]], found: replaying.Dr
     limits = {
         "strategies": (len(strategies), 2, MOST_STRATEGIES),
         "seeds": (given.seeds, 1, MOST_SEEDS),
-        "labels": (labels, 2, min(MOST_LABELS, rows)),
+        "labels": (labels, 2, min(replaying.MOST_LABELS, rows)),
         "round_size": (given.round_size, 1, MOST_ROUND_SIZE),
         "noise": (given.noise, 0, 0.9),
         "imbalance": (given.imbalance, 1, 1 if several else MOST_IMBALANCE),

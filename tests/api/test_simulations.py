@@ -8,7 +8,8 @@ import pytest
 from app.cli.parser import main
 from app.db import Job
 from app.db.session import now
-from app.services import replaying
+from app.services import jobs, replaying
+from app.services.jobs import JobLost
 from app.strategies.pool.uncertainty import Entropy
 from tests.conftest import Api, Speaker
 
@@ -57,8 +58,13 @@ def test_strategies_are_compared_in_slices_over_a_killed_worker_and_a_stop(
     monkeypatch.setattr(replaying, "SLICE_SECONDS", 0.0)
     for _ in range(4):
         api.worker().run_one()
-    with api.db.write() as session:  # the worker that held it is gone: its lease ends, its token is another's
+    dead = jobs.claim(api.db, api.settings, ("compare",))
+    assert dead is not None
+    with api.db.write() as session:  # the worker that held it died or slept: its lease ended
         session.get_one(Job, job).lease_until = now(session)
+    assert api.worker().run_one()
+    with pytest.raises(JobLost):
+        replaying.run(dead)
     half = boss.get(f"{path}/{number}").json()
     assert half["state"] == "running"
     assert 0 < half["progress"]["fraction"] < 1

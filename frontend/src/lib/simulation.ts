@@ -122,7 +122,7 @@ function curves({ design }: Simulation, found: Outcome, width: number): Template
     goal: found.target.accuracy,
   })}
     <p class="quiet">Bands reach from the lowest to the highest of ${found.seeds} ${found.seeds === 1 ? "seed" : "seeds"}${series.length > MOST_BANDS ? "; the best curve and random have one" : ""}. The line marked goal is
-      ${design.target === null ? html`nine tenths of the accuracy with every label (${percent(found.target.full ?? 0, 1)})` : html`the accuracy that you asked for`}.</p>`;
+      ${design.target === null ? html`nine tenths of the accuracy with every label, 1,000 at most (${percent(found.target.full ?? 0, 1)})` : html`the accuracy that you asked for`}.</p>`;
 }
 
 /** Class names of a curve; of more than three the best one and random have bands, so that they can be told apart. */
