@@ -11,11 +11,11 @@ import numpy as np
 
 from app.core.arrays import Floats, Indices
 from app.evaluation.intervals import share
-from app.evaluation.metrics import hits, report
+from app.evaluation.metrics import report
 from app.learners import CannotFit, Model, make_learner
+from app.loop.guarding import FEWEST_TAUGHT, Twin, first_of_each, folds_of, right, twin
 from app.loop.propose import Labelled, Plan, Progress
 
-FOLDS = 5
 FEWEST_AUDIT = 5
 
 
@@ -32,6 +32,7 @@ class Evaluation:
     balance: list[dict[str, Any]] = field(default_factory=list)
     balance_of: str = "audit"
     reason: str | None = None
+    compared: Twin | None = None  # by the audit answers, for the guard
 
     def to_json(self) -> dict[str, Any]:
         """The headline's metrics on top, then each stratum."""
@@ -43,7 +44,7 @@ class Evaluation:
 
 
 def evaluate(labelled: Labelled, heldout: Labelled | None, plan: Plan, model: Model, progress: Progress) -> Evaluation:
-    """Metrics of the round's model; five fits for the audit share, two for the passive twin.
+    """Metrics of the round's model; five fits for the audit share, ten of its size for the passive twin.
 
     An outside model cannot be fitted again here: it is judged as it is, on audit answers that it was not taught.
     """
@@ -62,11 +63,11 @@ def evaluate(labelled: Labelled, heldout: Labelled | None, plan: Plan, model: Mo
     if plan.given is not None:
         said, right = model.probabilities(labelled.block.take(rows)), labelled.targets[rows]
         return Evaluation(imported, _report(said, right, plan), None, balance)
-    folds = np.array_split(np.random.default_rng(plan.seed).permutation(rows), FOLDS)
-    everything = np.arange(len(labelled))
-    held, probabilities = _cross_fit(labelled, folds, plan, everything)
+    held, probabilities = _cross_fit(labelled, folds_of(labelled, plan), plan)
     audit = _report(probabilities, labelled.targets[held], plan) if held.size else None
-    return Evaluation(imported, audit, _twin(labelled, heldout, folds, plan), balance)
+    compared = twin(labelled, plan)
+    shown = _shown(compared, labelled, heldout, plan)
+    return Evaluation(imported, audit, shown, balance, compared=compared)
 
 
 def _report(probabilities: Floats, targets: Floats, plan: Plan) -> dict[str, Any]:
@@ -83,11 +84,11 @@ def _shares(targets: Floats, plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _cross_fit(labelled: Labelled, folds: list[Indices], plan: Plan, allowed: Indices) -> tuple[Indices, Floats]:
-    """Out-of-fold probabilities of the audit rows, by models trained on the allowed rows outside each fold."""
+def _cross_fit(labelled: Labelled, folds: list[Indices], plan: Plan) -> tuple[Indices, Floats]:
+    """Out-of-fold probabilities of the audit rows, by models trained on every row outside each fold."""
     held, found = [], []
     for fold in folds:
-        model = _fit(labelled.take(np.setdiff1d(allowed, fold)), plan)
+        model = _fit(labelled.take(np.setdiff1d(np.arange(len(labelled)), fold)), plan)
         if model is not None and fold.size:
             held.append(fold)
             found.append(model.probabilities(labelled.block.take(fold)))
@@ -96,36 +97,18 @@ def _cross_fit(labelled: Labelled, folds: list[Indices], plan: Plan, allowed: In
     return np.concatenate(held), np.concatenate(found)
 
 
-def _twin(labelled: Labelled, heldout: Labelled | None, folds: list[Indices], plan: Plan) -> dict[str, Any] | None:
-    """A model of random labels alone beside one of as many chosen labels: is choosing ahead of chance?"""
-    random_rows = np.flatnonzero(labelled.audit)
-    queried = np.flatnonzero(~labelled.audit)
-    size = min(random_rows.size, queried.size)
-    if size < FEWEST_AUDIT:
-        return None
-    rng = np.random.default_rng(plan.seed + 1)
-    passive = np.sort(rng.permutation(random_rows)[:size])
-    active = np.sort(rng.permutation(queried)[:size])
+def _shown(found: Twin | None, labelled: Labelled, heldout: Labelled | None, plan: Plan) -> dict[str, Any] | None:
+    """The twin for people: by the client's own test set where there is one, else by the audit answers."""
     if heldout is not None and len(heldout):
-        pairs = [_on(heldout, _fit(labelled.take(rows), plan), plan) for rows in (passive, active)]
-    else:
-        pairs = [_right(labelled, *_cross_fit(labelled, folds, plan, rows), plan) for rows in (passive, active)]
-    names = ("random", "chosen")
-    return {"labels": int(size), **dict(zip(names, pairs, strict=True))}
-
-
-def _on(heldout: Labelled, model: Model | None, plan: Plan) -> dict[str, Any] | None:
-    if model is None:
+        pair = first_of_each(labelled, np.ones(len(labelled), dtype=np.bool_))
+        if len(pair[0]) < FEWEST_TAUGHT:
+            return None
+        found = Twin(len(pair[0]), *(right(labelled.take(rows), heldout, plan) for rows in pair))
+    if found is None:
         return None
-    right = hits(model.probabilities(heldout.block), heldout.targets, plan.multiple)
-    found = share(float(right.sum()), len(right))
-    return found.to_json() if found else None
-
-
-def _right(labelled: Labelled, held: Indices, probabilities: Floats, plan: Plan) -> dict[str, Any] | None:
-    right = hits(probabilities, labelled.targets[held], plan.multiple) if held.size else np.empty(0)
-    found = share(float(right.sum()), int(held.size))
-    return found.to_json() if found else None
+    both = [share(float(each.sum()), len(each)) for each in (found.random, found.chosen)]
+    named = {name: each and each.to_json() for name, each in zip(("random", "chosen"), both, strict=True)}
+    return {"labels": found.labels, **named}
 
 
 def _fit(labelled: Labelled, plan: Plan) -> Model | None:

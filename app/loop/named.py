@@ -28,7 +28,7 @@ class Named:
         """From the form of a project's settings, `{"name": "margin"}`; raises Invalid as `make_strategy` does."""
         parameters = {key: value for key, value in given.items() if key != "name"}
         found = cls(str(given.get("name", AUTO)), parameters)
-        make_strategy("uherding" if found.name == AUTO else found.name, parameters)
+        make_strategy(found.name, parameters)
         return found
 
     @classmethod

@@ -25,20 +25,29 @@ Progress = Callable[[str, float], None]
 
 @dataclass(frozen=True)
 class Labelled:
-    """Labelled rows: identities (n, 3), features, class shares (n, c), weights (n,), membership of the audit set."""
+    """Labelled rows: identities (n, 3), features, class shares (n, c), weights (n,), membership of the audit set.
+
+    `chosen` (n,) marks those that a strategy asked for and `order` (n,) grows with the time of their answers; what
+    compares chosen with random labels needs both, a round does without.
+    """
 
     ids: Indices
     block: Block
     targets: Floats
     weights: Doubles
     audit: Booleans
+    chosen: Booleans | None = None
+    order: Indices | None = None
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])
 
     def take(self, rows: Any) -> "Labelled":
         """The rows at the given positions (indices or a mask)."""
-        return Labelled(self.ids[rows], self.block.take(rows), self.targets[rows], self.weights[rows], self.audit[rows])
+        chosen = None if self.chosen is None else self.chosen[rows]
+        order = None if self.order is None else self.order[rows]
+        mine = self.ids[rows], self.block.take(rows), self.targets[rows], self.weights[rows], self.audit[rows]
+        return Labelled(*mine, chosen, order)
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,11 @@ class Plan:
     warm: Model | None = None
     values: tuple[float, ...] | None = None  # the numbers that the classes stand for, in a rating
     given: Model | None = None  # an outside model, whose probabilities come with the rows; nothing is fitted
+
+    @property
+    def guarded(self) -> bool:
+        """Whether `auto` chooses, its guard is left on, and the learner can be taught anew to compare."""
+        return self.strategy == AUTO and self.given is None and self.strategy_parameters.get("guard", True) is True
 
 
 @dataclass(frozen=True)
@@ -182,7 +196,7 @@ def _strategy(
             f"Uncertain items that stand for many others: {len(labelled):,} labelled items in {seen} of "
             f"{len(plan.classes)} classes; the more labels, the closer it looks at the boundary."
         )
-        return make_strategy("uherding", dict(plan.strategy_parameters)), sentence, None
+        return make_strategy(AUTO, plan.strategy_parameters), sentence, None
     strategy = make_strategy(plan.strategy, plan.strategy_parameters)
     for need in sorted(strategy.needs):
         no_model = why_not if not model else ""

@@ -4,6 +4,7 @@ from hashlib import blake2b
 
 AUDIT_WARM_UP = 60  # audit answers until which the audit share is raised
 AUDIT_WARM_UP_SHARE = 0.3
+GUARDED_SHARE = 0.5  # of the slots, while the guard is up
 SHORTEST_QUEUE = 200
 MOST_MEANWHILE = 2_500  # answers, and items in people's hands, that an order's length follows, at most
 
@@ -18,14 +19,18 @@ def draw(project_seed: int, key: str) -> int:
     return _hash(project_seed, "draw", key) >> 1
 
 
-def slot_kind(project_seed: int, slots_served: int, audit_answers: int, audit_share: float) -> str:
+def slot_kind(
+    project_seed: int, slots_served: int, audit_answers: int, audit_share: float, *, guarded: bool = False
+) -> str:
     """Whether the next slot is served from the audit order or from the query order.
 
-    The share is 0.3 until 60 audit answers are in, then as set; without an audit share every slot is a query.
+    The share is 0.3 until 60 audit answers are in, then as set, and 0.5 at least while the guard is up; without an
+    audit share every slot is a query.
     """
     if audit_share <= 0:
         return "query"
     share = max(audit_share, AUDIT_WARM_UP_SHARE) if audit_answers < AUDIT_WARM_UP else audit_share
+    share = max(share, GUARDED_SHARE) if guarded else share
     return "audit" if _uniform(project_seed, "slot", str(slots_served)) < share else "query"
 
 

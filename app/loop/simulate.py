@@ -18,9 +18,11 @@ from app.core.arrays import Booleans, Floats, Indices
 from app.core.block import Block, Rows
 from app.core.errors import AppError, Invalid
 from app.evaluation.curves import labels_to
+from app.evaluation.guard import Guard
 from app.evaluation.metrics import hits
 from app.learners import Model, make_learner
 from app.loop.executors import Executor, LocalExecutor
+from app.loop.guarding import guarded, twin
 from app.loop.memory import PeakMemory
 from app.loop.named import BASELINE, Named
 from app.loop.propose import Labelled, Plan, Proposal, propose
@@ -29,7 +31,7 @@ from app.loop.sets import Dataset
 from app.strategies import AUTO
 
 ROUND_SIZE = 20
-RESULTS = 4  # raised whenever the same run would end otherwise, so that old files are not read as new ones
+RESULTS = 5  # raised whenever the same run would end otherwise, so that old files are not read as new ones
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ class Run:
     """One replay: accuracy on the held-out rows after each round.
 
     `refused` says why the strategy could not run; then the curve ends there. `choosing` are the seconds of all rounds
-    without fitting the learner, `peak_bytes` what a round needed at most beyond what was held before it.
+    without fitting the learner, `peak_bytes` what a round needed at most beyond what was held before it. `guard` is the
+    no-harm guard as it stands, `guarded` the rounds that were served with it up, `drawn` what was drawn for it from the
+    rows that are not reserved.
     """
 
     dataset: str
@@ -76,6 +80,9 @@ class Run:
     choosing: float = 0.0
     peak_bytes: int | None = None
     refused: str | None = None
+    guard: dict[str, Any] | None = None
+    guarded: list[int] = field(default_factory=list)
+    drawn: list[int] = field(default_factory=list)
 
     @property
     def mean_accuracy(self) -> float:
@@ -152,16 +159,21 @@ class Replay:
             return True
         begun = time.monotonic()
         self.run.rounds += 1
+        labelled, plan, half = self._labelled(), self._plan(), Guard.from_json(self.run.guard).raised
         try:
             with PeakMemory() as memory:
-                proposal = self._propose(executor)
+                proposal = propose(labelled, [self._open()], plan, executor, lambda _step, _fraction: None)
         except (AppError, ValueError) as error:
             self._refuse(str(error))
         except Exception as error:  # a strategy of somebody's package may raise anything; the others shall still run
             self._refuse(f"{type(error).__name__}: {error}")
         else:
             self._note(proposal, memory)
-            self._answer([int(item) - 1 for item in proposal.ids[:, 0]])
+            if half:
+                self.run.guarded.append(self.run.rounds)
+            if proposal.model is not None:
+                self._watch(labelled, plan)
+            self._answer([int(item) - 1 for item in proposal.ids[:, 0]], half)
         self.run.seconds = round(self.run.seconds + time.monotonic() - begun, 4)
         return self._over
 
@@ -182,27 +194,54 @@ class Replay:
             run.accuracy.append(self._accuracy(proposal.model))
         return None
 
-    def _answer(self, queue: list[int]) -> None:
-        """Give the answers of one batch, from the order and from the audit order as the server would."""
+    def _watch(self, labelled: Labelled, plan: Plan) -> None:
+        """The guard after a round, by the twin that the server would look at."""
+        guard = Guard.from_json(self.run.guard)
+        if plan.guarded and guard.waits_for(self.run.audit_labels):
+            self.run.guard = guarded(twin(labelled, plan), plan, guard).to_json()
+
+    def _answer(self, queue: list[int], half: bool) -> None:
+        """Give the answers of one batch, from the order and from the audit order as the server would.
+
+        `half`: the guard is up, so half of them are random, from all other rows where no audit row is left.
+        """
         order, room = self.run.order, len(queue) + len(self._audit_order)
         if self._over or len(order) >= self._goal or room == 0:
             self._over = True
             return
         for _ in range(min(self._conditions.round_size, self._goal - len(order), room)):
-            kind = slot_kind(self.run.seed, len(order), self.run.audit_labels, self._share)
+            kind = slot_kind(self.run.seed, len(order), self.run.audit_labels, self._share, guarded=half)
             if (kind == "audit" or not queue) and self._audit_order:
                 order.append(self._audit_order.pop(0))
                 self.run.audit_labels += 1
-            else:
+            elif kind == "audit" and half:
+                order.append(self._drawn())
+                self.run.drawn.append(order[-1])
+                queue = [row for row in queue if row != order[-1]]
+            elif queue:
                 order.append(queue.pop(0))
 
-    def _propose(self, executor: Executor) -> Proposal:
-        """Propose as the server does, from the rows that are neither answered nor reserved."""
-        data, run = self._dataset, self.run
-        rows = np.array(run.order, dtype=np.int64)
+    def _drawn(self) -> int:
+        """The first open row of the seeded random order that is not reserved."""
+        rows, keys = self._open().open_rows, self._dataset.keys
+        return int(min(rows, key=lambda row: draw(self.run.seed, keys[row])))
+
+    def _open(self) -> OpenRows:
+        """The rows that are neither answered nor reserved."""
         closed = self._reserved.copy()
-        closed[rows] = True
-        plan = Plan(
+        closed[np.array(self.run.order, dtype=np.int64)] = True
+        return OpenRows(self._dataset.pool, np.flatnonzero(~closed))
+
+    def _labelled(self) -> Labelled:
+        rows = np.array(self.run.order, dtype=np.int64)
+        audit = self._reserved[rows]
+        features, order = self._dataset.pool.take(rows), 1 + np.arange(rows.size)
+        chosen = ~audit & ~np.isin(rows, self.run.drawn)
+        return Labelled(_ids(rows), features, self._answers[rows], np.ones(rows.size), audit, chosen, order)
+
+    def _plan(self) -> Plan:
+        data, run = self._dataset, self.run
+        return Plan(
             classes=tuple(range(len(data.classes))),
             multiple=data.multiple,
             modality=data.modality,
@@ -214,11 +253,6 @@ class Replay:
             seed=int(np.random.SeedSequence([run.seed, run.rounds]).generate_state(1, np.uint32)[0]),
             values=data.values,
         )
-        labelled = Labelled(
-            _ids(rows), data.pool.take(rows), self._answers[rows], np.ones(rows.size), self._reserved[rows]
-        )
-        shard = OpenRows(data.pool, np.flatnonzero(~closed))
-        return propose(labelled, [shard], plan, executor, lambda _step, _fraction: None)
 
     def _accuracy(self, model: Model | None) -> float:
         """Accuracy of the round's model on the held-out rows; before there is one, of what was answered most."""

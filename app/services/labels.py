@@ -22,7 +22,8 @@ from app.task_types.base import Question
 class LabelledItem:
     """One item with what its answers say about each class (shares that sum to one, or 0/1 means per class).
 
-    `audit`: it was served as a member of the audit share; `imported_test`: it is of the client's own test set.
+    `audit`: it was served as a member of the audit share; `chosen`: by the order of a round; `imported_test`: it is of
+    the client's own test set.
     """
 
     item_id: int
@@ -32,6 +33,7 @@ class LabelledItem:
     imported_test: bool
     shares: Floats
     annotations: list[int] = field(default_factory=list)
+    chosen: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,4 +103,5 @@ def _combine(rows: list[Any], kind: Any, question: Question, class_ids: list[int
     test = first.split == "audit"
     # What somebody chose to import is no uniform sample of the pool, although the audit draw fell on it too.
     audit = first.reserved and any(row.kind == "audit" for row in rows)
-    return LabelledItem(first.item_id, first.unit, first.revision, audit, test, mean, used)
+    chosen = any(row.kind == "query" for row in rows)
+    return LabelledItem(first.item_id, first.unit, first.revision, audit, test, mean, used, chosen)

@@ -6,6 +6,7 @@ the strategy took, and a replay with the same seed serves the same items.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, text
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Lease, Project, Round, WriteSession
 from app.loop.serving import AUDIT_WARM_UP, slot_kind
-from app.services import leases, tasks
+from app.services import guarding, leases, tasks
 from app.services.access import Person
 from app.services.leases import Source
 from app.task_types import Question
@@ -34,6 +35,7 @@ class Order:
     number: int | None = None
     strategy: str = "random"
     fallback: str | None = None
+    guarded: bool = False
     class_ids: Sequence[int] = ()
     question: Question | None = None
 
@@ -114,6 +116,7 @@ def order_of(session: Session, project: Project) -> Order:
         number=row.number,
         strategy=str(row.strategy.get("ran") or row.strategy.get("name") or "auto"),
         fallback=row.fallback,
+        guarded=bool(row.strategy.get(guarding.MARK)),
         class_ids=row.class_ids,
         question=tasks.driving(tasks.questions(session, project)),
     )
@@ -136,20 +139,23 @@ def pick(take: Take) -> list[Pick]:
 
 def kinds(project: Project, order: Order, served: int, count: int) -> list[str]:
     """Whether each of the slots behind those that are served is one of the audit or of the query order."""
-    return [slot_kind(project.seed, served + i, order.audited, project.audit_share) for i in range(count)]
+    share = project.audit_share
+    slots = range(served, served + count)
+    return [slot_kind(project.seed, slot, order.audited, share, guarded=order.guarded) for slot in slots]
 
 
 def choose(take: Take, wanted: Sequence[str], *, audit: bool = True) -> list[tuple[Row[Any], str]]:
     """Candidates with their kinds: the drawn kinds from their own orders; where those run dry, the random order.
 
-    At last come audit items beyond their share, unless `audit` is False.
+    An audit slot without an audit item left is a query, unless the guard is up: then it is random. At last come audit
+    items beyond their share, unless `audit` is False.
     """
     order = take.order
     reserved = take.rows(leases.DRAWN, reserved=True) if "audit" in wanted else []
     query = take.rows(leases.FIRST) if order.has_first else []
     if order.round_id is not None:
         query += take.rows(leases.QUEUE, round=order.round_id)
-    picked = _merge(wanted, reserved, query, take.fingerprints)
+    picked = _merge(wanted, reserved, query, take.fingerprints, spare=not order.guarded)
     if len(picked) < take.count:
         rest = [(row, "random") for row in take.rows(leases.DRAWN, reserved=False)]
         if audit and len(rest) < take.limit:
@@ -186,16 +192,19 @@ def _filled_up(
 
 
 def _merge(
-    kinds: Sequence[str], audit: list[Row[Any]], query: list[Row[Any]], fingerprints: set[str]
+    kinds: Sequence[str], audit: list[Row[Any]], query: list[Row[Any]], fingerprints: set[str], *, spare: bool
 ) -> list[tuple[Row[Any], str]]:
-    """Fill each drawn kind from its own order, passing over what is near-identical to something held already."""
+    """Fill each drawn kind from its own order, passing over what is near-identical to something held already.
+
+    `spare`: audit slots that find none are filled from the query order.
+    """
     sources = {
         "audit": iter(_distinct([(row, "audit") for row in audit], set())),
         "query": iter(_distinct([(row, "query") for row in query], set())),
     }
     picked: list[tuple[Row[Any], str]] = []
     for kind in kinds:
-        for candidate in sources[kind]:
+        for candidate in chain(sources[kind], sources["query"] if spare else ()):
             if candidate[0].fingerprint not in fingerprints:
                 fingerprints.add(candidate[0].fingerprint)
                 picked.append(candidate)

@@ -215,7 +215,7 @@ def check_plugin(kind: str, given: Any, modality: str) -> dict[str, Any]:
     if name == AUTO and not options:
         return {"name": AUTO}
     if kind == "strategy":
-        make_strategy("uherding" if name == AUTO else name, options)
+        make_strategy(name, options)
     elif kind == "learner":
         _check_learner(name, options)
     elif name == AUTO:

@@ -5,7 +5,7 @@ was killed or overtaken publishes nothing, and a turn that is run again gives th
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from sqlalchemy import delete, insert, select, update
 from app.core.block import Shard
 from app.db import Item, Prediction, Project, QueueEntry, Round, Serving, WriteSession
 from app.db.session import now
+from app.evaluation.guard import Guard
 from app.features import GivenShard, gather, newest
 from app.learners import GivenModel
 from app.loop.evaluate import evaluate
+from app.loop.guarding import guarded
 from app.loop.propose import Labelled, Plan, Proposal, propose
-from app.services import goal, opening, outbox, outside, pool, rounds, status, tasks, versions
+from app.services import goal, guarding, opening, outbox, outside, pool, rounds, status, tasks, versions
 from app.services.engines import AGAIN_SECONDS, ClusterUnavailable, engine
 from app.services.jobs import Done, JobFailed, Later, Parked, Running
 from app.services.labels import LabelledItem, LabelSet, label_set
@@ -45,6 +47,7 @@ class Turn:
     version: versions.Version | None
     newest_annotation: int | None  # up to which answers are learned from; None leaves what it was
     silence: str | None  # why no learner runs, in a sentence
+    guard: Guard = field(default_factory=Guard)  # as the round before left it
 
 
 def run(running: Running) -> Done | Parked | Later:
@@ -96,6 +99,7 @@ def _load(running: Running) -> Turn | Done | Parked:
             (None, None) if external else opening.warm_start(session, running, project.id, class_ids, features.version)
         )
         multiple = bool(question.options.get("multiple"))
+        guard = guarding.standing(session, project.id)
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "train", "fraction": 0.0})
         if wait and outside.came_meanwhile(session, running):
@@ -115,7 +119,7 @@ def _load(running: Running) -> Turn | Done | Parked:
     until = None if first else learned or labels.newest_annotation
     return Turn(
         project.id, round_id, number, project.modality, class_ids, plan, features, labels, excluded, started, model,
-        until, silence,
+        until, silence, guard,
     )  # fmt: skip
 
 
@@ -192,8 +196,9 @@ def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:
                 model_file=model_file,
                 queue_length=len(entries),
                 fallback=proposal.fallback,
-                sentence=turn.silence or proposal.sentence,
-                strategy={"name": turn.plan.strategy, "ran": proposal.strategy, **turn.plan.strategy_parameters},
+                sentence=turn.silence or proposal.sentence + guarding.words(turn.plan, turn.guard),
+                strategy={"name": turn.plan.strategy, "ran": proposal.strategy, **turn.plan.strategy_parameters}
+                | guarding.mark(turn.plan, turn.guard),
                 seconds=seconds,
             )
         )
@@ -234,14 +239,16 @@ def _evaluate(running: Running, turn: Turn, proposal: Proposal, published_in: fl
     taught = opening.taught(turn.labels.items)
     tests = [item for item in turn.labels.items if item.imported_test]
     metrics: dict[str, Any] = {}
-    reason = None
+    guard, reason = turn.guard, None
     if proposal.model is not None:
         try:
             heldout = _judged(turn, _labelled(turn, tests)) if tests else None
             labelled = _judged(turn, _labelled(turn, taught))
-            metrics = evaluate(labelled, heldout, turn.plan, proposal.model, _Progress(running)).to_json()
+            found = evaluate(labelled, heldout, turn.plan, proposal.model, _Progress(running))
+            metrics, guard = found.to_json(), guarded(found.compared, turn.plan, guard)
         except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
             reason = f"the evaluation failed: {error}"
+    metrics["guard"] = guard.to_json()
     took = time.monotonic() - begun
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "evaluate", "fraction": 1.0})
@@ -290,6 +297,8 @@ def _labelled(turn: Turn, items: list[LabelledItem]) -> Labelled:
         targets=np.array([item.shares for item in kept], dtype=np.float32).reshape(len(kept), columns),
         weights=np.ones(len(kept)),
         audit=np.array([item.audit for item in kept], dtype=np.bool_),
+        chosen=np.array([item.chosen for item in kept], dtype=np.bool_),
+        order=np.array([item.annotations[0] for item in kept], dtype=np.int64),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.core.errors import Invalid
 from app.core.plugins import entries
+from app.strategies.automatic import Automatic
 from app.strategies.base import (
     KEEPS,
     OF_OUR_LEARNER,
@@ -54,26 +55,26 @@ OWN: tuple[type[Any], ...] = (
 )
 POOL_STRATEGIES: Mapping[str, type[Any]] = entries("strategies", OWN)
 AUTO = "auto"
+KINDS: Mapping[str, type[Any]] = {AUTO: Automatic, **POOL_STRATEGIES}
 
 
 def make_strategy(name: str, parameters: Mapping[str, Any]) -> PoolStrategy:
-    """The strategy by name with its parameters.
+    """The strategy by name with its parameters; `auto` as it is once there are labels of two classes.
 
     Raises:
         Invalid: no such strategy, a parameter that it does not have, or a value of another type.
     """
-    if name not in POOL_STRATEGIES:
-        raise Invalid(f"there is no strategy {name!r}; there are {AUTO}, {', '.join(POOL_STRATEGIES)}")
-    kind = POOL_STRATEGIES[name]
+    if name not in KINDS:
+        raise Invalid(f"there is no strategy {name!r}; there are {', '.join(KINDS)}")
+    kind = KINDS[name]
     check_parameters(name, kind, parameters)
     strategy: PoolStrategy = kind(**parameters)
     return strategy
 
 
 def catalogue() -> list[dict[str, Any]]:
-    """Every strategy that may be named, `auto` first, with its parameters; those of `auto` are of what it becomes."""
-    kinds: dict[str, type[Any]] = {AUTO: UncertaintyHerding, **POOL_STRATEGIES}
-    return [{"name": name, "parameters": described(kind)} for name, kind in kinds.items()]
+    """Every strategy that may be named, `auto` first, with its parameters."""
+    return [{"name": name, "parameters": described(kind)} for name, kind in KINDS.items()]
 
 
 __all__ = [
