@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.random import Generator
+from scipy.spatial.distance import cdist
 
 from app.core.arrays import Doubles, Floats, Indices
 from app.core.block import Block
@@ -14,6 +15,7 @@ from app.strategies.pool.committee import Committee
 from app.strategies.pool.uncertainty import given
 from app.strategies.scored import ScoreState, in_slices
 
+ROWS_AT_ONCE = 256  # labelled ones, that every candidate is compared with
 NUMBERS = frozenset({Need.PROBABILITIES, Need.NUMBERS})
 
 
@@ -91,11 +93,13 @@ class GreedyInputOutput:
         numbers, dense = given(candidates) @ state.values, candidates.block.dense.astype(np.float64)
 
         def beside(row: Any, number: float) -> Doubles:
-            return np.asarray(distances(dense, row) * np.abs(numbers - number))
+            return np.asarray(cdist(dense, row[None])[:, 0] * np.abs(numbers - number))
 
         nearest = np.full(len(candidates), np.inf)
-        for row, number in zip(state.rows.astype(np.float64), state.numbers, strict=True):
-            nearest = np.minimum(nearest, beside(row, float(number)))
+        for start in range(0, len(state.numbers), ROWS_AT_ONCE):
+            some = slice(start, start + ROWS_AT_ONCE)
+            away = cdist(dense, state.rows[some].astype(np.float64)) * np.abs(numbers[:, None] - state.numbers[some])
+            nearest = np.minimum(nearest, away.min(axis=1))
         return greedy(candidates, k, nearest, lambda place: beside(dense[place], float(numbers[place])))
 
 
@@ -150,12 +154,6 @@ def asked(context: Context) -> Asked:
     numbers = np.asarray(context.targets @ values, dtype=np.float32)
     order = np.argsort(numbers, kind="stable")
     return Asked(values, numbers[order], context.labelled.dense[order], context.seed)
-
-
-def distances(dense: Doubles, row: Doubles) -> Doubles:
-    """The Euclidean distances (n,) of the rows (n, d) to one."""
-    away = dense - row
-    return np.asarray(np.sqrt(np.einsum("nd,nd->n", away, away)))
 
 
 def greedy(candidates: Candidates, k: int, nearest: Any, beside: Callable[[int], Any]) -> Indices:
