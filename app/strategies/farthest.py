@@ -119,14 +119,16 @@ class Farthest:
             self._like[self._near.rows] = self._near.like
             self._seen[self._near.rows] = len(self._centers)
         rounding = (self._centers.shape[1] + 8) * ROUNDING
-        bound = _smallest(self._like, self._held_rows)
-        self._advance(bound, len(self._centers))
-        bound = _smallest(self._like[self._seen == len(self._centers)], self._held_rows // 4) + 4 * rounding
-        upto = 2 * FIRST_CENTERS
-        while self._advance(bound, upto):
-            upto *= 2
-        if np.count_nonzero(self._like <= bound) > 2 * self._held_rows:
-            bound = min(bound, _smallest(self._like, self._held_rows) + 4 * rounding)
+        bound, upto, going_on = float(ABOVE_ALL), FIRST_CENTERS, True
+        while going_on:
+            # The lowest rows first and against every center: what they come to lets most others off the next centers.
+            self._advance(_smallest(self._like, self._held_rows), len(self._centers))
+            known = _smallest(self._like[self._seen == len(self._centers)], self._held_rows // 4)
+            bound, upto = min(bound, known + 4 * rounding), 2 * upto
+            going_on = self._advance(bound, upto)
+        stale = self._like[self._seen < len(self._centers)]
+        lowest = float(np.nextafter(stale.min(), np.float32(-2))) if len(stale) else float(ABOVE_ALL)
+        bound = min(lowest, _smallest(self._like, self._held_rows) + 4 * rounding)
         self._near = self._held(bound, rounding)
         return self._near
 
