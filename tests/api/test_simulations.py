@@ -176,3 +176,30 @@ def test_limits_are_said(api: Api) -> None:
     assert {answer.status_code for answer in answers} == {422}
     said = [answer.json()["detail"] for answer in answers]
     assert [why in detail for (_, why), detail in zip(asked, said, strict=True)] == [True] * len(asked), said
+
+
+def test_ratings_and_several_classes_are_replayed_and_the_own_test_set_judges(api: Api) -> None:
+    boss = api.as_("boss")
+    several = boss.project(["red", "green", "blue"], task={"multiple": True})["id"]
+    stars = {"type": "rating", "minimum": 1, "maximum": 3, "step": 1}
+    rating = boss.post("/projects", json={"name": "Stars", "modality": "text", "task": stars}).json()["id"]
+    colours = [{"classes": ["red", "green"]}, {"classes": ["blue"]}, {"classes": []}]
+    for project, labels in ((several, colours), (rating, [{"value": 1}, {"value": 2}, {"value": 3}])):
+        rows = [
+            {"key": f"k{n}", "text": f"kind{n % 3} word{n % 13}", "label": labels[n % 3]}
+            | {"split": "audit" if n < 60 else "pool"}
+            for n in range(130)
+        ]
+        assert boss.push(project, rows)["created"] == 130
+    api.run_jobs()
+    body = {"strategies": [{"name": "uherding"}], "seeds": 1, "labels": 40}
+
+    begun = {each: boss.post(f"/projects/{each}/simulations", json=body).json() for each in (several, rating)}
+    api.run_jobs()
+
+    for project, made in begun.items():
+        found = boss.get(f"/projects/{project}/simulations/{made['simulation']}").json()
+        assert (found["state"], found["judged_by"]) == ("done", "imported"), found
+        assert (found["pool_items"], found["test_items"]) == (70, 60)
+        assert [each["refused"] for each in found["found"]["strategies"]] == [None, None]
+        assert found["found"]["strategies"][0]["last_accuracy"] > 0.9
