@@ -38,11 +38,9 @@ class Csv:
             header = next(reader, None)
             if not header:
                 raise InvalidFile("the file has no header line")
-            names = [name.strip() for name in header]
-            if len(set(names)) < len(names) or not all(names):
-                raise InvalidFile("the header line needs a different name for each column")
+            names = _names(header)
             for cells in reader:
-                if cells:
+                if any(cells):
                     yield _row(reader.line_num, names, cells)
         except csv.Error as error:
             raise InvalidFile(f"line {reader.line_num}: {error}") from None
@@ -97,7 +95,23 @@ def _cell(value: Any, raw: bool) -> Any:
     return value
 
 
+def _names(header: list[str]) -> list[str]:
+    """The columns' names. What spreadsheets leave at the end without one is no column; another one gets its number."""
+    names = [name.strip() for name in header]
+    while names and not names[-1]:
+        names.pop()
+    if not names:
+        raise InvalidFile("the file has no header line")
+    names = [name or f"column {place}" for place, name in enumerate(names, 1)]
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise InvalidFile(f'two columns are called "{twice[:80]}": give each a name of its own')
+    return names
+
+
 def _row(line: int, names: list[str], cells: list[str]) -> ReadRow:
+    if not any(cells[len(names) :]):
+        cells = cells[: len(names)]
     if len(cells) != len(names):
         return ReadRow(line, None, f"the header names {len(names)} columns and the row has {len(cells)}")
     try:

@@ -180,11 +180,21 @@ function fromObjects(values: unknown[], kind: Kind, whole: boolean): Head {
 
 function fromCsv(text: string, whole: boolean): Head {
   const separator = likelySeparator(text.slice(0, text.indexOf("\n") + 1 || undefined));
-  const [header, ...records] = csvRecords(text.replace(/^\uFEFF/, ""), separator);
-  if (!header || records.length === 0) throw new Unreadable("The CSV file has no row under its header.");
-  if (new Set(header).size < header.length) throw new Unreadable("Two columns of the CSV file have the same name.");
+  const [first, ...records] = csvRecords(text.replace(/^\uFEFF/, ""), separator);
+  const header = columnNames(first ?? []);
+  if (!header.length || records.length === 0) throw new Unreadable("The CSV file has no row under its header.");
+  const twice = header.find((name, place) => header.indexOf(name) < place);
+  if (twice)
+    throw new Unreadable(`Two columns are called “${twice}”. Give each a name of its own, then drop it again.`);
   const rows = records.map((record) => Object.fromEntries(header.map((name, place) => [name, record[place] ?? ""])));
   return { kind: "csv", columns: header, rows, whole };
+}
+
+/** As the server names them: without a name at the end there is no column, elsewhere it is called by its number. */
+function columnNames(header: string[]): string[] {
+  const names = header.map((name) => name.trim());
+  while (names.length && !names.at(-1)) names.pop();
+  return names.map((name, place) => name || `column ${place + 1}`);
 }
 
 const likelySeparator = (line: string): string =>
@@ -198,7 +208,7 @@ export function csvRecords(text: string, separator = ","): string[][] {
   let quoted = false;
   const endRecord = (): void => {
     record.push(cell);
-    if (record.length > 1 || cell !== "") records.push(record);
+    if (record.some((each) => each !== "")) records.push(record);
     record = [];
     cell = "";
   };

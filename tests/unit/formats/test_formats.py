@@ -162,3 +162,15 @@ def test_a_content_type_finds_its_format_and_others_are_refused() -> None:
     assert by_content_type("text/CSV; charset=utf-8").name == "csv"
     with pytest.raises(WrongType):
         by_content_type("application/xml")
+
+
+def test_columns_without_a_name_are_none_at_the_end_and_numbered_elsewhere():
+    body = b";text ;topic;;\n0;a;x;;\n1;b;y\n2;c;z;;more\n;;;;\n"
+
+    assert read("csv", body) == [
+        (2, {"column 1": "0", "text": "a", "topic": "x"}),
+        (3, {"column 1": "1", "text": "b", "topic": "y"}),
+        (4, "the header names 3 columns and the row has 5"),
+    ]
+    with pytest.raises(InvalidFile, match='two columns are called "a"'):
+        read("csv", b"a,b,a\n1,2,3\n")
