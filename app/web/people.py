@@ -1,9 +1,10 @@
-"""Who works on a project, and a person's own tokens."""
+"""Who works on a project, a person's own tokens, and which project may read which bucket."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.api.deps import Db
+from app.core.errors import Forbidden
 from app.services import projects
 from app.web.pages import PageRoute, Visitor, page, project_view
 
@@ -24,3 +25,13 @@ def tokens(request: Request, visitor: Visitor, db: Db) -> Response:
     with db.read() as session:
         mine = [{"id": each.id, "name": each.name} for each in projects.listed(session, visitor)]
     return page(request, "tokens.html", visitor, config={"projects": mine})
+
+
+@router.get("/buckets")
+def buckets(request: Request, visitor: Visitor, db: Db) -> Response:
+    """The buckets that the operator has named, and the projects that may read them (admins)."""
+    if not visitor.admin:
+        raise Forbidden("only an admin says which project may read a bucket")
+    with db.read() as session:
+        every = [{"id": each.id, "slug": each.slug, "name": each.name} for each in projects.listed(session, visitor)]
+    return page(request, "buckets.html", visitor, config={"projects": every})
