@@ -1,6 +1,7 @@
 // Class balance as two bars a class: its share of the labels, and of the pool as the audit answers estimate it.
 import { html, nothing, type TemplateResult } from "lit";
 import { bar, count, percent, swatch } from "./figures";
+import { stacked } from "./stacked";
 
 export interface ClassRef {
   id: number;
@@ -26,7 +27,7 @@ export function balanceTable(
   const judged = of === "imported" ? "status=test" : "kind=audit"; // the items behind the estimate
   const estimated = rows.some((row) => row.pool);
   return html`<div class="scroll high" tabindex="0" role="region" aria-label="Class balance, table">
-    <table class="balance">
+    <table class="balance" ${stacked()}>
       <thead>
         <tr>
           <th scope="col">Class</th>

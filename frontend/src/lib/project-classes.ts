@@ -4,6 +4,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { COLORS } from "./class-editor";
 import { count } from "./figures";
 import { call, pageData } from "./http";
+import { stacked } from "./stacked";
 
 export interface ClassRow {
   id: number;
@@ -43,7 +44,7 @@ export function classesPart(classes: ClassRow[], section: Section, asked: Asked)
   const id = `classes-${asked.name}`;
   const heading = `${asked.levels ? "Levels" : "Classes"}${asked.title ? `: ${asked.title}` : ""}`;
   return html`<section class="card" aria-labelledby=${id}><h2 id=${id}>${heading}</h2>
-    <div class="scroll" tabindex="0" role="region" aria-label="${heading}, table"><table class="class-table">
+    <div class="scroll" tabindex="0" role="region" aria-label="${heading}, table"><table class="class-table" ${stacked()}>
       <thead><tr><th scope="col">Colour</th><th scope="col">Name</th><th scope="col">Key</th><th scope="col">When to choose it</th><th scope="col" class="number">Answers</th><th scope="col"><span class="hidden">What to do</span></th></tr></thead>
       <tbody>${kept.map((each) => classRow(each, kept, section, asked.levels))}</tbody></table></div>
     ${merged ? mergeForm(merged, kept, section) : nothing}

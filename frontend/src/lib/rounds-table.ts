@@ -3,6 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { Estimate } from "./charts";
 import { count, isWide, percent } from "./figures";
 import { ago, type RoundRow } from "./overview";
+import { stacked } from "./stacked";
 
 const SHOWN = 20;
 const WORDS: Record<string, string> = { waiting_for_predictions: "waits for predictions" };
@@ -18,7 +19,7 @@ export function roundsTable(rows: RoundRow[], found: (filter: string) => string)
 
 function table(rows: RoundRow[], label: string, found: (filter: string) => string): TemplateResult {
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>
-    <table class="rounds">
+    <table class="rounds" ${stacked()}>
       <thead>
         <tr>
           <th scope="col">Round</th><th scope="col">State</th><th scope="col" class="number">Labels</th>

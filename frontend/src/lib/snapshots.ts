@@ -3,6 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import { count } from "./figures";
 import { call, message, newId } from "./http";
 import { ago } from "./overview";
+import { stacked } from "./stacked";
 
 interface Leak {
   key: string;
@@ -201,7 +202,7 @@ export class Snapshots {
   private list(): TemplateResult {
     if (!this.rows) return html`<p class="quiet" aria-busy=${this.fault ? "false" : "true"}>Reading the snapshots</p>`;
     if (this.rows.length === 0) return html`<p class="quiet">None yet.</p>`;
-    return html`<div class="scroll" tabindex="0" role="region" aria-label="Snapshots, table"><table class="snapshots">
+    return html`<div class="scroll" tabindex="0" role="region" aria-label="Snapshots, table"><table class="snapshots" ${stacked()}>
       <thead><tr><th scope="col">Name</th><th scope="col" class="number">Items</th><th scope="col" class="number">Labelled</th><th scope="col">Splits</th>
       <th scope="col">SHA-256</th><th scope="col">Made</th><th scope="col">Download</th><th scope="col"><span class="hidden">Compare and delete</span></th></tr></thead>
       <tbody>${this.rows.map((row) => this.row(row))}</tbody></table></div>

@@ -2,6 +2,7 @@
 import { html, nothing, render, type TemplateResult } from "lit";
 import { count, isWide, percent } from "../lib/figures";
 import { all, call, copy, message, pageData } from "../lib/http";
+import { stacked } from "../lib/stacked";
 
 type Role = "manager" | "reviewer" | "annotator";
 
@@ -217,7 +218,7 @@ const paceCells = (
   <td class="agreement">${agreements(pace)}</td>`;
 
 function table(rows: MemberRow[]): TemplateResult {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Members, table"><table>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Members, table"><table ${stacked()}>
     <thead><tr><th scope="col">Name</th><th scope="col">Role</th><th scope="col">Slice</th><th scope="col" class="number">Answers</th><th scope="col" class="number">Today</th><th scope="col" class="number">Median</th><th scope="col">Same answer as</th><th scope="col"><span class="hidden">Remove</span></th></tr></thead>
     <tbody>${rows.map(
       (member) => html`<tr>

@@ -1,6 +1,7 @@
 // A person's own tokens for scripts: made with the least scopes, shown once, revoked by one button.
 import { html, nothing, render, type TemplateResult } from "lit";
 import { all, call, copy, message, pageData } from "../lib/http";
+import { stacked } from "../lib/stacked";
 
 interface TokenRow {
   id: number;
@@ -111,7 +112,7 @@ function list(): TemplateResult {
     ${
       tokens.length === 0
         ? html`<p class="quiet">None yet.</p>`
-        : html`<div class="scroll" tabindex="0" role="region" aria-label="Your tokens, table"><table>
+        : html`<div class="scroll" tabindex="0" role="region" aria-label="Your tokens, table"><table ${stacked()}>
       <thead><tr><th scope="col">For</th><th scope="col">May</th><th scope="col">Project</th><th scope="col">Made</th><th scope="col">Ends</th><th scope="col"><span class="hidden">Revoke</span></th></tr></thead>
       <tbody>${tokens.map(
         (

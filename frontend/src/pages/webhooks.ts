@@ -1,6 +1,7 @@
 // Webhooks of a project: addresses that hear of its events, what was said to them, and a test.
 import { html, nothing, render, type TemplateResult } from "lit";
 import { call, copy, message, pageData } from "../lib/http";
+import { stacked } from "../lib/stacked";
 
 interface Hook {
   id: number;
@@ -175,7 +176,7 @@ function state(hook: Hook): string {
 
 function table(rows: Delivery[]): TemplateResult {
   if (!rows.length) return html`<p class="quiet">Nothing was said yet.</p>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Deliveries"><table>
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Deliveries"><table ${stacked()}>
     <thead><tr><th scope="col">Seq</th><th scope="col">Event</th><th scope="col">Said</th><th scope="col">Written</th><th scope="col">How it went</th></tr></thead>
     <tbody>${rows.map(
       (
