@@ -40,15 +40,15 @@ FIRST_ID = 1
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def make(folder: Path, rows: int) -> tuple[list[StoredShard], np.ndarray]:
+def make(folder: Path, rows: int, width: int = WIDTH) -> tuple[list[StoredShard], np.ndarray]:
     """Clustered unit vectors in shards, and each row's class."""
     rng = np.random.default_rng(0)
-    centers = rng.normal(size=(300, WIDTH)).astype(np.float32)
+    centers = rng.normal(size=(300, width)).astype(np.float32)
     cluster = rng.integers(0, 300, rows)
     shards = []
     for start in range(0, rows, SHARD):
         part = cluster[start : start + SHARD]
-        matrix = centers[part] + 1.5 * rng.normal(size=(len(part), WIDTH)).astype(np.float32)
+        matrix = centers[part] + 1.5 * rng.normal(size=(len(part), width)).astype(np.float32)
         matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
         ids = np.zeros((len(part), 3), dtype=np.int64)
         ids[:, 0] = np.arange(start, start + len(part)) + FIRST_ID
@@ -88,13 +88,13 @@ def main() -> None:
     for rows in map(int, options.rows.split(",")):
         data = Path(tempfile.mkdtemp(prefix="labelwise-round-"))
         try:
-            _project(data, rows)
+            print(f"| {rows:,} | " + " | ".join(f"{value:.3f}" for value in measured(data, rows)) + " |", flush=True)
         finally:
             shutil.rmtree(data, ignore_errors=True)
 
 
-def _project(data: Path, rows: int) -> None:
-    """Fill a project, let a worker process run three rounds, print the fastest."""
+def measured(data: Path, rows: int, width: int = WIDTH) -> tuple[float, ...]:
+    """Fill a project, let a worker process run three rounds; the stages of the fastest, see `_asked`."""
     settings = Settings(data=data, _env_file=None)
     migrate(settings.url)
     db = Database(settings.url)
@@ -104,7 +104,7 @@ def _project(data: Path, rows: int) -> None:
         names = [f"class {number}" for number in range(CLASSES)]
         body = {"name": "Round", "modality": "text", "task": {"classes": names}, "seed": 1}
         project = projects.create(session, person, body).id
-    fill(db, settings, project, rows)
+    fill(db, settings, project, rows, width)
     command = [sys.executable, "-m", "labelwise", "worker", "--data", str(data)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as worker:
@@ -113,14 +113,13 @@ def _project(data: Path, rows: int) -> None:
         finally:
             worker.terminate()
     db.dispose()
-    best = min(found, key=lambda row: row[1])
-    print(f"| {rows:,} | " + " | ".join(f"{value:.3f}" for value in best) + " |", flush=True)
+    return min(found, key=lambda row: row[1])
 
 
-def fill(db: Database, settings: Settings, project: int, rows: int) -> None:
+def fill(db: Database, settings: Settings, project: int, rows: int, width: int = WIDTH) -> None:
     """Items, shards and labels, as pushes, featurize jobs and answers would have left them."""
     folder = feature_folder(settings, project, "bench")
-    shards, classes = make(folder, rows)
+    shards, classes = make(folder, rows, width)
     with db.write() as session:
         moment = now(session)
         seed = session.get_one(Project, project).seed

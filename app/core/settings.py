@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     buckets: str = ""  # NAME=s3://bucket/folder, comma-separated: the places that files may be read from in place
     bucket_options: SecretStr | None = None  # by bucket, JSON or the path of a JSON file: endpoints, keys
     dask_scheduler: str = ""  # tcp://host:8786: where a worker has large pools scored
-    whole_pool_items: int = Field(1_000_000, gt=0)  # up to which a round scores the whole pool in the worker itself
+    whole_pool_items: int = Field(1_000_000, gt=0)  # larger ones are looked at in parts, or by Dask
     lease_seconds: int = Field(900, gt=0)  # how long one annotator keeps an item
     job_lease_seconds: float = Field(15, gt=0)  # a worker that is silent for longer has lost its job
     session_days: int = Field(14, gt=0)

@@ -1,8 +1,10 @@
 """The feature store."""
 
 from app.features.given import Given, GivenShard
+from app.features.parts import Part, part_of
 from app.features.store import (
     AllBut,
+    Only,
     ShardInfo,
     Span,
     StoredShard,
@@ -19,6 +21,8 @@ __all__ = [
     "AllBut",
     "Given",
     "GivenShard",
+    "Only",
+    "Part",
     "ShardInfo",
     "Span",
     "StoredShard",
@@ -26,6 +30,7 @@ __all__ = [
     "append",
     "gather",
     "newest",
+    "part_of",
     "remove",
     "sweep",
     "without",

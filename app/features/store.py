@@ -66,6 +66,20 @@ class AllBut:
 
 
 @dataclass(frozen=True)
+class Only:
+    """A mask over identities (n, 3) that leaves in some items alone, given sorted; O(n log items)."""
+
+    items: Indices
+
+    def __call__(self, ids: Indices) -> Booleans:
+        return ~AllBut(self.items)(ids)
+
+    def within(self, span: Span) -> "Only":
+        """The same for the items of one shard."""
+        return Only(AllBut(self.items).within(span).items)
+
+
+@dataclass(frozen=True)
 class StoredShard:
     """A shard on disk; `keep` maps identities (n, 3) to a mask (n,) of the rows that are candidates.
 
@@ -99,7 +113,7 @@ class StoredShard:
             return np.empty(0, dtype=np.int64)
         if not span.sorted:
             return np.flatnonzero(np.isin(held, wanted))
-        return _ranges(np.searchsorted(held, wanted), np.searchsorted(held, wanted, side="right"))
+        return ranges(np.searchsorted(held, wanted), np.searchsorted(held, wanted, side="right"))
 
     def load(self) -> Rows:
         """The candidates among the rows, copied; where all of them are, a view of the mapped file."""
@@ -272,7 +286,7 @@ def _span_of(items: Indices) -> Span:
     return Span(int(items.min()), int(items.max()), bool((items[1:] >= items[:-1]).all()))
 
 
-def _ranges(starts: Indices, ends: Indices) -> Indices:
+def ranges(starts: Indices, ends: Indices) -> Indices:
     """All numbers of some half-open ranges, one after the other."""
     lengths = ends - starts
     before = np.cumsum(lengths) - lengths

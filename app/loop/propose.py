@@ -16,7 +16,7 @@ from app.core.block import Block, Shard
 from app.learners import OUTSIDE, CannotFit, Model, make_learner
 from app.loop.executors import Executor
 from app.loop.needs import heads_for, missing
-from app.loop.scoring import candidates_of, over, sample_of
+from app.loop.scoring import candidates_of, kept_by, over, sample_of
 from app.loop.words import words
 from app.strategies import AUTO, Context, PoolStrategy, ScoredRows, make_strategy
 
@@ -87,12 +87,22 @@ class Proposal:
     sample_ids: Indices
     sample_probabilities: Floats | None
     seconds: dict[str, float]
+    best: Indices  # items of the candidates with the highest scores, chosen or not
 
 
 def propose(
-    labelled: Labelled, shards: Sequence[Shard], plan: Plan, executor: Executor, progress: Progress
+    labelled: Labelled,
+    shards: Sequence[Shard],
+    plan: Plan,
+    executor: Executor,
+    progress: Progress,
+    *,
+    samples: Sequence[Shard] | None = None,
+    pool_rows: int | None = None,
 ) -> Proposal:
     """Fit, score, choose. `progress` hears of each step and may raise to cancel.
+
+    Where the shards are a part of the pool, `samples` are those that stand for the whole of it, of `pool_rows` rows.
 
     Cost: one pass over the pool's features, O(n d c), and O(candidates x sample x d) for the choice.
 
@@ -103,7 +113,7 @@ def propose(
     model, why_not = _fit(labelled, plan)
     clock.lap("train")
     progress("sample", 0.1)
-    sample = sample_of(shards, executor)
+    sample = sample_of(shards if samples is None else samples, executor)
     if not np.isfinite(sample.block.dense).all():
         raise ValueError("an item of the pool has features that are not finite")
     sample_probabilities = model.probabilities(sample.block) if model and len(sample.block) else None
@@ -117,7 +127,7 @@ def propose(
         targets=labelled.targets,
         classes=len(plan.classes),
         multiple=plan.multiple,
-        pool_rows=sum(shard.rows for shard in shards),
+        pool_rows=sum(shard.rows for shard in shards) if pool_rows is None else pool_rows,
         sample=ScoredRows(sample.ids, sample.block, sample_probabilities),
         modality=plan.modality,
         seed=plan.seed,
@@ -150,6 +160,7 @@ def propose(
         sample_ids=sample.ids,
         sample_probabilities=sample_probabilities,
         seconds=clock.laps,
+        best=candidates.ids[candidates.best(kept_by(strategy, plan.size)), 0],
     )
 
 

@@ -17,16 +17,16 @@ def check_installed(settings: Settings) -> None:
 
 
 @contextmanager
-def engine(settings: Settings, rows: int, *, outside: bool) -> Iterator[tuple[Executor, str]]:
+def engine(settings: Settings, rows: int, *, here: bool) -> Iterator[tuple[Executor, str]]:
     """An executor for a pool of so many rows, and what is to be said of it, empty for the worker's own threads.
 
     A cluster is asked where one is set and the pool is larger than what a worker scores by itself in a second or two.
-    What an outside model said lies beside the worker and is not computed, so its rounds stay there.
+    `here` keeps it in the worker: what an outside model said lies there and is not computed.
 
     Raises:
         ClusterUnavailable: the cluster cannot do it now. Nothing is computed in its place: the round waits.
     """
-    if not settings.dask_scheduler or outside or rows <= settings.whole_pool_items:
+    if not settings.dask_scheduler or here or rows <= settings.whole_pool_items:
         with LocalExecutor() as threads:
             yield threads, ""
         return

@@ -1,5 +1,6 @@
 """Where a project's vectors lie and which of them are candidates: the meeting of the tables and the feature store."""
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.core.arrays import Indices
 from app.core.settings import Settings
 from app.db import FeatureSet, FeatureShard, Item, Lease
-from app.features import AllBut, ShardInfo, StoredShard
+from app.features import AllBut, Only, ShardInfo, StoredShard
 from app.services.leases import SKIPS_UNTIL_A_LOOK
 
 
@@ -24,7 +25,7 @@ class FeaturePool:
     folder: Path
     shards: list[ShardInfo]
 
-    def opened(self, keep: AllBut | None = None) -> list[StoredShard]:
+    def opened(self, keep: AllBut | Only | None = None) -> list[StoredShard]:
         """The shards, memory-mapped when their turn comes; `keep` says which of their items are candidates."""
         shards = [StoredShard(self.folder, info) for info in self.shards]
         return shards if keep is None else [replace(each, keep=keep.within(each.span())) for each in shards]
@@ -63,6 +64,43 @@ def not_candidates(session: Session, project_id: int) -> Indices:
     held = select(Lease.item_id).where(Lease.project_id == project_id, text("leases.state = 'live'"))
     ids = [np.fromiter(session.execute(query).scalars(), dtype=np.int64) for query in (closed, skipped, held)]
     return np.unique(np.concatenate(ids))
+
+
+# On SQLite the index of the counts ends with the item's number; elsewhere the primary key gives the rows of a range.
+AMONG = {
+    "sqlite": text("""
+        SELECT items.id FROM json_each(:ranges) AS span
+        CROSS JOIN items INDEXED BY ix_items_counts
+        WHERE items.project_id = :project AND items.state = 'open' AND items.split = 'pool' AND items.done = :no
+        AND items.reserved = :no
+        AND items.id BETWEEN json_extract(span.value, '$[0]') AND json_extract(span.value, '$[1]')
+    """),
+    "postgresql": text("""
+        SELECT items.id FROM unnest(CAST(:lows AS bigint[]), CAST(:highs AS bigint[])) AS span(low, high)
+        JOIN items ON items.id BETWEEN span.low AND span.high
+        WHERE items.project_id = :project AND items.state = 'open' AND items.split = 'pool' AND NOT items.done
+        AND NOT items.reserved
+    """),
+}
+
+
+def candidates_among(session: Session, project_id: int, ranges: Indices) -> Indices:
+    """Sorted ids of the items that a round may choose within some ranges (n, 2) of ids, both ends included.
+
+    Costs what the ranges hold and what people hold, whatever the pool's length.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        given = {"ranges": json.dumps(ranges.tolist()), "no": False}
+        found = session.execute(AMONG["sqlite"], {**given, "project": project_id}).scalars()
+    else:
+        ends = {"lows": ranges[:, 0].tolist(), "highs": ranges[:, 1].tolist()}
+        found = session.execute(AMONG["postgresql"], {**ends, "project": project_id}).scalars()
+    open_ids = np.unique(np.fromiter(found, dtype=np.int64))
+    own = select(Lease.item_id).where(Lease.project_id == project_id)
+    held = own.where(text("leases.state = 'live'"))
+    stuck = select(Item.id).where(Item.id.in_(own.where(Lease.state == "skipped")), Item.skips >= SKIPS_UNTIL_A_LOOK)
+    taken = [np.fromiter(session.execute(query).scalars(), dtype=np.int64) for query in (held, stuck)]
+    return np.setdiff1d(open_ids, np.concatenate(taken))
 
 
 def candidates_only(excluded: Indices) -> AllBut:

@@ -21,7 +21,7 @@ from app.learners import GivenModel
 from app.loop.evaluate import evaluate
 from app.loop.guarding import guarded
 from app.loop.propose import Labelled, Plan, Proposal, propose
-from app.services import goal, guarding, opening, outbox, outside, pool, rounds, status, tasks, versions
+from app.services import goal, guarding, looking, opening, outbox, outside, pool, rounds, status, tasks, versions
 from app.services.engines import AGAIN_SECONDS, ClusterUnavailable, engine
 from app.services.jobs import Done, JobFailed, Later, Parked, Running
 from app.services.labels import LabelledItem, LabelSet, label_set
@@ -48,6 +48,7 @@ class Turn:
     newest_annotation: int | None  # up to which answers are learned from; None leaves what it was
     silence: str | None  # why no learner runs, in a sentence
     guard: Guard = field(default_factory=Guard)  # as the round before left it
+    view: looking.View | None = None  # of a pool that is looked at in parts
 
 
 def run(running: Running) -> Done | Parked | Later:
@@ -90,7 +91,7 @@ def _load(running: Running) -> Turn | Done | Parked:
         if model is not None:
             class_ids, features = model.class_ids, model.features or features
         labels = label_set(session, project.id, question, class_ids)
-        excluded = pool.not_candidates(session, project.id)
+        excluded = looking.excluded(session, running.settings, project.id, features, outside=external)
         moment = running.db.now()
         length = rounds.order_length(session, project, moment)
         wait = external and model is None and outside.must_wait(session, project, labels)
@@ -113,13 +114,15 @@ def _load(running: Running) -> Turn | Done | Parked:
         if model is not None:
             row.learner = model.learner()
         number, round_id, seed = row.number, row.id, row.seed
+    with running.db.read() as session:
+        view = looking.part(session, running.settings, project, features, number)
     given = GivenModel(len(class_ids), multiple) if model is not None else None
     plan = plan_of(project, question, class_ids, silence, size=length, seed=seed, warm=warm[0], given=given)
     learned = (running.cursor or {}).get("newest_annotation") if model is not None else None
     until = None if first else learned or labels.newest_annotation
     return Turn(
         project.id, round_id, number, project.modality, class_ids, plan, features, labels, excluded, started, model,
-        until, silence, guard,
+        until, silence, guard, view,
     )  # fmt: skip
 
 
@@ -160,15 +163,21 @@ def _look_again(running: Running, project_id: int) -> None:
 
 def think(running: Running, turn: Turn) -> Proposal:
     """Fit, score and choose, with no transaction open; raises ClusterUnavailable."""
-    stored = newest(turn.features.opened(pool.candidates_only(turn.excluded)))
-    model = turn.version
-    shards: list[Shard] = list(stored) if model is None else [GivenShard(each, model.given) for each in stored]
+    view, model, samples = turn.view, turn.version, None
+    shards: list[Shard]
+    if view is not None:
+        shards, samples, rows = list(view.shards), view.samples, view.rows
+    else:
+        stored = newest(turn.features.opened(pool.candidates_only(turn.excluded)))
+        shards = list(stored) if model is None else [GivenShard(each, model.given) for each in stored]
+        rows = sum(shard.rows for shard in shards)
     progress = _Progress(running)
     taught = opening.taught(turn.labels.items)
-    rows = sum(shard.rows for shard in shards)
-    with engine(running.settings, rows, outside=model is not None) as (executor, where):
-        proposal = propose(_labelled(turn, taught), shards, turn.plan, executor, progress)
-    return replace(proposal, sentence=proposal.sentence + where)
+    here = model is not None or view is not None
+    with engine(running.settings, rows, here=here) as (executor, where):
+        labelled = _labelled(turn, taught)
+        proposal = propose(labelled, shards, turn.plan, executor, progress, samples=samples, pool_rows=rows)
+    return replace(proposal, sentence=proposal.sentence + (view.words if view else where))
 
 
 def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:
@@ -318,6 +327,8 @@ def _save_model(running: Running, turn: Turn, proposal: Proposal) -> str | None:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     name = f"{turn.number}-{running.token.hex[:8]}.npz"
     proposal.model.save(folder / name)
+    if turn.view is not None:
+        looking.keep(folder / name, turn.features, proposal.best)
     return name
 
 

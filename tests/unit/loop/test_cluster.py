@@ -255,11 +255,11 @@ def test_what_the_cluster_cannot_do_is_said(dask: Cluster, tmp_path: Path, monke
 def test_only_large_pools_go_to_the_cluster_that_is_set(dask: Cluster, tmp_path: Path) -> None:
     settings = Settings(data=tmp_path, dask_scheduler=dask.address, whole_pool_items=50, _env_file=None)
 
-    with engine(settings, 51, outside=False) as (executor, words):
+    with engine(settings, 51, here=False) as (executor, words):
         assert isinstance(executor, DaskExecutor)
         assert words == " Scored by 2 Dask workers."
-    for rows, outside in ((50, False), (51, True)):
-        with engine(settings, rows, outside=outside) as (executor, words):
+    for rows, here in ((50, False), (51, True)):
+        with engine(settings, rows, here=here) as (executor, words):
             assert isinstance(executor, LocalExecutor)
             assert words == ""
 

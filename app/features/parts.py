@@ -1,0 +1,50 @@
+"""Some rows of a stored shard as a shard of their own: only they are read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.core.arrays import Booleans, Indices
+from app.core.block import Rows
+from app.features.store import StoredShard, ranges
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of a shard by their positions, rising."""
+
+    shard: StoredShard
+    positions: Indices
+
+    @property
+    def rows(self) -> int:
+        """Rows of the part, candidates or not."""
+        return len(self.positions)
+
+    def load(self) -> Rows:
+        """The candidates among the rows, copied."""
+        ids = self.shard.ids()[self.positions]
+        kept = self.shard.candidates(ids)
+        return Rows(ids[kept], self.shard.block().take(self.positions[kept]))
+
+    def mapped(self) -> tuple[Rows, None]:
+        """The same: what is copied is small."""
+        return self.load(), None
+
+
+def part_of(shard: StoredShard, wanted: Callable[[Indices], Booleans], bits: int, also: Indices) -> Part:
+    """The rows whose item is in a wanted block of 2^bits numbers, and those of some items, given sorted and distinct.
+
+    Costs a hash a block and O(log rows) for each wanted one where the shard's items rise from row to row.
+    """
+    span, held = shard.span(), shard.ids()[:, 0]
+    blocks = (span.high >> bits) - (span.low >> bits) + 1
+    if span.sorted and blocks <= max(len(held), 1):
+        numbers = np.arange(span.low >> bits, (span.high >> bits) + 1)
+        chosen = numbers[wanted(numbers)]
+        rows = ranges(np.searchsorted(held, chosen << bits), np.searchsorted(held, (chosen + 1) << bits))
+    else:
+        numbers = np.unique(held >> bits)
+        rows = np.flatnonzero(np.isin(held >> bits, numbers[wanted(numbers)]))
+    return Part(shard, np.union1d(rows, shard.places(also)) if len(also) else rows)
