@@ -60,10 +60,8 @@ def not_candidates(session: Session, project_id: int) -> Indices:
         Item.project_id == project_id,
         or_(text("items.state != 'open'"), Item.done, Item.reserved, Item.split != "pool"),
     )
-    skipped = select(Item.id).where(Item.project_id == project_id, Item.skips >= SKIPS_UNTIL_A_LOOK)
-    held = select(Lease.item_id).where(Lease.project_id == project_id, text("leases.state = 'live'"))
-    ids = [np.fromiter(session.execute(query).scalars(), dtype=np.int64) for query in (closed, skipped, held)]
-    return np.unique(np.concatenate(ids))
+    ids = np.fromiter(session.execute(closed).scalars(), dtype=np.int64)
+    return np.union1d(ids, _with_people(session, project_id))
 
 
 # On SQLite the index of the counts ends with the item's number; elsewhere the primary key gives the rows of a range.
@@ -96,11 +94,15 @@ def candidates_among(session: Session, project_id: int, ranges: Indices) -> Indi
         ends = {"lows": ranges[:, 0].tolist(), "highs": ranges[:, 1].tolist()}
         found = session.execute(AMONG["postgresql"], {**ends, "project": project_id}).scalars()
     open_ids = np.unique(np.fromiter(found, dtype=np.int64))
+    return np.setdiff1d(open_ids, _with_people(session, project_id))
+
+
+def _with_people(session: Session, project_id: int) -> Indices:
+    """Items in somebody's hands, and those that several people skipped."""
     own = select(Lease.item_id).where(Lease.project_id == project_id)
     held = own.where(text("leases.state = 'live'"))
     stuck = select(Item.id).where(Item.id.in_(own.where(Lease.state == "skipped")), Item.skips >= SKIPS_UNTIL_A_LOOK)
-    taken = [np.fromiter(session.execute(query).scalars(), dtype=np.int64) for query in (held, stuck)]
-    return np.setdiff1d(open_ids, np.concatenate(taken))
+    return np.concatenate([np.fromiter(session.execute(query).scalars(), dtype=np.int64) for query in (held, stuck)])
 
 
 def candidates_only(excluded: Indices) -> AllBut:

@@ -35,7 +35,8 @@ def test_a_large_pool_is_looked_at_in_turns_which_the_status_says(api: Api) -> N
     assert last.model_file is not None
     kept = np.load((api.settings.data / "models" / str(project) / last.model_file).with_suffix(".kept.npy"))
     assert kept[0] == 700
-    assert len(asked) and set(asked.tolist()) <= set(kept[1:].tolist())
+    assert len(asked)
+    assert set(asked.tolist()) <= set(kept[1:].tolist())
     assert not np.isin(asked, closed).any()
     everything = np.concatenate([np.arange(1, 101), np.arange(301, 701)])
     assert among.tolist() == np.setdiff1d(everything, closed).tolist()

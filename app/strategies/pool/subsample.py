@@ -1,5 +1,6 @@
 """Any other strategy, on a bounded draw of the pool."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -53,7 +54,7 @@ class Subsample:
         return inner
 
     def prepare(self, context: Context, rng: Generator) -> SubsampleState:
-        return SubsampleState(context, context.seed)
+        return SubsampleState(replace(context, over=_nothing), context.seed)  # the state may go to another machine
 
     def score(self, shard: ScoredRows, state: SubsampleState) -> Floats:
         """A uniform draw (n,) by the keyed hash."""
@@ -62,7 +63,16 @@ class Subsample:
     def choose(self, candidates: Candidates, k: int, state: SubsampleState, rng: Generator) -> Indices:
         inner = self._inner()
         rows = Rows(candidates.ids, candidates.block)
-        small = replace(state.context, pool_rows=len(candidates), over=lambda function: [function(0, rows)])
+
+        def over(function: Callable[..., Any], *each: Sequence[Any]) -> list[Any]:
+            return [function(0, rows, *(values[0] for values in each))]
+
+        small = replace(state.context, pool_rows=len(candidates), over=over)
         prepared: Any = inner.prepare(small, rng)
         scored = ScoredRows(candidates.ids, candidates.block, candidates.probabilities)
         return inner.choose(replace(candidates, scores=inner.score(scored, prepared)), k, prepared, rng)
+
+
+def _nothing(_function: Callable[..., Any], *_each: Sequence[Any]) -> list[Any]:
+    """No pass over the pool: the inner strategy gets one over its draw."""
+    return []

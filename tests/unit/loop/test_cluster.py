@@ -107,6 +107,7 @@ class Pickling:
 
     rows_at_once: int = 200
     largest: int = 0
+    bound: Any = field(default_factory=threading.Lock)  # cannot be sent, as a connection cannot
 
     def map_shards(self, function: Callable[..., Any], parts: Any) -> Iterator[Any]:
         sent = cloudpickle.dumps(function)
