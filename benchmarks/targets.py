@@ -1,0 +1,146 @@
+"""What `auto` promises, measured: `python -m benchmarks.targets digits|cold|rare|guard [--seeds 30]`.
+
+digits: labels to 90 % accuracy as a share of those of random and of margin, the audit share charged.
+cold:   accuracy at 2 labels a class against random, and whether every class was seen within 3 labels a class.
+rare:   labels until 90 % of the positives of a class of 0.5 % are found, as a share of those that random needs.
+guard:  what the no-harm guard wins back of a choice that asks only what the model is sure of.
+Paired seeds, no initial labels, rounds of 20 (cold: 10). One process; a digits run takes a second or a few.
+"""
+
+import argparse
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+from numpy.random import Generator
+
+from app.core.arrays import Floats, Indices
+from app.evaluation.curves import label_ratio, paired
+from app.loop.serving import audit_reserved
+from app.loop.simulate import Run, simulate
+from app.strategies import AUTO, KINDS, Candidates, ScoredRows
+from app.strategies.automatic import Automatic
+from benchmarks.generated import digits, rare
+
+RIGHT = 0.9
+FOUND = 0.9
+RARE_LABELS = 1_400
+
+
+def main() -> None:
+    """Measure one promise and print its table."""
+    given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    given.add_argument("what", choices=list(PROMISES))
+    given.add_argument("--seeds", type=int, default=30)
+    given.add_argument("--first-seed", type=int, default=200)
+    options = given.parse_args()
+    PROMISES[options.what](range(options.first_seed, options.first_seed + options.seeds))
+
+
+def labels_on_digits(seeds: range) -> None:
+    """Labels to 90 % right of the held-out digits."""
+    data = digits()
+    found = {
+        name: [simulate(data, name, seed, labels=400).labels_to(RIGHT) for seed in seeds]
+        for name in (AUTO, "margin", "random")
+    }
+    print("| strategy | median labels to 90 % | of random's (95 %) | of margin's (95 %) |\n|---|---|---|---|")
+    for name, labels in found.items():
+        middle = np.median([math.inf if each is None else each for each in labels])
+        print(f"| {name} | {middle:.0f} | {_ratio(labels, found['random'])} | {_ratio(labels, found['margin'])} |")
+
+
+def _ratio(mine: list[int | None], other: list[int | None]) -> str:
+    ratio = label_ratio(mine, other, 400)
+    return f"{ratio['value']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})" if ratio else "-"
+
+
+def cold_start(seeds: range) -> None:
+    """Accuracy at 2 labels a class and classes seen within 3 of them."""
+    data = digits()
+    classes = len(data.classes)
+    runs = {
+        name: [simulate(data, name, seed, labels=3 * classes, round_size=10) for seed in seeds]
+        for name in (AUTO, "random")
+    }
+    right = {name: [run.accuracy[run.labels.index(2 * classes)] for run in each] for name, each in runs.items()}
+    gain = paired(right[AUTO], right["random"])
+    print("| strategy | accuracy at 20 labels | every class seen within 30 labels |\n|---|---|---|")
+    for name, each in runs.items():
+        seen = np.mean([len(set(data.labels[run.order[: 3 * classes]])) == classes for run in each])
+        print(f"| {name} | {100 * np.mean(right[name]):.1f} % | {100 * seen:.0f} % of {len(seeds)} seeds |")
+    print(f"\npoints over random: {100 * gain['mean']:+.1f} ({100 * gain['low']:+.1f} to {100 * gain['high']:+.1f})")
+
+
+def rare_class(seeds: range) -> None:
+    """Labels until 90 % of the positives are found; those of chance are the expectation, exactly."""
+    data = rare()
+    rows = len(data.labels)
+    print("| seed | positives | asked about by choice | labels to 90 % of them | of chance's | labels to 90 % of all |")
+    print("|---|---|---|---|---|---|")
+    for seed in seeds:
+        positive = data.labels == 1
+        free = positive & ~np.array([audit_reserved(seed, key, 0.1) for key in data.keys])
+        run = simulate(data, AUTO, seed, labels=RARE_LABELS)
+        some, every = (_labels_until(run, marked) for marked in (free, positive))
+        wanted, count = math.ceil(FOUND * int(free.sum())), int(free.sum())
+        by_chance = wanted * (rows + 1) / (count + 1)
+        share = f"{some / by_chance:.2f}" if some else "-"
+        print(f"| {seed} | {int(positive.sum())} | {count} | {_said(some)} | {share} | {_said(every)} |", flush=True)
+
+
+def _labels_until(run: Run, marked: Any) -> int | None:
+    """Labels until nine tenths of the marked rows are among them; None where they never are."""
+    found = np.cumsum(marked[np.array(run.order)])
+    enough = np.flatnonzero(found >= math.ceil(FOUND * int(marked.sum())))
+    return int(enough[0]) + 1 if enough.size else None
+
+
+def _said(labels: int | None) -> str:
+    return str(labels) if labels else f"> {RARE_LABELS}"
+
+
+@dataclass(frozen=True)
+class Sure(Automatic):
+    """Asks what the model is surest of: a choice that does harm, under the guard of `auto`."""
+
+    def score(self, shard: ScoredRows, state: Any) -> Floats:
+        """The highest probability (n,)."""
+        assert shard.probabilities is not None
+        return np.asarray(shard.probabilities.max(axis=1), dtype=np.float32)
+
+    def choose(self, candidates: Candidates, k: int, state: Any, rng: Generator) -> Indices:
+        return candidates.best(k)
+
+
+def harm_undone(seeds: range) -> None:
+    """A harmful choice with the guard and without it, beside random; 600 labels of the digits."""
+    data = digits()
+    random = [simulate(data, "random", seed, labels=600) for seed in seeds]
+    usual = [simulate(data, AUTO, seed, labels=600) for seed in seeds]
+    with patch.dict(KINDS, {AUTO: Sure}):
+        bare = [simulate(data, AUTO, seed, labels=600, parameters={"guard": False}) for seed in seeds]
+        watched = [simulate(data, AUTO, seed, labels=600) for seed in seeds]
+    print("| choice | accuracy at 600 labels | mean accuracy against random | guard up |\n|---|---|---|---|")
+    arms = {"random": random, "auto": usual, "sure, without the guard": bare, "sure, with it": watched}
+    for name, runs in arms.items():
+        against = paired([run.mean_accuracy for run in runs], [run.mean_accuracy for run in random])
+        last = np.mean([run.accuracy[-1] for run in runs])
+        up = sum(bool(run.guarded) for run in runs)
+        points = f"{100 * against['mean']:+.1f} ({100 * against['low']:+.1f} to {100 * against['high']:+.1f})"
+        print(f"| {name} | {100 * last:.1f} % | {points} | {up} of {len(runs)} |")
+
+
+PROMISES: dict[str, Callable[[range], None]] = {
+    "digits": labels_on_digits,
+    "cold": cold_start,
+    "rare": rare_class,
+    "guard": harm_undone,
+}
+
+
+if __name__ == "__main__":
+    main()
