@@ -1,36 +1,23 @@
 """Comparison: the candidates of an item in order, the best one first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from app.core.errors import InvalidLabel
 from app.task_types.base import Question, unanswerable
+from app.task_types.silent import Silent
 
 FEWEST, MOST = 2, 10  # candidates of an item
 FORM = 'the label is {"ranking": [2, 0, 1]}: the places of the candidates, counted from 0, the best one first'
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Silent):
     """`{"ranking": [2, 0, 1]}`: candidate 2 is best, then 0, then 1. It teaches no learner."""
 
     name: ClassVar[str] = "comparison"
     editor: ClassVar[str] = "comparison"
-    settings: ClassVar[tuple[str, ...]] = ()
-    named_classes: ClassVar[bool] = False
-
-    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """It has no settings."""
-        return {}
-
-    def levels(self, options: Mapping[str, Any]) -> list[str]:
-        """It has no classes."""
-        return []
-
-    def teaches(self, options: Mapping[str, Any]) -> bool:
-        """Never: an order of texts is no class of an item."""
-        return False
 
     def check(self, label: Any, question: Question) -> dict[str, Any]:
         """Return the ranking; whether it fits the item's candidates is for `check_item`.
@@ -50,22 +37,6 @@ class Comparison:
         if sorted(ranking) != list(range(len(ranking))):
             raise InvalidLabel(f"ranking names each of 0 to {len(ranking) - 1} once")
         return {"ranking": ranking}
-
-    def show(self, stored: dict[str, Any], question: Question) -> dict[str, Any]:
-        """The ranking as it is stored."""
-        return stored
-
-    def in_force(self, stored: dict[str, Any], question: Question) -> dict[str, Any]:
-        """The ranking as it is."""
-        return stored
-
-    def targets(self, stored: dict[str, Any], class_ids: Sequence[int]) -> list[float] | None:
-        """None."""
-        return None
-
-    def guess(self, class_ids: Sequence[int], question: Question) -> dict[str, Any]:
-        """Nothing is guessed: no model speaks of it."""
-        raise NotImplementedError
 
     def distance(self, one: dict[str, Any], other: dict[str, Any], question: Question) -> float:
         """The share of the pairs of candidates that the two put in another order (Kendall's tau distance).

@@ -1,13 +1,14 @@
 """Free text: what was said, a remark, a better wording."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from app.core.errors import Invalid, InvalidLabel
 from app.core.text import check_text
 from app.task_types.base import Question, unanswerable
+from app.task_types.silent import Silent
 
 LIMIT = 1_000_000  # code points, as of the texts of items
 COMPARED = 2_000  # code points of which a distance is measured: what follows tells equal from unequal alone
@@ -15,25 +16,11 @@ FORM = 'the label is {"text": "..."}'
 
 
 @dataclass(frozen=True)
-class Transcription:
+class Transcription(Silent):
     """`{"text": "..."}`, kept in Unicode's composed form (NFC) without the space around it. It teaches no learner."""
 
     name: ClassVar[str] = "transcription"
     editor: ClassVar[str] = "free-text"
-    settings: ClassVar[tuple[str, ...]] = ()
-    named_classes: ClassVar[bool] = False
-
-    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """It has no settings."""
-        return {}
-
-    def levels(self, options: Mapping[str, Any]) -> list[str]:
-        """It has no classes."""
-        return []
-
-    def teaches(self, options: Mapping[str, Any]) -> bool:
-        """Never: no class can be told from it."""
-        return False
 
     def check(self, label: Any, question: Question) -> dict[str, Any]:
         """Return the stored text.
@@ -57,22 +44,6 @@ class Transcription:
         if len(kept) > LIMIT:  # some letters are longer in composed form
             raise InvalidLabel(f"text has more than {LIMIT:,} characters")
         return {"text": kept}
-
-    def show(self, stored: dict[str, Any], question: Question) -> dict[str, Any]:
-        """The text as it is stored."""
-        return stored
-
-    def in_force(self, stored: dict[str, Any], question: Question) -> dict[str, Any]:
-        """The text as it is."""
-        return stored
-
-    def targets(self, stored: dict[str, Any], class_ids: Sequence[int]) -> list[float] | None:
-        """None."""
-        return None
-
-    def guess(self, class_ids: Sequence[int], question: Question) -> dict[str, Any]:
-        """Nothing is guessed: no model speaks of it."""
-        raise NotImplementedError
 
     def distance(self, one: dict[str, Any], other: dict[str, Any], question: Question) -> float:
         """Levenshtein's distance, of the length of the longer text; the first 2,000 code points of each are compared.
