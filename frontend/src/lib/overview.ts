@@ -116,6 +116,7 @@ const REACH = 20; // labels
 /** The curves of a project: its own, and beside it random's, where one is known. */
 export function curves(overview: Overview): Series[] {
   const own: Point[] = overview.curve.flatMap((each) => (each.accuracy ? [place(each.labels, each.accuracy)] : []));
+  own.sort((one, other) => one.x - other.x); // an own model may have learned from fewer labels than the round before it
   const series: Series[] = [{ name: "this project", style: "chosen", points: own }];
   const random = overview.random;
   // A race of 200 labels beside ten answers would press the project's own curve into a corner.
