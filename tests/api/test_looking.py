@@ -31,7 +31,9 @@ def test_a_large_pool_is_looked_at_in_turns_which_the_status_says(api: Api) -> N
         last = session.execute(select(Round).order_by(Round.number.desc()).limit(1)).scalar_one()
         asked = np.fromiter(session.execute(select(QueueEntry.item_id)).scalars(), dtype=np.int64)
         closed = pool.not_candidates(session, project)
+        none = pool.candidates_among(session, project, np.array([[5_000, 6_000]]))
         among = pool.candidates_among(session, project, np.array([[1, 100], [301, 700]]))
+    assert not len(none)
     assert last.model_file is not None
     kept = np.load((api.settings.data / "models" / str(project) / last.model_file).with_suffix(".kept.npy"))
     assert kept[0] == 700
