@@ -94,7 +94,9 @@ def _tables(url: str) -> list[str]:
 
 @cache
 def _connection(url: str) -> psycopg.Connection[tuple[str]]:
-    return psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://"), autocommit=True)
+    connection = psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://"), autocommit=True)
+    atexit.register(connection.close)
+    return connection
 
 
 def _start() -> str:

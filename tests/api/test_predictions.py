@@ -368,7 +368,6 @@ def test_a_strategy_that_needs_more_than_probabilities_is_refused_by_name(
         name = "quarrel"
         needs = frozenset({Need.PROBABILITIES, Need.COMMITTEE})
 
-    monkeypatch.setattr(projects, "POOL_STRATEGIES", {"quarrel": Quarrel})
     monkeypatch.setattr(projects, "make_strategy", lambda _name, _options: Quarrel())
     body = {"name": "P", "modality": "text", "task": {"type": "classification", "classes": ["a", "b"]}}
 

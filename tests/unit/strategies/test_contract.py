@@ -11,7 +11,7 @@ from app.loop import scoring
 from app.loop.executors import LocalExecutor
 from app.loop.needs import missing
 from app.loop.propose import Plan, propose
-from app.strategies import AUTO, POOL_STRATEGIES, Need
+from app.strategies import AUTO, POOL_STRATEGIES, Need, farthest
 from tests.unit.strategies.toys import ids_of, labelled, pool, run, takes_several, values_for
 
 NAMES = [AUTO, *POOL_STRATEGIES]
@@ -141,6 +141,7 @@ class Made:
 @pytest.mark.parametrize("name", NAMES)
 def test_memory_does_not_grow_with_the_pool(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoring, "SAMPLE_ROWS", 100)
+    monkeypatch.setattr(farthest, "NEAR_ROWS", 100)
     monkeypatch.setattr(scoring, "kept_by", lambda _strategy, _size: 100)
     given = labelled(pool(9, 64, seed=1), [0, 1, 2] * 3)
     plan = Plan((1, 2, 3), takes_several(name), "text", strategy=name, size=5, seed=1, values=values_for(name))
