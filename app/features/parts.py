@@ -12,10 +12,11 @@ from app.features.store import StoredShard, ranges
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of a shard by their positions, rising."""
+    """Rows of a shard by their positions, rising, with their identities (n, 3)."""
 
     shard: StoredShard
     positions: Indices
+    ids: Indices
 
     @property
     def rows(self) -> int:
@@ -24,9 +25,8 @@ class Part:
 
     def load(self) -> Rows:
         """The candidates among the rows, copied."""
-        ids = self.shard.ids()[self.positions]
-        kept = self.shard.candidates(ids)
-        return Rows(ids[kept], self.shard.block().take(self.positions[kept]))
+        kept = self.shard.candidates(self.ids)
+        return Rows(self.ids[kept], self.shard.block().take(self.positions[kept]))
 
     def mapped(self) -> tuple[Rows, None]:
         """The same: what is copied is small."""
@@ -38,7 +38,8 @@ def part_of(shard: StoredShard, wanted: Callable[[Indices], Booleans], bits: int
 
     Costs a hash a block and O(log rows) for each wanted one where the shard's items rise from row to row.
     """
-    span, held = shard.span(), shard.ids()[:, 0]
+    span, ids = shard.span(), shard.ids()
+    held = ids[:, 0]
     blocks = (span.high >> bits) - (span.low >> bits) + 1
     if span.sorted and blocks <= max(len(held), 1):
         numbers = np.arange(span.low >> bits, (span.high >> bits) + 1)
@@ -47,4 +48,5 @@ def part_of(shard: StoredShard, wanted: Callable[[Indices], Booleans], bits: int
     else:
         numbers = np.unique(held >> bits)
         rows = np.flatnonzero(np.isin(held >> bits, numbers[wanted(numbers)]))
-    return Part(shard, np.union1d(rows, shard.places(also)) if len(also) else rows)
+    rows = np.union1d(rows, shard.places(also)) if len(also) else rows
+    return Part(shard, rows, ids[rows])

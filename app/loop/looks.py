@@ -13,8 +13,8 @@ from app.core.arrays import Booleans, Doubles, Indices
 from app.strategies import keyed_hash
 
 BITS = 6  # a block is 64 items
-PART = 0.4  # of the largest pool that is looked at as a whole
-FRESH = 0.25  # of the part at most, beside it, for items that came since the last round
+PART = 0.2  # of the largest pool that is looked at as a whole
+FRESH = 0.5  # of the part at most, beside it, for items that came since the last round
 SAMPLED_ROWS = 32_768  # of which the pool's fixed sample is drawn
 SAMPLE_SALT = 0xB10C
 WHOLE = np.float64(2.0**64)

@@ -63,7 +63,7 @@ def part(
     look = Look(rows, size, project.seed, number, None if seen is None else seen + 1, fresh)
     scored = [part_of(shard, look.wanted, BITS, best) for shard in shards]
     sampled = [part_of(shard, look.sampled, BITS, NOTHING) for shard in shards]
-    open_ids = pool.candidates_among(session, project.id, _ranges(scored + sampled, best))
+    open_ids = pool.candidates_among(session, project.id, _blocks(scored + sampled), 1 << BITS)
     seen_now = sum(each.rows for each in scored)
     words = (
         f" Looked at {seen_now:,} of {rows:,} items: turn {number % look.turns + 1} of {look.turns}, the best of the "
@@ -93,19 +93,17 @@ def _kept(session: Session, settings: Settings, project_id: int, version: str) -
     return int(found[0]), np.unique(found[1:])
 
 
-def _ranges(parts: Sequence[Part], best: Indices) -> Indices:
-    """Ranges (n, 2) of ids that hold every item of the parts: the blocks, and the best ones alone."""
-    held = [np.unique(each.shard.ids()[each.positions, 0] >> BITS) for each in parts]
-    blocks = np.unique(np.concatenate([NOTHING, *held]))
-    blocks = blocks[~np.isin(blocks, best >> BITS)] if len(best) else blocks
-    first = np.concatenate([blocks << BITS, np.unique(best >> BITS) << BITS])
-    return np.stack([first, first + (1 << BITS) - 1], axis=1)
+def _blocks(parts: Sequence[Part]) -> Indices:
+    """The first id (n,) of each block that rows of the parts are in."""
+    held = np.concatenate([NOTHING, *(each.ids[:, 0] >> BITS for each in parts)])
+    changes = np.diff(held, prepend=-1) != 0  # neighbours are of one block: few numbers are left to be sorted
+    return np.unique(held[changes]) << BITS
 
 
 def _masked(parts: Sequence[Part], open_ids: Indices) -> list[Shard]:
     made: list[Shard] = []
-    for each in parts:
+    for each in [part for part in parts if part.rows] or parts[:1]:
         shard = each.shard
         mask = Only(open_ids).within(shard.span())
-        made.append(Part(StoredShard(shard.folder, shard.info, mask, shard.newer), each.positions))
+        made.append(Part(StoredShard(shard.folder, shard.info, mask, shard.newer), each.positions, each.ids))
     return made

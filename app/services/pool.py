@@ -68,35 +68,33 @@ def not_candidates(session: Session, project_id: int) -> Indices:
 # On SQLite the index of the counts ends with the item's number; elsewhere the primary key gives the rows of a range.
 AMONG = {
     "sqlite": text("""
-        SELECT group_concat(items.id) FROM json_each(:ranges) AS span
+        SELECT group_concat(items.id) FROM json_each(:firsts) AS block
         CROSS JOIN items INDEXED BY ix_items_counts
         WHERE items.project_id = :project AND items.state = 'open' AND items.split = 'pool' AND items.done = :no
         AND items.reserved = :no
-        AND items.id BETWEEN json_extract(span.value, '$[0]') AND json_extract(span.value, '$[1]')
+        AND items.id BETWEEN block.value AND block.value + :more
     """),
     "postgresql": text("""
         SELECT string_agg(CAST(items.id AS text), ',')
-        FROM unnest(CAST(:lows AS bigint[]), CAST(:highs AS bigint[])) AS span(low, high)
-        JOIN items ON items.id BETWEEN span.low AND span.high
+        FROM unnest(CAST(:firsts AS bigint[])) AS block(first)
+        JOIN items ON items.id BETWEEN block.first AND block.first + :more
         WHERE items.project_id = :project AND items.state = 'open' AND items.split = 'pool' AND NOT items.done
         AND NOT items.reserved
     """),
 }
 
 
-def candidates_among(session: Session, project_id: int, ranges: Indices) -> Indices:
-    """Sorted ids of the items that a round may choose within some ranges (n, 2) of ids, both ends included.
+def candidates_among(session: Session, project_id: int, firsts: Indices, length: int) -> Indices:
+    """Sorted ids of the items that a round may choose in some blocks of ids, given by the first of each (n,).
 
-    Costs what the ranges hold and what people hold, whatever the pool's length.
+    Costs what the blocks hold and what people hold, whatever the pool's length.
     """
-    if session.get_bind().dialect.name == "sqlite":
-        given = {"ranges": json.dumps(ranges.tolist()), "no": False}
-        found = session.execute(AMONG["sqlite"], {**given, "project": project_id}).scalar()
-    else:
-        ends = {"lows": ranges[:, 0].tolist(), "highs": ranges[:, 1].tolist()}
-        found = session.execute(AMONG["postgresql"], {**ends, "project": project_id}).scalar()
-    open_ids = np.unique(np.fromstring(found or "", dtype=np.int64, sep=","))
-    return np.setdiff1d(open_ids, _with_people(session, project_id))
+    sqlite = session.get_bind().dialect.name == "sqlite"
+    blocks = json.dumps(firsts.tolist()) if sqlite else firsts.tolist()
+    given = {"project": project_id, "firsts": blocks, "more": length - 1} | ({"no": False} if sqlite else {})
+    found = session.execute(AMONG["sqlite" if sqlite else "postgresql"], given).scalar()
+    open_ids = np.sort(np.fromstring(found or "", dtype=np.int64, sep=","))
+    return open_ids[~np.isin(open_ids, _with_people(session, project_id))]
 
 
 def _with_people(session: Session, project_id: int) -> Indices:

@@ -32,13 +32,13 @@ def test_every_item_is_looked_at_once_in_all_turns() -> None:
     assert (looks[0].wanted(blocks) == Look(1_280_000, 100_000, 7, number=13).wanted(blocks)).all()
 
 
-def test_fresh_items_are_looked_at_whatever_the_turn_up_to_a_quarter_more() -> None:
+def test_fresh_items_are_looked_at_whatever_the_turn_up_to_half_as_many() -> None:
     blocks = np.arange(20_000)
     few = Look(1_280_000, 100_000, 7, 3, fresh_from=19_000 << BITS, fresh_rows=6_400)
     many = Look(1_280_000, 100_000, 7, 3, fresh_from=10_000 << BITS, fresh_rows=640_000)
 
     assert few.wanted(blocks)[19_000:].all()
-    assert many.wanted(blocks).sum() == pytest.approx(20_000 / 13 + 25_000 / 64, rel=0.15)
+    assert many.wanted(blocks).sum() == pytest.approx(20_000 / 13 + 50_000 / 64, rel=0.15)
 
 
 def test_the_sample_stays_while_the_pool_grows() -> None:
