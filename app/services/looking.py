@@ -1,7 +1,7 @@
 """What a round looks at: the whole pool, or the part of a large one whose turn it is, which is said in words."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +52,10 @@ def excluded(
 def part(
     session: Session, settings: Settings, project: Project, features: pool.FeaturePool, number: int
 ) -> View | None:
-    """The rows of round `number`: its turn, what the last rounds found best, and what is new; None: the whole pool."""
+    """The rows of round `number`: its turn, what the last rounds found best, and what is new; None: the whole pool.
+
+    A turn in which nothing is left to ask is passed over.
+    """
     if not is_parted(settings, features, outside=models_outside.is_external(project)):
         return None
     shards = newest(features.opened())
@@ -61,13 +64,18 @@ def part(
     fresh = sum(shard.rows for shard in shards if seen is not None and shard.span().high > seen)
     size = max(1, int(PART * settings.whole_pool_items))
     look = Look(rows, size, project.seed, number, None if seen is None else seen + 1, fresh)
-    scored = [part_of(shard, look.wanted, BITS, best) for shard in shards]
     sampled = [part_of(shard, look.sampled, BITS, NOTHING) for shard in shards]
-    open_ids = pool.candidates_among(session, project.id, _blocks(scored + sampled), 1 << BITS)
+    for later in range(look.turns):
+        look = replace(look, number=number + later)
+        scored = [part_of(shard, look.wanted, BITS, best) for shard in shards]
+        open_ids = pool.candidates_among(session, project.id, _blocks(scored + sampled), 1 << BITS)
+        if any(np.isin(each.ids[:, 0], open_ids).any() for each in scored):
+            break
     seen_now = sum(each.rows for each in scored)
+    turn = look.number % look.turns + 1
     words = (
-        f" Looked at {seen_now:,} of {rows:,} items: turn {number % look.turns + 1} of {look.turns}, the best of the "
-        "rounds before and new ones."
+        f" Looked at {seen_now:,} of {rows:,} items: turn {turn} of {look.turns}, the best of the rounds before and "
+        "new ones."
     )
     return View(_masked(scored, open_ids), _masked(sampled, open_ids), rows, words)
 
