@@ -28,9 +28,10 @@ WORDS = {
     "answered_before": "Items that somebody answered before it",
     "kind": "Items with an answer that counts and was asked for this reason (managers)",
     "disputed": "Items whose label is a tie",
+    "doubtful": "Items whose label the current round, which judged it without that label, takes for another class",
     "queued": "Items that wait in the order that is served",
     "learned": "Items from whose answers the round of this number learned",
-    "predicted.class": "Items that the current round takes for this class",
+    "predicted.class": "Items that the current round takes for this class, labelled ones without their own label",
     "predicted.probability": "Comparison, as `predicted.probability:<0.6`: how sure the current round is",
     "metadata.<name>": "Equal to this; numbers are compared too, as `metadata.year:>=1990`",
 }

@@ -20,6 +20,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "split": ("pool", "audit"),
     "kind": ("query", "audit", "gold", "review", "stream", "synthetic", "random", "import"),
     "disputed": ("true",),
+    "doubtful": ("true",),
     "queued": ("true",),
 }
 TEXTS = ("key", "q", "class", "predicted.class", "annotator", "answered_after", "answered_before")

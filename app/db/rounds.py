@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import NEVER_REUSE_IDS, Base
@@ -74,7 +74,10 @@ class QueueEntry(Base):
 
 
 class Prediction(Base):
-    """What a round's model thinks of one item of the fixed random sample of the pool; never a label."""
+    """What a round thinks of one item of the pool's fixed random sample, or of a labelled one without its label.
+
+    Never a label itself. `doubted` says that the label is confidently taken for another.
+    """
 
     __tablename__ = "predictions"
     __table_args__ = (Index("ix_predictions_item", "item_id"),)
@@ -83,3 +86,4 @@ class Prediction(Base):
     item_id: Mapped[int] = mapped_column(ForeignKey("items.id"), primary_key=True)
     unit: Mapped[int] = mapped_column(primary_key=True, default=0)
     probabilities: Mapped[list[Any]]
+    doubted: Mapped[bool] = mapped_column(default=False, server_default=false())

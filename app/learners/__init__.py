@@ -13,7 +13,7 @@ from app.learners.errors import CannotFit, check_fit
 from app.learners.given import EXTERNAL, HTTP, OUTSIDE, GivenModel, Scorer
 from app.learners.linear import LinearModel, load_model
 from app.learners.logistic import Logistic
-from app.learners.ridge import Ridge
+from app.learners.ridge import Ridge, left_out
 
 OWN: tuple[type[Any], ...] = (Logistic, Ridge)
 LEARNERS: Mapping[str, type[Any]] = entries("learners", OWN)
@@ -70,6 +70,7 @@ __all__ = [
     "Model",
     "Scorer",
     "check_fit",
+    "left_out",
     "load_model",
     "make_learner",
 ]

@@ -4,7 +4,8 @@ Words and values of metadata are looked up in the full-text index, answers, note
 tables, numbers of metadata in a table of theirs; the rest is a test of one row. A part that few items fit gives their
 ids, and those alone are read; one that many fit is tested item by item along the order asked for, where the first ones
 are soon found. Words without a letter or digit cost a pass over the project's items. What the model thinks is known of
-the items that the current round put in order and of its random sample, and of no others.
+the items that the current round put in order, of its random sample, of labelled items that it hardly agrees with, and
+of no others.
 """
 
 from typing import Any
@@ -17,7 +18,7 @@ from app.core.errors import Forbidden
 from app.core.filters import Condition, Filter
 from app.db import Item, Lease, Prediction, Project, QueueEntry, Round, Serving
 from app.db.functions import AnyMemberLike, Largest, MemberNumber, MemberText, Tested
-from app.services import answered, flags, numbers, search, tasks
+from app.services import answered, doubting, flags, numbers, search, tasks
 from app.services.among import among, are_few
 from app.services.leases import SKIPS_UNTIL_A_LOOK
 
@@ -77,8 +78,8 @@ def current_round(session: Session, project: Project) -> Round | None:
 def predicted(round_id: int) -> CTE:
     """What a round's model thinks: `item_id`, `probabilities` by the round's classes, their `best`, `score`.
 
-    A few thousand rows: the round's order and its random sample; `score` is null for the latter. Written so that
-    PostgreSQL makes them once, whatever it believes of tables that grew since it last counted them.
+    A few thousand rows: the round's order, its random sample and labelled items; `score` is null for the latter two.
+    Written so that PostgreSQL makes them once, whatever it believes of tables that grew since it last counted them.
     """
     order, sample, ordered = QueueEntry, Prediction, aliased(QueueEntry)
     in_order = sample.item_id.in_(select(ordered.item_id).where(ordered.round_id == round_id))
@@ -103,10 +104,9 @@ def _condition(session: Session, project: Project, asked: Condition) -> ColumnEl
             return or_(*(_status(session, project, each) for each in asked.values))
         case "class":
             return answered.of_class(session, project, _class_ids(session, project, asked))
-        case "disputed":
-            return answered.disputed(session, project)
-        case "queued":
-            return _queued(session, project)
+        case "disputed" | "doubtful" | "queued":
+            marked = {"disputed": answered.disputed, "doubtful": doubting.doubtful, "queued": _queued}
+            return marked[asked.name](session, project)
         case "learned":
             return or_(*(answered.learned(session, project, int(each)) for each in asked.values))
     return _predicted(session, project, asked)

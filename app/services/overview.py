@@ -12,7 +12,7 @@ from app.db import Annotation, Item, Prediction, Project, Round, Serving
 from app.evaluation.intervals import in_words
 from app.loop.evaluate import FEWEST_AUDIT
 from app.loop.named import Named
-from app.services import answered, answers, demo, filters, flags, goal, simulations, status, tasks
+from app.services import answered, answers, demo, doubting, filters, flags, goal, simulations, status, tasks
 from app.services.access import Person, project_for
 from app.services.labels import label_set
 from app.task_types.base import Question
@@ -48,6 +48,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         "random": random_curve(session, project, points),
         "balance": _balance(session, project, last),
         "disputed": len(answered.disputed_ids(session, project)) if project.overlap > 1 else 0,
+        "doubtful": len(doubting.doubtful_ids(session, project)),
         "balance_of": ((last.metrics or {}) if last else {}).get("balance_of", "audit"),
         "pace": pace(session, project, None, moment),
         "rounds": [_brief(row) for row in rows],

@@ -27,7 +27,7 @@ from app.services.jobs import Done, JobFailed, Later, Running
 from app.services.labels import label_set
 from app.services.picking import Order, Pick, Take
 from app.services.selecting import Ask
-from app.services.turn import Turn
+from app.services.turn_state import Turn
 
 SEED = 0x5E1EC7  # so that a selection draws other numbers than the round
 

@@ -5,50 +5,26 @@ was killed or overtaken publishes nothing, and a turn that is run again gives th
 """
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, select, update
 
 from app.core.block import Shard
 from app.db import Item, Prediction, Project, QueueEntry, Round, Serving, WriteSession
 from app.db.session import now
-from app.evaluation.guard import Guard
-from app.features import GivenShard, gather, newest
+from app.features import GivenShard, newest
 from app.learners import GivenModel
-from app.loop.evaluate import evaluate
-from app.loop.guarding import guarded
-from app.loop.propose import Labelled, Plan, Proposal, propose
-from app.services import goal, guarding, looking, opening, outbox, outside, pool, rounds, status, tasks, versions
+from app.loop.propose import Plan, Proposal, propose
+from app.services import guarding, looking, opening, outbox, outside, pool, rounds, tasks, versions
 from app.services.engines import AGAIN_SECONDS, ClusterUnavailable, engine
 from app.services.jobs import Done, JobFailed, Later, Parked, Running
-from app.services.labels import LabelledItem, LabelSet, label_set
+from app.services.judging import judge
+from app.services.labels import label_set
+from app.services.turn_state import Progress, Turn, insert_rows, labelled_rows
 from app.task_types import Question
-
-INSERT_ROWS = 500
-
-
-@dataclass(frozen=True)
-class Turn:
-    """Everything that a turn read from the database before it began to think."""
-
-    project_id: int
-    round_id: int
-    number: int
-    modality: str
-    class_ids: list[int]
-    plan: Plan
-    features: pool.FeaturePool
-    labels: LabelSet
-    excluded: Any
-    started: float
-    version: versions.Version | None
-    newest_annotation: int | None  # up to which answers are learned from; None leaves what it was
-    silence: str | None  # why no learner runs, in a sentence
-    guard: Guard = field(default_factory=Guard)  # as the round before left it
-    view: looking.View | None = None  # of a pool that is looked at in parts
 
 
 def run(running: Running) -> Done | Parked | Later:
@@ -65,7 +41,7 @@ def run(running: Running) -> Done | Parked | Later:
     except ClusterUnavailable as reason:
         return Later(AGAIN_SECONDS, str(reason))
     published_in = _publish(running, turn, proposal)
-    _evaluate(running, turn, proposal, published_in)
+    judge(running, turn, proposal, published_in)
     if turn.newest_annotation is None:
         _look_again(running, turn.project_id)
     return Done({"round": turn.number})
@@ -171,11 +147,11 @@ def think(running: Running, turn: Turn) -> Proposal:
         stored = newest(turn.features.opened(pool.candidates_only(turn.excluded)))
         shards = list(stored) if model is None else [GivenShard(each, model.given) for each in stored]
         rows = sum(shard.rows for shard in shards)
-    progress = _Progress(running)
+    progress = Progress(running)
     taught = opening.taught(turn.labels.items)
     here = model is not None or view is not None
     with engine(running.settings, rows, here=here) as (executor, where):
-        labelled = _labelled(turn, taught)
+        labelled = labelled_rows(turn, taught)
         proposal = propose(labelled, shards, turn.plan, executor, progress, samples=samples, pool_rows=rows)
     return replace(proposal, sentence=proposal.sentence + (view.words if view else where))
 
@@ -193,9 +169,9 @@ def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:
             )
         whose = {"round_id": turn.round_id, "project_id": turn.project_id, "done": False}
         entries = [{**whose, "rank": rank, **row} for rank, row in enumerate(order)]
-        _insert(session, QueueEntry, entries)
+        insert_rows(session, QueueEntry, entries)
         _mark_done(session, turn.round_id)
-        _insert(session, Prediction, _predictions(turn, proposal))
+        insert_rows(session, Prediction, _predictions(turn, proposal))
         session.execute(
             update(Round)
             .where(Round.id == turn.round_id)
@@ -243,83 +219,6 @@ def _order(running: Running, turn: Turn, proposal: Proposal) -> list[dict[str, A
     return [{name: value for name, value in row.items() if name != "revision"} for row in rows]
 
 
-def _evaluate(running: Running, turn: Turn, proposal: Proposal, published_in: float) -> None:
-    begun = time.monotonic()
-    taught = opening.taught(turn.labels.items)
-    tests = [item for item in turn.labels.items if item.imported_test]
-    metrics: dict[str, Any] = {}
-    guard, reason = turn.guard, None
-    if proposal.model is not None:
-        try:
-            heldout = _judged(turn, _labelled(turn, tests)) if tests else None
-            labelled = _judged(turn, _labelled(turn, taught))
-            found = evaluate(labelled, heldout, turn.plan, proposal.model, _Progress(running))
-            metrics, guard = found.to_json(), guarded(found.compared, turn.plan, guard)
-        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
-            reason = f"the evaluation failed: {error}"
-    metrics["guard"] = guard.to_json()
-    took = time.monotonic() - begun
-    with running.db.write() as session:
-        running.checkpoint(session, progress={"step": "evaluate", "fraction": 1.0})
-        seconds = {**proposal.seconds, "to_published": published_in, "evaluate": round(took, 4)}
-        seconds["total"] = round(published_in + took, 4)
-        session.execute(
-            update(Round)
-            .where(Round.id == turn.round_id)
-            .values(state="done", metrics=metrics, seconds=seconds, reason=reason, finished_at=now(session))
-        )
-        _tell_of_the_goal(session, turn.project_id)
-
-
-def _tell_of_the_goal(session: WriteSession, project_id: int) -> None:
-    project = session.get_one(Project, project_id)
-    if project.goal and outbox.is_heard(session, project_id, "goal.reached"):
-        answered = status.item_counts(session, project_id)["answered"]
-        accuracy = status.headline(status.last_evaluated(session, project_id))
-        words = goal.reached(goal.parts(session, project, answered, accuracy, now(session)))
-        if words:
-            outbox.goal_reached(session, project, words)
-
-
-class _Progress:
-    """Stores the step for the status panel, at most twice a second."""
-
-    def __init__(self, running: Running) -> None:
-        self._running = running
-        self._last = time.monotonic()
-
-    def __call__(self, step: str, fraction: float) -> None:
-        if time.monotonic() - self._last > 0.5:
-            self._last = time.monotonic()
-            self._running.report({"step": step, "fraction": round(fraction, 3)})
-
-
-def _labelled(turn: Turn, items: list[LabelledItem]) -> Labelled:
-    """The rows of the labelled items that have vectors, in the order of their ids."""
-    ids = np.array([(item.item_id, item.unit, item.revision) for item in items], dtype=np.int64).reshape(-1, 3)
-    found, block = gather(turn.features.opened(), ids)
-    kept = [item for item, there in zip(items, found, strict=True) if there]
-    columns = len(turn.class_ids)
-    return Labelled(
-        ids=ids[found],
-        block=block,
-        targets=np.array([item.shares for item in kept], dtype=np.float32).reshape(len(kept), columns),
-        weights=np.ones(len(kept)),
-        audit=np.array([item.audit for item in kept], dtype=np.bool_),
-        chosen=np.array([item.chosen for item in kept], dtype=np.bool_),
-        order=np.array([item.annotations[0] for item in kept], dtype=np.int64),
-    )
-
-
-def _judged(turn: Turn, labelled: Labelled) -> Labelled:
-    """The same rows; of an outside model those that it spoke of, with what it said."""
-    if turn.version is None:
-        return labelled
-    found, probabilities = turn.version.given.of(labelled.ids)
-    kept = labelled.take(found)
-    return replace(kept, block=replace(kept.block, given=probabilities))
-
-
 def _save_model(running: Running, turn: Turn, proposal: Proposal) -> str | None:
     if proposal.model is None or turn.version is not None:
         return None
@@ -356,11 +255,6 @@ def _mark_done(session: WriteSession, round_id: int) -> None:
     session.execute(
         update(QueueEntry).where(QueueEntry.round_id == round_id, QueueEntry.item_id.in_(answered)).values(done=True)
     )
-
-
-def _insert(session: WriteSession, table: Any, rows: list[dict[str, Any]]) -> None:
-    for start in range(0, len(rows), INSERT_ROWS):
-        session.execute(insert(table), rows[start : start + INSERT_ROWS])
 
 
 def _parameters(setting: dict[str, Any]) -> dict[str, Any]:

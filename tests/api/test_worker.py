@@ -28,7 +28,7 @@ STEPS = [
     "think-done",
     "_save_model-done",
     "_publish-done",
-    "_evaluate",
+    "judge",
 ]
 
 
@@ -49,7 +49,7 @@ def slow_worker(data: Path, url: str, where: str, told: Connection) -> None:
             told.send(name)
             time.sleep(60)
 
-    for name in ("_load", "think", "_publish", "_evaluate", "_save_model", "open_round"):
+    for name in ("_load", "think", "_publish", "judge", "_save_model", "open_round"):
         room = opening if name == "open_round" else turn
         setattr(room, name, stop_at(name, getattr(room, name)))
     worker = WorkerProcess(Settings(data=data, _env_file=None), Database(url))

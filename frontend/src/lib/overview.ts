@@ -85,6 +85,7 @@ export interface Overview {
   balance: Balance[];
   balance_of: "audit" | "imported";
   disputed: number; // items whose votes are a tie
+  doubtful: number; // labelled items that the model takes for another class
   pace: {
     today: number;
     last_7_days: { day: string; answers: number; items: number }[];

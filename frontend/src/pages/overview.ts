@@ -116,7 +116,7 @@ function figures(all: Overview): TemplateResult {
     <section class="card" aria-labelledby="rounds"><h2 id="rounds">Rounds</h2>${roundsTable(all.rounds, found)}</section>`;
 }
 
-function progress({ status, disputed }: Overview): TemplateResult {
+function progress({ status, disputed, doubtful }: Overview): TemplateResult {
   const { items } = status;
   return html`<section class="card" aria-labelledby="progress">
     <h2 id="progress">Labels</h2>
@@ -127,6 +127,7 @@ function progress({ status, disputed }: Overview): TemplateResult {
       ${items.flagged ? html`<li><a href=${found("status=flagged")}>${count(items.flagged)} with an open note</a></li>` : nothing}
       ${items.stuck ? html`<li><a href=${found("status=stuck")}>${count(items.stuck)} skipped by three people</a>: look at them, they are not asked about any more</li>` : nothing}
       ${disputed ? html`<li><a href=${found("disputed=true")}>${count(disputed)} disputed</a>: the votes are a tie, and a manager's word decides</li>` : nothing}
+      ${doubtful ? html`<li><a href=${found("doubtful=true&sort=-probability")}>${count(doubtful)} to look at again</a>: a model that did not see ${doubtful === 1 ? "its answer takes it" : "their answers takes them"} for another class</li>` : nothing}
       ${items.skipped ? html`<li><a href=${found("status=skipped")}>${count(items.skipped)} skipped</a></li>` : nothing}
       ${items.excluded ? html`<li><a href=${found("status=excluded")}>${count(items.excluded)} excluded</a></li>` : nothing}
       ${items.failed ? html`<li><a href=${found("status=failed")}>${count(items.failed)} could not be read</a></li>` : nothing}

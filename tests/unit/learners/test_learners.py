@@ -8,7 +8,9 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
 from app.core.block import Block
-from app.learners import LEARNERS, CannotFit, load_model, logistic, make_learner
+from app.learners import LEARNERS, CannotFit, left_out, load_model, logistic, make_learner, ridge
+from app.learners.calibration import temperature
+from app.learners.linear import link, row_space
 
 
 def blobs(sparse: bool, rows: int = 60) -> tuple[Block, np.ndarray]:
@@ -95,8 +97,6 @@ def test_a_model_file_with_code_is_refused(tmp_path: Path) -> None:
 
 def test_ridge_takes_the_penalty_that_leaving_one_out_prefers() -> None:
     """The closed form is compared with fitting again without each row."""
-    from app.learners import ridge
-
     block, targets = blobs(False, rows=24)
     noisy = Block((block.dense + 0.5 * np.random.default_rng(1).normal(size=block.dense.shape)).astype(np.float32))
     x, weights = noisy.dense.astype(np.float64), np.ones(24)
@@ -110,6 +110,25 @@ def test_ridge_takes_the_penalty_that_leaving_one_out_prefers() -> None:
         errors.append(total)
 
     assert ridge.best_penalty(x, targets, weights) == ridge.PENALTIES[int(np.argmin(errors))]
+
+
+@pytest.mark.parametrize("multiple", [False, True])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_left_out_is_what_a_fit_of_all_others_says(sparse: bool, multiple: bool) -> None:
+    """The closed form is compared with fitting again without each row, at the penalty and temperature it took."""
+    block, targets = blobs(sparse, rows=24)
+    aims = 2 * targets - 1 if multiple else targets
+    weights = np.linspace(0.5, 1.5, 24)
+    x, _ = row_space(block)
+    penalty = ridge.best_penalty(x, aims, weights)
+    scores = np.empty((24, targets.shape[1]))
+    for row in range(24):
+        kept = np.arange(24) != row
+        w, b = ridge.solved(x[kept], aims[kept], weights[kept], penalty)
+        scores[row] = x[row] @ w + b
+    expected = link((scores / temperature(scores, targets, weights, multiple)).astype(np.float32), multiple)
+
+    assert left_out(block, targets, weights, multiple=multiple) == pytest.approx(expected, abs=1e-4)
 
 
 def test_many_sparse_rows_are_fitted_on_their_columns_to_the_same_model() -> None:
