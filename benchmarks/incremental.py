@@ -86,7 +86,7 @@ def _curve(strategy: str, seed: int, rare: bool, parted: bool) -> float:
             )
             shard = StoredShard(Path(folder), info, Only(np.setdiff1d(rows, taught) + 1))
             look = Look(len(rows), len(rows) // TURNS, seed, number)
-            shards = [part_of(shard, look.wanted, BITS, best)] if parted else [shard]
+            shards = [part_of(shard, shard.ids(), look.wanted, BITS, best)] if parted else [shard]
             plan = Plan(tuple(range(10)), False, "text", strategy=strategy, size=BATCH, seed=seed * 1000 + number)
             found = propose(
                 labelled, shards, plan, executor, lambda *_: None, samples=[shard] if parted else None, pool_rows=20_000

@@ -33,12 +33,14 @@ class Part:
         return self.load(), None
 
 
-def part_of(shard: StoredShard, wanted: Callable[[Indices], Booleans], bits: int, also: Indices) -> Part:
+def part_of(shard: StoredShard, ids: Indices, wanted: Callable[[Indices], Booleans], bits: int, also: Indices) -> Part:
     """The rows whose item is in a wanted block of 2^bits numbers, and those of some items, given sorted and distinct.
+
+    `ids` are the shard's: opening its file takes longer than all the rest, and several parts may be taken of it.
 
     Costs a hash a block and O(log rows) for each wanted one where the shard's items rise from row to row.
     """
-    span, ids = shard.span(), shard.ids()
+    span = shard.span()
     held = ids[:, 0]
     blocks = (span.high >> bits) - (span.low >> bits) + 1
     if span.sorted and blocks <= max(len(held), 1):
@@ -48,5 +50,5 @@ def part_of(shard: StoredShard, wanted: Callable[[Indices], Booleans], bits: int
     else:
         numbers = np.unique(held >> bits)
         rows = np.flatnonzero(np.isin(held >> bits, numbers[wanted(numbers)]))
-    rows = np.union1d(rows, shard.places(also)) if len(also) else rows
+    rows = np.union1d(rows, shard.places(also, ids)) if len(also) else rows
     return Part(shard, rows, ids[rows])

@@ -104,11 +104,11 @@ class StoredShard:
         """Where its items lie; O(1) for a shard that was written with it, and remembered by the process."""
         return _span(self.folder, self.info.name)
 
-    def places(self, items: Indices) -> Indices:
-        """The rows (m,) of some sorted, distinct items, those of all their units and revisions."""
-        span = self.span()
+    def places(self, items: Indices, ids: Indices) -> Indices:
+        """The rows (m,) of some sorted, distinct items, with all units and revisions of them; `ids` are the shard's."""
+        span, held = self.span(), ids[:, 0]
         low, high = np.searchsorted(items, (span.low, span.high + 1))
-        wanted, held = items[low:high], self.ids()[:, 0]
+        wanted = items[low:high]
         if not len(wanted):
             return np.empty(0, dtype=np.int64)
         if not span.sorted:
@@ -221,8 +221,9 @@ def gather(shards: Sequence[StoredShard], ids: Indices) -> tuple[Booleans, Block
     where: dict[int, tuple[int, int]] = {}
     items = np.unique(ids[:, 0]) if len(ids) else np.empty(0, dtype=np.int64)
     for number, shard in enumerate(shards):
-        rows = shard.places(items)
-        for row, identity in zip(rows.tolist(), shard.ids()[rows].tolist(), strict=True):
+        held = shard.ids()
+        rows = shard.places(items, held)
+        for row, identity in zip(rows.tolist(), held[rows].tolist(), strict=True):
             if (place := wanted.get(tuple(identity))) is not None:
                 where[place] = (number, row)
     found = np.zeros(len(ids), dtype=np.bool_)

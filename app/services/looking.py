@@ -64,10 +64,11 @@ def part(
     fresh = sum(shard.rows for shard in shards if seen is not None and shard.span().high > seen)
     size = max(1, int(PART * settings.whole_pool_items))
     look = Look(rows, size, project.seed, number, None if seen is None else seen + 1, fresh)
-    sampled = [part_of(shard, look.sampled, BITS, NOTHING) for shard in shards]
+    opened = [(shard, shard.ids()) for shard in shards]
+    sampled = [part_of(shard, ids, look.sampled, BITS, NOTHING) for shard, ids in opened]
     for later in range(look.turns):
         look = replace(look, number=number + later)
-        scored = [part_of(shard, look.wanted, BITS, best) for shard in shards]
+        scored = [part_of(shard, ids, look.wanted, BITS, best) for shard, ids in opened]
         open_ids = pool.candidates_among(session, project.id, _blocks(scored + sampled), 1 << BITS)
         if any(np.isin(each.ids[:, 0], open_ids).any() for each in scored):
             break

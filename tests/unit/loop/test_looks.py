@@ -58,8 +58,8 @@ def test_a_round_over_a_part_chooses_the_same_under_any_cut_and_of_the_part_alon
     for cuts in (1, 13):
         shards = stored(tmp_path / str(cuts), matrix, cuts)
         masked = [StoredShard(each.folder, each.info, Only(np.setdiff1d(np.arange(6_001), closed))) for each in shards]
-        parts = [part_of(each, look.wanted, BITS, best) for each in masked]
-        samples = [part_of(each, look.sampled, BITS, NOTHING) for each in masked]
+        parts = [part_of(each, each.ids(), look.wanted, BITS, best) for each in masked]
+        samples = [part_of(each, each.ids(), look.sampled, BITS, NOTHING) for each in masked]
         plan = Plan((1, 2, 3), False, "text", strategy=name, size=40, seed=3)
         with LocalExecutor(2) as executor:
             found.append(propose(given, parts, plan, executor, lambda *_: None, samples=samples, pool_rows=6_000))
@@ -76,7 +76,7 @@ def test_rows_that_do_not_rise_are_found_too(tmp_path: Path) -> None:
     shard = StoredShard(tmp_path, append(tmp_path, ids_of(items), Block(pool(5_000, 4))))
     look = Look(5_000, 1_000, seed=1, number=0)
 
-    rows = part_of(shard, look.wanted, BITS, np.array([1, 4_999])).load()
+    rows = part_of(shard, shard.ids(), look.wanted, BITS, np.array([1, 4_999])).load()
 
     expected = np.arange(1, 5_001)
     expected = np.union1d(expected[look.wanted(expected >> BITS)], [1, 4_999])
