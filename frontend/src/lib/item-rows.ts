@@ -59,7 +59,7 @@ export function itemRows(
     ) => html`<li class=${item.state}>${box ? box(place) : nothing}<button type="button" class="open" @click=${() => open(item)}>
       ${picture(item) ?? html`<span class="text few-lines long" dir="auto">${briefly(item)}</span>`}</button>
       <span class="said">${item.answers.length ? item.answers.map((answer) => labelChips(answer.label, classes)) : nothing}
-        ${item.predicted && !item.answers.length ? html`<span class="quiet">${modelSays(item.predicted)}</span>` : nothing}
+        ${item.predicted && (!item.answers.length || differs(item)) ? html`<span class="quiet">${modelSays(item.predicted)}</span>` : nothing}
         ${item.state === "open" ? nothing : html`<span class="quiet">${item.state}</span>`}</span></li>`,
   )}</ul>`;
 }
@@ -77,6 +77,11 @@ export function briefly(item: ItemView): string {
   const text = item.text || item.candidates?.join(" · ") || columns.join(" · ") || item.key;
   const letters = [...text.slice(0, 2 * TEXT_SHOWN)];
   return letters.length > TEXT_SHOWN ? `${letters.slice(0, TEXT_SHOWN).join("")} …` : letters.join("");
+}
+
+/** Whether the model takes a labelled item for another class; of a form it knows one question only. */
+function differs({ label, predicted }: ItemRow): boolean {
+  return label !== null && predicted !== null && !label.fields && labelWords(label) !== labelWords(predicted.label);
 }
 
 /** The classes of a label, each with its colour. */

@@ -49,6 +49,11 @@ const SORTS: [string, string][] = [
   ["-score", "asked next first"],
 ];
 const FEW_PARTS = 3;
+const MARKED: Record<string, string> = {
+  disputed: "the votes are a tie",
+  doubtful: "to look at again",
+  queued: "waits in the order",
+};
 const FIELDS = new Set(["q", "status", "class", "predicted.class", "sort"]);
 
 let filter = new Filter(location.search);
@@ -137,7 +142,9 @@ function parts(others: Part[]): TemplateResult[] {
       return [
         taken(`the ${own.length} values of ${name}`, `${name}: ${own.length} chosen`, () => filter.with(name, "")),
       ];
-    return own.map(({ raw, value }) => taken(raw, value ? `${name} = ${value}` : name, () => filter.without(raw)));
+    return own.map(({ raw, value }) =>
+      taken(raw, MARKED[name] ?? (value ? `${name} = ${value}` : name), () => filter.without(raw)),
+    );
   });
 }
 
