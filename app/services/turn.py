@@ -17,6 +17,7 @@ from app.db import Item, Prediction, Project, QueueEntry, Round, Serving, WriteS
 from app.db.session import now
 from app.features import GivenShard, newest
 from app.learners import GivenModel
+from app.loop.executors import one_thread
 from app.loop.propose import Plan, Proposal, propose
 from app.services import guarding, looking, opening, outbox, outside, pool, rounds, tasks, versions
 from app.services.engines import AGAIN_SECONDS, ClusterUnavailable, engine
@@ -36,12 +37,13 @@ def run(running: Running) -> Done | Parked | Later:
     turn = _load(running)
     if not isinstance(turn, Turn):
         return turn
-    try:
-        proposal = think(running, turn)
-    except ClusterUnavailable as reason:
-        return Later(AGAIN_SECONDS, str(reason))
-    published_in = _publish(running, turn, proposal)
-    judge(running, turn, proposal, published_in)
+    with one_thread():
+        try:
+            proposal = think(running, turn)
+        except ClusterUnavailable as reason:
+            return Later(AGAIN_SECONDS, str(reason))
+        published_in = _publish(running, turn, proposal)
+        judge(running, turn, proposal, published_in)
     if turn.newest_annotation is None:
         _look_again(running, turn.project_id)
     return Done({"round": turn.number})
