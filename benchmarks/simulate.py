@@ -14,7 +14,7 @@ from pathlib import Path
 from app.evaluation.curves import penalty_matrix
 from app.loop.outcome import median_labels, paired_difference, ratio_to
 from app.loop.sets import Dataset
-from app.loop.simulate import RESULTS, full_accuracy, simulate_all
+from app.loop.simulate import RESULTS, Run, full_accuracy, simulate_all
 from benchmarks.datasets import dataset
 
 SETS = (
@@ -38,9 +38,9 @@ def main() -> None:
     strategies = options.strategies.split(",")
     seeds = range(options.first_seed, options.first_seed + options.seeds)
     print(
-        "| set | full | strategy | mean accuracy | labels to 90 % of full | of random's | paired difference, points |"
+        "| set | full | strategy | mean accuracy | labels to 90 % of full | of random's | to random | to margin |"
     )
-    print("|---|---|---|---|---|---|---|")
+    print("|---|---|---|---|---|---|---|---|")
     ratios = []
     means: dict[str, dict[str, list[float]]] = {}
     raw = ["set,strategy,seed,labels,accuracy"]
@@ -59,12 +59,11 @@ def main() -> None:
             ratio = ratio_to(runs, strategy, 0.9 * full, options.labels)
             if strategy == "auto" and ratio:
                 ratios.append(ratio["value"])
-            versus = paired_difference(runs, strategy)
             mean = sum(run.mean_accuracy for run in own) / len(own)
             print(
                 f"| {name} | {full:.3f} | {strategy} | {mean:.3f} | {reached or f'> {options.labels}'} "
                 f"| {spread(ratio)} "
-                f"| {100 * versus['mean']:+.1f} ({100 * versus['low']:+.1f} to {100 * versus['high']:+.1f}) |",
+                f"| {apart(runs, strategy, 'random')} | {apart(runs, strategy, 'margin')} |",
                 flush=True,
             )
         print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
@@ -79,6 +78,14 @@ def main() -> None:
     print("|---" * (len(strategies) + 1) + "|")
     for strategy, row in zip(strategies, penalty_matrix(means, strategies), strict=True):
         print(f"| {strategy} | " + " | ".join(f"{value:.2f}" for value in row) + " |")
+
+
+def apart(runs: list[Run], strategy: str, other: str) -> str:
+    """The paired difference in mean accuracy to another strategy, in points, with its interval over the seeds."""
+    if other == strategy or not any(run.strategy == other for run in runs):
+        return "-"
+    found = paired_difference(runs, strategy, other)
+    return f"{100 * found['mean']:+.1f} ({100 * found['low']:+.1f} to {100 * found['high']:+.1f})"
 
 
 def remembered_full(data: Dataset, folder: Path) -> float:
