@@ -37,9 +37,7 @@ def main() -> None:
     options = given.parse_args()
     strategies = options.strategies.split(",")
     seeds = range(options.first_seed, options.first_seed + options.seeds)
-    print(
-        "| set | full | strategy | mean accuracy | labels to 90 % of full | of random's | to random | to margin |"
-    )
+    print("| set | full | strategy | mean accuracy | labels to 90 % of full | of random's | to random | to margin |")
     print("|---|---|---|---|---|---|---|---|")
     ratios = []
     means: dict[str, dict[str, list[float]]] = {}
