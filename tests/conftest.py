@@ -34,6 +34,16 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(100_000, 20, 20)
 
 
+@pytest.fixture(autouse=True)
+def same_settings() -> Iterator[None]:
+    """A command that is called in this process leaves its settings for its children; the next test is none of them."""
+    before = {name: value for name, value in os.environ.items() if name.startswith("LABELWISE_")}
+    yield
+    for name in [name for name in os.environ if name.startswith("LABELWISE_") and name not in before]:
+        del os.environ[name]
+    os.environ.update(before)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(data=tmp_path / "data", _env_file=None)
