@@ -18,6 +18,7 @@ from app.loop.propose import Labelled, Plan
 FEWEST = 5  # labelled items of a class, below which a learner of the others hardly knows it
 SPARSE_ROWS = 1_000  # up to which n-grams are learned from; of more rows their dense summary
 MOST = 1_000  # opinions kept of labelled items
+LOOKED_AT = 20_000  # labels, the newest: of a million the fit would take gigabytes
 LEAST = np.float32(1e-6)  # probability
 TIMES = 10.0  # as probable as the label must another class be
 
@@ -39,19 +40,22 @@ NOTHING = Opinions(np.empty(0, dtype=np.int64), np.empty((0, 0), dtype=np.float3
 
 
 def opinions(labelled: Labelled, plan: Plan, most: int = MOST) -> Opinions:
-    """The `most` doubtful ones of the labelled rows; none where there is no learner of the others.
+    """The `most` doubtful ones of the newest 20,000 labelled rows; none where there is no learner of the others.
 
     It is ridge regression whatever the project's learner: leaving each row out in turn costs one fit of some hundred
     columns, O(n r^2). An outside model is asked instead: what it said of a row counts, whatever it was taught.
     """
     if not len(labelled):
         return NOTHING
+    order = np.arange(len(labelled)) if labelled.order is None else np.argsort(labelled.order, kind="stable")
+    newest = np.sort(order[-LOOKED_AT:])
+    labelled = labelled.take(newest)
     said = labelled.block.given if plan.given is not None else _left_out(labelled, plan)
     if said is None:
         return NOTHING
     doubted, ratio = (_several if plan.multiple else _one)(said, labelled.targets)
-    order = np.lexsort((-ratio, ~doubted))[:most]
-    return Opinions(order, said[order], doubted[order])
+    first = np.lexsort((-ratio, ~doubted))[:most]
+    return Opinions(newest[first], said[first], doubted[first])
 
 
 def _left_out(labelled: Labelled, plan: Plan) -> Floats | None:

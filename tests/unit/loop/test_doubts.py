@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from cleanlab.filter import find_label_issues
 
 from app.core.block import Block
 from app.learners import GivenModel
+from app.loop import doubts
 from app.loop.doubts import opinions
 from app.loop.propose import Labelled, Plan
 from tests.unit.strategies.toys import labelled, unit
@@ -114,6 +116,14 @@ def test_the_same_labels_in_another_order_give_the_same_opinions() -> None:
 
     assert set(one.rows[one.doubted].tolist()) == set(turned[other.rows[other.doubted]].tolist())
     assert one.doubted.any()
+
+
+def test_of_very_many_labels_the_newest_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, _ = clusters(60)
+    rows = replace(rows, order=np.arange(60)[::-1].copy())
+    monkeypatch.setattr(doubts, "LOOKED_AT", 40)
+
+    assert sorted(opinions(rows, PLAN).rows.tolist()) == list(range(40))
 
 
 def test_nothing_is_thought_without_labels_or_with_one_class() -> None:
