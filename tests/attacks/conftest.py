@@ -1,0 +1,43 @@
+"""One service for each database and test run, and rule zero around every test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests import databases
+from tests.attacks.rules import GROWTH_BYTES, all_is_well
+from tests.attacks.running import running
+from tests.attacks.site import Site, canary
+
+BEFORE: dict[tuple[str, str], int] = {}  # bytes in memory when a file of attacks began, by file and database
+KINDS = [pytest.param(kind, marks=pytest.mark.xdist_group(kind)) for kind in ("sqlite", "postgresql")]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "case(*ids): the cases of the attack list that a test stands for")
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The service under attack, set up and warm."""
+    data = tmp_path_factory.mktemp(request.param) / "data"
+    url = None if request.param == "sqlite" else databases.another_postgres_url("attacks")
+    with canary() as watching, running(data, url) as service:
+        made = Site(service, data, url or f"sqlite:///{data / 'labelwise.db'}", watching)
+        all_is_well(made)
+        yield made
+        made.close()
+
+
+@pytest.fixture(autouse=True)
+def rule_zero_after(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The service is as well after a test as it was before, and no file of attacks lets it grow by more than 64 MB."""
+    if "site" not in request.fixturenames:
+        yield
+        return
+    attacked: Site = request.getfixturevalue("site")
+    before = BEFORE.setdefault((request.module.__name__, attacked.url), attacked.running.memory())
+    yield
+    all_is_well(attacked)
+    grown = attacked.running.memory() - before
+    assert grown < GROWTH_BYTES, f"the service holds {grown / 2**20:.0f} MB more than before this file"

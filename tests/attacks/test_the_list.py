@@ -1,0 +1,26 @@
+"""The list of attacks itself: each case has a test, or a line that says why it does not apply."""
+
+import importlib
+from pathlib import Path
+
+GROUPS: dict[str, str] = {}  # by group the numbers of its cases
+
+
+def test_every_case_of_the_list_has_a_test_or_a_reason() -> None:
+    tested: set[str] = set()
+    excused: dict[str, str] = {}
+    for file in sorted(Path(__file__).parent.glob("test_*.py")):
+        module = importlib.import_module(f"{__package__}.{file.stem}")
+        excused |= getattr(module, "NOT_HERE", {})
+        for each in vars(module).values():
+            tested |= {name for mark in _marks(each) if mark.name == "case" for name in mark.args}
+    wanted = {f"{group}-{number}" for group, numbers in GROUPS.items() for number in numbers.split()}
+
+    assert wanted - tested - excused.keys() == set()
+    assert tested & excused.keys() == set()
+    assert all(len(reason) > 20 for reason in excused.values())
+
+
+def _marks(thing: object) -> list:
+    found = getattr(thing, "pytestmark", [])
+    return found if isinstance(found, list) else []
