@@ -36,16 +36,10 @@ def share(successes: float, n: int) -> Estimate | None:
     return Estimate(p, max(0.0, center - half), min(1.0, center + half), n)
 
 
-def answers_for_half_width(p: float, half_width: float) -> int:
-    """How many audit answers give a share near p that half-width at 95 %, by the normal approximation."""
-    p = min(max(p, 0.05), 0.95)
-    return math.ceil(Z95**2 * p * (1 - p) / half_width**2)
-
-
 def in_words(estimate: dict[str, Any], judges: str = "audit answers") -> str:
     """An accuracy as a person reads it: a number while the band is narrow, a range and what would help otherwise."""
     low, high, n = estimate["low"], estimate["high"], estimate["n"]
     if high - low <= WIDE:
         return f"{100 * estimate['value']:.0f} % (between {100 * low:.0f} and {100 * high:.0f} %, {n} {judges})"
-    more = max(1, answers_for_half_width(estimate["value"], WIDE / 2) - n)
-    return f"Between {100 * low:.0f} and {100 * high:.0f} %: {more} more {judges} for plus or minus 10"
+    more = max(1, math.ceil(n * ((high - low) / WIDE) ** 2) - n)  # a band narrows with the root of the answers
+    return f"Between {100 * low:.0f} and {100 * high:.0f} %: about {more} more {judges} for plus or minus 10"

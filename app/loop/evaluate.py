@@ -1,7 +1,8 @@
 """How good the model is, honestly: on the client's own test set, and on the audit share by cross-fitting.
 
 Audit items are a uniform sample of the pool, so what a model that never saw them says about them is an unbiased
-estimate; each fold of them is predicted by a model trained on everything else.
+estimate; each fold of them is predicted by a model trained on everything else. The accuracy's interval is one of those
+that hold together over all rounds of the project (`evaluation/sequence.py`); every other interval is of one look.
 """
 
 from dataclasses import dataclass, field
@@ -11,12 +12,24 @@ import numpy as np
 
 from app.core.arrays import Floats, Indices
 from app.evaluation.intervals import share
-from app.evaluation.metrics import report
+from app.evaluation.metrics import hits, report
+from app.evaluation.sequence import at_look
 from app.learners import CannotFit, Model, make_learner
 from app.loop.guarding import FEWEST_TAUGHT, Twin, first_of_each, folds_of, right, twin
 from app.loop.propose import Labelled, Plan, Progress
 
 FEWEST_AUDIT = 5
+
+
+@dataclass(frozen=True)
+class Peek:
+    """Which look at the project's judges this is (1, 2, ...), and of how many items the audit set is a sample."""
+
+    look: int = 1
+    population: int | None = None
+
+
+FIRST = Peek()
 
 
 @dataclass(frozen=True)
@@ -34,6 +47,11 @@ class Evaluation:
     reason: str | None = None
     compared: Twin | None = None  # by the audit answers, for the guard
 
+    @property
+    def looked(self) -> bool:
+        """Whether anything judged the model."""
+        return self.imported is not None or self.audit is not None
+
     def to_json(self) -> dict[str, Any]:
         """The headline's metrics on top, then each stratum."""
         headline = self.imported or self.audit or {"accuracy": None}
@@ -43,16 +61,21 @@ class Evaluation:
         return {**headline, "stratum": stratum, "reason": self.reason, **parts, **balance}
 
 
-def evaluate(labelled: Labelled, heldout: Labelled | None, plan: Plan, model: Model, progress: Progress) -> Evaluation:
+def evaluate(
+    labelled: Labelled,
+    heldout: Labelled | None,
+    plan: Plan,
+    model: Model,
+    progress: Progress,
+    peek: Peek = FIRST,
+) -> Evaluation:
     """Metrics of the round's model; five fits for the audit share, ten of its size for the passive twin.
 
     An outside model cannot be fitted again here: it is judged as it is, on audit answers that it was not taught.
     """
     imported = None
     if heldout is not None and len(heldout):
-        imported = report(
-            model.probabilities(heldout.block), heldout.targets, plan.classes, plan.multiple, plan.seed, plan.values
-        )
+        imported = _report(model.probabilities(heldout.block), heldout.targets, plan, Peek(peek.look))
     rows = np.flatnonzero(labelled.audit)
     progress("evaluate", 0.9)
     if rows.size < FEWEST_AUDIT:
@@ -62,16 +85,19 @@ def evaluate(labelled: Labelled, heldout: Labelled | None, plan: Plan, model: Mo
     balance = _shares(labelled.targets[rows], plan)
     if plan.given is not None:
         said, right = model.probabilities(labelled.block.take(rows)), labelled.targets[rows]
-        return Evaluation(imported, _report(said, right, plan), None, balance)
-    held, probabilities = _cross_fit(labelled, folds_of(labelled, plan), plan)
-    audit = _report(probabilities, labelled.targets[held], plan) if held.size else None
+        return Evaluation(imported, _report(said, right, plan, peek), None, balance)
+    held, probabilities = cross_fit(labelled, folds_of(labelled, plan), plan)
+    audit = _report(probabilities, labelled.targets[held], plan, peek) if held.size else None
     compared = twin(labelled, plan)
     shown = _shown(compared, labelled, heldout, plan)
     return Evaluation(imported, audit, shown, balance, compared=compared)
 
 
-def _report(probabilities: Floats, targets: Floats, plan: Plan) -> dict[str, Any]:
-    return report(probabilities, targets, plan.classes, plan.multiple, plan.seed, plan.values)
+def _report(probabilities: Floats, targets: Floats, plan: Plan, peek: Peek) -> dict[str, Any]:
+    """A report whose accuracy holds at every look; what one look alone would claim stands beside it."""
+    found = report(probabilities, targets, plan.classes, plan.multiple, plan.seed, plan.values)
+    certified = at_look(hits(probabilities, targets, plan.multiple), peek.look, peek.population)
+    return {**found, "accuracy_at_one_look": found["accuracy"], "accuracy": certified and certified.to_json()}
 
 
 def _shares(targets: Floats, plan: Plan) -> list[dict[str, Any]]:
@@ -84,7 +110,7 @@ def _shares(targets: Floats, plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _cross_fit(labelled: Labelled, folds: list[Indices], plan: Plan) -> tuple[Indices, Floats]:
+def cross_fit(labelled: Labelled, folds: list[Indices], plan: Plan) -> tuple[Indices, Floats]:
     """Out-of-fold probabilities of the audit rows, by models trained on every row outside each fold."""
     held, found = [], []
     for fold in folds:

@@ -132,9 +132,14 @@ class Replay:
         conditions: Conditions,
         parameters: dict[str, Any] | None = None,
         name: str | None = None,
+        watch: Callable[[Proposal], None] | None = None,
     ) -> None:
-        """`name` and `parameters` are the strategy that runs; the name is the run's own unless it is given."""
+        """`name` and `parameters` are the strategy that runs; the name is the run's own unless it is given.
+
+        `watch` is told of each round's proposal before its batch is answered.
+        """
         self.run = run
+        self._watcher = watch
         self._dataset = dataset
         self._conditions = conditions
         self._name = name or run.strategy
@@ -169,6 +174,8 @@ class Replay:
             self._refuse(f"{type(error).__name__}: {error}")
         else:
             self._note(proposal, memory)
+            if self._watcher is not None:
+                self._watcher(proposal)
             if half:
                 self.run.guarded.append(self.run.rounds)
             if proposal.model is not None:
@@ -176,6 +183,10 @@ class Replay:
             self._answer([int(item) - 1 for item in proposal.ids[:, 0]], half)
         self.run.seconds = round(self.run.seconds + time.monotonic() - begun, 4)
         return self._over
+
+    def state(self) -> tuple[Labelled, Plan]:
+        """What the next round would learn from, and what it would do."""
+        return self._labelled(), self._plan()
 
     def _refuse(self, reason: str) -> None:
         self.run.refused, self._over = reason[:2_000], True

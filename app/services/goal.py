@@ -41,7 +41,7 @@ def parts(session: Session, project: Project, labels: int, accuracy: Any, moment
     """The parts of a project's goal, in the order accuracy, labels, hours, date; a goal of hours reads the answers."""
     goal = project.goal or {}
     zone = zone_of(project)
-    hours = _hours(session, project.id) if goal.get("hours") else 0.0
+    hours = hours_spent(session, project.id) if goal.get("hours") else 0.0
     days = project.created_at.astimezone(zone).date(), moment.astimezone(zone).date()
     return list(measured(goal, Standing(labels, accuracy, hours, *days)))
 
@@ -112,7 +112,7 @@ def _day(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-def _hours(session: Session, project_id: int) -> float:
+def hours_spent(session: Session, project_id: int) -> float:
     """Active seconds of all answers that people gave here, also of those that were taken back; O(answers)."""
     spent = select(func.coalesce(func.sum(Annotation.seconds_spent), 0.0)).where(
         Annotation.project_id == project_id, Annotation.version == 1, Annotation.origin == "human"

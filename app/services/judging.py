@@ -5,12 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sqlalchemy import update
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from app.db import Prediction, Project, Round, WriteSession
 from app.db.session import now
+from app.evaluation.saved import Saved
+from app.loop import counterfactual
 from app.loop.doubts import opinions
-from app.loop.evaluate import evaluate
+from app.loop.evaluate import Peek, evaluate
 from app.loop.guarding import guarded
 from app.loop.propose import Labelled, Proposal
 from app.services import doubting, goal, opening, outbox, status
@@ -29,16 +32,21 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
     metrics: dict[str, Any] = {}
     doubts: list[dict[str, Any]] = []
     guard, reason = turn.guard, None
+    with running.db.read() as session:
+        peek, saved = _peek(session, turn.project_id), _saved(session, turn.project_id)
+    metrics["looks"] = peek.look - 1
     if proposal.model is not None:
         try:
             heldout = _judged(turn, labelled_rows(turn, tests)) if tests else None
             labelled = _judged(turn, labelled_rows(turn, taught))
-            found = evaluate(labelled, heldout, turn.plan, proposal.model, Progress(running))
-            metrics, guard = found.to_json(), guarded(found.compared, turn.plan, guard)
+            found = evaluate(labelled, heldout, turn.plan, proposal.model, Progress(running), peek)
+            metrics |= found.to_json() | {"looks": peek.look if found.looked else peek.look - 1}
+            guard = guarded(found.compared, turn.plan, guard)
+            saved = counterfactual.look(saved, labelled, turn.plan, turn.number)
             doubts = doubting.entries(turn.round_id, labelled, opinions(labelled, turn.plan), proposal.sample_ids)
         except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
             reason = f"the evaluation failed: {error}"
-    metrics["guard"] = guard.to_json()
+    metrics |= {"guard": guard.to_json(), "saved": saved.to_json()}
     took = time.monotonic() - begun
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "evaluate", "fraction": 1.0})
@@ -51,6 +59,30 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
             .values(state="done", metrics=metrics, seconds=seconds, reason=reason, finished_at=now(session))
         )
         _tell_of_the_goal(session, turn.project_id)
+
+
+def _peek(session: Session, project_id: int) -> Peek:
+    """The look that this round takes at the judges: one after those that the newest evaluated round counts.
+
+    Rounds of a release that counted none may have looked each.
+    """
+    judged = (Round.project_id == project_id, Round.state == "done", Round.metrics.is_not(None))
+    looks = _last_kept(session, project_id, "looks")
+    if looks is None:
+        looks = session.execute(select(func.count()).select_from(Round).where(*judged)).scalar_one()
+    items = status.item_counts(session, project_id)
+    return Peek(int(looks) + 1, items["total"] - items["test"])
+
+
+def _saved(session: Session, project_id: int) -> Saved:
+    return Saved.from_json(_last_kept(session, project_id, "saved"))
+
+
+def _last_kept(session: Session, project_id: int, name: str) -> Any:
+    """What the newest evaluated round keeps under a name; None where there is no such round or it keeps nothing."""
+    judged = (Round.project_id == project_id, Round.state == "done", Round.metrics.is_not(None))
+    newest = select(Round.metrics[name]).where(*judged).order_by(Round.number.desc()).limit(1)
+    return session.execute(newest).scalar_one_or_none()
 
 
 def _tell_of_the_goal(session: WriteSession, project_id: int) -> None:

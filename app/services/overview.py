@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, defer
 
 from app.db import Annotation, Item, Prediction, Project, Round, Serving
 from app.evaluation.intervals import in_words
+from app.evaluation.saved import Saved
 from app.loop.evaluate import FEWEST_AUDIT
 from app.loop.named import Named
 from app.services import answered, answers, demo, doubting, filters, flags, goal, simulations, status, tasks
@@ -55,6 +56,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         "words": {
             "accuracy": accuracy_words(project, state, points),
             "error": error_words(last),
+            "saved": saved_words(last),
             "goal": goal_words(state),
             "loop": state["advice"]["text"],
             "strategy": strategy_words(session, project),
@@ -112,6 +114,24 @@ def error_words(last: Round | None) -> str | None:
     if found is None:
         return None
     return f"Off by {found['value']:.2g} on the mean (between {found['low']:.2g} and {found['high']:.2g})"
+
+
+def saved_words(last: Round | None) -> str | None:
+    """Whether choosing saves labels, with its interval, or that nobody can tell yet; None without audit answers."""
+    metrics = (last.metrics or {}) if last else {}
+    found = Saved.from_json(metrics.get("saved"))
+    if metrics.get("audit") is None or last is None:
+        return None
+    if found.labels is None:
+        return "Cannot tell yet whether choosing saves labels: too few audit answers compare it with random ones."
+    level = f"what {found.labels:,} random labels teach (round {found.round})"
+    low, high = found.low, found.high or 0
+    if low is not None and low > 0:
+        return f"Choosing saved {low:,} to {high:,} labels on the way to {level}."
+    if high < 0:
+        return f"Choosing cost {-high:,} labels or more on the way to {level}."
+    lost = "any number" if low is None else f"{-low:,}"
+    return f"Cannot tell yet whether choosing saves labels: {lost} lost to {high:,} saved on the way to {level}."
 
 
 def strategy_words(session: Session, project: Project) -> str | None:

@@ -93,7 +93,14 @@ export interface Overview {
     seconds_median: number | null;
   };
   rounds: RoundRow[];
-  words: { accuracy: string; error: string | null; goal: string; loop: string; strategy: string | null };
+  words: {
+    accuracy: string;
+    error: string | null;
+    saved: string | null; // labels saved by choosing, or that it cannot be told yet
+    goal: string;
+    loop: string;
+    strategy: string | null;
+  };
 }
 
 export interface WallItem {

@@ -154,8 +154,9 @@ function learning(all: Overview): TemplateResult {
     <p class="figure">${isWide(last.low, last.high) ? html`<span class="said">${all.words.accuracy}</span>` : html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${behind}</small>`}</p>
     ${all.words.error ? html`<p>${all.words.error}.</p>` : nothing}
     ${curveChart(series, options)}
-    <p class="quiet">Accuracy on ${judged}; the band holds the truth 95 times in 100.</p>
-    ${twin ? html`<p>${twin}</p>` : nothing}</section>`;
+    <p class="quiet">Accuracy on ${judged}. The bands of all rounds hold the truth together in 95 of 100 projects: they stay valid however often you look.</p>
+    ${twin ? html`<p>${twin}</p>` : nothing}
+    ${all.words.saved ? html`<p>${all.words.saved}</p>` : nothing}</section>`;
 }
 
 /** Before the first point: why there is none, and the way to it. */
@@ -163,7 +164,7 @@ function beginning({ words, status }: Overview): TemplateResult {
   return html`<section class="card wide beginning" aria-labelledby="learning">
     <h2 id="learning">Is it learning?</h2>
     <p class="figure"><span class="said">${words.accuracy}</span></p>
-    ${status.no_learner ? html`<p class="quiet">A class, or a number in steps, would teach one; a form may ask for it beside.</p>` : html`<p class="quiet">Here the accuracy will be drawn, round by round, with the band that holds the truth 95 times in 100.</p>`}
+    ${status.no_learner ? html`<p class="quiet">A class, or a number in steps, would teach one; a form may ask for it beside.</p>` : html`<p class="quiet">Here the accuracy will be drawn, round by round, with a band that stays valid however often you look.</p>`}
     ${project.demo ? html`<p>Press the keys of ten digits, and your curve begins; or watch two simulated annotators first.</p>` : nothing}
     ${status.state === "open" && status.items.open ? html`<p><a class="button" href="/projects/${project.slug}/annotate">Label</a>${project.demo ? html`<a class="button secondary" href="/projects/${project.slug}/watch">Watch it learn</a>` : nothing}</p>` : nothing}</section>`;
 }

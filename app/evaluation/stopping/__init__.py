@@ -1,0 +1,98 @@
+"""When to stop labelling: criteria that each say why, and the advice that weighs them. People decide."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.evaluation.stopping.base import Criterion, Seen, Terms, Verdict
+from app.evaluation.stopping.budget import Budget
+from app.evaluation.stopping.certified import CertifiedAccuracy
+from app.evaluation.stopping.changes import ClassificationChange
+from app.evaluation.stopping.confidence import MaxConfidence
+from app.evaluation.stopping.curve import CurveExtrapolation
+from app.evaluation.stopping.f_change import FChange
+from app.evaluation.stopping.gain import GainAgainstPrice
+from app.evaluation.stopping.plateau import Plateau
+from app.evaluation.stopping.signals import signals
+from app.evaluation.stopping.stable import StablePredictions
+from app.evaluation.stopping.uncertainty import OverallUncertainty
+
+CRITERIA: dict[str, Criterion] = {
+    each.name: each
+    for each in (
+        StablePredictions(),
+        CurveExtrapolation(),
+        CertifiedAccuracy(),
+        GainAgainstPrice(),
+        Budget(),
+        ClassificationChange(),
+        OverallUncertainty(),
+        MaxConfidence(),
+        FChange(),
+        Plateau(),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One sentence, whether it says stop, and which criteria it rests on."""
+
+    stop: bool
+    text: str
+    because: tuple[str, ...] = ()
+
+
+def verdicts(history: Sequence[Seen], terms: Terms) -> dict[str, Verdict]:
+    """What every criterion says after the last of at least one round; O(rounds)."""
+    return {name: criterion.judge(history, terms) for name, criterion in CRITERIA.items()}
+
+
+def advise(found: Mapping[str, Verdict]) -> Advice:
+    """What follows: a goal that is certified or a budget that is spent stops; so does what costs more than it brings.
+
+    Where the project names no prices, it stops when predictions are stable and little more is expected to be gained.
+    """
+    for name, text in (
+        ("certified", "Stop: the goal is reached for sure."),
+        ("budget", "Stop: the budget is spent."),
+        ("gain", "Stop: more labels would cost more than they bring."),
+    ):
+        if found[name].stop:
+            return Advice(True, f"{text} {found[name].words}", (name,))
+    if found["gain"].stop is None and found["stable"].stop and found["curve"].stop:
+        return Advice(True, f"More labels would change little: {_small(found['curve'].words)}", ("stable", "curve"))
+    return Advice(False, _worth(found), ("stable", "curve"))
+
+
+def _worth(found: Mapping[str, Verdict]) -> str:
+    """Why it is worth going on, in a sentence."""
+    if found["gain"].stop is False:
+        return f"Go on: {_small(found['gain'].words)}"
+    if found["curve"].stop is False:
+        return f"Go on: {_small(found['curve'].words.partition(';')[0])}."
+    if found["stable"].stop is False:
+        return "Go on: each round still changes what the model says."
+    return "Go on labelling: whether more labels would change much cannot be told yet."
+
+
+def _small(words: str) -> str:
+    return words[:1].lower() + words[1:]
+
+
+def told(found: Mapping[str, Verdict]) -> list[dict[str, Any]]:
+    """The verdicts as a round keeps them."""
+    return [
+        {
+            "name": name,
+            "title": CRITERIA[name].title,
+            "stop": each.stop,
+            "value": None if each.value is None else round(each.value, 5),
+            "limit": None if each.limit is None else round(each.limit, 5),
+            "words": each.words,
+        }
+        for name, each in found.items()
+    ]
+
+
+__all__ = ["CRITERIA", "Advice", "Criterion", "Seen", "Terms", "Verdict", "advise", "signals", "told", "verdicts"]

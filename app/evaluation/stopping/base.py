@@ -1,0 +1,90 @@
+"""What stopping criteria look at, what they answer, and the contract they keep."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Protocol
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One round as the criteria see it. What compares two rounds is null where there is none before to compare with.
+
+    `agreement` is Cohen's kappa of its predictions and those of the round before on the stop set, the fixed uniform
+    sample of the pool; `changed` the share predicted otherwise; `f_change` 1 - F of one round's predictions against the
+    other's, the mean over classes. `uncertainty` and `most_uncertain` are the mean and the largest entropy there, as a
+    share of the largest possible. `accuracy`, `low` and `high` are of the headline, on `judges` answers.
+    """
+
+    labels: int
+    agreement: float | None = None
+    changed: float | None = None
+    f_change: float | None = None
+    uncertainty: float | None = None
+    most_uncertain: float | None = None
+    accuracy: float | None = None
+    low: float | None = None
+    high: float | None = None
+    judges: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As a round keeps it."""
+        return {name: round(value, 5) if isinstance(value, float) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Seen":
+        """As a round kept it."""
+        return cls(**{each.name: stored[each.name] for each in fields(cls) if each.name in stored})
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a project says about worth, and what was spent so far; None for what it does not say.
+
+    `accuracy`, `most_labels`, `most_hours` and `most_cost` are of its goal. `hour_price` is what an hour of labelling
+    costs and `point_worth` what a point of accuracy (0.01) is worth, in the same currency. `seconds` is what an answer
+    takes on the median; `answers` were given so far in `hours`.
+    """
+
+    accuracy: float | None = None
+    most_labels: int | None = None
+    most_hours: float | None = None
+    most_cost: float | None = None
+    hour_price: float | None = None
+    point_worth: float | None = None
+    seconds: float | None = None
+    hours: float = 0.0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a criterion says stop; None where it cannot tell yet, or was not asked to. `words` say why.
+
+    It stops where `value` is beyond `limit`, on the side that its docstring says.
+    """
+
+    stop: bool | None
+    words: str
+    value: float | None = None
+    limit: float | None = None
+
+
+class Criterion(Protocol):
+    """One rule to stop by; a frozen dataclass whose fields are its limits."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+
+    def judge(self, history: Sequence[Seen], terms: Terms) -> Verdict:
+        """The verdict after the last of the rounds, oldest first and at least one."""
+        ...
+
+
+def last_known(history: Sequence[Seen], name: str, rounds: int) -> list[float] | None:
+    """A figure of the last rounds, oldest first; None unless each of them has it."""
+    values = [getattr(each, name) for each in history[-rounds:]]
+    return None if len(values) < rounds or None in values else values
+
+
+def too_early(what: str, rounds: int) -> Verdict:
+    """Cannot tell yet."""
+    return Verdict(None, f"Cannot tell yet: {what} over {rounds} rounds {'is' if rounds == 1 else 'are'} needed.")

@@ -1,0 +1,28 @@
+"""Budget and cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from app.evaluation.stopping.base import Seen, Terms, Verdict
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Stop where labels, hours or hours times their price are >= what the goal allows, whichever is first."""
+
+    name: ClassVar[str] = "budget"
+    title: ClassVar[str] = "Budget"
+
+    def judge(self, history: Sequence[Seen], terms: Terms) -> Verdict:
+        """The numbers are of the part that is the furthest."""
+        spent = [
+            ("labels", float(history[-1].labels), terms.most_labels),
+            ("hours", terms.hours, terms.most_hours),
+            ("cost", terms.hours * (terms.hour_price or 0.0), terms.most_cost if terms.hour_price else None),
+        ]
+        asked = [(used / most, name, used, most) for name, used, most in spent if most]
+        if not asked:
+            return Verdict(None, "Not asked: the goal names no labels, hours or cost.")
+        share, name, used, most = max(asked)
+        return Verdict(share >= 1, f"{used:,.4g} of {most:,.4g} {name} are spent.", used, float(most))

@@ -1,0 +1,27 @@
+"""Classification change."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from app.evaluation.stopping.base import Seen, Terms, Verdict, last_known, too_early
+
+
+@dataclass(frozen=True)
+class ClassificationChange:
+    """Stop where the share of the stop set that the last round predicts otherwise than the one before is <= `most`.
+
+    Source: Zhu, Wang, Hovy. Multi-Criteria-Based Strategy to Stop Active Learning for Data Annotation. COLING 2008.
+    """
+
+    name: ClassVar[str] = "change"
+    title: ClassVar[str] = "Changed predictions"
+    most: float = 0.002
+
+    def judge(self, history: Sequence[Seen], terms: Terms) -> Verdict:
+        """Both numbers are shares."""
+        values = last_known(history, "changed", 1)
+        if values is None:
+            return too_early("a round before", 1)
+        words = f"The last round changed {100 * values[0]:.1f} % of the predictions; {100 * self.most:g} % is still."
+        return Verdict(values[0] <= self.most, words, values[0], self.most)

@@ -1,0 +1,128 @@
+"""Stopping criteria: each one's inequality from both sides, the signals against scikit-learn, the advice."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import cohen_kappa_score, f1_score
+
+from app.evaluation.stopping import CRITERIA, Seen, Terms, Verdict, advise, signals, told, verdicts
+from app.evaluation.stopping.curve import fitted
+from app.evaluation.stopping.signals import f_change, kappa
+
+
+def series(name: str, *values: float) -> list[Seen]:
+    return [replace(Seen(20 * i), **{name: value}) for i, value in enumerate(values, 1)]
+
+
+def accuracies(*values: float, judges: int = 100) -> list[Seen]:
+    return [Seen(20 * i, accuracy=value, low=round(value - 0.1, 6), judges=judges) for i, value in enumerate(values, 1)]
+
+
+RISING = accuracies(*[0.95 - 4 / n for n in range(20, 220, 20)])  # c = 1, in points of 20 labels
+SETTLED = accuracies(*[0.9 - 0.4 / n**2 for n in range(20, 220, 20)])
+PRICES = Terms(hour_price=36.0, point_worth=10.0, seconds=10.0)  # an answer costs 0.10
+
+
+@pytest.mark.parametrize(
+    ("name", "stops", "goes_on", "terms"),
+    [
+        ("stable", series("agreement", 0.5, 0.986, 0.99, 0.995), series("agreement", 1.0, 0.98, 0.99, 0.995), Terms()),
+        ("change", series("changed", 0.4, 0.002), series("changed", 0.0, 0.003), Terms()),
+        ("uncertainty", series("uncertainty", 0.3, 0.049), series("uncertainty", 0.01, 0.05), Terms()),
+        ("confidence", series("most_uncertain", 0.9, 0.049), series("most_uncertain", 0.0, 0.05), Terms()),
+        ("f_change", series("f_change", 0.3, 0.04, 0.0, 0.049), series("f_change", 0.0, 0.05, 0.0, 0.0), Terms()),
+        ("plateau", accuracies(0.8, *[0.804] * 10), accuracies(0.8, *[0.7] * 9, 0.806), Terms()),
+        ("curve", SETTLED, RISING[:5], Terms()),
+        ("certified", accuracies(0.95), accuracies(0.949), Terms(accuracy=0.85)),
+        ("budget", [Seen(500)], [Seen(499)], Terms(most_labels=500)),
+        ("budget", [Seen(9)], [Seen(9)], None),
+    ],
+)  # fmt: skip
+def test_a_criterion_stops_on_its_side_of_the_limit_alone(
+    name: str, stops: list[Seen], goes_on: list[Seen], terms: Terms | None
+) -> None:
+    yes, no = terms or Terms(most_cost=30.0, hour_price=10.0, hours=3.0), terms or Terms(most_hours=3.0, hours=2.9)
+    criterion = CRITERIA[name]
+
+    assert criterion.judge(stops, yes).stop is True
+    assert criterion.judge(goes_on, no).stop is False
+    assert criterion.judge([Seen(20)], Terms()).stop is None
+
+
+def test_the_gain_is_weighed_against_the_price_of_its_labels() -> None:
+    curve = fitted(RISING)
+    assert curve is not None
+    worth = 100 * (curve.at(250) - curve.at(200)) * 10.0  # 50 labels more than 200
+
+    cheap = CRITERIA["gain"].judge(RISING, replace(PRICES, hour_price=worth / 50 / 10 * 3_600 * 0.99))
+    dear = CRITERIA["gain"].judge(RISING, replace(PRICES, hour_price=worth / 50 / 10 * 3_600 * 1.01))
+
+    assert (cheap.stop, dear.stop) == (False, True)
+    assert dear.value == pytest.approx(worth)
+    assert CRITERIA["gain"].judge(RISING, Terms()).stop is None
+    assert CRITERIA["gain"].judge(RISING[:2], PRICES).stop is None
+
+
+def test_the_curve_is_found_again_and_one_that_falls_is_flat() -> None:
+    made = accuracies(*[0.9 - 3.0 * (20 * i) ** -0.75 for i in range(1, 9)])
+
+    found = fitted(made)
+    falling = fitted(accuracies(0.9, 0.8, 0.7, 0.6))
+
+    assert found is not None
+    assert (found.a, found.b, found.c) == pytest.approx((0.9, 3.0, 0.75))
+    assert falling is not None
+    assert (falling.b, falling.gain(80, 1_000)) == (0.0, 0.0)
+    assert fitted(made[:3]) is None
+
+
+def test_signals_agree_with_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    now, before = rng.dirichlet(np.ones(4), 300), rng.dirichlet(np.ones(4), 300)
+    one, other = now.argmax(axis=1), before.argmax(axis=1)
+
+    seen = signals(40, now.astype(np.float32), before.astype(np.float32))
+
+    assert seen.agreement == pytest.approx(cohen_kappa_score(one, other))
+    assert seen.f_change == pytest.approx(1 - f1_score(one, other, average="macro"))
+    assert seen.changed == pytest.approx((one != other).mean())
+    assert seen.uncertainty == pytest.approx(float((-(now * np.log(now)).sum(axis=1) / np.log(4)).mean()), rel=1e-4)
+    assert kappa(one, one, 4) == kappa(one * 0, one * 0, 4) == pytest.approx(1)
+    assert f_change(one, one) == 0
+    assert Seen.from_json(seen.to_json()).labels == 40
+
+
+def test_where_several_classes_may_hold_each_is_a_prediction_of_its_own() -> None:
+    before = np.array([[0.9, 0.8, 0.1], [0.1, 0.2, 0.9]], dtype=np.float32)
+    now = before.copy()
+    now[0, 1] = 0.2
+
+    assert signals(10, now, before, multiple=True).changed == pytest.approx(1 / 6)
+    assert signals(10, now, None, multiple=True).agreement is None
+    assert signals(10, now[:0], None) == Seen(10)
+
+
+def given(**stops: bool | None) -> dict[str, Verdict]:
+    none = Verdict(None, "Not asked.")
+    return dict.fromkeys(CRITERIA, none) | {name: Verdict(stop, "Words.") for name, stop in stops.items()}
+
+
+def test_the_advice_stops_for_a_goal_a_budget_or_a_price_and_else_for_what_is_stable_and_gains_little() -> None:
+    assert advise(given(certified=True)).text.startswith("Stop: the goal is reached for sure.")
+    assert advise(given(budget=True)).because == ("budget",)
+    assert advise(given(gain=True)).stop
+    assert advise(given(stable=True, curve=True)).stop
+    assert not advise(given(stable=True, curve=False)).stop
+    assert not advise(given(stable=False, curve=True)).stop
+    assert not advise(given(stable=True, curve=True, gain=False)).stop  # whoever names a price has decided
+    assert not advise(given(plateau=True, change=True, uncertainty=True)).stop
+    assert advise(given()).text.endswith("cannot be told yet.")
+
+
+def test_every_criterion_is_told_with_its_figures_after_one_round_already() -> None:
+    found = verdicts([Seen(20)], Terms())
+
+    assert [each["name"] for each in told(found)] == list(CRITERIA)
+    assert all(each["stop"] is None and each["words"] for each in told(found))
+    assert len({each.title for each in CRITERIA.values()}) == 10
