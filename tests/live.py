@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import update
 
 from app.core.settings import Settings
@@ -15,21 +16,31 @@ from app.worker import WorkerProcess
 
 
 @contextmanager
-def serving(db: Database, settings: Settings) -> Iterator[str]:
-    """The address of the application on this data, with a worker that runs what is due."""
-    server = uvicorn.Server(uvicorn.Config(create_app(settings, db), host="127.0.0.1", port=0, log_level="warning"))
-    worker = WorkerProcess(settings, db)
-    threads = [threading.Thread(target=server.run), threading.Thread(target=worker.run)]
-    for each in threads:
-        each.start()
+def listening(app: FastAPI) -> Iterator[str]:
+    """The address of an application behind a free port."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
     while not server.started:
         time.sleep(0.005)
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+
+
+@contextmanager
+def serving(db: Database, settings: Settings) -> Iterator[str]:
+    """The address of the service on this data, with a worker that runs what is due."""
+    worker = WorkerProcess(settings, db)
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        with listening(create_app(settings, db)) as address:
+            yield address
+    finally:
         worker.stop()
         with db.write() as session:  # an idle worker looks up when something is written, else once a second
             session.execute(update(Worker).values(host="stopping"))
-        server.should_exit = True
-        for each in threads:
-            each.join(timeout=20)
+        thread.join(timeout=20)

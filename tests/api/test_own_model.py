@@ -1,5 +1,6 @@
 """Models of one's own in the loop, over a real port: what the examples do, and what goes wrong."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from app.db import Database
 from labelwise import Client, LabelwiseError, Project
 from tests import live
 from tests.api.test_loop import pets
-from tests.api.test_processes import free_port, running, token_of, wait_for
+from tests.processes import token_of
 
 ROOT = Path(__file__).resolve().parents[2]
 BODY = {
@@ -116,17 +117,17 @@ def until_judged(project: Project, number: int, process: "subprocess.Popen[str]"
 
 
 @pytest.mark.parametrize("db", ["sqlite"], indirect=True)
-def test_the_scorer_of_the_example_learns_and_scores(db: Database, settings: Settings) -> None:
+def test_the_scorer_of_the_example_learns_and_scores(
+    db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCORER_SECRET", secret := "sixteen letters!")
     token = token_of(db, "boss", admin=True)["Authorization"].removeprefix("Bearer ")
-    port, own, secret = free_port(), free_port(), "sixteen letters!"
-    serve = ["-m", "labelwise", "serve", "--port", str(port), "--allow-fetch-from", f"127.0.0.1:{own}"]
-    scorer = ["-m", "uvicorn", "examples.scorer:app", "--port", str(own), "--log-level", "warning"]
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("SCORER_SECRET", secret)
-        with running(serve, scorer, db=db, settings=settings):
-            wait_for(f"http://127.0.0.1:{port}")
-            client = Client(f"http://127.0.0.1:{port}", token)
-            learner = {"name": "http", "url": f"http://127.0.0.1:{own}/", "secret": secret}
+    example = importlib.import_module("examples.scorer").app
+    with live.listening(example) as scorer:
+        host = scorer.removeprefix("http://")
+        with live.serving(db, settings.model_copy(update={"allow_fetch_from": host})) as url:
+            client = Client(url, token)
+            learner = {"name": "http", "url": f"{scorer}/", "secret": secret}
             project = client.project("pets", create={**BODY, "learner": learner})
             project.push(pets(200))
             while project.status()["queue"]["round"] is None:
@@ -139,7 +140,7 @@ def test_the_scorer_of_the_example_learns_and_scores(db: Database, settings: Set
                 time.sleep(0.05)
             client.close()
 
-    assert row["model"] == f"127.0.0.1:{own} round-3/round-3"
+    assert row["model"] == f"{host} round-3/round-3"
     assert row["metrics"]["stratum"] == "audit"
     assert row["metrics"]["accuracy"]["value"] > 0.8
 

@@ -1,0 +1,1 @@
+"""Proofs that hold under processes, kills and chance: `make prove`."""
