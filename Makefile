@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test prove check bench
+.PHONY: help setup run test code pages prove check bench
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.labelwise
@@ -25,8 +25,13 @@ run: setup ## set up, start on SQLite and print a link that opens the demo [HOST
 	@$(BIN)/labelwise demo $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
 test: setup ## set up and pass all tests
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 code pages
+
+code:
 	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/unit tests/api
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
+
+pages:  # beside the code, which waits for databases and files a quarter of its time
+	@mkdir -p .pytest_cache && { $(BIN)/python -m pytest tests/browser >.pytest_cache/pages 2>&1; ended=$$?; cat .pytest_cache/pages; exit $$ended; }
 
 prove: setup ## attack a running service on both databases, and hold it to its promises
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/attacks $(wildcard tests/proofs)
