@@ -16,6 +16,7 @@ from app.core.secrets import secret_key
 from app.core.settings import Settings
 from app.db import Database
 from app.db.migrate import current, migrate, newest
+from app.services import tombstones
 from app.services.sweeping import sweep
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -45,6 +46,7 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if own:
             sweep(used, settings)
+            tombstones.apply(used, settings)
         yield
         if own:
             used.dispose()

@@ -37,7 +37,9 @@ from app.services import (
     proposing,
     purging,
     replaying,
+    retention,
     scoring,
+    scrubbing,
     search,
     snapping,
     turn,
@@ -69,6 +71,8 @@ HANDLERS: dict[str, Handler] = {
     "score": scoring.run,
     "select": proposing.run,
     "purge": purging.run,
+    "retain": retention.run,
+    "scrub": scrubbing.run,
     "compare": replaying.run,
 }
 BESIDE = ("score",)  # kinds that mostly wait for others' servers: a worker process has a thread of its own for them
@@ -89,6 +93,7 @@ class WorkerProcess:
         """Work until a signal or `stopped` says to end; a job in hand is left to its lease."""
         self._register()
         purging.request_missing(self._db)
+        retention.request_missing(self._db)
         heartbeat = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         heartbeat.start()
         courier = Courier(self._db, self._settings)

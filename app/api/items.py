@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from app.api import files
 from app.api.annotations import AnnotationOut, StoredFlagOut
 from app.api.bodies import StreamRoute, StrictRoute
 from app.api.deps import Caller, Config, Db
@@ -272,7 +273,7 @@ def rejected_rows(job: Number, person: Caller, db: Db) -> Response:
     out = io.BytesIO()
     rows = ingestion.rejected_rows(db, job)
     write_csv(iter(rows), out, raw=False, columns=("line", "key", "error"))
-    return Response(out.getvalue(), media_type="text/csv")
+    return files.kept(out.getvalue(), "text/csv", f"rejected-{job}.csv")
 
 
 def _shown(session: Session, person: Person, row: Item, project: Project, response: Response) -> ItemDetailsOut:

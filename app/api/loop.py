@@ -14,11 +14,10 @@ from app.api.deps import Caller, Db
 from app.api.pages import Cursor, Limit, seal, unseal
 from app.api.payloads import item_view
 from app.core.ending import ending
-from app.core.errors import NotFound
 from app.core.text import INT64_MAX, write_json
 from app.db import Database, Job
 from app.services import fetches, overview, paces, rounds, status
-from app.services.access import Person, project_for
+from app.services.access import Person, visible
 
 router = APIRouter(tags=["loop"], route_class=StrictRoute)
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
@@ -195,9 +194,7 @@ def cancel_job(job: Number, person: Caller, db: Db) -> None:
 def look_at_job(db: Database, person: Person, job_id: int, least: Any = "reviewer") -> dict[str, Any]:
     """A job of a project that the person may look into; raises NotFound for others."""
     with db.read() as session:
-        row = session.get(Job, job_id)
-        if row is None or row.project_id is None:
-            raise NotFound("there is no such job, or it is not yours")
-        if row.created_by != person.id or person.token_project is not None:
-            project_for(session, person, row.project_id, least)
+        row, _ = visible(session, person, Job, job_id)
+        if row.created_by != person.id:
+            visible(session, person, Job, job_id, least)
         return JobOut.model_validate(row).model_dump()

@@ -8,13 +8,12 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any, BinaryIO, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import FileResponse
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 from starlette.types import Message, Receive
 
-from app.api import ranges
+from app.api import files
 from app.api.bodies import StreamRoute, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.buckets import ObjectLost
@@ -73,21 +72,21 @@ async def upload_media(
     # The form is read here, not by a parameter: a parameter would take the bytes before it is known who sends them.
     bounded = Request(request.scope, _bounded(request, config.import_body_bytes))
     async with bounded.form(max_files=FILES_AT_ONCE) as form:
-        files = [each for each in form.getlist("files") if isinstance(each, UploadFile)]
-        if not files:
+        sent = [each for each in form.getlist("files") if isinstance(each, UploadFile)]
+        if not sent:
             raise Invalid("send the files in the multipart field `files`", fields={"files": "missing"})
-        return await run_in_threadpool(_take_in, db, config, person, project, files, labels == "folders")
+        return await run_in_threadpool(_take_in, db, config, person, project, sent, labels == "folders")
 
 
 def _take_in(
-    db: Database, config: Settings, person: Person, project: str, files: list[UploadFile], folders: bool
+    db: Database, config: Settings, person: Person, project: str, sent: list[UploadFile], folders: bool
 ) -> MediaOut:
     with db.read() as session:
         found = project_for(session, person, project, "manager")
         project_id, modality = found.id, found.modality
     stored: list[dict[str, Any]] = []
     rejected: list[dict[str, Any]] = []
-    for each in files:
+    for each in sent:
         name = (each.filename or "file").replace("\\", "/").rsplit("/", 1)[-1][:200] or "file"
         for inner, source in _opened(each.file, name, config):
             if isinstance(source, str):
@@ -117,13 +116,10 @@ def show_media(media_id: Number, request: Request, person: Caller, config: Confi
         row = media.visible(session, person, media_id)
         granted = buckets.granted(session, config, row.project_id)
     if row.bucket is None:
-        return _file(request, media.stored_path(config, row), row.type, row.sha256)
-    headers = _headers(row.sha256)
-    if _is_known(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
+        return files.shown(request, media.stored_path(config, row), row.type, row.sha256)
     with _kept_in_mind(db, row):
         pieces = partial(buckets.pieces, granted.place(row.bucket), buckets.entry_of(row))
-        return ranges.answer(request, pieces, row.size, row.type, headers)
+        return files.shown_in_pieces(request, pieces, row.size, row.type, row.sha256)
 
 
 @router.get("/media/{media_id}/thumbnail", response_model=None, responses=FILE)
@@ -147,7 +143,7 @@ def show_thumbnail(
         opened = partial(buckets.borrowed, config, granted.place(row.bucket), buckets.entry_of(row))
     with _kept_in_mind(db, row):
         kept, size = thumbnails.of(config, row.project_id, row.sha256, opened, side)
-    return _file(request, kept, "image/png", f"{row.sha256}-{size}")
+    return files.shown(request, kept, "image/png", f"{row.sha256}-{size}")
 
 
 @contextmanager
@@ -160,34 +156,6 @@ def _kept_in_mind(db: Database, row: Media) -> Iterator[None]:
         raise NotFound(str(error)) from None
     if row.lost is not None:
         buckets.find_again(db, row)
-
-
-class _OneRange(FileResponse):
-    """Of several ranges in one request the whole file is the answer."""
-
-    max_ranges = 1
-
-
-def _file(request: Request, path: FilePath, kind: str, version: str) -> Response:
-    """A file that never changes under its address: with its version as ETag, and nothing a browser would run."""
-    headers = _headers(version)
-    if _is_known(request, headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return _OneRange(path, media_type=kind, headers=headers)
-
-
-def _headers(version: str) -> dict[str, str]:
-    return {
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-        "Cross-Origin-Resource-Policy": "same-origin",
-        "Cache-Control": "private, max-age=31536000, immutable",
-        "ETag": f'"{version}"',
-    }
-
-
-def _is_known(request: Request, etag: str) -> bool:
-    known = {each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")}
-    return bool(known & {etag, "*"})
 
 
 def _bounded(request: Request, limit: int) -> Receive:

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
+from app.api import files
 from app.api.bodies import StreamRoute, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.pages import Cursor, Limit, seal, unseal
@@ -157,10 +157,10 @@ def list_predictions(
 
 
 @router.get("/projects/{project}/rounds/{number}/labels", response_model=None, responses=LINES)
-def show_labels(project: str, number: Number, person: Caller, db: Db) -> StreamingResponse:
+def show_labels(project: str, number: Number, person: Caller, db: Db) -> Response:
     """What a round learns from: one labelled item a line with its content (reviewers and managers)."""
     pages = handover.snapshot(db, person, project, number)
-    return StreamingResponse(_lines(pages), media_type="application/x-ndjson")
+    return files.kept(_lines(pages), "application/x-ndjson", f"round-{number}-labels.jsonl")
 
 
 @router.get("/projects/{project}/rounds/{number}/learner", response_model=None, responses=ARCHIVE)
@@ -174,8 +174,7 @@ def take_learner(
 ) -> Response:
     """A round's learner to take away, `onnx` or `sklearn`, in a ZIP with its card (reviewers and managers)."""
     body, name = takeaway.learner(db, config, person, project, number, format)
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(body, media_type="application/zip", headers=headers)
+    return files.kept(body, "application/zip", name)
 
 
 def _lines(pages: Iterator[list[dict[str, Any]]]) -> Iterator[bytes]:

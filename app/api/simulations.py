@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Request, Response
-from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api import files
 from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.loop import StartedOut
@@ -150,11 +150,11 @@ def delete_simulation(project: str, simulation: Number, person: Caller, db: Db) 
 
 
 @router.get("/projects/{project}/simulations/{simulation}/curves.csv", response_model=None, responses=WRITTEN)
-def export_simulation(project: str, simulation: Number, person: Caller, db: Db) -> StreamingResponse:
+def export_simulation(project: str, simulation: Number, person: Caller, db: Db) -> Response:
     """Every accuracy of every finished run as CSV (managers)."""
     with db.read() as session:
         lines = simulations.curves(session, person, project, simulation)
-    return StreamingResponse(lines, media_type="text/csv", headers=kept_as(f"simulation-{simulation}.csv"))
+    return files.kept(lines, "text/csv", f"simulation-{simulation}.csv")
 
 
 @router.get("/projects/{project}/simulations/{simulation}/curves.svg", response_model=None, responses=DRAWN)
@@ -162,9 +162,4 @@ def draw_simulation(project: str, simulation: Number, person: Caller, db: Db) ->
     """The curves with their bands as a picture (managers)."""
     with db.read() as session:
         picture = simulations.picture(session, person, project, simulation)
-    return Response(picture, media_type="image/svg+xml", headers=kept_as(f"simulation-{simulation}.svg"))
-
-
-def kept_as(name: str) -> dict[str, str]:
-    """The head of an answer that is a file to keep under a name."""
-    return {"Content-Disposition": f'attachment; filename="{name}"'}
+    return files.kept(picture.encode(), "image/svg+xml", f"simulation-{simulation}.svg")

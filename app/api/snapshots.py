@@ -3,13 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api import files
 from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Config, Db
-from app.api.exports import WRITTEN, download
+from app.api.exports import WRITTEN
 from app.api.loop import StartedOut
 from app.api.pages import Cursor, Limit, seal, unseal
 from app.core import filters
@@ -130,9 +130,9 @@ def export_snapshot(
     format: Annotated[str, Query(max_length=20)] = "jsonl",
     split: Annotated[str | None, Query(max_length=50)] = None,
     raw: bool = False,
-) -> StreamingResponse:
+) -> Response:
     """A snapshot's rows, or those of one split; as JSONL the file's SHA-256 is the snapshot's (managers)."""
-    return download(*snapshots.write(db, config, person, project, name, kind=format, split=split, raw=raw))
+    return files.kept_once(*snapshots.write(db, config, person, project, name, kind=format, split=split, raw=raw))
 
 
 @router.get("/projects/{project}/snapshots/{name}/diff", response_model=DifferencesOut)

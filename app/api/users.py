@@ -99,6 +99,12 @@ class PersonOut(BaseModel):
     projects: list[dict[str, Any]]
     tokens: list[dict[str, Any]]
     answers: list[dict[str, Any]]
+    notes: list[dict[str, Any]]
+    leases: list[dict[str, Any]]
+    sessions: list[dict[str, Any]]
+    links: list[dict[str, Any]]
+    guidelines: list[dict[str, Any]]
+    jobs: list[dict[str, Any]]
     events: list[dict[str, Any]]
 
 
@@ -135,10 +141,10 @@ def change_user(user: Number, body: UserChange, person: Caller, db: Db) -> UserO
 
 
 @router.delete("/users/{user}", status_code=204)
-def erase_user(user: Number, person: Caller, db: Db) -> None:
-    """Erase a person; the answers stay under a pseudonym (admins)."""
+def erase_user(user: Number, person: Caller, db: Db, answers: bool = False) -> None:
+    """Erase a person; the answers stay under a pseudonym, or go too with `answers` (admins)."""
     with db.write() as session:
-        people.erase(session, person, user)
+        people.erase(session, person, user, answers=answers)
 
 
 @router.get("/users/{user}/export", response_model=PersonOut)

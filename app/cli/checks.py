@@ -10,9 +10,9 @@ from pathlib import Path
 from app.core.settings import Settings
 from app.db import Database
 from app.db.migrate import current, migrate, newest
-from app.services import buckets, purging, status
+from app.services import buckets, purging, retention, status, tombstones
 
-PARTS = ("media", "features", "models", "secret.key")
+PARTS = ("media", "features", "models", "predictions", "snapshots", "secret.key", tombstones.NAME)
 
 
 def migrate_database(settings: Settings, given: argparse.Namespace) -> int:
@@ -68,6 +68,10 @@ def restore(settings: Settings, given: argparse.Namespace) -> int:
     if target.exists():
         raise RuntimeError(f"{target} exists: restore into an empty folder with --data")
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    erased = [
+        *tombstones.lines(tombstones.file_of(settings)),
+        *(tombstones.lines(given.erased) if given.erased else ()),
+    ]
     with tarfile.open(given.file, "r:gz") as archive:
         for member in archive.getmembers():
             path = Path(member.name)
@@ -77,7 +81,23 @@ def restore(settings: Settings, given: argparse.Namespace) -> int:
                 raise RuntimeError(f"{given.file} is not a backup of ours: {member.name!r} is a link")
         archive.extractall(settings.data, filter="data")
     migrate(settings.url)
-    print(f"restored into {settings.data}")
+    tombstones.adopt(settings, erased)
+    db = Database(settings.url)
+    again = tombstones.apply(db, settings)
+    db.dispose()
+    print(f"restored into {settings.data}; erased again: {again:,} people and items of the list {tombstones.NAME}")
+    return 0
+
+
+def retain(settings: Settings, given: argparse.Namespace) -> int:
+    """Remove what is older than the settings say, or only say what that is."""
+    db = Database(settings.url)
+    found = retention.look(db, settings) if given.dry_run else retention.clear(db, settings)
+    db.dispose()
+    done = "would go" if given.dry_run else "went"
+    for each in found:
+        age = f"older than {each.days:g} days" if each.days else "kept for ever"
+        print(f"{each.count:>8,} {done}: {each.name}, {age}")
     return 0
 
 

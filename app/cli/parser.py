@@ -223,6 +223,10 @@ class _Commands:
         made.add_argument("file", type=Path, help="the file to write, a gzipped tar")
         made = self._local("restore", "read a backup into an empty data folder (SQLite)", checks.restore)
         made.add_argument("file", type=Path, help="a file that backup wrote")
+        text = "the list of erasures of the place that was lost, erased.jsonl: they are done again"
+        self._option(made, "--erased", type=Path, metavar="FILE", help=text)
+        made = self._local("retention", "remove what is older than the settings keep it", checks.retain)
+        self._option(made, "--dry-run", action="store_true", help="only say what would go")
 
     def _command(self, name: str, text: str, run: Run) -> argparse.ArgumentParser:
         made: argparse.ArgumentParser = self._group.add_parser(

@@ -88,11 +88,7 @@ def parse(address: str, allowed: Allowed) -> Place:
         return place
     if place.port not in PORTS.values():
         raise AddressRefused(f"port {place.port} is not fetched from: 80 and 443 are")
-    try:
-        numeric = ip_address(place.host.split("%")[0])
-    except ValueError:
-        return place  # a name
-    if not is_public(numeric):
+    if not _may_be_public(place.host):
         raise AddressRefused(NOT_PUBLIC)
     return place
 
@@ -129,6 +125,24 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address) and address not in OPEN_IPV6:
         return False
     return not any(address in network for network in CLOSED_NETWORKS)
+
+
+def _may_be_public(host: str) -> bool:
+    """Whether a host is a public address in figures, or a name of which nothing can be said without a look-up.
+
+    The old ways of writing an address in figures count too, as whoever connects takes them: 127.1, 0x7f.1, 2130706433.
+    """
+    name = host.rstrip(".")
+    if name == "localhost" or name.endswith((".localhost", ".local", ".internal")):
+        return False
+    try:
+        return is_public(ip_address(host.split("%")[0]))
+    except ValueError:
+        pass
+    try:
+        return is_public(IPv4Address(socket.inet_aton(name)))
+    except (OSError, ValueError):
+        return True  # a name
 
 
 def _parts(address: str) -> Place:

@@ -67,6 +67,10 @@ class Settings(BaseSettings):
     select_items: int = Field(10_000, gt=0, le=30_000)  # the most of one selection
     metadata_bytes: int = Field(65_536, gt=0)
     sign_in_failures_per_minute: int = Field(10, gt=0)
+    keep_audit_days: float = Field(365, ge=0)  # lines of the audit log; 0 keeps for ever, here and below
+    keep_jobs_days: float = Field(90, ge=0)  # finished jobs with their rejected rows, and what an undo needs
+    keep_deliveries_days: float = Field(7, ge=0)  # webhook events that were delivered
+    keep_media_days: float = Field(0, ge=0)  # files of a project after it was closed
 
     @field_validator("allow_fetch_from")
     @classmethod

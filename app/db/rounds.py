@@ -41,6 +41,7 @@ class Round(Base):
     warm_round_id: Mapped[int | None]  # whose weights the learner began from
     model_file: Mapped[str | None] = mapped_column(String(200))
     queue_length: Mapped[int] = mapped_column(default=0)
+    erased: Mapped[int] = mapped_column(default=0, server_default="0")  # items that it learned from and that are gone
     metrics: Mapped[dict[str, Any] | None]  # None while being computed
     seconds: Mapped[dict[str, Any] | None]  # per step
     created_at: Mapped[datetime]

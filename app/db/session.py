@@ -26,6 +26,7 @@ SQLITE_PRAGMAS = (
     "fullfsync=on",
     "busy_timeout=10000",
     "foreign_keys=on",
+    "secure_delete=on",  # what is deleted or changed is overwritten in the file: erasure has to mean it
     "cache_size=-8192",
     "temp_store=memory",
     # A log of up to 64 MB: a large import touches the same index pages again and again, and checkpoints at the usual

@@ -22,6 +22,7 @@ class User(Base):
     admin: Mapped[bool] = mapped_column(default=False)
     active: Mapped[bool] = mapped_column(default=True)
     created_at: Mapped[datetime]
+    erased_at: Mapped[datetime | None]  # from then on the name is a pseudonym and nobody can sign in
 
 
 class BrowserSession(Base):

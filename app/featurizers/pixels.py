@@ -1,18 +1,14 @@
 """Reading an image's pixels for a featurizer; a damaged file is no reason to stop a pass over a million."""
 
-import struct
-import warnings
-import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from app.core.arrays import Floats
-
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
-MOST_PIXELS = 100_000_000  # a last guard: the door takes fewer
-BROKEN = (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, AttributeError)
+from app.core.errors import InvalidPayload
+from app.core.pictures import opened_at
 
 
 def read_pixels(path: Any, side: int) -> Floats | None:
@@ -23,17 +19,13 @@ def read_pixels(path: Any, side: int) -> Floats | None:
     if path is None:
         return None
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about metadata that we do not use
-            return _decoded(path, side)
-    except (*BROKEN, MemoryError, struct.error, zlib.error):
+        return _decoded(Path(path), side)
+    except (InvalidPayload, OSError):
         return None
 
 
-def _decoded(path: Any, side: int) -> Floats | None:
-    with Image.open(path, formats=FORMATS) as image:
-        if image.width * image.height > MOST_PIXELS:
-            return None
+def _decoded(path: Path, side: int) -> Floats:
+    with opened_at(path) as image:
         turned = image.format == "JPEG" and image.getexif().get(0x0112, 1) != 1
         image.draft("RGB", (side * 4, side * 4))
         small: Image.Image = image

@@ -1,15 +1,17 @@
 """Reading a sound's samples for a featurizer; a damaged file is no reason to stop a pass over a million."""
 
 from math import gcd
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
 
 from app.core.arrays import Floats
+from app.core.errors import InvalidPayload
+from app.core.sounds import opened_at
 
 PIECE = 1 << 18  # samples decoded at once, over all channels
-BROKEN = (soundfile.SoundFileError, OSError, ValueError, TypeError, ArithmeticError, MemoryError, EOFError)
 
 
 def read_samples(path: Any, rate: int, longest: float) -> Floats | None:
@@ -17,11 +19,11 @@ def read_samples(path: Any, rate: int, longest: float) -> Floats | None:
     if path is None:
         return None
     try:
-        with open(path, "rb") as file, soundfile.SoundFile(file) as sound:
+        with opened_at(Path(path)) as sound:
             own, mixed = sound.samplerate, _mixed(sound, int(longest * sound.samplerate))
         shared = gcd(own, rate)
         even = mixed if own == rate else _resampled(mixed, rate // shared, own // shared)
-    except BROKEN:
+    except (InvalidPayload, OSError, ValueError, MemoryError):
         return None
     return np.asarray(np.nan_to_num(even), dtype=np.float32) if len(even) else None
 

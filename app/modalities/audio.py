@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar
@@ -13,18 +12,14 @@ from PIL import Image, ImageDraw
 
 from app.core.arrays import Floats
 from app.core.errors import InvalidPayload
+from app.core.sounds import HEAD_BYTES, opened, opened_at, sniff
 from app.modalities.base import FileInfo, StoredFileItem
 
 TYPES = {"WAV": "audio/wav", "FLAC": "audio/flac", "OGG": "audio/ogg", "MP3": "audio/mpeg"}
-HEAD_BYTES = 12
 PIECE = 1 << 18  # frames decoded at once
-MOST_CHANNELS = 64
-MOST_RATE = 768_000  # samples a second: twice what any recorder writes
 BUCKETS = 1_000  # columns of a waveform
 QUIETEST = 0.05  # the loudest sample that fills a waveform's height: a silent clip must not look like noise
 WAVE = (0, 114, 178)  # blue of a palette that colour-blind people can tell apart
-# What libsndfile and its wrapper raise on hostile files, seen by feeding them cut and changed ones.
-BROKEN = (soundfile.SoundFileError, OSError, ValueError, TypeError, ArithmeticError, MemoryError, EOFError)
 
 
 @dataclass(frozen=True)
@@ -38,30 +33,20 @@ class AudioItem(StoredFileItem):
     featurizers: ClassVar[tuple[str, ...]] = ("log-mel", "client")
 
 
-def sniff(head: bytes) -> str | None:
-    """The format by the file's own first bytes, or None where it is not one of the four that are taken."""
-    if head[:4] == b"RIFF" and head[8:12] == b"WAVE":
-        return "WAV"
-    if head[:4] in (b"fLaC", b"OggS"):
-        return "FLAC" if head[:4] == b"fLaC" else "OGG"
-    mpeg_frame = len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 == 0xE2  # sync bits, layer III
-    return "MP3" if head[:3] == b"ID3" or mpeg_frame else None
-
-
 def probe(path: Path, *, longest: float) -> FileInfo:
     """Look at a file and decode it once, in pieces, to see that it can be and how long it is.
 
     Raises:
         InvalidPayload: not WAV, FLAC, OGG or MP3; longer than `longest` seconds; empty or cut off.
     """
-    with path.open("rb") as file, _decoding(file) as (kind, sound):
+    with path.open("rb") as file, opened(file) as (kind, sound):
         _check_length(sound, longest)
         return _measured(kind, sound, sum(len(piece) for piece in _pieces(sound)))
 
 
 def header(file: BinaryIO, *, longest: float) -> FileInfo:
     """What a clip's head says, of a file that is not read to its end; raises InvalidPayload as `probe` does."""
-    with _decoding(file) as (kind, sound):
+    with opened(file) as (kind, sound):
         _check_length(sound, longest)
         return _measured(kind, sound, sound.frames)
 
@@ -84,7 +69,7 @@ def waveform(path: Path, buckets: int = BUCKETS) -> Floats:
         InvalidPayload: the file is not sound of the four types, or is damaged.
     """
     loudest = np.zeros(buckets, dtype=np.float32)
-    with _opened(path) as sound:
+    with opened_at(path) as sound:
         total, done = max(sound.frames, 1), 0
         for piece in _pieces(sound):
             level = np.nan_to_num(np.abs(piece).max(axis=1))
@@ -108,31 +93,10 @@ def thumbnail(path: Path, side: int) -> bytes:
     return out.getvalue()
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[soundfile.SoundFile]:
-    """The clip, opened by our own look at its first bytes; what the decoder raises becomes InvalidPayload."""
-    with path.open("rb") as file, _decoding(file) as (_, sound):
-        yield sound
-
-
-@contextmanager
-def _decoding(file: BinaryIO) -> Iterator[tuple[str, soundfile.SoundFile]]:
-    kind = sniff(file.read(HEAD_BYTES))
-    if kind is None:
-        raise InvalidPayload("the file is not WAV, FLAC, OGG or MP3 sound")
-    file.seek(0)
-    try:
-        with soundfile.SoundFile(file) as sound:
-            if sound.format != kind and (kind, sound.format) != ("WAV", "WAVEX"):
-                raise InvalidPayload(f"the file begins as {kind} and holds {sound.format}")
-            if not 0 < sound.channels <= MOST_CHANNELS or not 0 < sound.samplerate <= MOST_RATE:
-                raise InvalidPayload("the clip's header is damaged")
-            yield kind, sound
-    except BROKEN as error:
-        raise InvalidPayload(f"the sound cannot be read: {str(error)[:120] or 'it is cut off'}") from None
-
-
 def _pieces(sound: soundfile.SoundFile) -> Iterator[Floats]:
     """Blocks of samples (n, channels)."""
     while len(piece := sound.read(PIECE // sound.channels, dtype="float32", always_2d=True)):
         yield piece
+
+
+__all__ = ["HEAD_BYTES", "AudioItem", "header", "probe", "sniff", "thumbnail", "waveform"]

@@ -1,33 +1,17 @@
-"""Images: the item names a stored file; decoding is guarded before a pixel is read."""
+"""Images: the item names a stored file; decoding is guarded before a pixel is read, see `core.pictures`."""
 
 import io
-import struct
-import warnings
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar
 
 from PIL import Image, ImageOps
 
-from app.core.errors import InvalidPayload
+from app.core.pictures import BROKEN, HEAD_BYTES, opened, opened_at, sniff
 from app.modalities.base import FileInfo, StoredFileItem
 
 TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
-SIGNATURES = (
-    (b"\x89PNG\r\n\x1a\n", "PNG"),
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"GIF87a", "GIF"),
-    (b"GIF89a", "GIF"),
-)
-HEAD_BYTES = 32
 LOOK = (64, 64)  # pixels that a JPEG is decoded to when only its soundness is asked
-# What Pillow's parsers raise on hostile files, seen by feeding them cut and changed ones.
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, ArithmeticError)
-BROKEN = (*UNREADABLE, struct.error, zlib.error, MemoryError, AttributeError)
-Image.MAX_IMAGE_PIXELS = None  # our own limit, which `probe` checks before a pixel is decoded, is stricter
 
 
 @dataclass(frozen=True)
@@ -41,21 +25,14 @@ class ImageItem(StoredFileItem):
     featurizers: ClassVar[tuple[str, ...]] = ("descriptors", "onnx-image", "client")
 
 
-def sniff(head: bytes) -> str | None:
-    """The format by the file's own first bytes, or None where it is not one of the four that are taken."""
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "WEBP"
-    return next((name for signature, name in SIGNATURES if head.startswith(signature)), None)
-
-
 def probe(path: Path, *, megapixels: float) -> FileInfo:
     """Look at a file; its pixels are decoded, to see that it is whole, only when they are few enough.
 
     Raises:
         InvalidPayload: not a PNG, JPEG, WebP or GIF; larger than `megapixels` million pixels; cut off.
     """
-    with _opened(path) as image:
-        found = _measured(image, megapixels)
+    with opened_at(path, most_pixels=megapixels * 1e6) as image:
+        found = _measured(image)
         image.draft(None, LOOK)  # every byte of a JPEG is read, a 64th of its pixels are kept
         image.load()
         return found
@@ -63,15 +40,12 @@ def probe(path: Path, *, megapixels: float) -> FileInfo:
 
 def header(file: BinaryIO, *, megapixels: float) -> FileInfo:
     """What an image's head says, of a file that is not read to its end; raises InvalidPayload as `probe` does."""
-    with _decoding(file) as image:
-        return _measured(image, megapixels)
+    with opened(file, most_pixels=megapixels * 1e6) as image:
+        return _measured(image)
 
 
-def _measured(image: Image.Image, megapixels: float) -> FileInfo:
-    width, height = image.size
-    if width * height > megapixels * 1e6:
-        raise InvalidPayload(f"the image has {width * height / 1e6:.0f} megapixels; {megapixels:g} are allowed")
-    return FileInfo(TYPES[str(image.format)], width, height)
+def _measured(image: Image.Image) -> FileInfo:
+    return FileInfo(TYPES[str(image.format)], *image.size)
 
 
 def decode(path: Path, side: int) -> Image.Image:
@@ -82,7 +56,7 @@ def decode(path: Path, side: int) -> Image.Image:
     Raises:
         InvalidPayload: the file is not an image of the four types, or is damaged.
     """
-    with _opened(path) as image:
+    with opened_at(path) as image:
         image.draft("RGB", (side, side))
         small = _reduced(image, side)
         if exif_turns(image):
@@ -124,23 +98,4 @@ def _on_white(image: Image.Image) -> Image.Image:
     return layers.convert("RGB")
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """The image, opened by our own look at its first bytes; what its decoder raises becomes InvalidPayload."""
-    with path.open("rb") as file, _decoding(file) as image:
-        yield image
-
-
-@contextmanager
-def _decoding(file: BinaryIO) -> Iterator[Image.Image]:
-    kind = sniff(file.read(HEAD_BYTES))
-    if kind is None:
-        raise InvalidPayload("the file is not a PNG, JPEG, WebP or GIF image")
-    file.seek(0)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about metadata that we do not use
-            with Image.open(file, formats=[kind]) as image:
-                yield image
-    except BROKEN as error:
-        raise InvalidPayload(f"the image cannot be read: {str(error)[:120] or 'it is cut off'}") from None
+__all__ = ["HEAD_BYTES", "FileInfo", "ImageItem", "decode", "header", "probe", "sniff", "thumbnail"]

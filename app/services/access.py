@@ -1,20 +1,42 @@
-"""Who asks, and what that person may see: every service goes through these two functions.
+"""Who asks, and what that person may see: every service goes through these functions.
 
-A project that is not yours does not exist (404); a role that is too low is refused (403).
+A project that is not yours does not exist (404); a role that is too low is refused (403). From an id that a request
+names to a row of a project there is one way, `visible`: whoever looks a row up by himself forgets one day whose it is.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from app.core.errors import Forbidden, NotFound
 from app.core.text import INT64_MAX
-from app.db import Member, Project
+from app.db import Annotation, Flag, Item, Job, Lease, Media, Member, Project, Webhook
 
 Role = Literal["annotator", "reviewer", "manager"]
 RANK: dict[str, int] = {"annotator": 1, "reviewer": 2, "manager": 3}
+NOUNS: dict[type, str] = {
+    Annotation: "annotation",
+    Flag: "flag",
+    Item: "item",
+    Job: "job",
+    Lease: "lease",
+    Media: "file",
+    Webhook: "webhook",
+}
+
+
+class OfProject(Protocol):
+    """A table whose rows belong to a project."""
+
+    @property
+    def project_id(self) -> int | None:
+        """Whose row it is."""
+        ...
+
+
+Seen = TypeVar("Seen", bound=OfProject)
 
 
 @dataclass(frozen=True)
@@ -75,6 +97,30 @@ def standing(session: Session, person: Person, ref: int | str, least: Role = "an
     if RANK[role] < RANK[least]:
         raise Forbidden(f"this needs the role {least}; yours is {role}")
     return Standing(row.Project, role, row.slice)
+
+
+def visible(
+    session: Session, person: Person, table: type[Seen], number: int, least: Role = "annotator"
+) -> tuple[Seen, Project]:
+    """A row by the id that a request names, and its project, if the person has at least that role there.
+
+    Raises:
+        NotFound: no such row, or it is of a project that is not the person's: in the same words, so that nobody
+            learns which ids there are.
+        Forbidden: the role is too low.
+    """
+    row = session.get(table, number) if 0 < number <= INT64_MAX else None
+    if row is None or row.project_id is None:
+        raise absent(table)
+    try:
+        return row, standing(session, person, row.project_id, least).project
+    except NotFound:
+        raise absent(table) from None
+
+
+def absent(table: type) -> NotFound:
+    """What is said of a row that there is not, and of one that the person may not know of."""
+    return NotFound(f"there is no such {NOUNS[table]}, or it is not yours")
 
 
 def _named(ref: int | str) -> ColumnElement[bool]:

@@ -8,11 +8,10 @@ from sqlalchemy import Row, select, text, update
 from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, Forbidden, Gone, Invalid, NotFound, VersionMismatch
-from app.core.text import INT64_MAX
 from app.db import Annotation, Item, Lease, WriteSession
 from app.db.session import now
 from app.services import answers, decisions, leases, rounds, tasks
-from app.services.access import RANK, Person, Role, project_and_role, project_for
+from app.services.access import RANK, Person, Role, project_and_role, visible
 from app.services.answers import StoredAnnotation
 
 MAX_SECONDS = 86_400
@@ -95,10 +94,7 @@ def correct(
         Conflict: an annotator's own answer, and the project is not open.
         VersionMismatch: it was changed in the meantime.
     """
-    asked = session.get(Annotation, annotation_id) if annotation_id <= INT64_MAX else None
-    if asked is None:
-        raise NotFound("there is no such annotation, or it is not yours")
-    project = project_for(session, person, asked.project_id)
+    asked, project = visible(session, person, Annotation, annotation_id)
     versions = select(Annotation).where(Annotation.answer_id == asked.answer_id)
     current = session.execute(answers.current(versions)).scalar_one()
     if not may_review(session, person, project.id):
@@ -126,10 +122,8 @@ def retract(session: WriteSession, person: Person, annotation_id: int, expected_
         NotFound: no such annotation, or its project is not the person's.
         VersionMismatch: it was changed or taken back in the meantime.
     """
-    asked = session.get(Annotation, annotation_id) if annotation_id <= INT64_MAX else None
-    if asked is None:
-        raise NotFound("there is no such annotation, or it is not yours")
-    project, role = project_and_role(session, person, asked.project_id, "reviewer")
+    asked, project = visible(session, person, Annotation, annotation_id, "reviewer")
+    role = project_and_role(session, person, project.id)[1]
     versions = select(Annotation).where(Annotation.answer_id == asked.answer_id)
     current = session.execute(answers.current(versions)).scalar_one()
     if current.version != expected_version or current.retracted:

@@ -63,6 +63,7 @@ HELD_SQL = """
            leases.id, leases.project_id, leases.item_id, leases.unit, leases.state, leases.kind, leases.blind,
            leases.round_id, leases.task_version, leases.guidelines_version, leases.suggestion, leases.served_at,
            leases.expires_at, items.key, items.state AS item_state, items.revision, projects.state AS project_state,
+           projects.deleted_at IS NOT NULL AS project_gone,
            projects.overlap, projects.round_size, projects.version AS project_version,
            projects.updated_at AS project_updated_at, rounds.number AS round_number, members.role,
            (SELECT annotations.id FROM annotations WHERE annotations.project_id = leases.project_id
@@ -126,8 +127,9 @@ def held(session: WriteSession, lease_id: int, person: Person, request_id: UUID 
         values = {"lease": lease_id, "annotator": person.id, "request": request_id}
         statement = HELD if "now" in session.info else HELD_NOW
         row = session.core.execute(statement, values).first()
-    if row is None or (person.token_project is not None and person.token_project != row.project_id):
-        raise NotFound("there is no such lease, or it is another annotator's")
+    away = row is None or row.project_gone or (row.role is None and not person.admin)
+    if away or (person.token_project is not None and person.token_project != row.project_id):
+        raise NotFound("there is no such lease, or it is not yours")
     found: Row[Any] = row
     return found
 

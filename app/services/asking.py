@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import orjson
-
 from app.core import addresses
 from app.core.addresses import Allowed
 from app.core.errors import AppError, Invalid
 from app.core.fetch import Answer, Exchange, FetchFailed, exchange
 from app.core.settings import Settings
-from app.core.text import write_json
+from app.core.text import parse_json, write_json
 from app.formats.probabilities import Chunk, Classes, of_rows
 from app.learners import Scorer
 from app.services.courier import signature
@@ -194,7 +192,7 @@ def _good(answer: Answer) -> bytes:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        given = orjson.loads(body)
+        given = parse_json(body)
     except ValueError:
         what = " (NaN and Infinity are no JSON)" if b"NaN" in body or b"Infinity" in body else ""
         raise ScorerFault(f"its answer is not JSON{what}") from None

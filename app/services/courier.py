@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.core.addresses import Allowed
@@ -33,9 +33,7 @@ PAUSES_SECONDS = (5, 15, 60, 300, 900, 3600)  # after the first, second ... fail
 GIVE_UP_HOURS = 24.0
 GONE = 410
 BATCH_ANSWERS, BATCH_SECONDS = 100, 10.0  # so many answers, or so long after the last batch, make an annotation.batch
-KEEP_DAYS = 7.0
 STOP_SECONDS = 2.0
-FORGET_SECONDS = 3600.0
 REASON_LIMIT = 500
 # A deleted project says nothing more; brought back, it goes on where it was.
 ALIVE = Webhook.project_id.in_(select(Project.id).where(Project.deleted_at.is_(None)))
@@ -63,14 +61,10 @@ class Courier(threading.Thread):
 
     def run(self) -> None:
         """Look for events every second; whatever goes wrong, look again."""
-        forgotten = -FORGET_SECONDS
         while not self._stop_now.wait(LOOK_SECONDS):
             try:
                 while not self._stop_now.is_set() and deliver_some(self._db, self._settings):
                     pass
-                if time.monotonic() - forgotten > FORGET_SECONDS:
-                    forgotten = time.monotonic()
-                    forget(self._db)
             except Exception:
                 log.exception("could not deliver")
 
@@ -130,12 +124,6 @@ def gather_answers(db: Database) -> None:
     settled = asyncio.run(feed.settled(db))
     for hook in asking:
         _gather(db, hook, settled)
-
-
-def forget(db: Database) -> None:
-    """Delete what was delivered more than a week ago."""
-    with db.write() as session:
-        session.execute(delete(Delivery).where(Delivery.delivered_at < now(session) - timedelta(days=KEEP_DAYS)))
 
 
 def _gather(db: Database, hook: Webhook, settled: int) -> None:

@@ -125,9 +125,9 @@ def of_keys(keys: Sequence[str]) -> Filter:
 def _made(session: Session, project: Project, token: str) -> Job:
     number, _, secret = token.partition("-")
     known = number.isascii() and number.isdigit() and len(number) < 19 and int(number) <= INT64_MAX
-    found = session.get(Job, int(number)) if known else None
-    right = found is not None and found.kind == "edit" and found.project_id == project.id
-    if found is None or not right or not secrets.compare_digest(str(found.payload.get("secret", "")), secret):
+    mine = select(Job).where(Job.project_id == project.id, Job.kind == "edit", Job.id == (int(number) if known else 0))
+    found = session.execute(mine).scalar_one_or_none()
+    if found is None or not secrets.compare_digest(str(found.payload.get("secret", "")), secret):
         raise NotFound("there is no such change in this project")
     return found
 

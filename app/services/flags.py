@@ -7,12 +7,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound
-from app.core.text import INT64_MAX, check_text
+from app.core.text import check_text
 from app.db import Flag, Item, User, WriteSession
 from app.db.session import now
 from app.services import outbox
-from app.services.access import Person, project_for
+from app.services.access import Person, absent, visible
 
 NOTES_SHOWN = 10
 LONGEST = 2_000  # characters of a note and of a reply
@@ -33,10 +32,9 @@ class StoredFlag:
 
 def flag(session: WriteSession, person: Person, item_id: int, note: str) -> Flag:
     """Store a note on an item of a project that the person works in. Raises NotFound."""
-    item = session.get(Item, item_id) if item_id <= INT64_MAX else None
-    if item is None or item.state == "deleted":
-        raise NotFound("there is no such item, or it is not yours")
-    project = project_for(session, person, item.project_id)
+    item, project = visible(session, person, Item, item_id)
+    if item.state == "deleted":
+        raise absent(Item)
     moment = now(session)
     checked = check_text(note, what="note", limit=LONGEST)
     row = Flag(
@@ -86,10 +84,7 @@ def settle(session: WriteSession, person: Person, flag_id: int, state: str, repl
 
     Raises NotFound, Forbidden.
     """
-    row = session.get(Flag, flag_id) if flag_id <= INT64_MAX else None
-    if row is None:
-        raise NotFound("there is no such flag, or it is not yours")
-    project_for(session, person, row.project_id, "reviewer")
+    row, _ = visible(session, person, Flag, flag_id, "reviewer")
     row.state, row.updated_at = state, now(session)
     if reply is not None:
         row.reply = check_text(reply, what="reply", limit=LONGEST)

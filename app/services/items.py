@@ -5,20 +5,19 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from app.core.errors import NotFound, VersionMismatch
-from app.core.text import INT64_MAX
+from app.core.errors import VersionMismatch
 from app.db import Item, Lease, Project, WriteSession
 from app.db.session import now
 from app.services import decisions, erasing, fetches, search, tasks
-from app.services.access import Person, project_for
+from app.services.access import Person, absent, project_for, visible
 
 
 def one(session: Session, person: Person, item_id: int) -> tuple[Item, Project]:
     """An item that the person may look at: managers and reviewers; raises NotFound, Forbidden."""
-    item = session.get(Item, item_id) if item_id <= INT64_MAX else None
-    if item is None or item.state == "deleted":
-        raise NotFound("there is no such item, or it is not yours")
-    return item, project_for(session, person, item.project_id, "reviewer")
+    item, project = visible(session, person, Item, item_id, "reviewer")
+    if item.state == "deleted":
+        raise absent(Item)
+    return item, project
 
 
 def change(
@@ -74,10 +73,9 @@ def remove(session: WriteSession, person: Person, item_id: int, *, erase: bool) 
     A deleted item can still be erased. Raises NotFound, Forbidden.
     """
     person.need("manage")
-    item = session.get(Item, item_id) if item_id <= INT64_MAX else None
-    if item is None or (item.state == "deleted" and (not erase or erasing.is_empty(item))):
-        raise NotFound("there is no such item, or it is not yours")
-    project_for(session, person, item.project_id, "manager")
+    item, _ = visible(session, person, Item, item_id, "manager")
+    if item.state == "deleted" and (not erase or erasing.is_empty(item)):
+        raise absent(Item)
     item.state, item.updated_at = "deleted", now(session)
     if erase:
         erasing.empty(session, item)

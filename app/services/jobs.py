@@ -24,7 +24,7 @@ CHANNEL = "labelwise_jobs"
 LIVING = timedelta(seconds=15)  # a worker says every four seconds that it lives
 UNTIL_WOKEN = timedelta(days=36_500)
 # Nobody asked for these, and rounds say more.
-UNTOLD = {"round", "score", "featurize", "index", "simulate", "erase", "fetch", "lost", "purge"}
+UNTOLD = {"round", "score", "featurize", "index", "simulate", "erase", "fetch", "lost", "purge", "scrub", "retain"}
 PRIORITY = {
     "round": 10,
     "select": 6,

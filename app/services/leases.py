@@ -14,11 +14,10 @@ from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, null
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.core.errors import Conflict, NotFound
-from app.core.text import INT64_MAX
+from app.core.errors import Conflict
 from app.db import Item, Lease, QueueEntry, WriteSession
 from app.db.base import Json
-from app.services.access import Person
+from app.services.access import Person, absent, visible
 
 SKIPS_UNTIL_A_LOOK = 3  # after so many people skipped an item, a manager should look at it
 
@@ -209,11 +208,9 @@ def end(now: datetime, seconds: int, hold_hours: float | None) -> datetime:
 
 def mine(session: Session, lease_id: int, person: Person) -> Lease:
     """The lease, if it is this person's own; raises NotFound otherwise."""
-    lease = session.get(Lease, lease_id) if lease_id <= INT64_MAX else None
-    if lease is None or lease.annotator_id != person.id:
-        raise NotFound("there is no such lease, or it is another annotator's")
-    if person.token_project is not None and lease.project_id != person.token_project:
-        raise NotFound("there is no such lease, or it is another annotator's")
+    lease, _ = visible(session, person, Lease, lease_id)
+    if lease.annotator_id != person.id:
+        raise absent(Lease)
     return lease
 
 

@@ -19,7 +19,8 @@ from app.db import Media, WriteSession
 from app.db.session import now
 from app.modalities import files
 from app.modalities.base import FileInfo
-from app.services.access import Person, project_for
+from app.services import access
+from app.services.access import Person
 
 PIECE = 1 << 20
 NAME_LIMIT = 500
@@ -91,6 +92,7 @@ def record(session: WriteSession, project_id: int, name: str, stored: StoredFile
         select(Media).where(Media.project_id == project_id, Media.sha256 == stored.sha256, Media.name == checked)
     ).scalar_one_or_none()
     if found is not None:
+        found.lost = None  # it may have been removed after the project was closed
         return found
     row = Media(
         project_id=project_id,
@@ -173,16 +175,12 @@ def _is_name(given: object) -> bool:
 
 def visible(session: Session, person: Person, media_id: int) -> Media:
     """A file that the person may see, wherever it lies. Raises NotFound."""
-    row = session.get(Media, media_id) if media_id <= INT64_MAX else None
-    if row is None:
-        raise NotFound("there is no such file, or it is not yours")
-    project_for(session, person, row.project_id)
-    return row
+    return access.visible(session, person, Media, media_id)[0]
 
 
 def stored_path(settings: Settings, row: Media) -> Path:
     """Where a stored file lies. Raises NotFound."""
     path = path_of(settings, row.project_id, row.sha256)
     if path is None or not path.exists():
-        raise NotFound("the file is missing from the data folder")
+        raise NotFound(row.lost or "the file is missing from the data folder")
     return path

@@ -1,15 +1,40 @@
-"""What the service holds about a person: handed out as a whole, and erased."""
+"""What the service holds about a person: handed out as a whole, and erased. `docs/personal-data.md` says where it lies.
 
+Erasure keeps the person's row under a random name, so that answers stay with one and the same nobody.
+"""
+
+import secrets
 from typing import Any
+from urllib.parse import quote, unquote_plus
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, NotFound
-from app.db import Annotation, BrowserSession, Event, Lease, Member, Project, Token, User, WriteSession
-from app.services import audit
+from app.db import (
+    Annotation,
+    BrowserSession,
+    Event,
+    Flag,
+    Guidelines,
+    Item,
+    Job,
+    KeyedRequest,
+    Lease,
+    Member,
+    OneTimeLink,
+    Project,
+    Snapshot,
+    Token,
+    User,
+    WriteSession,
+)
+from app.db.session import now
+from app.services import audit, jobs
 from app.services.access import Person
 from app.services.accounts import keep_an_admin, need_admin
+
+ABOUT = "annotator="  # the part of a filter that names somebody
 
 
 def export(session: Session, person: Person, user_id: int) -> dict[str, Any]:
@@ -26,9 +51,18 @@ def export(session: Session, person: Person, user_id: int) -> dict[str, Any]:
         Annotation.version,
         Annotation.label,
         Annotation.seconds_spent,
+        Annotation.seconds_elapsed,
+        Annotation.origin,
         Annotation.created_at,
     )
+    notes = select(Flag.project_id, Flag.item_id, Flag.note, Flag.state, Flag.reply, Flag.created_at)
+    leases = select(Lease.project_id, Lease.item_id, Lease.state, Lease.served_at, Lease.skip_reason)
     events = select(Event.at, Event.action, Event.project_id, Event.detail)
+    about = or_(Event.user_id == user_id, Event.detail["user"].as_integer() == user_id)
+    sessions = select(BrowserSession.created_at, BrowserSession.expires_at)
+    links = select(OneTimeLink.kind, OneTimeLink.project_id, OneTimeLink.created_at, OneTimeLink.expires_at)
+    written = select(Guidelines.project_id, Guidelines.version, Guidelines.created_at)
+    work = select(Job.id, Job.project_id, Job.kind, Job.state, Job.created_at)
     return {
         "user": {
             "id": user.id,
@@ -40,29 +74,75 @@ def export(session: Session, person: Person, user_id: int) -> dict[str, Any]:
         "projects": _rows(session, members.order_by(Member.project_id)),
         "tokens": _rows(session, tokens.where(Token.user_id == user_id).order_by(Token.id)),
         "answers": _rows(session, answers.where(Annotation.annotator_id == user_id).order_by(Annotation.id)),
-        "events": _rows(session, events.where(Event.user_id == user_id).order_by(Event.id)),
+        "notes": _rows(session, notes.where(Flag.user_id == user_id).order_by(Flag.id)),
+        "leases": _rows(session, leases.where(Lease.annotator_id == user_id).order_by(Lease.id)),
+        "sessions": _rows(session, sessions.where(BrowserSession.user_id == user_id).order_by(BrowserSession.id)),
+        "links": _rows(session, links.where(OneTimeLink.created_by == user_id).order_by(OneTimeLink.id)),
+        "guidelines": _rows(session, written.where(Guidelines.user_id == user_id).order_by(Guidelines.created_at)),
+        "jobs": _rows(session, work.where(Job.created_by == user_id).order_by(Job.id)),
+        "events": _rows(session, events.where(about).order_by(Event.id)),
     }
 
 
-def erase(session: WriteSession, person: Person, user_id: int) -> None:
+def erase(session: WriteSession, person: Person, user_id: int, *, answers: bool = False) -> None:
     """Forget who somebody was: no name, password, session, token or role stays; the answers keep a pseudonym.
+
+    With `answers` the answers go too, where they are the person's own. A job writes a tombstone, so that a restored
+    backup forgets the person again, and has the database's leftovers overwritten.
 
     Raises:
         Conflict: the last admin, or the only manager of a project.
     """
     need_admin(person)
     user = session.get(User, user_id)
-    if user is None or user.folded_name == _pseudonym(user_id):
+    if user is None or user.erased_at is not None:
         raise NotFound("there is no such user")
     keep_an_admin(session, user)
     if alone := _managed_alone(session, user_id):
         raise Conflict("this person is the only manager of a project: name another one first", projects=alone)
-    for owned in (BrowserSession, Token, Member):
-        session.execute(delete(owned).where(owned.user_id == user_id))
-    session.execute(update(Lease).where(Lease.annotator_id == user_id, Lease.state == "live").values(state="released"))
-    user.name = user.folded_name = _pseudonym(user_id)
-    user.password_hash, user.admin, user.active = None, False, False
-    audit.record(session, "user.erased", person.id, user=user_id)
+    if answers:
+        _without_answers(session, user_id)
+    forget(session, user)
+    audit.record(session, "user.erased", person.id, user=user_id, answers=answers)
+
+
+def forget(session: WriteSession, user: User) -> None:
+    """Take the name and all rights away, wherever they stand, and ask for the job; `erase` without its questions."""
+    before, made = user.name, user.created_at.isoformat()
+    pseudonym = f"erased-{secrets.token_hex(6)}"  # random: it says nothing of who it was
+    for owned in (BrowserSession, Token, Member, KeyedRequest, OneTimeLink):
+        session.execute(delete(owned).where(owned.user_id == user.id))
+    live = update(Lease).where(Lease.annotator_id == user.id, Lease.state == "live")
+    session.execute(live.values(state="released"))
+    imported = update(Annotation).where(Annotation.annotator_name == before)
+    session.execute(imported.values(annotator_name=pseudonym))
+    naming = select(Snapshot).where(Snapshot.filter.contains(ABOUT, autoescape=True))
+    for snapshot in session.execute(naming).scalars():
+        snapshot.filter = _renamed(snapshot.filter, before, pseudonym)
+    user.name = user.folded_name = pseudonym
+    user.password_hash, user.admin, user.active, user.erased_at = None, False, False, now(session)
+    jobs.enqueue(session, "erase", None, {"user": user.id, "made": made})
+
+
+def _renamed(wanted: str, before: str, after: str) -> str:
+    """A filter in which a person has another name."""
+    parts = wanted.split("&")
+    named = [part.startswith(ABOUT) and unquote_plus(part.removeprefix(ABOUT)) == before for part in parts]
+    return "&".join(f"{ABOUT}{quote(after)}" if mine else part for mine, part in zip(named, parts, strict=True))
+
+
+def _without_answers(session: WriteSession, user_id: int) -> None:
+    """Remove a person's own answers with every version of them; their items are asked about again."""
+    own = select(Annotation.answer_id).where(Annotation.annotator_id == user_id, Annotation.version == 1)
+    mine = Annotation.answer_id.in_(own)
+    items = set(session.execute(select(Annotation.item_id).where(mine)).scalars())
+    session.execute(delete(Annotation).where(mine))
+    freed = update(Lease).where(Lease.annotator_id == user_id, Lease.state.in_(("live", "answered")))
+    session.execute(freed.values(state="released"))
+    ids = sorted(items)
+    for start in range(0, len(ids), 500):
+        open_again = update(Item).where(Item.id.in_(ids[start : start + 500]), Item.state != "deleted")
+        session.execute(open_again.values(done=False))
 
 
 def audit_log(session: Session, person: Person, before: int | None, limit: int) -> list[dict[str, Any]]:
@@ -84,10 +164,6 @@ def audit_log(session: Session, person: Person, before: int | None, limit: int) 
 
 def _rows(session: Session, statement: Any) -> list[dict[str, Any]]:
     return [dict(row) for row in session.execute(statement).mappings()]
-
-
-def _pseudonym(user_id: int) -> str:
-    return f"person-{user_id}-erased"
 
 
 def _managed_alone(session: Session, user_id: int) -> list[int]:

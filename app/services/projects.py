@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import select, tuple_
+from sqlalchemy import select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.core.block import Block
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound, VersionMismatch
 from app.core.text import check_text, fold
-from app.db import Member, Project, ProjectClass, Serving, User, WriteSession
+from app.db import Lease, Member, Project, ProjectClass, Serving, User, WriteSession
 from app.db.session import now
 from app.featurizers import FEATURIZERS, make_featurizer
 from app.learners import EXTERNAL, HTTP, LEARNERS, OUTSIDE, Scorer, make_learner
@@ -203,6 +203,8 @@ def remove_member(session: WriteSession, person: Person, ref: int | str, user_id
         raise NotFound("this person is not a member")
     _keep_a_manager(session, member)
     session.delete(member)
+    live = update(Lease).where(Lease.project_id == project.id, Lease.annotator_id == user_id, Lease.state == "live")
+    session.execute(live.values(state="released"))
     audit.record(session, "member.removed", person.id, project_id=project.id, user=user_id)
 
 

@@ -19,7 +19,7 @@ from app.features import GivenShard, newest
 from app.learners import GivenModel
 from app.loop.executors import one_thread
 from app.loop.propose import Plan, Proposal, propose
-from app.services import guarding, looking, opening, outbox, outside, pool, rounds, tasks, versions
+from app.services import erasing, guarding, looking, opening, outbox, outside, pool, rounds, tasks, versions
 from app.services.engines import AGAIN_SECONDS, ClusterUnavailable, engine
 from app.services.jobs import Done, JobFailed, Later, Parked, Running
 from app.services.judging import judge
@@ -43,6 +43,7 @@ def run(running: Running) -> Done | Parked | Later:
         except ClusterUnavailable as reason:
             return Later(AGAIN_SECONDS, str(reason))
         published_in = _publish(running, turn, proposal)
+        erasing.drop_marked_models(running, turn.project_id)
         judge(running, turn, proposal, published_in)
     if turn.newest_annotation is None:
         _look_again(running, turn.project_id)

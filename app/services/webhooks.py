@@ -8,14 +8,14 @@ from sqlalchemy.orm import Session
 
 from app.core import addresses
 from app.core.addresses import Allowed
-from app.core.errors import Conflict, Invalid, NotFound
+from app.core.errors import Conflict, Invalid
 from app.core.secrets import new_secret
 from app.core.settings import Settings
-from app.core.text import INT64_MAX, check_text
+from app.core.text import check_text
 from app.db import Annotation, Delivery, Webhook, WriteSession
 from app.db.session import now
 from app.services import audit, outbox
-from app.services.access import Person, project_for
+from app.services.access import Person, absent, project_for, visible
 
 MOST = 20  # of a project
 SECRET_CHARACTERS = 16, 200
@@ -65,9 +65,9 @@ def listed(session: Session, person: Person, ref: int | str) -> list[tuple[Webho
 def one(session: Session, person: Person, ref: int | str, hook_id: int) -> Webhook:
     """A webhook of a project, for managers. Raises NotFound, Forbidden."""
     project = project_for(session, person, ref, "manager")
-    hook = session.get(Webhook, hook_id) if hook_id <= INT64_MAX else None
-    if hook is None or hook.project_id != project.id:
-        raise NotFound("there is no such webhook in this project")
+    hook, owner = visible(session, person, Webhook, hook_id, "manager")
+    if owner.id != project.id:
+        raise absent(Webhook)
     return hook
 
 

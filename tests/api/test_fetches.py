@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 from sqlalchemy import select, update
 
+from app.core import addresses
 from app.db import Job
 from app.services import fetches, underway
 from tests.conftest import Api, Speaker
@@ -128,8 +129,11 @@ def test_a_closed_address_is_refused_at_the_door_and_behind_a_name_by_the_worker
     closed += ["file:///etc/passwd", "ftp://a.example/x", "http://a.example:22/x", "http://a.example/\r\nx"]
 
     report = boss.push(project, [{"key": str(n), "image": address} for n, address in enumerate(closed)])
-    boss.push(project, [{"key": "name", "image": "http://localhost/x.png"}])
-    api.worker().run_waiting()
+    boss.push(project, [{"key": "name", "image": "http://inside.example/x.png"}])
+    here = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", 80))]
+    with monkeypatch.context() as patched:
+        patched.setattr(addresses.socket, "getaddrinfo", lambda *_, **__: here)
+        api.worker().run_waiting()
 
     assert (report["created"], report["rejected_count"]) == (0, len(closed))
     found = rows_of(boss, project)

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import update
 
 from app.db import Annotation, Delivery, Event, Webhook
-from app.services import courier, outbox
+from app.services import courier, outbox, retention
 from labelwise import is_genuine
 from tests.api.test_predictions import status
 from tests.conftest import Api, Speaker
@@ -334,7 +334,7 @@ def test_what_was_delivered_long_ago_is_forgotten(api: Api, boss: Speaker, recei
     with api.db.write() as session:
         session.execute(update(Delivery).where(Delivery.seq == 1).values(delivered_at=api.db.now() - timedelta(days=8)))
 
-    courier.forget(api.db)
+    retention.clear(api.db, api.settings)
 
     left = boss.get(f"/projects/{project}/webhooks/{made['id']}/deliveries").json()["items"]
     assert [row["seq"] for row in left] == [2]

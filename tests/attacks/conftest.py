@@ -8,6 +8,8 @@ from tests import databases
 from tests.attacks.rules import GROWTH_BYTES, all_is_well
 from tests.attacks.running import running
 from tests.attacks.site import Site, canary
+from tests.attacks.trap import Trap
+from tests.attacks.trap import trap as setting
 
 BEFORE: dict[tuple[str, str], int] = {}  # bytes in memory when a file of attacks began, by file and database
 KINDS = [pytest.param(kind, marks=pytest.mark.xdist_group(kind)) for kind in ("sqlite", "postgresql")]
@@ -17,16 +19,41 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "case(*ids): the cases of the attack list that a test stands for")
 
 
+@pytest.fixture(scope="session")
+def trap() -> Iterator[Trap]:
+    """Somebody else's server that means no good; the service may call it, and it alone of this machine."""
+    with setting() as made:
+        yield made
+
+
 @pytest.fixture(scope="session", params=KINDS)
-def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, trap: Trap) -> Iterator[Site]:
     """The service under attack, set up and warm."""
     data = tmp_path_factory.mktemp(request.param) / "data"
     url = None if request.param == "sqlite" else databases.another_postgres_url("attacks")
-    with canary() as watching, running(data, url) as service:
+    share = data.parent / "share"
+    share.mkdir()
+    settings = {
+        "LABELWISE_ALLOW_FETCH_FROM": f"127.0.0.1:{trap.port}",
+        "LABELWISE_BUCKETS": f"share=file://{share}",
+        "LABELWISE_IMPORT_BODY_BYTES": "60000000",
+    }
+    with canary() as watching, running(data, url, **settings) as service:
         made = Site(service, data, url or f"sqlite:///{data / 'labelwise.db'}", watching)
         all_is_well(made)
         yield made
         made.close()
+
+
+@pytest.fixture(scope="session")
+def aimed(site: Site) -> Site:
+    """The service with what files, addresses and imports are aimed at."""
+    site.share = site.data.parent / "share"
+    site.pictures = site.new_project(site.M, 0, name="Pictures", modality="image")
+    site.heap = site.new_project(site.M, 0, name="Heap")
+    body = {"url": "https://example.com/hook", "events": ["goal.reached"]}
+    site.hook = site.M.post(f"/projects/{site.P1}/webhooks", json=body).json()["id"]
+    return site
 
 
 @pytest.fixture(autouse=True)

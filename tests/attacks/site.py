@@ -56,6 +56,10 @@ class Site:
     U1: Voice
     U2: Voice
     X: Voice
+    pictures: int  # a project of images, of M's, and one for imports; see `aimed`
+    heap: int
+    hook: int  # a webhook of P1
+    share: Path  # a folder that is a bucket
 
     def __init__(self, running: Running, data: Path, url: str, canary: Canary) -> None:
         self.running, self.data, self.url, self.canary = running, data, url, canary

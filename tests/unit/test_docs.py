@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from app.core.settings import PREFIX, Settings
+from app.db import Base
+from app.db.search import FULL_TEXT
 from app.featurizers import FEATURIZERS
 from app.learners import LEARNERS
+from app.services import purging
 from app.strategies import POOL_STRATEGIES
 from docs import tables
 
@@ -55,3 +58,11 @@ def test_links_between_pages_lead_somewhere() -> None:
 @pytest.mark.parametrize("name", [*POOL_STRATEGIES, *LEARNERS, *FEATURIZERS])
 def test_every_strategy_learner_and_featurizer_is_documented(name: str) -> None:
     assert f"`{name}`" in text("strategies.md")
+
+
+def test_every_table_and_folder_is_in_the_register_of_personal_data() -> None:
+    page = text("personal-data.md")
+    named = set(re.findall(r"^\| `(\w+)(?:/|\.jsonl)?`", page.split("## Where it lies")[1], re.MULTILINE))
+    made = {*Base.metadata.tables, FULL_TEXT, *purging.FOLDERS, "tmp", "erased"}
+
+    assert named == made

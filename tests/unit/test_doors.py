@@ -1,0 +1,222 @@
+"""One door for each thing that went wrong again and again elsewhere, and nobody who goes round it.
+
+The record of other labelling servers is short: the same few holes were mended instance by instance, and came back one
+file further. So each of them has one function here, and a test that reads the code and names who goes round it.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.api.errors import install
+from app.core import errors
+from app.db import Base
+from app.services.access import NOUNS
+
+ROOT = Path(__file__).resolve().parents[2]
+APP = ROOT / "app"
+
+
+def calls(file: Path) -> Iterator[tuple[str, ast.Call]]:
+    """Every call in a file with the written name of what is called."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def users(names: re.Pattern[str], folder: Path = APP) -> dict[str, list[int]]:
+    """The files that call something of such a name, with the lines."""
+    found: dict[str, list[int]] = {}
+    for file in sorted(folder.rglob("*.py")):
+        lines = [node.lineno for name, node in calls(file) if names.fullmatch(name)]
+        if lines:
+            found[file.relative_to(ROOT).as_posix()] = lines
+    return found
+
+
+def functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """What a function is given, where it works on somebody's behalf."""
+    given = {each.arg for each in (*function.args.args, *function.args.kwonlyargs)}
+    return given if "person" in given and function.name != "visible" else set()
+
+
+def looks_up(node: ast.Call, tables: set[str], given: set[str]) -> bool:
+    """Whether a call gets a row of these tables by an argument as it came."""
+    return (
+        ast.unparse(node.func) in ("session.get", "session.get_one")
+        and ast.unparse(node.args[0]) in tables
+        and isinstance(node.args[1], ast.Name)
+        and node.args[1].id in given
+    )
+
+
+def of_projects() -> set[str]:
+    """The tables whose rows belong to a project, by the name of their class."""
+    named = {
+        mapper.class_.__name__
+        for mapper in Base.registry.mappers
+        if "project_id" in mapper.columns and not mapper.columns["project_id"].nullable
+    }
+    return (named | {"Job"}) - {"Member"}
+
+
+def test_a_row_of_a_project_is_looked_up_by_a_given_id_through_visible_only() -> None:
+    """doccano deleted label types of any project by their ids, CVAT let everybody read any job, Label Studio any task:
+    a handler had an id, looked the row up and forgot to ask whose it is. Whoever is asked for a row on somebody's
+    behalf (`person`) and by an id that came as an argument takes `access.visible`, which cannot be called without the
+    person, and which says the same of a foreign row as of none."""
+    tables = of_projects()
+    found = [
+        f"{file.name}:{node.lineno} {ast.unparse(node)}"
+        for file in sorted((APP / "services").glob("*.py"))
+        for function in functions(file)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call) and looks_up(node, tables, arguments(function))
+    ]
+
+    assert found == []
+    assert {table.__name__ for table in NOUNS} <= tables
+
+
+def test_no_handler_looks_a_row_up_by_itself() -> None:
+    """The floor above has no business with rows at all: it parses, asks one service, answers."""
+    handlers = re.compile(r"session\.(get|get_one|query|scalars?)")
+
+    assert users(handlers, APP / "api") == {}
+    assert users(handlers, APP / "web") == {}
+
+
+OPENS_CONNECTIONS = re.compile(
+    r"(httpx|requests|httpcore)\.(?!create_ssl_context|URL)\w+|urllib\.request\.\w+|urlopen|http\.client\.\w+"
+    r"|socket\.(create_connection|getaddrinfo|gethostbyname)|aiohttp\.\w+"
+)
+
+
+def test_every_address_that_somebody_named_is_called_by_core_fetch() -> None:
+    """Label Studio's check of addresses was mended twice, and its webhooks and S3 endpoints never went through it;
+    CVAT's cloud storages neither. Here nothing opens a connection to an address that a user gave but `core/fetch.py`
+    over `core/addresses.py`: looked up once, checked, and that very address connected to."""
+    allowed = {"app/core/fetch.py", "app/core/addresses.py"}
+
+    assert set(users(OPENS_CONNECTIONS)) <= allowed
+
+
+GIVES_FILES = re.compile(r"(\w+\.)?(FileResponse|StreamingResponse|StaticFiles)")
+
+
+def test_every_stored_file_is_given_back_by_api_files() -> None:
+    """Label Studio gave avatars and imported files back with the type that the uploader chose, CVAT the assets of its
+    guides: HTML that ran as the reader. `api/files.py` shows pictures, sounds and clips by our own look, lets nothing
+    run, and makes everything else a file to keep; `ranges` sends the pieces for it, and `web/` only the built files."""
+    makers = {"app/api/files.py", "app/api/ranges.py"}
+    headers = [
+        file.relative_to(ROOT).as_posix()
+        for file in sorted(APP.rglob("*.py"))
+        if "Content-Disposition" in file.read_text()
+    ]
+
+    assert set(users(GIVES_FILES, APP / "api")) == makers
+    assert users(GIVES_FILES, APP / "web") == {}
+    assert headers == ["app/api/files.py"]
+    assert "super().file_response" in (APP / "web" / "__init__.py").read_text()  # the one subclass, of built files
+
+
+READS_JSON = re.compile(r"(orjson|json)\.loads?|ujson\.\w+|simplejson\.\w+")
+OURS = {  # what we or the operator wrote; nobody else's words come in this way
+    "app/core/text.py": "the boundary itself",
+    "app/core/places.py": "the operator's own option",
+    "app/core/clips.py": "the pipe of our own decoder",
+    "app/core/clip_decoder.py": "the pipe of our own decoder",
+    "app/cli/simulation.py": "a file of our own simulation",
+    "app/featurizers/columns.py": "the state that `save` wrote",
+    "app/featurizers/encoders.py": "the operator's folder of an encoder",
+    "app/loop/named.py": "a value on the operator's command line",
+    "app/loop/simulate.py": "a file of our own simulation",
+    "app/services/ingestion.py": "rows that passed the boundary and were put aside",
+    "app/services/snapshots.py": "the rows of our own file",
+    "app/services/takeaway.py": "what `write_json` wrote a moment before",
+    "app/services/tombstones.py": "our own list",
+    "app/web/pages.py": "the manifest of the built front end",
+}
+
+
+def test_json_from_outside_is_parsed_by_core_text_only() -> None:
+    """One accepted NaN, NUL or half of a surrogate pair and every later list of a project fails: fifteen hostile bodies
+    of fifty-one did that to a plain application of this kind. So requests, imports and the answers of scorers are
+    parsed in one module, and every other place that parses JSON is named here with what it reads."""
+    assert set(users(READS_JSON)) - OURS.keys() == set()
+    assert {each for each in OURS if not (ROOT / each).exists()} == set()
+
+
+UNPICKLES = re.compile(
+    r"(pickle|cloudpickle|dill|joblib|marshal|shelve|jsonpickle)\.(loads?|open|Unpickler|decode)|torch\.load"
+    r"|(pd|pandas)\.read_pickle|yaml\.\w+|eval|exec|(np|numpy)\.load"
+)
+
+
+def test_nothing_from_outside_is_unpickled_or_run() -> None:
+    """Label Studio's ML back-end unpickled uploaded models, CVAT the state of a tracker that came back from a browser,
+    and skops, made to be safe, had four holes. Our models are arrays without objects, nothing reads a pickle, YAML is
+    not read at all, and only pieces of work on their way between our own machines of a Dask cluster are pickles."""
+    found = []
+    for file in sorted(APP.rglob("*.py")):
+        if file.relative_to(APP).as_posix() == "loop/cluster.py":
+            continue
+        for name, node in calls(file):
+            plain = any(each.arg == "allow_pickle" and ast.unparse(each.value) == "False" for each in node.keywords)
+            if UNPICKLES.fullmatch(name) and not (name.endswith(".load") and name.startswith("np") and plain):
+                found.append(f"{file.relative_to(ROOT)}:{node.lineno} {name}")
+
+    assert found == []
+
+
+DECODES = {
+    re.compile(r"(PIL\.)?Image\.open"): {"app/core/pictures.py"},
+    re.compile(r"(soundfile|sf)\.(SoundFile|read|blocks|info)"): {"app/core/sounds.py"},
+    re.compile(r"av\.open|cv2\.\w+|imageio\.\w+"): {"app/core/clip_decoder.py"},
+    re.compile(r"zipfile\.ZipFile|tarfile\.open|gzip\.(open|decompress)|bz2\.\w+|lzma\.\w+"): {
+        "app/services/archives.py",  # uploads
+        "app/services/snapshot_files.py",  # our own files
+        "app/services/takeaway.py",  # written, not read
+        "app/cli/checks.py",  # the operator's backups
+    },
+}
+
+
+@pytest.mark.parametrize("decoder", DECODES, ids=lambda each: each.pattern[:20])
+def test_media_and_archives_are_opened_in_one_place_each(decoder: re.Pattern[str]) -> None:
+    """A picture of eleven kilobytes took 439 megabytes below Pillow's own limit, a ZIP of sixty listed as ten
+    gigabytes. Limits that stand in one of two places that decode are limits of half of the ways in."""
+    assert set(users(decoder)) <= DECODES[decoder]
+
+
+PARSES_XML = re.compile(r"^\s*(import|from)\s+(xml|lxml|defusedxml|yaml|openpyxl|bs4)\b", re.MULTILINE)
+
+
+def test_no_parser_of_xml_or_yaml_is_imported() -> None:
+    """External entities read files, alias bombs fill memory: formats that are not taken have no such doors. Who adds
+    one brings a limited parser, and takes its name off here."""
+    found = [file for file in sorted(APP.rglob("*.py")) if PARSES_XML.search(file.read_text())]
+
+    assert found == []
+
+
+def test_errors_become_answers_in_one_map() -> None:
+    """MLflow printed a header in an HTML error, the framework's own 422 repeats a password: who answers an error by
+    himself answers it differently. Handlers raise, and `api/errors.py` speaks HTTP."""
+    raisers = re.compile(r"(\w+\.)?HTTPException")
+    every = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.AppError)]
+
+    assert users(raisers) == {}
+    assert callable(install)
+    assert all(400 <= each.status < 600 for each in every)
+    assert [each.__name__ for each in every if each.status >= 500] == ["AppError", "Unavailable"]
