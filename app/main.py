@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import api, web
 from app.api import errors, openapi
+from app.core.requests import ON_BEHALF_OF
 from app.core.secrets import secret_key
 from app.core.settings import Settings
 from app.db import Database
@@ -91,6 +92,7 @@ class Headers:
             return
         request_id = uuid4().hex[:16]
         scope.setdefault("state", {})["request_id"] = request_id
+        ON_BEHALF_OF.set(request_id)
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -20,6 +20,7 @@ from uuid import UUID, uuid4
 import psycopg
 from sqlalchemy import delete, insert, update
 
+from app.core.requests import ON_BEHALF_OF
 from app.core.settings import Settings
 from app.db import Database, Job, Worker
 from app.db.session import now
@@ -143,6 +144,7 @@ class WorkerProcess:
 
     def _run(self, running: Running) -> None:
         handler = self._handlers[running.kind]
+        ON_BEHALF_OF.set(f"job-{running.id}")
         try:
             outcome = handler(running)
         except JobLost:

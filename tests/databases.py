@@ -87,11 +87,11 @@ def empty(url: str) -> None:
         found = {name for (name,) in cursor.execute(filled).fetchall()}
         cursor.execute("SET session_replication_role = replica")  # no order among the tables, no triggers
         dead = sum(cursor.execute(f"DELETE FROM {name}").rowcount for name in found)
-        cursor.execute("SET session_replication_role = origin")
         DEAD[url] = DEAD.get(url, 0) + dead
         if DEAD[url] > MOST_DEAD:
             cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
             DEAD[url] = 0
+        cursor.execute("SET session_replication_role = origin")
         cursor.execute("SELECT setval(oid, 1, false) FROM pg_class WHERE relkind = 'S'")
 
 

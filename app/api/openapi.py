@@ -37,6 +37,7 @@ REFUSALS = {
     "429": "Slow down",
     "503": "The service is busy or its disk is full; `Retry-After` says when to try again",
 }
+ALSO = {"/api/v1/annotations": {"404", "410"}, "/api/v1/leases/{lease}/annotation": {"410"}}  # of items deleted
 KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -111,8 +112,7 @@ def _statuses(method: str, path: str, operation: dict[str, Any]) -> set[str]:
         found |= {"412", "428"}
     if path == "/api/v1/projects" and method == "post":
         found.add("404")  # of the one that is to be copied
-    if path == "/api/v1/annotations":
-        found |= {"404", "410"}
+    found |= ALSO.get(path, set())
     if path in ("/api/v1/session", "/api/v1/session/password") and method == "post":
         found.add("429")
     return found - (set(operation["responses"]) - {"422"})  # the framework's own 422 has another shape

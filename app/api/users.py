@@ -10,7 +10,7 @@ from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Db
 from app.api.pages import Cursor, Limit, seal, unseal
 from app.core.text import INT64_MAX
-from app.services import accounts, people
+from app.services import accounts, audit, people
 from app.services.access import project_for
 
 router = APIRouter(tags=["accounts"], route_class=StrictRoute)
@@ -130,7 +130,9 @@ def create_user(body: UserIn, person: Caller, db: Db) -> UserOut:
     """Add a person (admins)."""
     accounts.need_admin(person)
     with db.write() as session:
-        return UserOut.model_validate(accounts.create_user(session, body.name, body.password, admin=body.admin))
+        return UserOut.model_validate(
+            accounts.create_user(session, body.name, body.password, admin=body.admin, by=person.id)
+        )
 
 
 @router.patch("/users/{user}", response_model=UserOut)
@@ -151,7 +153,10 @@ def erase_user(user: Number, person: Caller, db: Db, answers: bool = False) -> N
 def export_user(user: Number, person: Caller, db: Db) -> PersonOut:
     """Everything that is stored about a person, for that person and for admins."""
     with db.read() as session:
-        return PersonOut(**people.export(session, person, user))
+        found = PersonOut(**people.export(session, person, user))
+    with db.write() as session:
+        audit.record(session, "user.exported", person.id, user=user)
+    return found
 
 
 @router.get("/audit-log", response_model=AuditOut)

@@ -4,7 +4,7 @@ from app.db.annotations import Annotation
 from app.db.base import Base
 from app.db.buckets import BucketGrant
 from app.db.edits import Edit
-from app.db.events import Event, KeyedRequest
+from app.db.events import AuditDoor, Event, KeyedRequest
 from app.db.guidelines import Guidelines
 from app.db.items import ClientFeature, FeatureSet, FeatureShard, Item, Media, PendingFeature
 from app.db.jobs import Job, RejectedRow, Worker
@@ -23,6 +23,7 @@ from app.db.writer import WriteSession
 
 __all__ = [
     "Annotation",
+    "AuditDoor",
     "Base",
     "BrowserSession",
     "BucketGrant",

@@ -10,7 +10,7 @@ from app.db.base import NEVER_REUSE_IDS, Base
 
 
 class Event(Base):
-    """One line of the audit log: who did what to what."""
+    """One line of the audit log: who did what to what, in which request. The database lets no line change or go."""
 
     __tablename__ = "events"
     __table_args__ = (NEVER_REUSE_IDS,)
@@ -20,7 +20,16 @@ class Event(Base):
     user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"))
     project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id"), index=True)
     action: Mapped[str] = mapped_column(String(64))
+    request_id: Mapped[str | None] = mapped_column(String(40))  # as the answer named it; of a worker its job
     detail: Mapped[dict[str, Any]]
+
+
+class AuditDoor(Base):
+    """A row while the lines of the audit log that are too old are removed, in that transaction only: nobody sees it."""
+
+    __tablename__ = "audit_doors"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
 
 
 class KeyedRequest(Base):

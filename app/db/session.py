@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -101,11 +102,12 @@ class Database:
     async def store(self, work: Callable[[WriteSession], Result]) -> Result:
         """What `work` returned, once its transaction is committed; on SQLite requests at once share a commit.
 
-        An error of `work` undoes what it wrote and is raised here.
+        An error of `work` undoes what it wrote and is raised here. It runs in the caller's context.
         """
+        run = copy_context().run
         if self._writer is not None:
-            return await self._writer.together(work)
-        return await asyncio.get_running_loop().run_in_executor(self._store_lanes, self._writing, work)
+            return await self._writer.together(lambda session: run(work, session))
+        return await asyncio.get_running_loop().run_in_executor(self._store_lanes, run, self._writing, work)
 
     def _look(self, work: Callable[[ReadSession], Result]) -> Result:
         with ReadSession(bind=self._looking) as session:

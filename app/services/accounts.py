@@ -16,7 +16,7 @@ from app.core.settings import Settings
 from app.core.text import check_text, fold
 from app.db import BrowserSession, Database, Member, OneTimeLink, Project, SignInFailure, Token, User, WriteSession
 from app.db.session import now
-from app.services import audit
+from app.services import audit, leases
 from app.services.access import Person, project_for
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
@@ -55,8 +55,8 @@ def set_up(session: WriteSession, settings: Settings, code: str, name: str, pass
     return _open(session, settings, user)
 
 
-def create_user(session: WriteSession, name: str, password: str, *, admin: bool = False) -> User:
-    """Add a person. Raises Invalid for a bad name or password, Conflict for a taken name."""
+def create_user(session: WriteSession, name: str, password: str, *, admin: bool = False, by: int | None = None) -> User:
+    """Add a person, perhaps `by` an admin. Raises Invalid for a bad name or password, Conflict for a taken name."""
     name = check_text(name.strip(), what="name", limit=200)
     if not name:
         raise Invalid("name is empty", fields={"name": "must not be empty"})
@@ -68,7 +68,7 @@ def create_user(session: WriteSession, name: str, password: str, *, admin: bool 
     )
     session.add(user)
     session.flush()
-    audit.record(session, "user.created", user.id, admin=admin)
+    audit.record(session, "user.created", by or user.id, user=user.id, admin=admin)
     return user
 
 
@@ -173,7 +173,10 @@ def users(session: Session, person: Person, limit: int, behind: int = 0) -> Sequ
 
 
 def change_user(session: WriteSession, person: Person, user_id: int, active: bool | None, admin: bool | None) -> User:
-    """Switch a person off or on, or make an admin; the last active admin stays one (Conflict)."""
+    """Switch a person off or on, or make an admin; the last active admin stays one (Conflict).
+
+    Who is switched off is signed out and holds no item any more.
+    """
     need_admin(person)
     user = session.get(User, user_id)
     if user is None:
@@ -184,6 +187,7 @@ def change_user(session: WriteSession, person: Person, user_id: int, active: boo
     user.admin = user.admin if admin is None else admin
     if not user.active:
         session.execute(delete(BrowserSession).where(BrowserSession.user_id == user_id))
+        leases.release_of(session, user_id)
     audit.record(session, "user.changed", person.id, user=user_id, active=user.active, admin=user.admin)
     return user
 
@@ -291,6 +295,7 @@ def accept_invitation(
                 created_at=now(session),
             )
         )
+        audit.record(session, "member.joined", user_id, project_id=link.project_id, role=link.role, link=link.id)
         session.flush()
     return signed_in, link.project_id
 

@@ -1,5 +1,6 @@
 """Answers: submitted for a lease, taken back, corrected. Append-only, idempotent, never lost."""
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -7,10 +8,10 @@ from uuid import UUID
 from sqlalchemy import Row, select, text, update
 from sqlalchemy.orm import Session
 
-from app.core.errors import Conflict, Forbidden, Gone, Invalid, NotFound, VersionMismatch
-from app.db import Annotation, Item, Lease, WriteSession
+from app.core.errors import Conflict, Forbidden, Gone, Invalid, InvalidLabel, NotFound, VersionMismatch
+from app.db import Annotation, Item, Lease, Project, WriteSession
 from app.db.session import now
-from app.services import answers, decisions, leases, rounds, tasks
+from app.services import answers, closing, decisions, leases, rounds, tasks
 from app.services.access import RANK, Person, Role, project_and_role, visible
 from app.services.answers import StoredAnnotation
 
@@ -35,12 +36,13 @@ def submit(
         Gone: the item was deleted.
         InvalidLabel: the label does not fit the task.
         AlreadyAnswered: the lease holds another answer.
+        Invalid: the request id came with another answer before.
     """
     if not 0 <= seconds_spent <= MAX_SECONDS:
         raise Invalid(f"seconds_spent is 0 to {MAX_SECONDS:,}", fields={"seconds_spent": seconds_spent})
     held = answers.held(session, lease_id, person, request_id)
     if held.earlier is not None:
-        return _seen_by(person, held, answers.shown(session, held.earlier))
+        return _sent_before(session, held, label, person)
     if held.item_state == "deleted":
         raise Gone("the item was deleted; your label is in this answer", label=label)
     if held.project_state in ("closed", "archived"):
@@ -49,8 +51,8 @@ def submit(
     checked = tasks.check_label(label, asked, held.task_version)
     if tasks.compares(asked):
         tasks.check_item(checked, asked, session.get_one(Item, held.item_id).payload)
-    if held.state == "answered":
-        return _answered_before(session, held, checked, person)
+    if held.state != "live" and (before := _answered_before(session, held, checked, person)) is not None:
+        return before
     moment = held.moment or now(session)
     stored = answers.store(session, held, person, checked, request_id, seconds_spent, moment)
     rounds.request_if_due(session, held.project_id, held.project_state, held.round_size, moment)
@@ -62,8 +64,16 @@ def take_back(session: WriteSession, person: Person, lease_id: int, seconds: int
 
     Works also when the reply to the answer was lost, and answers a repeated request with the same lease. None
     when a colleague holds the item by now: the answer is taken back all the same.
+
+    Raises:
+        NotFound: no such lease, another annotator's, or it holds nothing to take back.
+        Gone: the item was deleted.
+        Conflict: the answer was corrected by a colleague.
     """
     lease = leases.mine(session, lease_id, person)
+    item = session.get_one(Item, lease.item_id)
+    if item.state == "deleted":
+        raise Gone("the item was deleted")
     moment = now(session)
     until = leases.end(moment, seconds, lease.hold_hours)
     if lease.state == "live":
@@ -73,11 +83,13 @@ def take_back(session: WriteSession, person: Person, lease_id: int, seconds: int
     ).scalar_one_or_none()
     if current is None and lease.state != "skipped":
         return _live_on_item(session, lease, person)
+    if current is not None and current.annotator_id != person.id:
+        raise Conflict("a colleague has corrected your answer: it is not yours to take back")
     if lease.state == "skipped":
         session.execute(update(Item).where(Item.id == lease.item_id, Item.skips > 0).values(skips=Item.skips - 1))
     if current is not None:
         answers.append_version(session, current, person, moment, retracted=True)
-        answers.set_done(session, lease.item_id, done=False)
+        closing.refresh(session, session.get_one(Project, lease.project_id), [lease.item_id])
     return leases.again(session, lease, moment, until)
 
 
@@ -110,6 +122,8 @@ def correct(
     moment = now(session)
     decisive = may_review(session, person, project.id, least="manager")
     new_id = answers.append_version(session, current, person, moment, label=checked, decisive=decisive)
+    if decisive or current.decisive:
+        closing.refresh(session, project, [current.item_id])
     rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
     stored = answers.shown(session, new_id)
     return stored if decisive else replace(stored, kind=None)
@@ -145,11 +159,30 @@ def _seen_by(person: Person, held: Row[Any], stored: StoredAnnotation) -> Stored
     return stored if person.admin or held.role == "manager" else replace(stored, kind=None)
 
 
-def _answered_before(session: WriteSession, held: Row[Any], label: dict[str, Any], person: Person) -> StoredAnnotation:
-    found = answers.of_lease(session, held.id, person)
+def _sent_before(session: WriteSession, held: Row[Any], label: Any, person: Person) -> StoredAnnotation:
+    """The answer that came with this request id before; raises Invalid where this is another one."""
+    stored = session.get_one(Annotation, held.earlier)
+    asked = tasks.questions_at(session, held.project_id, held.project_version, held.project_updated_at)
+    with suppress(InvalidLabel):  # the same one may have become invalid since: a class was deleted
+        checked = tasks.check_label(label, asked, held.task_version)
+        if stored.lease_id != held.id or tasks.in_force(stored.label, asked) != tasks.in_force(checked, asked):
+            raise Invalid(
+                "this Idempotency-Key came with another answer before: make a new one for each answer",
+                fields={"Idempotency-Key": "used before"},
+            )
+    return _seen_by(person, held, answers.shown(session, held.earlier))
+
+
+def _answered_before(
+    session: WriteSession, held: Row[Any], label: dict[str, Any], person: Person
+) -> StoredAnnotation | None:
+    """The answer that the lease has, where it is this one; None where it has none that stands."""
+    found = answers.of_lease(session, held.id)
     if found is None:
+        return None
+    if found.Annotation.annotator_id != person.id:
         raise Conflict("the lease was answered and then corrected by a colleague")
-    stored, stored_label = found
+    stored, stored_label = answers.of_row(session, found), found.Annotation.label
     asked = tasks.questions_at(session, held.project_id, held.project_version, held.project_updated_at)
     if tasks.in_force(stored_label, asked) != tasks.in_force(label, asked):
         raise AlreadyAnswered("this lease was answered before with another label", label=stored.label)

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from app.core.errors import NotFound
 from app.core.text import INT64_MAX
 from app.db import Annotation, Item, Lease, Project, Round, User, WriteSession
-from app.services import leases, tasks
+from app.services import closing, leases, tasks
 from app.services.access import Person
 
 
@@ -94,7 +94,6 @@ HELD = _held("NULL", "")
 HELD_NOW = _held("clock_timestamp()", "FOR UPDATE OF leases")  # PostgreSQL's: brings its time along, keeps the state
 ANNOTATIONS = cast("Table", Annotation.__table__)
 INSERT = insert(ANNOTATIONS).returning(ANNOTATIONS.c.id)
-ANSWERED = text("SELECT count(*) FROM leases WHERE item_id = :item AND unit = :unit AND state = 'answered'")
 ITEM_DONE = text("UPDATE items SET done = :done WHERE id = :item").bindparams(bindparam("done", type_=Item.done.type))
 PLACE_DONE = text("UPDATE queue SET done = :done WHERE item_id = :item").bindparams(
     bindparam("done", type_=Item.done.type)
@@ -121,7 +120,7 @@ WHOLE = _whole_answer()
 
 
 def held(session: WriteSession, lease_id: int, person: Person, request_id: UUID | None) -> Row[Any]:
-    """The caller's own lease with all that its answer is judged by; raises NotFound."""
+    """The caller's own lease with all that its answer is judged by; raises NotFound, also for who has left."""
     row: Any = None
     if lease_id <= INT64_MAX:
         values = {"lease": lease_id, "annotator": person.id, "request": request_id}
@@ -177,8 +176,8 @@ def store(
         "created_at": moment,
     }
     stored_id = session.core.execute(WHOLE if at_once else INSERT, values).scalar_one()
-    if counted and not at_once:
-        close_item_if_full(session, lease.item_id, lease.unit, lease.overlap)
+    if counted and not at_once and closing.is_full(session, lease.item_id, lease.unit, lease.overlap):
+        set_done(session, lease.item_id)
     asked = tasks.questions_at(session, lease.project_id, lease.project_version, lease.project_updated_at)
     return StoredAnnotation(
         id=stored_id,
@@ -211,19 +210,11 @@ def append_version(session: WriteSession, current: Annotation, person: Person, m
     return session.execute(insert(Annotation).values(**values).returning(Annotation.id)).scalar_one()
 
 
-def close_item_if_full(session: WriteSession, item_id: int, unit: int, overlap: int) -> None:
-    """Take an item out of every order once its overlap is answered."""
-    connection = session.core
-    if overlap > 1 and connection.execute(ANSWERED, {"item": item_id, "unit": unit}).scalar_one() < overlap:
-        return
-    set_done(session, item_id, done=True)
-
-
-def set_done(session: WriteSession, item_id: int, *, done: bool) -> None:
-    """Take an item out of every order, or put it back."""
+def set_done(session: WriteSession, item_id: int) -> None:
+    """Take an item out of every order: its overlap is answered."""
     connection = session.core
     for statement in (BOTH_DONE,) if connection.dialect.name == "postgresql" else (ITEM_DONE, PLACE_DONE):
-        connection.execute(statement, {"item": item_id, "done": done})
+        connection.execute(statement, {"item": item_id, "done": True})
 
 
 def shown(session: Session, annotation_id: int) -> StoredAnnotation:
@@ -231,12 +222,11 @@ def shown(session: Session, annotation_id: int) -> StoredAnnotation:
     return of_row(session, session.execute(select_shown().where(Annotation.id == annotation_id)).one())
 
 
-def of_lease(session: Session, lease_id: int, person: Person) -> tuple[StoredAnnotation, dict[str, Any]] | None:
-    """The person's current answer to a lease, and its label in the stored form."""
-    row = session.execute(
-        current(select_shown()).where(Annotation.lease_id == lease_id, Annotation.annotator_id == person.id)
+def of_lease(session: Session, lease_id: int) -> Row[Any] | None:
+    """The answer to a lease that stands, as a row of `select_shown`."""
+    return session.execute(
+        current(select_shown()).where(Annotation.lease_id == lease_id, ~Annotation.retracted)
     ).first()
-    return None if row is None else (of_row(session, row), row.Annotation.label)
 
 
 def recent(session: Session, person: Person, project_id: int, limit: int = 10) -> Sequence[StoredAnnotation]:

@@ -1,12 +1,13 @@
-"""The audit log: who did what to what, written in the same transaction as the deed."""
+"""The audit log: who did what to what, written in the same transaction as the deed; the database lets it only grow."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from app.db import Event, WriteSession
+from app.core.requests import ON_BEHALF_OF
+from app.db import AuditDoor, Event, WriteSession
 from app.db.session import now
 
 
@@ -14,7 +15,23 @@ def record(
     session: WriteSession, action: str, user_id: int | None, *, project_id: int | None = None, **detail: Any
 ) -> None:
     """Add one line. `detail` holds ids and settings, never names or secrets, so that erasure need not look here."""
-    session.add(Event(at=now(session), user_id=user_id, project_id=project_id, action=action, detail=detail))
+    where = {"user_id": user_id, "project_id": project_id, "request_id": ON_BEHALF_OF.get()}
+    session.add(Event(at=now(session), action=action, detail=detail, **where))
+
+
+def unlink(session: WriteSession, project_id: int) -> None:
+    """Keep the lines of a project that is gone for good without it: the one change of a line that is allowed."""
+    session.execute(update(Event).where(Event.project_id == project_id).values(project_id=None))
+
+
+def forget(session: WriteSession, ids: Sequence[int]) -> None:
+    """Remove lines that are older than they are kept: the one way to do it, see the triggers on the table."""
+    door = AuditDoor()
+    session.add(door)
+    session.flush()
+    session.execute(delete(Event).where(Event.id.in_(ids)))
+    session.delete(door)
+    session.flush()
 
 
 def listed(session: Session, before: int | None, limit: int) -> Sequence[Event]:

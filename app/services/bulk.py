@@ -27,7 +27,7 @@ from app.core.text import check_text, fold
 from app.db import Annotation, Database, Lease, Member, Project, Selected, User, WriteSession
 from app.db.session import now
 from app.formats import Format, ReadRow
-from app.services import fitting, leases, rounds, storing, tasks
+from app.services import closing, fitting, leases, rounds, storing, tasks
 from app.services.access import Person, project_for
 from app.services.annotations import MAX_SECONDS
 from app.services.applying import BATCH_ROWS, Report
@@ -198,7 +198,7 @@ def store(session: WriteSession, project: Project, batch: Sequence[Answer], send
         session.execute(insert(Annotation), versions)
         answered = sorted({each["item_id"] for each in versions})
         _let_go(session, sender, answered)
-        storing.close_full(session, project, answered)
+        closing.refresh(session, project, answered)
         rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
     return outcome
 

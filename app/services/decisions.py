@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from app.core.errors import Conflict
 from app.db import Annotation, Item, Lease, Project, QueueEntry, WriteSession
 from app.db.session import now
-from app.services import answers, rounds, storing, tasks
+from app.services import answers, closing, rounds, tasks
 from app.services.access import Person
 from app.services.answered import newest, one_of
 
@@ -102,7 +102,8 @@ def take_back(session: WriteSession, project: Project, person_id: int, before: M
     if not rows:
         return
     session.execute(insert(Annotation), rows)
-    _reopen(session, project, [item for item, was in before.items() if not was["done"]])
+    closing.refresh(session, project, list(before))
+    _touch(session, list(before), moment)
     rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
 
 
@@ -113,7 +114,8 @@ def retract(session: WriteSession, project: Project, person: Person, current: An
     if current.lease_id is not None:
         freed = update(Lease).where(Lease.id == current.lease_id, text("leases.state = 'answered'"))
         session.execute(freed.values(state="released"))
-    _reopen(session, project, [current.item_id])
+    closing.refresh(session, project, [current.item_id])
+    _touch(session, [current.item_id], moment)
     rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
     return new_id
 
@@ -171,13 +173,5 @@ def _close(session: WriteSession, item_ids: Sequence[int], moment: datetime) -> 
     session.execute(update(QueueEntry).where(QueueEntry.item_id.in_(item_ids)).values(done=True))
 
 
-def _reopen(session: WriteSession, project: Project, item_ids: Sequence[int]) -> None:
-    """Put items back into every order, but for those whose answers fill every slot or that a manager has decided."""
-    word = aliased(Annotation)
-    decided = select(word.item_id).where(word.item_id.in_(item_ids), word.decisive, ~word.retracted, newest(word))
-    decided_ids = set(session.execute(decided).scalars())
-    ids = [item for item in item_ids if item not in decided_ids]
-    moment = now(session)
-    session.execute(update(Item).where(Item.id.in_(ids)).values(done=False, updated_at=moment))
-    session.execute(update(QueueEntry).where(QueueEntry.item_id.in_(ids)).values(done=False))
-    storing.close_full(session, project, ids)
+def _touch(session: WriteSession, item_ids: Sequence[int], moment: datetime) -> None:
+    session.execute(update(Item).where(Item.id.in_(item_ids)).values(updated_at=moment))

@@ -15,7 +15,7 @@ from app.core.settings import Settings
 from app.db import Annotation, Database, Item, Project, Round, User
 from app.formats import FORMATS, write_csv
 from app.modalities import MODALITIES, files
-from app.services import consensus, filters, tasks
+from app.services import audit, consensus, filters, tasks
 from app.services.access import Person, project_for
 from app.services.consensus import FETCHED, Conditions
 from app.services.rows import LABEL_PART
@@ -75,7 +75,9 @@ def write(
             rows = item_rows(session, project, which, whole=whole)
         asked = tasks.questions(session, project)
         write_rows(flattened(rows, asked, kind), file, kind, raw=raw, names=columns(project, view, asked))
-        name = f"{project.slug}-{view}.{SUFFIX[kind]}"
+        name, project_id = f"{project.slug}-{view}.{SUFFIX[kind]}", project.id
+    with db.write() as writing:
+        audit.record(writing, "export.made", person.id, project_id=project_id, view=view, format=kind)
     return path, FORMATS[kind].media_type, name
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.core.errors import VersionMismatch
 from app.db import Item, Lease, Project, WriteSession
 from app.db.session import now
-from app.services import decisions, erasing, fetches, search, tasks
+from app.services import audit, decisions, erasing, fetches, search, tasks
 from app.services.access import Person, absent, project_for, visible
 
 
@@ -77,6 +77,8 @@ def remove(session: WriteSession, person: Person, item_id: int, *, erase: bool) 
     if item.state == "deleted" and (not erase or erasing.is_empty(item)):
         raise absent(Item)
     item.state, item.updated_at = "deleted", now(session)
+    action = "item.erased" if erase else "item.deleted"
+    audit.record(session, action, person.id, project_id=item.project_id, item=item.id)
     if erase:
         erasing.empty(session, item)
 

@@ -105,6 +105,8 @@ ONE_REQUEST = text("SELECT pg_advisory_xact_lock(:lock)")
 
 MOVE = text("UPDATE leases SET state = :after WHERE id = :lease AND state = :before")
 
+NOT_SKIPPED = text("UPDATE items SET skips = skips - 1 WHERE id = (SELECT item_id FROM leases WHERE id = :lease)")
+
 NEXT_END = text("""
     SELECT min(expires_at) AS soonest FROM leases WHERE project_id = :project AND state = 'live'
 """).columns(soonest=Lease.expires_at.type)
@@ -171,9 +173,12 @@ def settle(session: WriteSession, lease_id: int, state: str) -> bool:
         return _move(session, lease_id, "live", "answered")
     try:
         with session.begin_nested():
-            return _move(session, lease_id, state, "answered")
+            moved = _move(session, lease_id, state, "answered")
     except IntegrityError:
         return False
+    if moved and state == "skipped":  # who answers has not skipped
+        session.core.execute(NOT_SKIPPED, {"lease": lease_id})
+    return moved
 
 
 def _move(session: WriteSession, lease_id: int, before: str, after: str) -> bool:
@@ -182,15 +187,15 @@ def _move(session: WriteSession, lease_id: int, before: str, after: str) -> bool
 
 
 def again(session: WriteSession, lease: Lease, now: datetime, until: datetime) -> Lease | None:
-    """A fresh live lease on the slot that this one held; None when somebody else holds it by now."""
+    """End a lease, and a fresh live one on the slot that it held; None when somebody else holds it by now."""
     copied = (
         "project_id item_id unit slot annotator_id kind blind round_id rank task_version guidelines_version "
         "suggestion reason hold_hours"
     )
+    lease.state = "released"
+    session.flush()
     try:
         with session.begin_nested():
-            lease.state = "released"
-            session.flush()
             fresh = Lease(
                 **{name: getattr(lease, name) for name in copied.split()}, state="live", served_at=now, expires_at=until
             )
@@ -207,11 +212,24 @@ def end(now: datetime, seconds: int, hold_hours: float | None) -> datetime:
 
 
 def mine(session: Session, lease_id: int, person: Person) -> Lease:
-    """The lease, if it is this person's own; raises NotFound otherwise."""
+    """The lease, if it is this person's own; raises NotFound otherwise.
+
+    Two requests that would move one lease at once follow one another.
+    """
     lease, _ = visible(session, person, Lease, lease_id)
     if lease.annotator_id != person.id:
         raise absent(Lease)
+    if isinstance(session, WriteSession):
+        session.refresh(lease, with_for_update=True)
     return lease
+
+
+def release_of(session: WriteSession, user_id: int, project_id: int | None = None) -> None:
+    """Give back all that a person holds, in one project or everywhere: nobody waits for who is gone."""
+    held = update(Lease).where(Lease.annotator_id == user_id, text("leases.state = 'live'"))
+    if project_id is not None:
+        held = held.where(Lease.project_id == project_id)
+    session.execute(held.values(state="released"))
 
 
 def renew(session: WriteSession, lease: Lease, until: datetime) -> None:

@@ -17,7 +17,6 @@ from app.db import (
     Event,
     Flag,
     Guidelines,
-    Item,
     Job,
     KeyedRequest,
     Lease,
@@ -30,7 +29,7 @@ from app.db import (
     WriteSession,
 )
 from app.db.session import now
-from app.services import audit, jobs
+from app.services import audit, closing, jobs, leases
 from app.services.access import Person
 from app.services.accounts import keep_an_admin, need_admin
 
@@ -112,8 +111,7 @@ def forget(session: WriteSession, user: User) -> None:
     pseudonym = f"erased-{secrets.token_hex(6)}"  # random: it says nothing of who it was
     for owned in (BrowserSession, Token, Member, KeyedRequest, OneTimeLink):
         session.execute(delete(owned).where(owned.user_id == user.id))
-    live = update(Lease).where(Lease.annotator_id == user.id, Lease.state == "live")
-    session.execute(live.values(state="released"))
+    leases.release_of(session, user.id)
     imported = update(Annotation).where(Annotation.annotator_name == before)
     session.execute(imported.values(annotator_name=pseudonym))
     naming = select(Snapshot).where(Snapshot.filter.contains(ABOUT, autoescape=True))
@@ -135,14 +133,14 @@ def _without_answers(session: WriteSession, user_id: int) -> None:
     """Remove a person's own answers with every version of them; their items are asked about again."""
     own = select(Annotation.answer_id).where(Annotation.annotator_id == user_id, Annotation.version == 1)
     mine = Annotation.answer_id.in_(own)
-    items = set(session.execute(select(Annotation.item_id).where(mine)).scalars())
+    items = session.execute(select(Annotation.project_id, Annotation.item_id).where(mine).distinct()).all()
     session.execute(delete(Annotation).where(mine))
     freed = update(Lease).where(Lease.annotator_id == user_id, Lease.state.in_(("live", "answered")))
     session.execute(freed.values(state="released"))
-    ids = sorted(items)
-    for start in range(0, len(ids), 500):
-        open_again = update(Item).where(Item.id.in_(ids[start : start + 500]), Item.state != "deleted")
-        session.execute(open_again.values(done=False))
+    for number in sorted({row.project_id for row in items}):
+        ids = sorted(row.item_id for row in items if row.project_id == number)
+        for start in range(0, len(ids), 500):
+            closing.refresh(session, session.get_one(Project, number), ids[start : start + 500])
 
 
 def audit_log(session: Session, person: Person, before: int | None, limit: int) -> list[dict[str, Any]]:
@@ -155,6 +153,7 @@ def audit_log(session: Session, person: Person, before: int | None, limit: int) 
             "at": event.at,
             "user": names.get(event.user_id) if event.user_id else None,
             "project": event.project_id,
+            "request": event.request_id,
             "action": event.action,
             "detail": event.detail,
         }

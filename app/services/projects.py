@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import select, tuple_, update
+from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from app.core.block import Block
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound, VersionMismatch
 from app.core.text import check_text, fold
-from app.db import Lease, Member, Project, ProjectClass, Serving, User, WriteSession
+from app.db import Member, Project, ProjectClass, Serving, User, WriteSession
 from app.db.session import now
 from app.featurizers import FEATURIZERS, make_featurizer
 from app.learners import EXTERNAL, HTTP, LEARNERS, OUTSIDE, Scorer, make_learner
 from app.modalities import MODALITIES
-from app.services import audit, guidelines, retask, rounds, slices, tasks
+from app.services import audit, guidelines, leases, retask, rounds, slices, tasks
 from app.services.access import Person, project_for
 from app.strategies import AUTO, OF_OUR_LEARNER, Need, catalogue, make_strategy
 from app.task_types.parsing import parse_task
@@ -195,7 +195,7 @@ def set_member(
 
 
 def remove_member(session: WriteSession, person: Person, ref: int | str, user_id: int) -> None:
-    """Take a person out of a project; answers stay."""
+    """Take a person out of a project: what the person holds is given back, answers stay."""
     person.need("manage")
     project = project_for(session, person, ref, "manager")
     member = session.get(Member, (project.id, user_id))
@@ -203,8 +203,7 @@ def remove_member(session: WriteSession, person: Person, ref: int | str, user_id
         raise NotFound("this person is not a member")
     _keep_a_manager(session, member)
     session.delete(member)
-    live = update(Lease).where(Lease.project_id == project.id, Lease.annotator_id == user_id, Lease.state == "live")
-    session.execute(live.values(state="released"))
+    leases.release_of(session, user_id, project.id)
     audit.record(session, "member.removed", person.id, project_id=project.id, user=user_id)
 
 

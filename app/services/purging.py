@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Table, delete, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from app.core.settings import Settings
-from app.db import Base, Database, Event, Job, Project, WriteSession
+from app.db import Base, Database, Job, Project, WriteSession
 from app.db.session import now
 from app.services import audit, ingestion, jobs, search
 from app.services.deleting import PURGE, SPARE_SECONDS, UNDO_DAYS, gone_at
@@ -191,7 +191,7 @@ def _finish(running: Running, project_id: int) -> None:
     """Take the project's row away; its lines of the log and this job stay, without a project."""
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "project"})
-        session.execute(update(Event).where(Event.project_id == project_id).values(project_id=None))
+        audit.unlink(session, project_id)
         session.execute(update(Job).where(Job.id == running.id).values(project_id=None))
         session.execute(delete(Project).where(Project.id == project_id))
         audit.record(session, "project.purged", None, project=project_id)

@@ -64,7 +64,7 @@ class Found:
 def kinds(settings: Settings) -> list[Kind]:
     """Every kind, in the order in which they are removed."""
     return [
-        Kind("lines of the audit log", settings.keep_audit_days, _events, _rows_of(Event)),
+        Kind("lines of the audit log", settings.keep_audit_days, _events, _forget_lines),
         Kind("finished jobs with their rejected rows", settings.keep_jobs_days, _jobs, _rows_of(Job)),
         Kind("delivered webhook events", settings.keep_deliveries_days, _deliveries, _rows_of(Delivery)),
         Kind("browser sessions that ended", 1, _ended(BrowserSession), _rows_of(BrowserSession)),
@@ -140,6 +140,10 @@ def _rows_of(table: Any) -> Callable[[WriteSession, Settings, Sequence[Any]], No
 
 def _ended(table: Any) -> Callable[[datetime], Statement]:
     return lambda before: select(table.id).where(table.expires_at < before).order_by(table.id)
+
+
+def _forget_lines(session: WriteSession, _settings: Settings, rows: Sequence[Any]) -> None:
+    audit.forget(session, [row.id for row in rows])
 
 
 def _events(before: datetime) -> Statement:

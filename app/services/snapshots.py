@@ -181,6 +181,9 @@ def write(
             flat = exports.flattened(wanted, asked, kind)
             rows = ({each: row.get(each) for each in names} for row in flat)
             exports.write_rows(rows, file, kind, raw=raw, names=names)
+    with db.write() as session:
+        made = {"snapshot": found.id, "split": split, "format": kind}
+        audit.record(session, "snapshot.exported", person.id, project_id=project.id, **made)
     part = f"-{split}" if split else ""
     return path, FORMATS[kind].media_type, f"{project.slug}-{name}{part}.{exports.SUFFIX[kind]}"
 

@@ -7,13 +7,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, func, insert, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.orm import Session
 
 from app.core.text import write_json
-from app.db import Annotation, Item, Project, QueueEntry, WriteSession
+from app.db import Annotation, Item, Project, WriteSession
 from app.loop.serving import audit_reserved, draw
-from app.services import fitting, search, tasks, vectors
+from app.services import closing, fitting, search, tasks, vectors
 from app.services.rows import ImportedLabel, PreparedRow
 from app.task_types import Question
 
@@ -274,7 +274,7 @@ def _labels(
                 changed.add(row.line)
     if versions:
         session.execute(insert(Annotation), versions)
-        close_full(session, project, ids)
+        closing.refresh(session, project, ids)
 
 
 def _imported(session: Session, item_ids: list[int]) -> dict[int, dict[str | None, _Stored]]:
@@ -331,32 +331,6 @@ def _version(
         "counted": True,
         "created_at": label.created_at or moment,
     }
-
-
-def close_full(session: WriteSession, project: Project, item_ids: Sequence[int]) -> None:
-    """Mark items as done whose counted answers fill every slot, here and in the order that is served."""
-    newer = aliased(Annotation)
-    answers = (
-        select(func.count())
-        .where(
-            Annotation.item_id == Item.id,
-            Annotation.item_revision == Item.revision,
-            Annotation.counted,
-            ~Annotation.retracted,
-            ~select(newer.id)
-            .where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version)
-            .exists(),
-        )
-        .scalar_subquery()
-    )
-    full = session.execute(
-        update(Item)
-        .where(Item.id.in_(item_ids), ~Item.done, answers >= project.overlap)
-        .values(done=True)
-        .returning(Item.id)
-        .execution_options(synchronize_session=False)
-    ).scalars()
-    session.execute(update(QueueEntry).where(QueueEntry.item_id.in_(list(full))).values(done=True))
 
 
 def _has_answers(session: Session, item_id: int) -> bool:
