@@ -1,6 +1,7 @@
 """Labelling videos: they are seen, played by keys, gone through picture by picture, and answered by keys."""
 
 import io
+import re
 import zipfile
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -55,7 +56,7 @@ def test_a_video_is_played_stepped_and_answered_by_keys(visit: Visit, tmp_path: 
     page = open_page(visit, make_videos(visit.site, tmp_path))
     player = page.locator("video-stage")
     clock = player.locator(".clock")
-    expect(clock).to_contain_text("/ 3.00 s · frame")
+    expect(clock).to_contain_text(re.compile(r"/ 3\.0[01] s · frame"))  # with its sound, one kind ends a little later
 
     player.get_by_label("Speed").select_option("0.5 ×")  # on a busy machine three seconds may be over too soon
     page.keyboard.press("r")
@@ -73,6 +74,8 @@ def test_a_video_is_played_stepped_and_answered_by_keys(visit: Visit, tmp_path: 
     expect(clock).to_contain_text("frame 12 of 30")
     page.keyboard.press(".")  # a tenth of a clip this short
     expect(clock).to_contain_text("frame 15 of 30")
+    if player.get_by_role("button", name="Sound is off").is_visible():  # the browser let it begin only without
+        page.keyboard.press("m")
     page.keyboard.press("m")
     expect(player.get_by_role("button", name="Sound is off")).to_be_visible()
     assert visit.findings() == []
