@@ -1,9 +1,10 @@
 """When each stopping criterion would have stopped: `python -m benchmarks.stopping [--sets digits,trec] [--seeds 30]`.
 
 Simulated projects with `auto`, rounds of 20, the audit share of 0.1 charged; no initial labels. The oracle stops at the
-first round from which the accuracy on held-out rows, the mean of three rounds, is within a point of the plateau, the
-best such mean of the run. A false early stop is one before 80 % of the oracle's labels that ends more than a point
-below the plateau. The limits were chosen on the sets named in TUNED and nowhere else; runs are kept in benchmarks/out.
+first round at which the accuracy on held-out rows, the mean of three rounds, is within a point of the plateau: the mean
+of the last fifth of the rounds, which is what going on to the end would have given. A false early stop is one before
+80 % of the oracle's labels that ends more than a point below the plateau. The advice was chosen on the sets named in
+TUNED and nowhere else; runs are kept in benchmarks/out.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from app.strategies import AUTO
 from benchmarks.datasets import dataset
 from benchmarks.generated import GENERATED
 
-TUNED = ("digits_noise", "satellite")
+TUNED = ("digits_noise", "overlap")
 POINT = 0.01
 SMOOTH = 3
 EARLY = 0.8  # of the oracle's labels
@@ -40,7 +41,7 @@ STUDIED = ("stable", "change", "uncertainty", "confidence", "f_change", "plateau
 def main() -> None:
     """Simulate what is lacking and print the tables."""
     given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    given.add_argument("--sets", default="digits,breast_cancer,long_tail,overlap,trec,sms_spam,mnist,spambase")
+    given.add_argument("--sets", default="digits,breast_cancer,long_tail,trec,sms_spam,mnist,satellite,spambase")
     given.add_argument("--seeds", type=int, default=30)
     given.add_argument("--labels", type=int, default=600)
     options = given.parse_args()
@@ -129,7 +130,7 @@ def smoothed(accuracy: Sequence[float]) -> Doubles:
 def oracle(trace: Trace) -> tuple[int, float]:
     """The round from which nothing more than a point is to be gained, and the plateau."""
     curve = smoothed(trace.accuracy)
-    plateau = float(curve.max())
+    plateau = float(np.mean(trace.accuracy[-max(1, len(curve) // 5) :]))
     return int(np.flatnonzero(curve >= plateau - POINT)[0]), plateau
 
 

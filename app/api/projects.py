@@ -2,7 +2,7 @@
 
 from datetime import date as calendar_date
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Header, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -27,7 +27,7 @@ RoundSize = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class Goal(BaseModel):
-    """When the work is done: accuracy, labels, hours or a date."""
+    """When the work is done: accuracy, labels, hours, a date or a cost; and what an hour and a point are worth."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,6 +35,18 @@ class Goal(BaseModel):
     labels: int | None = Field(None, gt=0, le=10**9)
     hours: float | None = Field(None, gt=0, le=10**6)
     date: str | None = Field(None, max_length=10)
+    cost: float | None = Field(None, gt=0, le=10**12)
+    hour_price: float | None = Field(None, gt=0, le=10**9)
+    point_worth: float | None = Field(None, gt=0, le=10**12)
+    stops: bool | None = None
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        """What is counted in money needs the price of an hour."""
+        for name in ("cost", "point_worth"):
+            if getattr(self, name) is not None and self.hour_price is None:
+                raise ValueError(f"{name} needs hour_price: what an hour of labelling costs")
+        return self
 
     @field_validator("date")
     @classmethod

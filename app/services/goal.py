@@ -38,10 +38,10 @@ class Part:
 
 
 def parts(session: Session, project: Project, labels: int, accuracy: Any, moment: datetime) -> list[Part]:
-    """The parts of a project's goal, in the order accuracy, labels, hours, date; a goal of hours reads the answers."""
+    """The parts of a goal, in the order accuracy, labels, hours, cost, date; hours and cost read the answers."""
     goal = project.goal or {}
     zone = zone_of(project)
-    hours = hours_spent(session, project.id) if goal.get("hours") else 0.0
+    hours = hours_spent(session, project.id) if goal.get("hours") or goal.get("cost") else 0.0
     days = project.created_at.astimezone(zone).date(), moment.astimezone(zone).date()
     return list(measured(goal, Standing(labels, accuracy, hours, *days)))
 
@@ -54,6 +54,8 @@ def measured(goal: Mapping[str, Any], standing: Standing) -> Iterator[Part]:
         yield _labels(goal["labels"], standing.labels)
     if goal.get("hours"):
         yield _hours_spent(goal["hours"], standing.hours)
+    if goal.get("cost") and goal.get("hour_price"):
+        yield _cost(goal["cost"], standing.hours * goal["hour_price"])
     if goal.get("date"):
         yield _date(date.fromisoformat(goal["date"]), standing)
 
@@ -64,6 +66,7 @@ def reached(found: Sequence[Part]) -> str | None:
         "accuracy": lambda part: f"The goal of {100 * part.target:.0f} % is reached ({part.words.split(' (')[-1]}",
         "labels": lambda part: f"The goal of {part.target:,} labels is reached",
         "hours": lambda part: f"The goal of {part.target:g} hours is reached",
+        "cost": lambda part: f"The budget of {part.target:,.2f} is spent",
         "date": lambda part: f"The last day of the goal, {_day(date.fromisoformat(part.target))}, is over",
     }
     first = next((part for part in found if part.reached), None)
@@ -95,6 +98,11 @@ def _labels(target: int, labels: int) -> Part:
 def _hours_spent(target: float, hours: float) -> Part:
     words = f"{hours:.1f} of {target:g} hours"
     return Part("hours", target, round(hours, 2), min(1.0, hours / target), hours >= target, words)
+
+
+def _cost(target: float, spent: float) -> Part:
+    words = f"{spent:,.2f} of {target:,.2f} spent"
+    return Part("cost", target, round(spent, 2), min(1.0, spent / target), spent >= target, words)
 
 
 def _date(last: date, standing: Standing) -> Part:

@@ -16,7 +16,7 @@ from app.loop.doubts import opinions
 from app.loop.evaluate import Peek, evaluate
 from app.loop.guarding import guarded
 from app.loop.propose import Labelled, Proposal
-from app.services import doubting, goal, opening, outbox, status
+from app.services import doubting, goal, opening, outbox, status, stopping
 from app.services.jobs import Running
 from app.services.turn_state import Progress, Turn, insert_rows, labelled_rows
 
@@ -34,6 +34,9 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
     guard, reason = turn.guard, None
     with running.db.read() as session:
         peek, saved = _peek(session, turn.project_id), _saved(session, turn.project_id)
+        earlier = stopping.history(session, turn.project_id)
+        terms = stopping.terms(session, session.get_one(Project, turn.project_id))
+        stopped = (_last_kept(session, turn.project_id, "stopping") or {}).get("advice", {}).get("stop", False)
     metrics["looks"] = peek.look - 1
     if proposal.model is not None:
         try:
@@ -46,7 +49,12 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
             doubts = doubting.entries(turn.round_id, labelled, opinions(labelled, turn.plan), proposal.sample_ids)
         except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
             reason = f"the evaluation failed: {error}"
-    metrics |= {"guard": guard.to_json(), "saved": saved.to_json()}
+    seen = stopping.seen(
+        len(taught), proposal.sample_ids, proposal.sample_probabilities, turn.before, turn.plan.multiple
+    )
+    rounds = [*earlier, stopping.judged(seen, metrics.get("accuracy"))]
+    weighed = stopping.weighed(rounds, terms)
+    metrics |= {"guard": guard.to_json(), "saved": saved.to_json(), "stopping": weighed}
     took = time.monotonic() - begun
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "evaluate", "fraction": 1.0})
@@ -59,6 +67,7 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
             .values(state="done", metrics=metrics, seconds=seconds, reason=reason, finished_at=now(session))
         )
         _tell_of_the_goal(session, turn.project_id)
+        stopping.act(session, session.get_one(Project, turn.project_id), weighed["advice"], stopped=stopped)
 
 
 def _peek(session: Session, project_id: int) -> Peek:

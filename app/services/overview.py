@@ -13,7 +13,19 @@ from app.evaluation.intervals import in_words
 from app.evaluation.saved import Saved
 from app.loop.evaluate import FEWEST_AUDIT
 from app.loop.named import Named
-from app.services import answered, answers, demo, doubting, filters, flags, goal, simulations, status, tasks
+from app.services import (
+    answered,
+    answers,
+    demo,
+    doubting,
+    filters,
+    flags,
+    goal,
+    simulations,
+    status,
+    stopping,
+    tasks,
+)
 from app.services.access import Person, project_for
 from app.services.labels import label_set
 from app.task_types.base import Question
@@ -52,6 +64,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         "doubtful": len(doubting.doubtful_ids(session, project)),
         "balance_of": ((last.metrics or {}) if last else {}).get("balance_of", "audit"),
         "pace": pace(session, project, None, moment),
+        "stopping": stopping.shown(last),
         "rounds": [_brief(row) for row in rows],
         "words": {
             "accuracy": accuracy_words(project, state, points),

@@ -60,7 +60,18 @@ def of_project(session: Session, project: Project, moment: datetime) -> dict[str
         "goal": project.goal,
         "goal_parts": [asdict(part) for part in parts],
         "advice": _advice(
-            project, items, stored, worker, features, failure, current, goal.reached(parts), asked, silence, _waits(job)
+            project,
+            items,
+            stored,
+            worker,
+            features,
+            failure,
+            current,
+            goal.reached(parts),
+            asked,
+            silence,
+            _waits(job),
+            _weighed(last),
         ),
     }
     return found | {"version": _version(found)}
@@ -213,12 +224,16 @@ def _advice(
     asked: Round | None,
     silence: str | None,
     waits: str | None,
+    weighed: dict[str, Any],
 ) -> dict[str, Any]:
-    """The one sentence that says what to do next: the first that holds."""
+    """The one sentence that says what to do next: the first that holds; `weighed` is what the last round advised."""
+    paused = f"The project is {project.state}: open it to go on."
+    if weighed["stop"] and project.state == "paused" and (project.goal or {}).get("stops"):
+        paused = f"{weighed['text']} The project is paused: open it to go on."
     fallback = current.fallback if current else None
     said = failure or {"kind": "", "reason": ""}
     sentences = (
-        (project.state != "open", f"The project is {project.state}: open it to go on."),
+        (project.state != "open", paused),
         (items["total"] == 0, "Push items to begin."),
         (not worker["alive"], "No worker is running: start one with `labelwise worker`; answers are kept meanwhile."),
         (failure is not None, f"The last {said['kind']} failed: {said['reason']}"),
@@ -230,8 +245,16 @@ def _advice(
         (items["open"] == 0 and items["fetching"] > 0, "The items' files are being fetched."),
         (items["open"] == 0, "Every item is answered."),
         (silence is not None, silence or ""),
+        (weighed["stop"], weighed["text"]),
         (fallback is not None, f"Served at {fallback}: go on labelling."),
         (stored["annotations"] == 0, "Start labelling: the first items cover the pool."),
     )
-    text = next((text for holds, text in sentences if holds), "Go on labelling: a new order follows after each batch.")
-    return {"stop": text == reached, "text": text}
+    text = next((text for holds, text in sentences if holds), weighed["text"])
+    return {"stop": text == reached or (weighed["stop"] and text in (paused, weighed["text"])), "text": text}
+
+
+def _weighed(last: Round | None) -> dict[str, Any]:
+    """What the newest evaluated round advises; to go on where it could not tell."""
+    found = ((last.metrics or {}) if last else {}).get("stopping", {}).get("advice", {})
+    known = found if found.get("because") else {}
+    return {"stop": False, "text": "Go on labelling: a new order follows after each batch."} | known

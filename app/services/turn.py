@@ -19,7 +19,19 @@ from app.features import GivenShard, newest
 from app.learners import GivenModel
 from app.loop.executors import one_thread
 from app.loop.propose import Plan, Proposal, propose
-from app.services import erasing, guarding, looking, opening, outbox, outside, pool, rounds, tasks, versions
+from app.services import (
+    erasing,
+    guarding,
+    looking,
+    opening,
+    outbox,
+    outside,
+    pool,
+    rounds,
+    stopping,
+    tasks,
+    versions,
+)
 from app.services.engines import AGAIN_SECONDS, ClusterUnavailable, engine
 from app.services.jobs import Done, JobFailed, Later, Parked, Running
 from app.services.judging import judge
@@ -80,6 +92,7 @@ def _load(running: Running) -> Turn | Done | Parked:
         )
         multiple = bool(question.options.get("multiple"))
         guard = guarding.standing(session, project.id)
+        before = stopping.before(session, project.id, class_ids)
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "train", "fraction": 0.0})
         if wait and outside.came_meanwhile(session, running):
@@ -101,7 +114,7 @@ def _load(running: Running) -> Turn | Done | Parked:
     until = None if first else learned or labels.newest_annotation
     return Turn(
         project.id, round_id, number, project.modality, class_ids, plan, features, labels, excluded, started, model,
-        until, silence, guard, view,
+        until, silence, guard, view, before,
     )  # fmt: skip
 
 

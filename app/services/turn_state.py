@@ -11,7 +11,7 @@ from app.db import WriteSession
 from app.evaluation.guard import Guard
 from app.features import gather
 from app.loop.propose import Labelled, Plan
-from app.services import looking, pool, versions
+from app.services import looking, pool, stopping, versions
 from app.services.jobs import Running
 from app.services.labels import LabelledItem, LabelSet
 
@@ -37,6 +37,7 @@ class Turn:
     silence: str | None  # why no learner runs, in a sentence
     guard: Guard = field(default_factory=Guard)  # as the round before left it
     view: looking.View | None = None  # of a pool that is looked at in parts
+    before: stopping.Before | None = None  # what the served round says of its sample
 
 
 class Progress:

@@ -51,7 +51,8 @@ def verdicts(history: Sequence[Seen], terms: Terms) -> dict[str, Verdict]:
 def advise(found: Mapping[str, Verdict]) -> Advice:
     """What follows: a goal that is certified or a budget that is spent stops; so does what costs more than it brings.
 
-    Where the project names no prices, it stops when predictions are stable and little more is expected to be gained.
+    Where the project names no prices, stable predictions stop. The learning curve alone never does: on as few audit
+    answers as a young project has, what it expects is mostly chance.
     """
     for name, text in (
         ("certified", "Stop: the goal is reached for sure."),
@@ -60,20 +61,22 @@ def advise(found: Mapping[str, Verdict]) -> Advice:
     ):
         if found[name].stop:
             return Advice(True, f"{text} {found[name].words}", (name,))
-    if found["gain"].stop is None and found["stable"].stop and found["curve"].stop:
-        return Advice(True, f"More labels would change little: {_small(found['curve'].words)}", ("stable", "curve"))
-    return Advice(False, _worth(found), ("stable", "curve"))
+    if found["gain"].stop is None and found["stable"].stop:
+        words = f"More labels would change little, you may stop: {_small(found['stable'].words)}"
+        return Advice(True, words, ("stable",))
+    return _worth(found)
 
 
-def _worth(found: Mapping[str, Verdict]) -> str:
-    """Why it is worth going on, in a sentence."""
+def _worth(found: Mapping[str, Verdict]) -> Advice:
+    """Why it is worth going on, in a sentence; nothing is named where it cannot be told."""
     if found["gain"].stop is False:
-        return f"Go on: {_small(found['gain'].words)}"
-    if found["curve"].stop is False:
-        return f"Go on: {_small(found['curve'].words.partition(';')[0])}."
+        return Advice(False, f"Go on: {_small(found['gain'].words)}", ("gain",))
+    if found["stable"].stop is False and found["curve"].stop is False:
+        gain = _small(found["curve"].words.partition(";")[0])
+        return Advice(False, f"Go on: each round still changes what the model says, and {gain}.", ("stable", "curve"))
     if found["stable"].stop is False:
-        return "Go on: each round still changes what the model says."
-    return "Go on labelling: whether more labels would change much cannot be told yet."
+        return Advice(False, "Go on: each round still changes what the model says.", ("stable",))
+    return Advice(False, "Go on labelling: whether more labels would change much cannot be told yet.")
 
 
 def _small(words: str) -> str:

@@ -23,14 +23,17 @@ class GainAgainstPrice:
     name: ClassVar[str] = "gain"
     title: ClassVar[str] = "Worth of the gain"
     more: float = 0.25
+    rounds: int = 8
 
     def judge(self, history: Sequence[Seen], terms: Terms) -> Verdict:
         """Both numbers are in the currency of the prices."""
         if terms.hour_price is None or terms.point_worth is None:
             return Verdict(None, "Not asked: the goal says no price of an hour and worth of a point.")
         curve = fitted(history)
-        if curve is None or terms.seconds is None:
-            return Verdict(None, "Cannot tell yet: it needs a learning curve of 4 rounds and the time of an answer.")
+        known = sum(each.accuracy is not None for each in history)
+        if curve is None or terms.seconds is None or known < self.rounds:
+            needed = f"a learning curve of {self.rounds} rounds and the time of an answer"
+            return Verdict(None, f"Cannot tell yet: it needs {needed}.")
         labels = history[-1].labels
         more = max(1, round(self.more * labels))
         worth = 100 * curve.gain(labels, more) * terms.point_worth

@@ -13,6 +13,10 @@ export interface LearningForm {
   goalLabels: string;
   goalHours: string;
   goalDate: string; // as 2026-12-24
+  goalCost: string;
+  hourPrice: string; // of labelling
+  pointWorth: string; // a point of accuracy, in the same currency
+  goalStops: string; // "yes": the project pauses by itself when the advice is to stop
 }
 
 /** A strategy that may be named, as the service describes it. */
@@ -106,6 +110,10 @@ export function learningFields(
     form[part] = (event.target as HTMLInputElement).value;
     changed();
   };
+  const stops = (event: Event): void => {
+    form.goalStops = (event.target as HTMLInputElement).checked ? "yes" : "";
+    changed();
+  };
   const number = (
     part: Exclude<keyof LearningForm, "parameters">,
     label: string,
@@ -132,7 +140,11 @@ export function learningFields(
       ${number("goalLabels", "Goal: labels", "none", 1, 100_000_000)}
       ${number("goalHours", "Goal: hours of work", "none", 0.1, 1_000_000)}
       <label>Goal: last day<input type="date" .value=${form.goalDate} @input=${set("goalDate")}></label>
-    </div>`;
+      ${number("hourPrice", "Price of an hour of labelling", "none", 0.01, 1_000_000_000)}
+      ${number("goalCost", "Goal: cost", "none", 0.01, 1_000_000_000_000)}
+      ${number("pointWorth", "Worth of a point of accuracy", "none", 0.01, 1_000_000_000_000)}
+    </div>
+    <label><input type="checkbox" .checked=${form.goalStops === "yes"} @change=${stops}> Pause by itself when the advice turns to stop</label>`;
 }
 
 /** Every other strategy by name, also the project's own where its package is not installed any more. */
@@ -202,12 +214,16 @@ export function learningOf(
 }
 
 /** The goal as the service stores it; null for none. */
-export function goalOf(form: LearningForm): Record<string, number | string> | null {
-  const goal: Record<string, number | string> = {};
+export function goalOf(form: LearningForm): Record<string, number | string | boolean> | null {
+  const goal: Record<string, number | string | boolean> = {};
   if (form.goalAccuracy) goal.accuracy = Number(form.goalAccuracy) / 100;
   if (form.goalLabels) goal.labels = Number(form.goalLabels);
   if (form.goalHours) goal.hours = Number(form.goalHours);
   if (form.goalDate) goal.date = form.goalDate;
+  if (form.goalCost) goal.cost = Number(form.goalCost);
+  if (form.hourPrice) goal.hour_price = Number(form.hourPrice);
+  if (form.pointWorth) goal.point_worth = Number(form.pointWorth);
+  if (form.goalStops) goal.stops = true;
   return Object.keys(goal).length ? goal : null;
 }
 
@@ -221,5 +237,7 @@ function faultOf(form: LearningForm): string | null {
   if (!within(form.roundSize, 1, 10_000)) return "Answers between two rounds: 1 to 10,000.";
   if (!within(form.goalLabels, 1, 1e9)) return "Goal: labels are 1 or more.";
   if (!within(form.goalHours, 0.01, 1e6)) return "Goal: hours are more than 0.";
+  if ((form.goalCost || form.pointWorth) && !form.hourPrice)
+    return "A cost and the worth of a point need the price of an hour of labelling.";
   return within(form.goalAccuracy, 1, 100) ? null : "Goal: accuracy is 1 to 100 %.";
 }

@@ -3,6 +3,7 @@ import type { Balance, ClassRef } from "./balance";
 import type { Estimate, Point, Series } from "./charts";
 import { count, isWide, percent } from "./figures";
 import type { Clip, Film, Picture } from "./serving";
+import type { Stopping } from "./stopping";
 
 export interface Status {
   version: string;
@@ -49,7 +50,7 @@ export interface Status {
 
 /** A part of the goal; `share` of the way is null where it cannot be told. */
 export interface GoalPart {
-  name: "accuracy" | "labels" | "hours" | "date";
+  name: "accuracy" | "labels" | "hours" | "cost" | "date";
   target: number | string;
   share: number | null;
   reached: boolean;
@@ -92,6 +93,7 @@ export interface Overview {
     items_7_days: number;
     seconds_median: number | null;
   };
+  stopping: Stopping | null; // null until a round is evaluated
   rounds: RoundRow[];
   words: {
     accuracy: string;

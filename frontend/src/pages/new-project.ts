@@ -59,6 +59,10 @@ const learning: LearningForm = {
   goalLabels: "",
   goalHours: "",
   goalDate: "",
+  goalCost: "",
+  hourPrice: "",
+  pointWorth: "",
+  goalStops: "",
 };
 const scorer = new ScorerForm(draw, testScorer);
 const menu: CopyMenu = { open: null, said: "" };

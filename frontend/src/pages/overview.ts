@@ -17,6 +17,7 @@ import {
   type Wall,
 } from "../lib/overview";
 import { roundsTable } from "../lib/rounds-table";
+import { advice } from "../lib/stopping";
 import { wall } from "../lib/wall";
 
 interface Config {
@@ -102,7 +103,7 @@ function empty(): TemplateResult {
 function figures(all: Overview): TemplateResult {
   const hasWall = piles?.piles.some((pile) => pile.items.length > 0);
   return html`
-    <p class="advice">${all.status.advice.text}</p>
+    ${advice(all.status.advice.text, all.stopping)}
     <div class="columns">
       <div>${learning(all)}</div>
       <div>${progress(all)} ${loop(all)}</div>

@@ -20,7 +20,16 @@ interface ProjectRow {
   round_size: number | "auto" | null;
   overlap: number;
   audit_share: number;
-  goal: { accuracy?: number; labels?: number; hours?: number; date?: string } | null;
+  goal: {
+    accuracy?: number;
+    labels?: number;
+    hours?: number;
+    date?: string;
+    cost?: number;
+    hour_price?: number;
+    point_worth?: number;
+    stops?: boolean;
+  } | null;
 }
 
 const { project, strategies } = pageData<{
@@ -69,6 +78,10 @@ let learning: LearningForm = {
   goalLabels: "",
   goalHours: "",
   goalDate: "",
+  goalCost: "",
+  hourPrice: "",
+  pointWorth: "",
+  goalStops: "",
 };
 
 async function load(): Promise<void> {
@@ -101,8 +114,14 @@ function take(given: ProjectRow, headers: Headers): void {
     goalLabels: row.goal?.labels ? String(row.goal.labels) : "",
     goalHours: row.goal?.hours ? String(row.goal.hours) : "",
     goalDate: row.goal?.date ?? "",
+    goalCost: written(row.goal?.cost),
+    hourPrice: written(row.goal?.hour_price),
+    pointWorth: written(row.goal?.point_worth),
+    goalStops: row.goal?.stops ? "yes" : "",
   };
 }
+
+const written = (number: number | undefined): string => (number ? String(number) : "");
 
 /** The parameters of a stored strategy as the form holds them. */
 function typed({ name: _, ...parameters }: ProjectRow["strategy"]): Record<string, string> {

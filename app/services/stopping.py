@@ -1,0 +1,139 @@
+"""Is it worth going on? What the newest round measured, weighed by the criteria, and what follows for the project."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.core.arrays import Floats, Indices
+from app.db import Annotation, Prediction, Project, Round, Serving, WriteSession
+from app.db.session import now
+from app.evaluation.stopping import CRITERIA, Seen, Terms, advise, signals, told, verdicts
+from app.services import audit, goal, outbox
+
+ROUNDS = 200  # that the learning curve is fitted to, the newest ones
+TIMES = 2_000  # of the newest answers, for the median
+DIALS = ("stable", "curve", "certified")  # what the overview shows beside the advice, others below them
+
+
+@dataclass(frozen=True)
+class Before:
+    """What the round before this one said of its sample: items (n,), probabilities (n, c) by the same classes."""
+
+    items: Indices
+    probabilities: Floats
+
+
+def before(session: Session, project_id: int, class_ids: list[int]) -> Before | None:
+    """What the served round says of its sample, read before the next order takes its place; None for other classes."""
+    served = session.execute(
+        select(Round.id, Round.class_ids)
+        .join(Serving, Serving.round_id == Round.id)
+        .where(Serving.project_id == project_id)
+    ).first()
+    if served is None or served.class_ids != class_ids:
+        return None
+    rows = session.execute(
+        select(Prediction.item_id, Prediction.probabilities).where(
+            Prediction.round_id == served.id, Prediction.unit == 0
+        )
+    ).all()
+    if not rows:
+        return None
+    return Before(np.array([row.item_id for row in rows]), np.array([row.probabilities for row in rows], np.float32))
+
+
+def seen(labels: int, ids: Indices, now: Floats | None, last: Before | None, multiple: bool) -> Seen:
+    """The round as the criteria see it, by the items (n, 3) that both samples have."""
+    if now is None:
+        return Seen(labels)
+    if last is None:
+        return signals(labels, now, None, multiple)
+    _, mine, theirs = np.intersect1d(ids[:, 0], last.items, return_indices=True)
+    both = signals(labels, now[mine], last.probabilities[theirs], multiple)
+    whole = signals(labels, now, None, multiple)
+    return replace(both, uncertainty=whole.uncertainty, most_uncertain=whole.most_uncertain)
+
+
+def judged(round_: Seen, accuracy: dict[str, Any] | None) -> Seen:
+    """The same with the headline's accuracy."""
+    if accuracy is None:
+        return round_
+    return replace(round_, accuracy=accuracy["value"], low=accuracy["low"], high=accuracy["high"], judges=accuracy["n"])
+
+
+def history(session: Session, project_id: int) -> list[Seen]:
+    """The rounds so far as they were seen, oldest first, the newest ones only."""
+    rows = session.execute(
+        select(Round.metrics["stopping"]["seen"])
+        .where(Round.project_id == project_id, Round.state == "done", Round.metrics.is_not(None))
+        .order_by(Round.number.desc())
+        .limit(ROUNDS)
+    ).scalars()
+    return [Seen.from_json(each) for each in reversed(rows.all()) if each]
+
+
+def terms(session: Session, project: Project) -> Terms:
+    """What the project says about worth, and what its answers took so far; O(answers)."""
+    given = project.goal or {}
+    taken = select(Annotation.seconds_spent).where(
+        Annotation.project_id == project.id,
+        Annotation.version == 1,
+        Annotation.origin == "human",
+        Annotation.seconds_spent > 0,
+    )
+    times = session.execute(taken.order_by(Annotation.id.desc()).limit(TIMES)).scalars().all()
+    return Terms(
+        accuracy=given.get("accuracy"),
+        most_labels=given.get("labels"),
+        most_hours=given.get("hours"),
+        most_cost=given.get("cost"),
+        hour_price=given.get("hour_price"),
+        point_worth=given.get("point_worth"),
+        seconds=float(np.median(times)) if times else None,
+        hours=goal.hours_spent(session, project.id),
+    )
+
+
+def weighed(rounds: Sequence[Seen], given: Terms) -> dict[str, Any]:
+    """What a round keeps: how it was seen, what each criterion says, and the advice."""
+    found = verdicts(rounds, given)
+    advice = advise(found)
+    return {
+        "seen": rounds[-1].to_json(),
+        "criteria": told(found),
+        "advice": {"stop": advice.stop, "text": advice.text, "because": list(advice.because)},
+    }
+
+
+def act(session: WriteSession, project: Project, advice: dict[str, Any], *, stopped: bool) -> None:
+    """Pause a project that is to stop by itself when the advice turns to stop; `stopped` is what it was before.
+
+    Whoever opens it again is not stopped by the same advice a second time.
+    """
+    if not advice["stop"] or stopped or not (project.goal or {}).get("stops") or project.state != "open":
+        return
+    project.state = "paused"
+    project.version += 1
+    project.updated_at = now(session)
+    audit.record(session, "project.stopped", None, project_id=project.id, because=advice["because"])
+    if outbox.is_heard(session, project.id, "goal.reached"):
+        outbox.goal_reached(session, project, advice["text"])
+
+
+def shown(last: Round | None) -> dict[str, Any] | None:
+    """The advice of the newest evaluated round with every criterion, the dials first; None before there is one."""
+    stored = ((last.metrics or {}) if last else {}).get("stopping")
+    if last is None or not stored:
+        return None
+    order = {name: place for place, name in enumerate((*DIALS, *CRITERIA))}
+    criteria = sorted(stored["criteria"], key=lambda each: order.get(each["name"], len(order)))
+    return {
+        **stored["advice"],
+        "round": last.number,
+        "dials": [each for each in criteria if each["name"] in DIALS],
+        "others": [each for each in criteria if each["name"] not in DIALS],
+    }

@@ -1,0 +1,93 @@
+"""Is it worth going on? What a round weighs, what the status says of it, and a project that stops by itself."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from app.db import Event, Round
+from tests.api.test_loop import pets
+from tests.api.test_overview import answer
+from tests.conftest import Api, Speaker
+
+
+def labelled(api: Api, answers: int, **settings: Any) -> tuple[Speaker, int]:
+    """A project with a round behind each ten answers, while it is open."""
+    boss = api.as_("boss")
+    project = boss.project(audit_share=0.5, blind_share=0, round_size=10, **settings)["id"]
+    boss.push(project, pets(200))
+    api.run_jobs()
+    for _ in range(answers // 10):
+        if boss.get(f"/projects/{project}").json()["state"] == "open":
+            answer(boss, project, 10)
+            api.run_jobs()
+    return boss, project
+
+
+def test_a_round_says_by_every_criterion_whether_to_go_on(api: Api) -> None:
+    boss, project = labelled(api, 60, goal={"accuracy": 0.99, "hour_price": 30, "point_worth": 5, "cost": 1000})
+
+    found = boss.get(f"/projects/{project}/overview").json()
+    rounds = boss.get(f"/projects/{project}/rounds").json()["items"]
+
+    stopping = found["stopping"]
+    by_name = {each["name"]: each for each in (*stopping["dials"], *stopping["others"])}
+    assert [each["name"] for each in stopping["dials"]] == ["stable", "curve", "certified"]
+    assert len(by_name) == 10
+    assert by_name["stable"]["stop"] is True  # two words tell the pets apart
+    assert by_name["certified"]["stop"] is False
+    assert by_name["budget"]["words"].endswith("of 1,000 cost are spent.")
+    assert stopping["round"] == rounds[0]["number"]
+    seen = [each["metrics"]["stopping"]["seen"] for each in rounds if each["metrics"]]
+    assert seen[0]["labels"] == 60
+    assert seen[0]["agreement"] == pytest.approx(1)
+    looks = [each["metrics"]["looks"] for each in rounds]
+    assert looks == sorted(looks, reverse=True)
+    assert looks[0] >= 5
+
+
+def test_it_stops_by_itself_once_and_people_may_go_on(api: Api) -> None:
+    boss, project = labelled(api, 60, goal={"stops": True})
+
+    status = boss.get(f"/projects/{project}/status").json()
+    assert status["state"] == "paused"
+    assert status["advice"]["stop"] is True
+    assert status["advice"]["text"].startswith("More labels would change little, you may stop")
+    assert status["advice"]["text"].endswith("The project is paused: open it to go on.")
+    with api.db.read() as session:
+        told = session.execute(select(Event).where(Event.action == "project.stopped")).scalars().one()
+        assert told.detail == {"because": ["stable"]}
+
+    stored = boss.get(f"/projects/{project}")
+    again = boss.patch(f"/projects/{project}", json={"state": "open"}, headers={"If-Match": stored.headers["etag"]})
+    assert again.status_code == 200
+    answer(boss, project, 10)
+    api.run_jobs()
+
+    found = boss.get(f"/projects/{project}/overview").json()
+    assert (found["status"]["state"], found["stopping"]["stop"]) == ("open", True)
+
+
+def test_without_the_setting_it_only_advises_and_rounds_of_an_older_release_are_no_obstacle(api: Api) -> None:
+    boss, project = labelled(api, 10)
+    with api.db.write() as session:
+        session.execute(update(Round).where(Round.number == 2).values(metrics={"accuracy": None, "guard": None}))
+    before = boss.get(f"/projects/{project}/overview").json()
+    answer(boss, project, 10)
+    api.run_jobs()
+
+    after = boss.get(f"/projects/{project}/overview").json()
+
+    assert before["stopping"] is None
+    assert after["stopping"]["round"] == 3
+    assert after["status"]["state"] == "open"
+
+
+@pytest.mark.parametrize("part", ["cost", "point_worth"])
+def test_money_without_a_price_of_an_hour_is_refused(api: Api, part: str) -> None:
+    body = {"name": "P", "modality": "text", "task": {"classes": ["a", "b"]}, "goal": {part: 10}}
+
+    refused = api.as_("boss").post("/projects", json=body)
+
+    assert refused.status_code == 422
+    assert f"{part} needs hour_price" in refused.text
