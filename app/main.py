@@ -16,7 +16,7 @@ from app.core.requests import ON_BEHALF_OF
 from app.core.secrets import secret_key
 from app.core.settings import Settings
 from app.db import Database
-from app.db.migrate import current, migrate, newest
+from app.db.migrate import bring_up
 from app.services import tombstones
 from app.services.sweeping import sweep
 
@@ -71,12 +71,7 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
 
 def _prepare(settings: Settings) -> None:
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    revision = current(settings.url)
-    if revision == newest():
-        return
-    if not settings.url.startswith("sqlite"):
-        raise RuntimeError("the database is not at the newest schema: run `labelwise migrate`")
-    migrate(settings.url)
+    bring_up(settings.url)
 
 
 class Headers:
