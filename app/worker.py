@@ -20,6 +20,7 @@ from uuid import UUID, uuid4
 import psycopg
 from sqlalchemy import delete, insert, update
 
+from app.core import logs
 from app.core.requests import ON_BEHALF_OF
 from app.core.settings import Settings
 from app.db import Database, Job, Worker
@@ -32,6 +33,7 @@ from app.services import (
     erasing,
     features,
     fetches,
+    high_water,
     ingestion,
     jobs,
     opening,
@@ -137,7 +139,10 @@ class WorkerProcess:
             return False
         self._current = running
         try:
-            self._run(running)
+            if running.is_hopeless:
+                self._give_up(running, f"the worker died {running.attempt - 1} times while running it")
+            else:
+                self._run(running)
         finally:
             self._current = None
         return True
@@ -150,23 +155,28 @@ class WorkerProcess:
         except JobLost:
             log.info("job %s is run by another worker now", running.id)
         except JobCancelled:
-            jobs.settle(running, "cancelled", reason="cancelled")
             self._on_failure(running, "cancelled", final=True)
+            jobs.settle(running, "cancelled", reason="cancelled")
         except JobFailed as error:
-            self._on_failure(running, str(error), final=True)
-            jobs.settle(running, "failed", reason=str(error))
+            self._give_up(running, str(error))
+        except MemoryError as error:
+            log.error("job %s (%s) needs more memory than there is: %s", running.id, running.kind, error)
+            self._retry_or_fail(running, f"there is not enough memory for it on the worker's machine: {error}")
         except Exception as error:
             log.exception("job %s (%s) raised", running.id, running.kind)
             self._retry_or_fail(running, f"{type(error).__name__}: {error}"[:2000])
         else:
             _leave(running, outcome)
 
+    def _give_up(self, running: Running, reason: str) -> None:
+        self._on_failure(running, reason, final=True)
+        jobs.settle(running, "failed", reason=reason)
+
     def _retry_or_fail(self, running: Running, reason: str) -> None:
-        final = running.attempt >= RETRIES
-        self._on_failure(running, reason, final=final)
-        if final:
-            jobs.settle(running, "failed", reason=reason)
+        if running.attempt >= RETRIES:
+            self._give_up(running, reason)
         else:
+            self._on_failure(running, reason, final=False)
             jobs.hand_back(running, after_seconds=BACK_OFF_SECONDS * 2 ** (running.attempt - 1), reason=reason)
 
     def _on_failure(self, running: Running, reason: str, *, final: bool) -> None:
@@ -198,6 +208,7 @@ class WorkerProcess:
         while not self._stop.wait(HEARTBEAT_SECONDS):
             with contextlib.suppress(Exception):
                 self._say_alive()
+                high_water.keep(self._db, self._settings)
 
     def _say_alive(self) -> None:
         with self._db.write() as session:
@@ -262,6 +273,7 @@ def run_worker(settings: Settings, *, parent_pipe: int | None = None) -> None:
     """Run a worker in this process until SIGTERM, SIGINT, or the end of the parent (its pipe closes)."""
     with contextlib.suppress(OSError):
         os.nice(10)  # people who label come first
+    logs.install(settings)
     db = Database(settings.url)
     worker = WorkerProcess(settings, db)
     for number in (signal.SIGTERM, signal.SIGINT):

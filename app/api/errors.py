@@ -1,12 +1,13 @@
 """Every refusal in one shape: {"error", "detail", "fields"?, "request_id"}."""
 
+import errno
 import logging
 from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DataError, IntegrityError, InternalError, OperationalError, ProgrammingError, StatementError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -14,11 +15,13 @@ from starlette.requests import ClientDisconnect
 from app.api.bodies import refusal
 from app.core.errors import AppError
 from app.core.text import write_json
-from app.db.session import is_busy, is_full
+from app.db.session import is_busy, is_damaged, is_full
 
 log = logging.getLogger("labelwise.api")
 NAMES = {401: "NotSignedIn", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 413: "TooLarge"}
 BUSY_RETRY_SECONDS = "1"
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FULL = "the server's disk is full: nothing of this request was stored"
 
 
 def answer(request: Request, status: int, error: str, detail: str, **more: Any) -> JSONResponse:
@@ -39,12 +42,12 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(IntegrityError, _conflict)
-    app.add_exception_handler(OperationalError, _operational)
+    app.add_exception_handler(DBAPIError, _database)
     app.add_exception_handler(PoolTimeout, _busy)
     app.add_exception_handler(DataError, _bad_data)
     app.add_exception_handler(StatementError, _bad_data)
     app.add_exception_handler(ProgrammingError, _unexpected)  # a fault of ours, not of what was sent
-    app.add_exception_handler(InternalError, _unexpected)
+    app.add_exception_handler(OSError, _system)
     app.add_exception_handler(OverflowError, _bad_data)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
@@ -74,13 +77,22 @@ def _conflict(request: Request, error: Exception) -> JSONResponse:
     return answer(request, 409, "Conflict", "this collides with what is stored by now: read it again and retry")
 
 
-def _operational(request: Request, error: Exception) -> JSONResponse:
-    if is_busy(cast(OperationalError, error)):
-        return _busy(request, error)
-    if is_full(cast(OperationalError, error)):
+def _database(request: Request, error: Exception) -> JSONResponse:
+    failed = cast(DBAPIError, error)
+    if is_full(failed):
         log.error("the database cannot write: %s", error)
-        return answer(request, 503, "Unavailable", "the server's disk is full: nothing of this request was stored")
-    return _unexpected(request, error)
+        return answer(request, 503, "Unavailable", FULL)
+    if is_damaged(failed):
+        log.critical("the database is damaged, run `labelwise check`: %s", error)
+        return answer(request, 503, "Unavailable", "the database is damaged: whoever runs this service has to look")
+    return _busy(request, error) if is_busy(failed) else _unexpected(request, error)
+
+
+def _system(request: Request, error: Exception) -> JSONResponse:
+    if cast(OSError, error).errno not in NO_ROOM:
+        return _unexpected(request, error)
+    log.error("the disk is full: %s", error)
+    return answer(request, 503, "Unavailable", FULL)
 
 
 def _busy(request: Request, error: Exception) -> JSONResponse:

@@ -7,6 +7,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from sqlalchemy import func, select, text
 
 from app.api.deps import Config, Db, MaybeCaller
+from app.core.disk import FREE_BYTES, free_bytes
+from app.core.ending import ending
 from app.core.errors import NotSignedIn
 from app.db import Job, Lease, Round
 from app.db.migrate import newest
@@ -37,8 +39,8 @@ def healthz() -> dict[str, str]:
 
 
 @public.get("/readyz", response_model=None, responses={503: {"description": "Not ready, with the reasons"}})
-def readyz(request: Request) -> JSONResponse:
-    """The database answers, its schema is the newest, and a worker was seen; 503 with the reason otherwise."""
+def readyz(request: Request, config: Config) -> JSONResponse:
+    """The database answers at the newest schema, a worker was seen, there is room; 503 with the reason otherwise."""
     db = request.app.state.db
     reasons: list[str] = []
     try:
@@ -46,17 +48,21 @@ def readyz(request: Request) -> JSONResponse:
             revision = session.execute(text("SELECT version_num FROM alembic_version")).scalar()
             alive = status.worker_state(session, db.now())["alive"]
         if revision != newest():
-            reasons.append("the database is not migrated: run `labelwise migrate`")
+            reasons.append("the database is at another schema: run `labelwise migrate`, or install its release")
         if not alive:
             reasons.append("no worker is running: start one with `labelwise worker`")
     except Exception:
         reasons.append("the database does not answer")
+    if ending.is_set():
+        reasons.append("the service is ending")
+    if free_bytes(config.data) < FREE_BYTES:
+        reasons.append("the disk is nearly full: reading and labelling go on, imports do not")
     body: dict[str, Any] = {"status": "not ready" if reasons else "ready", "reasons": reasons}
     return JSONResponse(body, status_code=503 if reasons else 200)
 
 
 @unlisted.get("/metrics", response_class=PlainTextResponse)
-def metrics(request: Request, db: Db) -> PlainTextResponse:
+def metrics(request: Request, db: Db, config: Config) -> PlainTextResponse:
     """Figures in the text form of Prometheus; requests are this process's own."""
     lines = ["# HELP labelwise_requests_total Answered requests", "# TYPE labelwise_requests_total counter"]
     for (method, status_code), count in sorted(request.app.state.requests.items()):
@@ -69,6 +75,8 @@ def metrics(request: Request, db: Db) -> PlainTextResponse:
         alive = int(status.worker_state(session, db.now())["alive"])
     lines += ["# HELP labelwise_worker_alive 1 when a worker was seen lately", "# TYPE labelwise_worker_alive gauge"]
     lines.append(f"labelwise_worker_alive {alive}")
+    lines += ["# HELP labelwise_disk_free_bytes Room for the data folder", "# TYPE labelwise_disk_free_bytes gauge"]
+    lines.append(f"labelwise_disk_free_bytes {free_bytes(config.data)}")
     return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
 
 

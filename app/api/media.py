@@ -84,6 +84,7 @@ def _take_in(
     with db.read() as session:
         found = project_for(session, person, project, "manager")
         project_id, modality = found.id, found.modality
+        media.check_quota(session, config)
     stored: list[dict[str, Any]] = []
     rejected: list[dict[str, Any]] = []
     for each in sent:

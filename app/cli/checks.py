@@ -1,18 +1,18 @@
-"""Migrations, health and backups from the command line."""
+"""Migrations and health from the command line."""
 
 import argparse
 import os
-import sqlite3
-import tarfile
-import tempfile
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.disk import FREE_BYTES, free_bytes
 from app.core.settings import Settings
 from app.db import Database
 from app.db.migrate import current, migrate, newest
-from app.services import buckets, purging, retention, status, tombstones
-
-PARTS = ("media", "features", "models", "predictions", "snapshots", "secret.key", tombstones.NAME)
+from app.services import buckets, filed, high_water, purging, recounting, retention, status
+from app.services.recounting import Finding
 
 
 def migrate_database(settings: Settings, given: argparse.Namespace) -> int:
@@ -25,68 +25,65 @@ def migrate_database(settings: Settings, given: argparse.Namespace) -> int:
 
 
 def check(settings: Settings, given: argparse.Namespace) -> int:
-    """Say line by line what is in order; the exit code is 1 when something is not."""
-    lines = [("data folder is writable", _writable(settings.data), str(settings.data))]
-    revision = current(settings.url)
-    lines.append(("database is at the newest schema", revision == newest(), revision or "empty"))
-    if revision == newest():
-        db = Database(settings.url)
-        with db.read() as session:
-            alive = status.worker_state(session, db.now())
-        lines += buckets.checked(db, settings, every=given.all_files)
-        lines.append(("a worker was seen in the last 30 seconds", alive["alive"], str(alive["last_seen"] or "never")))
-        left = purging.left_over(db, settings)
-        lines.append(("nothing is left of purged projects", not left, ", ".join(left[:5]) or "none"))
-        db.dispose()
-    for what, good, detail in lines:
-        print(f"{'ok  ' if good else 'BAD '} {what}: {detail}")
-    return 0 if all(good for _, good, _ in lines) else 1
+    """Say line by line what is in order, and of what is not what to do; the exit code is 1 when something is not."""
+    found = [_folder(settings), *_room(settings)]
+    if found[0].good:
+        found.append(_schema(settings))
+        if found[-1].good:
+            found += _contents(settings, every=given.all_files)
+    for each in found:
+        print(f"ok   {each.what}: {each.detail}" if each.good else f"BAD  {each.what}: {each.detail}. {each.advice}")
+    return 0 if all(each.good for each in found) else 1
 
 
-def backup(settings: Settings, given: argparse.Namespace) -> int:
-    """Write database and files to one tar; people may go on working meanwhile."""
-    source = _sqlite_file(settings, "pg_dump, and a copy of the data folder")
-    aside = given.file.with_name(f"{given.file.name}.tmp")
-    with tempfile.TemporaryDirectory(dir=settings.data) as folder:
-        copy = Path(folder) / "labelwise.db"
-        with sqlite3.connect(source) as reading, sqlite3.connect(copy) as writing:
-            reading.backup(writing)
-        handle = os.open(aside, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-        with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w:gz") as archive:
-            archive.add(copy, "labelwise.db")
-            for part in PARTS:
-                if (settings.data / part).exists():
-                    archive.add(settings.data / part, part)
-    aside.replace(given.file)
-    print(f"wrote {given.file} ({given.file.stat().st_size:,} bytes)")
-    return 0
+def _folder(settings: Settings) -> Finding:
+    good = settings.data.is_dir() and os.access(settings.data, os.W_OK)
+    advice = "Name the folder with --data, and let the service's user write in it"
+    return Finding("data folder is writable", good, str(settings.data), advice)
 
 
-def restore(settings: Settings, given: argparse.Namespace) -> int:
-    """Read a backup into a data folder that holds no database yet."""
-    target = _sqlite_file(settings, "pg_restore, and a copy of the data folder", must_exist=False)
-    if target.exists():
-        raise RuntimeError(f"{target} exists: restore into an empty folder with --data")
-    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    erased = [
-        *tombstones.lines(tombstones.file_of(settings)),
-        *(tombstones.lines(given.erased) if given.erased else ()),
-    ]
-    with tarfile.open(given.file, "r:gz") as archive:
-        for member in archive.getmembers():
-            path = Path(member.name)
-            if path.is_absolute() or ".." in path.parts or path.parts[0] not in ("labelwise.db", *PARTS):
-                raise RuntimeError(f"{given.file} is not a backup of ours: it holds {member.name!r}")
-            if not (member.isfile() or member.isdir()):
-                raise RuntimeError(f"{given.file} is not a backup of ours: {member.name!r} is a link")
-        archive.extractall(settings.data, filter="data")
-    migrate(settings.url)
-    tombstones.adopt(settings, erased)
+def _room(settings: Settings) -> list[Finding]:
+    if not settings.data.is_dir():
+        return []
+    free = free_bytes(settings.data)
+    words = f"{free:,} bytes free"
+    return [Finding("the disk has room", free >= FREE_BYTES, words, f"Make room: below {FREE_BYTES:,} imports stop")]
+
+
+def _schema(settings: Settings) -> Finding:
+    try:
+        revision = current(settings.url)
+    except SQLAlchemyError as error:
+        words = str(getattr(error, "orig", error))[:200]
+        return Finding("the database can be opened", False, words, "Restore the newest backup into an empty folder")
+    advice = "Run `labelwise migrate`, or install the newer release that wrote it"
+    return Finding("database is at the newest schema", revision == newest(), revision or "empty", advice)
+
+
+def _contents(settings: Settings, *, every: bool) -> list[Finding]:
     db = Database(settings.url)
-    again = tombstones.apply(db, settings)
-    db.dispose()
-    print(f"restored into {settings.data}; erased again: {again:,} people and items of the list {tombstones.NAME}")
-    return 0
+    try:
+        alive = _worker(db)
+        looks: list[Callable[[], list[Finding]]] = [
+            partial(recounting.integrity, db),
+            partial(_gone_back, db, settings),
+            partial(recounting.rows, db, settings, worker_lives=alive.good),
+            partial(filed.files, db, settings, every=every),
+            partial(_buckets, db, settings, every),
+            partial(_left_over, db, settings),
+        ]
+        return [*(each for look in looks for each in _looked(look)), alive]
+    finally:
+        db.dispose()
+
+
+def _looked(look: Callable[[], list[Finding]]) -> list[Finding]:
+    """What was found; a database that is too damaged to be read is a finding too."""
+    try:
+        return look()
+    except SQLAlchemyError as error:
+        words = str(getattr(error, "orig", error))[:200]
+        return [Finding("the rows can be read", False, words, "Restore the newest backup into an empty folder")]
 
 
 def retain(settings: Settings, given: argparse.Namespace) -> int:
@@ -101,14 +98,28 @@ def retain(settings: Settings, given: argparse.Namespace) -> int:
     return 0
 
 
-def _sqlite_file(settings: Settings, instead: str, *, must_exist: bool = True) -> Path:
-    if settings.database_url is not None:
-        raise RuntimeError(f"rows are in another database: use {instead}")
-    file = settings.data / "labelwise.db"
-    if must_exist and not file.exists():
-        raise RuntimeError(f"there is no {file}")
-    return file
+def _worker(db: Database) -> Finding:
+    try:
+        with db.read() as session:
+            state = status.worker_state(session, db.now())
+    except SQLAlchemyError:
+        state = {"alive": False, "last_seen": "not known"}
+    seen = str(state["last_seen"] or "never")
+    return Finding("a worker was seen in the last 30 seconds", state["alive"], seen, "Start one: `labelwise worker`")
 
 
-def _writable(folder: Path) -> bool:
-    return folder.is_dir() and os.access(folder, os.W_OK)
+def _gone_back(db: Database, settings: Settings) -> list[Finding]:
+    count = high_water.missing(db, settings)
+    advice = "Its log was cut or an older copy stands in its place: put the newest files back, or restore a backup"
+    return [Finding("the database has every answer that it had", not count, f"{count:,} missing", advice)]
+
+
+def _buckets(db: Database, settings: Settings, every: bool) -> list[Finding]:
+    advice = "Put the files back, or take the items out on the items page"
+    return [Finding(*line, advice=advice) for line in buckets.checked(db, settings, every=every)]
+
+
+def _left_over(db: Database, settings: Settings) -> list[Finding]:
+    left = purging.left_over(db, settings)
+    advice = "Start a worker, which purges them; remove folders by hand that no project owns"
+    return [Finding("nothing is left of purged projects", not left, ", ".join(left[:5]) or "none", advice)]

@@ -9,6 +9,7 @@ from types import FrameType
 
 import uvicorn
 
+from app.core import logs
 from app.core.ending import ending
 from app.core.settings import Settings
 
@@ -22,12 +23,14 @@ def main(listening: int) -> None:
     pipe = os.environ.pop(PIPE, None)
     if pipe is not None:
         threading.Thread(target=_leave_with_parent, args=(int(pipe),), daemon=True).start()
-    proxies = Settings().trusted_proxies
+    settings = Settings()
+    logs.install(settings)
+    proxies = settings.trusted_proxies
     config = uvicorn.Config(
         "app.main:create_app",
         factory=True,
         access_log=False,
-        log_level="warning",
+        log_config=None,  # the root writes lines
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,

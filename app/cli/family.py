@@ -93,3 +93,11 @@ class Family:
                 process.wait(max(0.1, end - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
+                self._killed(process)
+
+    def _killed(self, process: "subprocess.Popen[bytes]") -> None:
+        """A child that did not end in time is as dead as one that crashed: what it held is free for the next start."""
+        process.wait()
+        child = next(each for each in self._children if each.process is process)
+        if child.on_death is not None:
+            child.on_death(process.pid)

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.cli import accounts, buckets, checks, serve, simulation, transfer
+from app.cli import accounts, backups, buckets, checks, serve, simulation, transfer
 from app.core.errors import AppError
 from app.core.settings import PREFIX, Settings, unknown_variables
 from labelwise import LabelwiseError
@@ -218,10 +218,12 @@ class _Commands:
         self._local("migrate", "bring the database to the newest schema", checks.migrate_database)
         made = self._local("check", "say line by line whether everything is in order", checks.check)
         self._places(made)
-        self._option(made, "--all-files", action="store_true", help="look at every file in a bucket, not at a sample")
-        made = self._local("backup", "write the whole data folder to one file (SQLite)", checks.backup)
+        self._option(
+            made, "--all-files", action="store_true", help="read every stored file, and look at every one in a bucket"
+        )
+        made = self._local("backup", "write rows and files to one file, while people work", backups.backup)
         made.add_argument("file", type=Path, help="the file to write, a gzipped tar")
-        made = self._local("restore", "read a backup into an empty data folder (SQLite)", checks.restore)
+        made = self._local("restore", "read a backup into an empty data folder and database", backups.restore)
         made.add_argument("file", type=Path, help="a file that backup wrote")
         text = "the list of erasures of the place that was lost, erased.jsonl: they are done again"
         self._option(made, "--erased", type=Path, metavar="FILE", help=text)

@@ -13,8 +13,8 @@ from app.cli.child import PIPE
 from app.cli.family import Child, Family
 from app.core.settings import Settings
 from app.db import Database
-from app.db.migrate import current, migrate, newest
-from app.services import accounts, buckets, engines, jobs
+from app.db.migrate import bring_up
+from app.services import accounts, buckets, engines, high_water, jobs, recounting
 from app.services import demo as demo_project
 from app.worker import run_worker
 
@@ -62,16 +62,21 @@ def worker(settings: Settings, given: argparse.Namespace) -> int:
 
 
 def prepare(settings: Settings) -> None:
-    """Make the data folder, migrate SQLite; raises RuntimeError where PostgreSQL is behind or a library is missing."""
+    """Make the data folder, migrate SQLite.
+
+    Raises:
+        RuntimeError: PostgreSQL is behind, the database is newer or went back, or a library is missing.
+    """
     buckets.check_installed(settings)
     if settings.worker:
         engines.check_installed(settings)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if current(settings.url) == newest():
-        return
-    if not settings.url.startswith("sqlite"):
-        raise RuntimeError("the database is not at the newest schema: run `labelwise migrate`")
-    migrate(settings.url)
+    bring_up(settings.url)
+    db = Database(settings.url)
+    try:
+        high_water.check(db, settings)
+    finally:
+        db.dispose()
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -114,8 +119,21 @@ def _run(settings: Settings, listening: socket.socket) -> int:
     if settings.worker:
         background = [sys.executable, "-P", "-m", "labelwise", "worker"]
         children.append(Child("worker", background, on_death=lambda pid: _free_jobs(settings, pid)))
+    for finding in _unsafe(settings):
+        print(f"{finding.what}: {finding.detail}. {finding.advice}.", file=sys.stderr)
     print(f"Labelwise listens on {address(settings, listening)} (Ctrl+C ends it)", flush=True)
     return Family(listening, children).run()
+
+
+def _unsafe(settings: Settings) -> list[recounting.Finding]:
+    """What PostgreSQL's own settings risk; SQLite is told by each of our connections."""
+    if settings.url.startswith("sqlite"):
+        return []
+    db = Database(settings.url)
+    try:
+        return [each for each in recounting.integrity(db) if not each.good]
+    finally:
+        db.dispose()
 
 
 def _free_jobs(settings: Settings, pid: int) -> None:

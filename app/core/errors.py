@@ -98,6 +98,12 @@ class TooManyRequests(AppError):
     status = 429
 
 
+class NoRoom(AppError):
+    """What may be stored here is stored: make room, or let whoever runs this service raise the quota."""
+
+    status = 507
+
+
 class Unavailable(AppError):
     """The service is busy; try again shortly."""
 

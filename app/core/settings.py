@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     import_line_bytes: int = Field(10_000_000, gt=0)
     import_body_bytes: int = Field(64_000_000_000, gt=0)
     media_file_bytes: int = Field(200_000_000, gt=0)
+    media_bytes: int = Field(0, ge=0)  # all stored files together; 0: as the disk allows
     thumbnail_bytes: int = Field(1_000_000_000, gt=0)  # all that are kept together
     image_megapixels: float = Field(40, gt=0)
     clip_seconds: float = Field(3_600, gt=0)  # the longest sound or video that is taken

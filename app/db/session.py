@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DisconnectionError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
@@ -40,6 +40,14 @@ CLOCK_SECONDS = 5.0  # how long PostgreSQL's clock is followed before it is read
 # took twice as long, and a sixth of the processor's time went into waking them.
 LOOK_LANES, STORE_LANES = 2, 4
 IDLE_SECONDS = 5.0  # a PostgreSQL connection that rested longer is tried before it is used
+# A server whose machine is gone is noticed after half a minute, not after the two hours of the system.
+LIVELY = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 
 
 class ReadSession(Session):
@@ -159,25 +167,45 @@ def now(session: WriteSession) -> datetime:
     return moment.astimezone(UTC)
 
 
-def is_busy(error: OperationalError) -> bool:
-    """Whether the database asks to try again later: locked, out of connections, a serialisation failure."""
+def is_busy(error: DBAPIError) -> bool:
+    """Whether the database asks to try again later: locked, out of connections, restarted, a serialisation failure."""
     words = str(error.orig).lower()
-    return any(sign in words for sign in ("locked", "busy", "deadlock", "could not serialize", "connection"))
+    return error.connection_invalidated or any(
+        sign in words for sign in ("locked", "busy", "deadlock", "could not serialize", "connection", "starting up")
+    )
 
 
-def is_full(error: OperationalError) -> bool:
+def is_full(error: DBAPIError) -> bool:
     """Whether the database could not write for want of room."""
     words = str(error.orig).lower()
     return any(sign in words for sign in ("disk is full", "disk i/o error", "no space left", "disk full"))
 
 
-def _json() -> dict[str, Any]:
-    return {"json_serializer": write_json, "json_deserializer": orjson.loads}
+def is_damaged(error: DBAPIError) -> bool:
+    """Whether the database says that what it read is not what it wrote."""
+    words = str(error.orig).lower()
+    signs = ("malformed", "not a database", "corrupt", "invalid page", "checksum")
+    return any(sign in words for sign in signs)
+
+
+def _common() -> dict[str, Any]:
+    """What both kinds of engine are made with; values stay out of the texts of errors, which go to the log."""
+    return {"json_serializer": write_json, "json_deserializer": orjson.loads, "hide_parameters": True}
 
 
 def _postgresql_engine(url: str, pool_size: int) -> Engine:
     """Connections that rested are tried first, so that a restart of the server costs no request; busy ones are not."""
-    engine = create_engine(url, pool_size=pool_size, max_overflow=5, pool_timeout=10, pool_recycle=3600, **_json())
+    engine = create_engine(
+        url, pool_size=pool_size, max_overflow=5, pool_timeout=10, pool_recycle=3600, connect_args=LIVELY, **_common()
+    )
+
+    @event.listens_for(engine, "connect")
+    def _sync(connection: Any, _record: Any) -> None:
+        """An answer that was acknowledged is on disk, also where the server's own setting says otherwise."""
+        with connection.cursor() as cursor:
+            if cursor.execute("SHOW synchronous_commit").fetchone() == ("off",):
+                cursor.execute("SET synchronous_commit = on")
+        connection.commit()
 
     @event.listens_for(engine, "checkin")
     def _rests(_connection: Any, record: Any) -> None:
@@ -202,7 +230,7 @@ def _sqlite_engine(url: str, *, write: bool) -> Engine:
         max_overflow=0 if write else 8,
         pool_timeout=10,
         connect_args={"isolation_level": None, "timeout": 10, "check_same_thread": False},
-        **_json(),
+        **_common(),
     )
 
     @event.listens_for(engine, "connect")

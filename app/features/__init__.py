@@ -4,12 +4,14 @@ from app.features.given import Given, GivenShard
 from app.features.parts import Part, part_of
 from app.features.store import (
     AllBut,
+    DamagedShard,
     Only,
     ShardInfo,
     Span,
     StoredShard,
     adopt,
     append,
+    fault,
     gather,
     newest,
     remove,
@@ -19,6 +21,7 @@ from app.features.store import (
 
 __all__ = [
     "AllBut",
+    "DamagedShard",
     "Given",
     "GivenShard",
     "Only",
@@ -28,6 +31,7 @@ __all__ = [
     "StoredShard",
     "adopt",
     "append",
+    "fault",
     "gather",
     "newest",
     "part_of",

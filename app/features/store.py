@@ -9,7 +9,7 @@ a row, which `sweep` removes.
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,8 +20,13 @@ from scipy.sparse import csr_matrix
 
 from app.core.arrays import AnyArray, Booleans, Indices
 from app.core.block import Block, Rows
+from app.core.disk import sync, sync_folder
 
 CSR_PARTS = ("data", "indices", "indptr")
+
+
+class DamagedShard(Exception):
+    """A file of the store is gone, or is not what was written."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class ShardInfo:
 
     name: str
     rows: int
-    checksum: str  # of the identities, SHA-256
+    checksum: str  # of the arrays, SHA-256
     bytes: int
     sparse: bool
 
@@ -98,7 +103,10 @@ class StoredShard:
 
     def ids(self) -> Indices:
         """The identities (n, 3), memory-mapped."""
-        return np.asarray(_mapped(self.folder, self.info.name, "ids"))
+        found = np.asarray(_mapped(self.folder, self.info.name, "ids"))
+        if found.shape != (self.info.rows, 3):
+            raise DamagedShard(f"the feature file {self.info.name} has other rows than were written")
+        return found
 
     def span(self) -> Span:
         """Where its items lie; O(1) for a shard that was written with it, and remembered by the process."""
@@ -137,7 +145,7 @@ class StoredShard:
         if not self.info.sparse:
             return Block(dense)
         parts = tuple(_mapped(self.folder, self.info.name, part) for part in CSR_PARTS)
-        width = int(np.load(self.folder / f"{self.info.name}.width.npy", allow_pickle=False)[0])
+        width = int(_mapped(self.folder, self.info.name, "width")[0])
         return Block(dense, csr_matrix(parts, shape=(self.info.rows, width), copy=False))
 
 
@@ -153,7 +161,7 @@ def append(folder: Path, ids: Indices, block: Block) -> ShardInfo:
         raise ValueError("a feature is not finite")
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     name = uuid4().hex
     span = _span_of(ids[:, 0])
     arrays: dict[str, AnyArray] = {"span": np.array([span.low, span.high, span.sorted]), "ids": ids.astype(np.int64)}
@@ -162,9 +170,29 @@ def append(folder: Path, ids: Indices, block: Block) -> ShardInfo:
         matrix = block.sparse.tocsr()
         arrays |= {part: getattr(matrix, part) for part in CSR_PARTS} | {"width": np.array([matrix.shape[1]])}
     written = sum(_write(folder, f"{name}.{part}.npy", array) for part, array in arrays.items())
-    _sync_folder(folder)
-    checksum = hashlib.sha256(np.ascontiguousarray(arrays["ids"]).tobytes()).hexdigest()
-    return ShardInfo(name, len(block), checksum, written, block.sparse is not None)
+    sync_folder(folder)
+    return ShardInfo(name, len(block), _checksum(arrays), written, block.sparse is not None)
+
+
+def fault(shard: StoredShard) -> str | None:
+    """What is wrong with a shard's files; None where they are what was written. Reads all of them."""
+    parts = ("ids", "dense", *(CSR_PARTS if shard.info.sparse else ()))
+    try:
+        arrays = {part: _mapped(shard.folder, shard.info.name, part) for part in parts}
+    except DamagedShard as damage:
+        return str(damage)
+    # Shards of earlier releases have the checksum of their identities alone.
+    if shard.info.checksum in (_checksum(arrays), _checksum({"ids": arrays["ids"]})):
+        return None
+    return f"the feature file {shard.info.name} holds other bytes than were written"
+
+
+def _checksum(arrays: Mapping[str, AnyArray]) -> str:
+    digest = hashlib.sha256()
+    for part in ("ids", "dense", *CSR_PARTS):
+        if part in arrays:
+            digest.update(np.ascontiguousarray(arrays[part]).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 def adopt(shard: StoredShard, folder: Path) -> ShardInfo:
@@ -174,7 +202,7 @@ def adopt(shard: StoredShard, folder: Path) -> ShardInfo:
     """
     if not folder.is_dir():
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     name = uuid4().hex
     for file in shard.folder.glob(f"{shard.info.name}.*.npy"):
         target = folder / f"{name}{file.name.removeprefix(shard.info.name)}"
@@ -182,7 +210,7 @@ def adopt(shard: StoredShard, folder: Path) -> ShardInfo:
             os.link(file, target)
         except OSError:  # the disk, or the system, has no links
             shutil.copyfile(file, target)
-    _sync_folder(folder)
+    sync_folder(folder)
     return replace(shard.info, name=name)
 
 
@@ -276,7 +304,7 @@ def without(shard: StoredShard, item_ids: Indices) -> ShardInfo | None:
 def _span(folder: Path, name: str) -> Span:
     try:
         low, high, rises = np.load(folder / f"{name}.span.npy", allow_pickle=False)
-    except FileNotFoundError:  # written before shards had one
+    except (FileNotFoundError, ValueError, EOFError):  # written before shards had one, or damaged: the rows say it too
         return _span_of(np.asarray(_mapped(folder, name, "ids"))[:, 0])
     return Span(int(low), int(high), bool(rises))
 
@@ -300,28 +328,30 @@ def _keys(ids: Indices) -> Indices:
 
 
 def _mapped(folder: Path, name: str, part: str) -> AnyArray:
+    """An array of a shard; raises DamagedShard where the file is gone or cut."""
     path = folder / f"{name}.{part}.npy"
     try:
         mapped: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError:  # a file of no rows cannot be mapped
-        mapped = np.load(path, allow_pickle=False)
+    except ValueError:  # a file of no rows cannot be mapped, and one that was cut neither
+        mapped = _read(path)
+    except (FileNotFoundError, EOFError):
+        raise DamagedShard(f"the feature file {path.name} is gone") from None
     return mapped
+
+
+def _read(path: Path) -> AnyArray:
+    try:
+        found: AnyArray = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, FileNotFoundError):
+        raise DamagedShard(f"the feature file {path.name} is damaged") from None
+    return found
 
 
 def _write(folder: Path, name: str, array: AnyArray) -> int:
     aside = folder / f"{name}.tmp"
     with aside.open("wb") as file:
         np.save(file, np.ascontiguousarray(array), allow_pickle=False)
-        file.flush()
-        os.fsync(file.fileno())
+        sync(file)
     size = aside.stat().st_size
     aside.replace(folder / name)
     return size
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

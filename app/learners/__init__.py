@@ -11,7 +11,7 @@ from app.core.plugins import entries
 from app.learners.base import Learner, Model
 from app.learners.errors import CannotFit, check_fit
 from app.learners.given import EXTERNAL, HTTP, OUTSIDE, GivenModel, Scorer
-from app.learners.linear import LinearModel, load_model
+from app.learners.linear import DAMAGED, LinearModel, load_model
 from app.learners.logistic import Logistic
 from app.learners.ridge import Ridge, left_out
 
@@ -59,6 +59,7 @@ def _check(name: str, parameter: str, value: Any, switch: bool) -> None:
 
 
 __all__ = [
+    "DAMAGED",
     "EXTERNAL",
     "HTTP",
     "LEARNERS",

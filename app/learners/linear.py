@@ -1,5 +1,7 @@
 """Linear heads over frozen features: what they are once fitted, how they score and how they are stored."""
 
+import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,10 @@ from scipy.sparse import csr_matrix
 
 from app.core.arrays import Doubles, Floats, Indices
 from app.core.block import Block
+from app.core.disk import sync
+
+# What reading a model's file raises where it is not what was written.
+DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -63,10 +69,15 @@ class LinearModel:
             arrays["columns"] = self.columns
         with path.open("wb") as file:
             np.savez(file, **arrays)
+            sync(file)
 
 
 def load_model(path: Path) -> LinearModel | None:
-    """Read what `save` wrote; None for the file of another kind of model. Anything but plain arrays is refused."""
+    """Read what `save` wrote; None for the file of another kind of model. Anything but plain arrays is refused.
+
+    Raises:
+        One of DAMAGED: the file is gone, cut, or holds other bytes than were written; each array has a checksum.
+    """
     with np.load(path, allow_pickle=False) as arrays:
         if not {"weights", "bias", "settings"} <= set(arrays.files):
             return None

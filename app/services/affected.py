@@ -17,8 +17,7 @@ from app.core.errors import NotFound
 from app.core.settings import Settings
 from app.db import Item, Project, ProjectClass, Round
 from app.features import gather
-from app.learners import load_model
-from app.services import pool, tasks
+from app.services import opening, pool, tasks
 from app.services.access import Person, project_for
 from app.services.labels import LabelledItem, label_set
 
@@ -118,8 +117,8 @@ def _newest_model(session: Session, settings: Settings, project: Project, versio
     ).scalar_one_or_none()
     if row is None or row.model_file is None:
         return None, []
-    file = settings.data / "models" / str(project.id) / row.model_file
-    return (load_model(file), list(row.class_ids)) if file.exists() else (None, [])
+    model = opening.model_of(settings, project.id, row.model_file)
+    return (None, []) if model is None else (model, list(row.class_ids))
 
 
 def _ids(items: list[LabelledItem]) -> Any:

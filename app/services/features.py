@@ -86,6 +86,19 @@ def payloads(session: Session, settings: Settings, modality: str, rows: Sequence
     return Files(buckets.granted(session, settings, rows[0].project_id), here)
 
 
+def make_anew(running: Running, version: str) -> bool:
+    """Forget a damaged feature set and ask for another one; False where only who pushed the vectors has them."""
+    with running.db.write() as session:
+        running.checkpoint(session)
+        damaged = (FeatureSet.project_id == running.project_id, FeatureSet.version == version)
+        if session.execute(select(FeatureSet.name).where(*damaged)).scalar_one_or_none() == "client":
+            return False
+        assert running.project_id is not None
+        session.execute(delete(FeatureSet).where(*damaged))
+        jobs.at_once(session, "featurize", running.project_id)
+    return True
+
+
 def _working_set(session: Session, project_id: int) -> FeatureSet | None:
     """The set that is being built, else the active one."""
     return session.execute(

@@ -124,8 +124,9 @@ def _begin(running: Running, here: Underway, cursor: dict[str, Any], allowed: Al
     with running.db.read() as session:
         rows = _next(session, running.project_id, cursor["after"], [*cursor["seen"], *here.ids], here.room)
         granted = buckets.granted(session, running.settings, running.project_id)
+        quota = media.used_up(session, running.settings)
     for row in rows:
-        here.begin(row, partial(_fetch, granted, row, allowed))
+        here.begin(row, partial(_fetch, granted, row, allowed, quota))
 
 
 def _give_up(running: Running, since: datetime) -> Done | More:
@@ -156,11 +157,13 @@ def _next(session: Session, project_id: int, after: int, but: Sequence[int], lim
     ).all()
 
 
-def _fetch(granted: Granted, row: Row[Any], allowed: Allowed) -> Outcome:
+def _fetch(granted: Granted, row: Row[Any], allowed: Allowed, quota: str | None) -> Outcome:
     settings, (field, held) = granted.settings, _file(row)
     address = held["address"]
     if places.is_in_bucket(address):
         return _look(granted, address, field)
+    if quota is not None:
+        return Outcome(reason=quota)
     try:
         with spool.spool(settings) as (_, file):
             most = settings.media_file_bytes

@@ -11,7 +11,8 @@ from app.core.errors import Conflict
 from app.core.settings import Settings
 from app.db import FeatureSet, Project, Round
 from app.featurizers import Featurizer, make_featurizer, options_of
-from app.learners import OUTSIDE, LinearModel, load_model
+from app.learners import OUTSIDE, LinearModel
+from app.services import opening
 from app.services.pool import feature_folder
 
 
@@ -36,10 +37,9 @@ def of_round(session: Session, settings: Settings, project: Project, row: Round)
     if row.model_file is None:
         why = row.fallback or row.sentence or row.reason or "its labels do not tell classes apart"
         raise Conflict(f"round {row.number} has no model ({why}): label items of two classes first")
-    file = settings.data / "models" / str(project.id) / row.model_file
-    model = load_model(file) if file.exists() else None
+    model = opening.model_of(settings, project.id, row.model_file)
     if model is None:
-        raise Conflict(f"the model of round {row.number} is of a kind that cannot be read again, or is gone")
+        raise Conflict(f"the model of round {row.number} cannot be read again, is gone or damaged: start a new round")
     featurizer, state = _features(session, settings, project, row)
     return Head(row, model, featurizer, state)
 

@@ -89,6 +89,11 @@ class Running:
     settings: Settings
     created_by: int | None = None
 
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether so many workers have died at it that nobody is to try again."""
+        return self.attempt > MAX_ATTEMPTS
+
     def checkpoint(
         self, session: WriteSession, cursor: dict[str, Any] | None = None, progress: dict[str, Any] | None = None
     ) -> None:
@@ -243,11 +248,6 @@ def claim(db: Database, settings: Settings, kinds: tuple[str, ...]) -> Running |
         job = session.execute(due).scalar_one_or_none()
         if job is None:
             return None
-        if job.attempt >= MAX_ATTEMPTS and job.state == "running":
-            job.state = "failed"
-            job.reason = f"the worker died {job.attempt} times while running it"
-            job.updated_at = moment
-            return None
         job.state, job.token, job.attempt = "running", uuid4(), job.attempt + 1
         job.lease_until = moment + timedelta(seconds=settings.job_lease_seconds)
         job.updated_at = moment
@@ -303,6 +303,12 @@ def hand_back(running: Running, *, after_seconds: float = 0, reason: str | None 
         if reason is None or not counts:
             values["attempt"] = 0
         session.execute(_held(running).values(values))
+
+
+def holds(session: WriteSession, running: Running) -> bool:
+    """Whether the job is this worker's still; nobody takes it before the transaction ends."""
+    held = select(Job.id).where(Job.id == running.id, Job.token == running.token, Job.state == "running")
+    return session.execute(held.with_for_update()).first() is not None
 
 
 def _held(running: Running) -> Update:

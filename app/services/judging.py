@@ -18,7 +18,7 @@ from app.loop.guarding import guarded
 from app.loop.propose import Labelled, Proposal
 from app.services import doubting, goal, opening, outbox, status, stopping
 from app.services.jobs import Running
-from app.services.turn_state import Progress, Turn, insert_rows, labelled_rows
+from app.services.turn_state import Progress, Turn, insert_rows, labelled_rows, mark_done
 
 
 def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float) -> None:
@@ -59,6 +59,7 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "evaluate", "fraction": 1.0})
         insert_rows(session, Prediction, doubts)
+        mark_done(session, turn.round_id)
         seconds = {**proposal.seconds, "to_published": published_in, "evaluate": round(took, 4)}
         seconds["total"] = round(published_in + took, 4)
         session.execute(

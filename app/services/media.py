@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard
 from uuid import uuid4
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.orm import Session
 
-from app.core.errors import Invalid, InvalidPayload, NotFound, TooLarge
+from app.core.disk import sync, sync_folder
+from app.core.errors import Invalid, InvalidPayload, NoRoom, NotFound, TooLarge
 from app.core.places import InBucket
 from app.core.settings import Settings
 from app.core.text import INT64_MAX, check_text
@@ -64,6 +65,7 @@ def store(settings: Settings, project_id: int, modality: str, source: BinaryIO) 
                     raise TooLarge(f"a file has more than {settings.media_file_bytes:,} bytes")
                 digest.update(piece)
                 file.write(piece)
+            sync(file)
         info = files.look(
             aside,
             megapixels=settings.image_megapixels,
@@ -75,6 +77,7 @@ def store(settings: Settings, project_id: int, modality: str, source: BinaryIO) 
         assert target is not None
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         aside.replace(target)
+        sync_folder(target.parent)
     finally:
         aside.unlink(missing_ok=True)
     return StoredFile(digest.hexdigest(), size, info)
@@ -179,8 +182,34 @@ def visible(session: Session, person: Person, media_id: int) -> Media:
 
 
 def stored_path(settings: Settings, row: Media) -> Path:
-    """Where a stored file lies. Raises NotFound."""
+    """Where a stored file lies. Raises NotFound, also for one that is not as long as it was."""
     path = path_of(settings, row.project_id, row.sha256)
     if path is None or not path.exists():
-        raise NotFound(row.lost or "the file is missing from the data folder")
+        raise NotFound(row.lost or "the file is missing from the data folder: whoever runs this service brings it back")
+    if path.stat().st_size != row.size:
+        raise NotFound("the file is damaged: whoever runs this service brings it back from a backup")
     return path
+
+
+def check_quota(session: Session, settings: Settings) -> None:
+    """Raise NoRoom where stored files take all that they may."""
+    if (reason := used_up(session, settings)) is not None:
+        raise NoRoom(reason)
+
+
+def used_up(session: Session, settings: Settings) -> str | None:
+    """Why no file is stored any more; None while there is room. A pass over the files where a quota is set."""
+    if not settings.media_bytes or stored_bytes(session) < settings.media_bytes:
+        return None
+    return f"stored files take all of the {settings.media_bytes:,} bytes that they may take here"
+
+
+def stored_bytes(session: Session) -> int:
+    """What stored files take, the same bytes under two names once."""
+    once = (
+        select(func.max(Media.size).label("size"))
+        .where(Media.bucket.is_(None))
+        .group_by(Media.project_id, Media.sha256)
+        .subquery()
+    )
+    return int(session.execute(select(func.coalesce(func.sum(once.c.size), 0))).scalar_one())

@@ -1,16 +1,21 @@
 """The row of a round when it begins: its number, its seed, what it learns from and where its weights start."""
 
+import logging
+
 import numpy as np
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from app.core.settings import Settings
 from app.db import Project, ProjectClass, Round, WriteSession
 from app.db.session import now
-from app.learners import HTTP, load_model
+from app.learners import DAMAGED, HTTP, LinearModel, load_model
 from app.learners.base import Model
 from app.services import outbox
-from app.services.jobs import Running
+from app.services.jobs import Running, holds
 from app.services.labels import LabelledItem, LabelSet
+
+log = logging.getLogger("labelwise.rounds")
 
 UNFINISHED = ("running", "published", "waiting_for_predictions")
 
@@ -58,8 +63,10 @@ def open_round(
 
 
 def fail(running: Running, reason: str, *, final: bool) -> None:
-    """Write on the round why it failed; called by the worker when its turn raised."""
+    """Write on the round why it failed; called by the worker when its turn raised, and heeded while it has the job."""
     with running.db.write() as session:
+        if not holds(session, running):
+            return
         session.execute(
             update(Round)
             .where(Round.job_id == running.id, Round.state.in_(UNFINISHED))
@@ -92,11 +99,19 @@ def warm_start(
     ).first()
     if row is None or row.class_ids != class_ids or row.featurizer != version:
         return None, None
-    file = running.settings.data / "models" / str(project_id) / row.model_file
-    if not file.exists():
-        return None, None
-    warm = load_model(file)
+    warm = model_of(running.settings, project_id, row.model_file)
     return (None, None) if warm is None else (warm, int(row.id))
+
+
+def model_of(settings: Settings, project_id: int, name: str) -> LinearModel | None:
+    """A round's model from its file; None where that is gone, damaged, or of a kind that cannot be read again."""
+    try:
+        return load_model(settings.data / "models" / str(project_id) / name)
+    except FileNotFoundError:
+        return None
+    except DAMAGED as error:
+        log.error("the model %s of project %d is damaged, so it is not used: %s", name, project_id, error)
+        return None
 
 
 def taught(items: list[LabelledItem]) -> list[LabelledItem]:

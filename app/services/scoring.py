@@ -19,7 +19,7 @@ from app.formats.probabilities import Classes
 from app.learners import HTTP, Scorer
 from app.services import asking, batches, handover, jobs, opening, outbox, rounds, scored, tasks
 from app.services.asking import NotTaught, Said, ScorerFault, Talk
-from app.services.jobs import Done, More, Parked, Running
+from app.services.jobs import Done, More, Parked, Running, holds
 from app.services.scored import Begun
 from app.services.shards import ShardWriter
 from app.services.versions import set_folder
@@ -81,7 +81,7 @@ def fail(running: Running, reason: str) -> None:
     """Say on the waiting round that its scoring ended without a result; called by the worker."""
     with running.db.write() as session:
         row = rounds.waiting_for_predictions(session, running.project_id or 0)
-        if row is not None:
+        if row is not None and holds(session, running):
             row.sentence = f"Round {row.number} was not scored ({reason}): start a round to ask the scorer again."
 
 

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import orjson
 
+from app.core.disk import sync_folder
 from app.core.errors import Unavailable
 from app.core.settings import Settings
 
@@ -59,6 +60,7 @@ class RowFile:
         self._file.close()
         name = f"{uuid4().hex}.jsonl.gz"
         self._path.rename(self._folder / name)
+        sync_folder(self._folder)
         return name, self._digest.hexdigest(), size
 
     def drop(self) -> None:
@@ -80,6 +82,17 @@ def lines(settings: Settings, project_id: int, name: str) -> Iterator[tuple[int,
                 yield int(number), row
     except (OSError, EOFError, ValueError):
         raise Unavailable("the snapshot's file is gone or broken: bring it back from a backup") from None
+
+
+def hashed(settings: Settings, project_id: int, name: str) -> str | None:
+    """The SHA-256 of the rows of a file; None for one that is broken."""
+    digest = hashlib.sha256()
+    try:
+        for _, row in lines(settings, project_id, name):
+            digest.update(row)
+    except Unavailable:
+        return None
+    return digest.hexdigest()
 
 
 def remove(settings: Settings, project_id: int, name: str | None) -> None:

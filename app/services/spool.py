@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
+from app.core.disk import FREE_BYTES, free_bytes
 from app.core.errors import TooLarge, Unavailable
 from app.core.settings import Settings
-
-FREE_BYTES = 64_000_000  # of the disk, below which an import is refused
 
 
 @contextmanager
@@ -31,6 +30,5 @@ def check_room(settings: Settings, size: int) -> None:
     """Raise TooLarge for a body over the quota, Unavailable where the disk has no room for it."""
     if size > settings.import_body_bytes:
         raise TooLarge(f"the body has more than {settings.import_body_bytes:,} bytes")
-    free = os.statvfs(settings.data)
-    if free.f_bavail * free.f_frsize < FREE_BYTES:
+    if free_bytes(settings.data) < FREE_BYTES:
         raise Unavailable("the server's disk is full: nothing of this import was stored")

@@ -13,14 +13,15 @@ import numpy as np
 from sqlalchemy import delete, select, update
 
 from app.core.block import Shard
-from app.db import Item, Prediction, Project, QueueEntry, Round, Serving, WriteSession
+from app.db import Prediction, Project, QueueEntry, Round, Serving
 from app.db.session import now
-from app.features import GivenShard, newest
+from app.features import DamagedShard, GivenShard, newest
 from app.learners import GivenModel
 from app.loop.executors import one_thread
 from app.loop.propose import Plan, Proposal, propose
 from app.services import (
     erasing,
+    features,
     guarding,
     looking,
     opening,
@@ -36,7 +37,7 @@ from app.services.engines import AGAIN_SECONDS, ClusterUnavailable, engine
 from app.services.jobs import Done, JobFailed, Later, Parked, Running
 from app.services.judging import judge
 from app.services.labels import label_set
-from app.services.turn_state import Progress, Turn, insert_rows, labelled_rows
+from app.services.turn_state import Progress, Turn, insert_rows, labelled_rows, mark_done
 from app.task_types import Question
 
 
@@ -54,12 +55,23 @@ def run(running: Running) -> Done | Parked | Later:
             proposal = think(running, turn)
         except ClusterUnavailable as reason:
             return Later(AGAIN_SECONDS, str(reason))
+        except DamagedShard as damage:
+            raise JobFailed(_mended(running, turn, damage)) from None
         published_in = _publish(running, turn, proposal)
         erasing.drop_marked_models(running, turn.project_id)
         judge(running, turn, proposal, published_in)
     if turn.newest_annotation is None:
         _look_again(running, turn.project_id)
     return Done({"round": turn.number})
+
+
+def _mended(running: Running, turn: Turn, damage: DamagedShard) -> str:
+    """What is said of a round whose features cannot be read; people go on with the order that there is."""
+    if turn.version is not None:
+        return f"{damage}: push the predictions again, under another version"
+    if features.make_anew(running, turn.features.version):
+        return f"{damage}: the features are being made anew"
+    return f"{damage}: bring it back from a backup, or push the vectors again in a new project"
 
 
 def _load(running: Running) -> Turn | Done | Parked:
@@ -69,8 +81,8 @@ def _load(running: Running) -> Turn | Done | Parked:
         project = session.get(Project, running.project_id)
         if project is None or project.deleted_at is not None or project.state == "archived":
             return Done({"skipped": "the project is not open"})
-        features = pool.active(session, running.settings, project.id)
-        if features is None:
+        vectors = pool.active(session, running.settings, project.id)
+        if vectors is None:
             raise JobFailed("no item has features yet")
         asked = tasks.questions(session, project)
         question, silence = tasks.driving(asked), tasks.silence(asked)
@@ -80,15 +92,15 @@ def _load(running: Running) -> Turn | Done | Parked:
         if external:
             model = versions.opened(session, running.settings, running.payload.get("predictions"), class_ids)
         if model is not None:
-            class_ids, features = model.class_ids, model.features or features
+            class_ids, vectors = model.class_ids, model.features or vectors
         labels = label_set(session, project.id, question, class_ids)
-        excluded = looking.excluded(session, running.settings, project.id, features, outside=external)
+        excluded = looking.excluded(session, running.settings, project.id, vectors, outside=external)
         moment = running.db.now()
         length = rounds.order_length(session, project, moment)
         wait = external and model is None and outside.must_wait(session, project, labels)
         first = external and not wait and model is None and _is_first(session, project.id)
         warm = (
-            (None, None) if external else opening.warm_start(session, running, project.id, class_ids, features.version)
+            (None, None) if external else opening.warm_start(session, running, project.id, class_ids, vectors.version)
         )
         multiple = bool(question.options.get("multiple"))
         guard = guarding.standing(session, project.id)
@@ -98,7 +110,7 @@ def _load(running: Running) -> Turn | Done | Parked:
         if wait and outside.came_meanwhile(session, running):
             return Done({"skipped": "predictions came meanwhile: the next round uses them"})
         row = opening.open_round(
-            session, running, project, class_ids, labels, features.version, warm[1], keep_labels=model is not None
+            session, running, project, class_ids, labels, vectors.version, warm[1], keep_labels=model is not None
         )
         if wait:
             outside.wait(session, running, row, labels)
@@ -107,13 +119,13 @@ def _load(running: Running) -> Turn | Done | Parked:
             row.learner = model.learner()
         number, round_id, seed = row.number, row.id, row.seed
     with running.db.read() as session:
-        view = looking.part(session, running.settings, project, features, number)
+        view = looking.part(session, running.settings, project, vectors, number)
     given = GivenModel(len(class_ids), multiple) if model is not None else None
     plan = plan_of(project, question, class_ids, silence, size=length, seed=seed, warm=warm[0], given=given)
     learned = (running.cursor or {}).get("newest_annotation") if model is not None else None
     until = None if first else learned or labels.newest_annotation
     return Turn(
-        project.id, round_id, number, project.modality, class_ids, plan, features, labels, excluded, started, model,
+        project.id, round_id, number, project.modality, class_ids, plan, vectors, labels, excluded, started, model,
         until, silence, guard, view, before,
     )  # fmt: skip
 
@@ -186,7 +198,7 @@ def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:
         whose = {"round_id": turn.round_id, "project_id": turn.project_id, "done": False}
         entries = [{**whose, "rank": rank, **row} for rank, row in enumerate(order)]
         insert_rows(session, QueueEntry, entries)
-        _mark_done(session, turn.round_id)
+        mark_done(session, turn.round_id)
         insert_rows(session, Prediction, _predictions(turn, proposal))
         session.execute(
             update(Round)
@@ -259,18 +271,6 @@ def _predictions(turn: Turn, proposal: Proposal) -> list[dict[str, Any]]:
         }
         for identity, row in zip(proposal.sample_ids, proposal.sample_probabilities, strict=True)
     ]
-
-
-def _mark_done(session: WriteSession, round_id: int) -> None:
-    """Items that were answered while the turn was thinking are not offered by its order."""
-    answered = (
-        select(QueueEntry.item_id)
-        .join(Item, Item.id == QueueEntry.item_id)
-        .where(QueueEntry.round_id == round_id, Item.done)
-    )
-    session.execute(
-        update(QueueEntry).where(QueueEntry.round_id == round_id, QueueEntry.item_id.in_(answered)).values(done=True)
-    )
 
 
 def _parameters(setting: dict[str, Any]) -> dict[str, Any]:

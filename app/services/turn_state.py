@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sqlalchemy import insert
+from sqlalchemy import insert, select, update
 
-from app.db import WriteSession
+from app.db import Item, QueueEntry, WriteSession
 from app.evaluation.guard import Guard
 from app.features import gather
 from app.loop.propose import Labelled, Plan
@@ -68,6 +68,22 @@ def labelled_rows(turn: Turn, items: list[LabelledItem]) -> Labelled:
         audit=np.array([item.audit for item in kept], dtype=np.bool_),
         chosen=np.array([item.chosen for item in kept], dtype=np.bool_),
         order=np.array([item.annotations[0] for item in kept], dtype=np.int64),
+    )
+
+
+def mark_done(session: WriteSession, round_id: int) -> None:
+    """Items that were answered while the turn was thinking are not offered by its order.
+
+    On PostgreSQL an answer that is being committed while the order is knows nothing of its places, and the order
+    nothing of the answer; so the turn's second commit looks again.
+    """
+    answered = (
+        select(QueueEntry.item_id)
+        .join(Item, Item.id == QueueEntry.item_id)
+        .where(QueueEntry.round_id == round_id, Item.done, ~QueueEntry.done)
+    )
+    session.execute(
+        update(QueueEntry).where(QueueEntry.round_id == round_id, QueueEntry.item_id.in_(answered)).values(done=True)
     )
 
 

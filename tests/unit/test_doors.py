@@ -187,7 +187,7 @@ DECODES = {
         "app/services/archives.py",  # uploads
         "app/services/snapshot_files.py",  # our own files
         "app/services/takeaway.py",  # written, not read
-        "app/cli/checks.py",  # the operator's backups
+        "app/cli/backups.py",  # the operator's own
     },
 }
 
@@ -219,4 +219,4 @@ def test_errors_become_answers_in_one_map() -> None:
     assert users(raisers) == {}
     assert callable(install)
     assert all(400 <= each.status < 600 for each in every)
-    assert [each.__name__ for each in every if each.status >= 500] == ["AppError", "Unavailable"]
+    assert [each.__name__ for each in every if each.status >= 500] == ["AppError", "NoRoom", "Unavailable"]

@@ -1,0 +1,1 @@
+"""Bad days on purpose: processes killed, disks full, connections cut, files damaged, and what is left afterwards."""

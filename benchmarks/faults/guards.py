@@ -1,0 +1,170 @@
+"""What keeps answers safe, taken away one at a time: a harness that finds nothing then cannot find anything.
+
+Only processes that a harness starts are changed, in memory; the product knows of no such switch.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import create_engine, event, update
+from sqlalchemy.pool import NullPool
+
+from app import features
+from app.core import clock
+from app.db import Database, Job, migrate
+from app.db import session as sessions
+from app.db.writer import Writer, _settle, _Write
+from app.services import annotations, answers, filed, jobs, recounting
+
+LATE_SECONDS = 0.05
+
+
+def remove(name: str) -> None:
+    """Take a guard away in this process; nothing for no name."""
+    if name:
+        GUARDS[name]()
+
+
+def put(place: Any, name: str, value: Any) -> None:
+    """Put something else in the place of a part of the product."""
+    setattr(place, name, value)
+
+
+def shifted(file: Path) -> type[datetime]:
+    """A `datetime` whose clock is wrong by the seconds in a file, read each time."""
+
+    class Shifted(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(seconds=float(file.read_text() or 0))
+
+    return Shifted
+
+
+def _answer_before_commit() -> None:
+    """People hear of their answer a moment before it is committed."""
+    run, writing = Writer._run, Database._writing
+
+    def early(self: Writer, write: Any, connection: Any) -> None:
+        run(self, write, connection)
+        _settle([write])
+        time.sleep(LATE_SECONDS)
+
+    def late(self: Database, work: Callable[[Any], Any]) -> Any:
+        done = threading.Event()
+        outcome: list[Any] = []
+
+        def work_then_wait(session: Any) -> None:
+            try:
+                outcome.append(work(session))
+            except BaseException as error:
+                outcome.append(error)
+                raise
+            finally:
+                done.set()
+            time.sleep(LATE_SECONDS)
+
+        threading.Thread(target=_quietly, args=(writing, self, work_then_wait), daemon=True).start()
+        done.wait()
+        if isinstance(outcome[0], BaseException):
+            raise outcome[0]
+        return outcome[0]
+
+    settle = _Write.settle
+    put(_Write, "settle", lambda self: None if self.future.done() else settle(self))
+    put(Writer, "_run", early)
+    put(Database, "_writing", late)
+
+
+def _quietly(writing: Any, db: Database, work: Any) -> None:
+    try:
+        writing(db, work)
+    except Exception:
+        return
+
+
+def _no_idempotency() -> None:
+    """An answer that is sent again is stored again: neither its key nor its lease is remembered."""
+    held, store = answers.held, answers.store
+
+    def forgetful(*given: Any) -> Any:
+        row = held(*given)
+        return SimpleNamespace(**{**row._mapping, "earlier": None, "state": "live"})
+
+    def keyless(session: Any, lease: Any, person: Any, label: Any, _key: Any, *more: Any) -> Any:
+        return store(session, lease, person, label, None, *more)
+
+    put(annotations, "answers", SimpleNamespace(**{**vars(answers), "held": forgetful, "store": keyless}))
+
+
+def _no_fence() -> None:
+    """A worker that lost its job writes all the same."""
+
+    def unfenced(self: jobs.Running, session: Any, cursor: Any = None, progress: Any = None) -> None:
+        values = {"progress": progress} if progress is not None else {"attempt": self.attempt}
+        session.execute(update(Job).where(Job.id == self.id).values(values))
+
+    put(jobs.Running, "checkpoint", unfenced)
+    put(jobs, "_held", lambda running: update(Job).where(Job.id == running.id))
+
+
+def _no_sync_on_postgresql() -> None:
+    """The server's own `synchronous_commit` counts, whatever it is."""
+    made = sessions._postgresql_engine
+
+    def unsynced(*given: Any) -> Any:
+        engine = made(*given)
+
+        @event.listens_for(engine, "connect")
+        def _off(connection: Any, _record: Any) -> None:
+            connection.execute("SET synchronous_commit = off")
+            connection.commit()
+
+        return engine
+
+    put(sessions, "_postgresql_engine", unsynced)
+
+
+def _no_sync_on_sqlite() -> None:
+    kept = [each for each in sessions.SQLITE_PRAGMAS if "sync" not in each]
+    put(sessions, "SQLITE_PRAGMAS", (*kept, "synchronous=off"))
+
+
+def _wall_clock() -> None:
+    """The system's clock is believed whenever it is asked, also where the database has one."""
+    made = Database.__init__
+
+    def with_wall(self: Database, url: str, **more: Any) -> None:
+        made(self, url, **{**more, "clock": lambda: vars(clock)["datetime"].now(UTC)})
+
+    put(Database, "__init__", with_wall)
+
+
+def _no_checksums() -> None:
+    """Files and pages are believed to be what was written."""
+    for place in (filed, features):
+        put(place, "fault", lambda _shard: None)
+    put(filed, "_hash", lambda path: path.name)
+    put(recounting, "integrity", lambda _db: [])
+
+
+def _no_transaction() -> None:
+    """Migrations run as SQLite's driver does by itself: statements of the schema outside of any transaction."""
+    put(migrate, "_engine", lambda url, _is_sqlite: create_engine(url, poolclass=NullPool))
+
+
+GUARDS: dict[str, Callable[[], None]] = {
+    "commit_first": _answer_before_commit,
+    "idempotency": _no_idempotency,
+    "fence": _no_fence,
+    "synchronous_commit": _no_sync_on_postgresql,
+    "synchronous": _no_sync_on_sqlite,
+    "clock": _wall_clock,
+    "checksums": _no_checksums,
+    "transaction": _no_transaction,
+}
