@@ -194,8 +194,8 @@ def _postgresql(options: str) -> str:
     from tests import databases
 
     databases.SERVER_OPTIONS = f"-c max_connections=80 {options}"  # synced, unless a harness says otherwise
-    databases.postgres_url.cache_clear()
-    return databases.postgres_url()
+    databases._server.cache_clear()
+    return databases.another_postgres_url("faults")
 
 
 def _settings(data: str, url: str, how: How) -> Settings:
