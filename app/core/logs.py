@@ -1,7 +1,7 @@
 """The log: one line of JSON for each thing that happened, whatever it holds, and no secret in it.
 
-A line has `at`, `level`, `logger`, `message`, where known the `request` or job that it was done for, and for an error its
-`error` with the way to it.
+A line has `at`, `level`, `logger`, `message`, where known the `request` or job that it was done for, and for an error
+its `error` with the way to it.
 """
 
 import json
