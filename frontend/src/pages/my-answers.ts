@@ -2,8 +2,8 @@
 import { html, nothing, render, type TemplateResult } from "lit";
 import { repeat } from "lit/directives/repeat.js";
 import type { QuestionView, Value } from "../editors/part";
-import { count } from "../lib/figures";
 import { Filter } from "../lib/filter";
+import { Found, onRowKey } from "../lib/found";
 import { call, message, pageData, Refusal } from "../lib/http";
 import { briefly, labelChips } from "../lib/item-rows";
 import { itemView, pictureOf, thumbnail } from "../lib/item-view";
@@ -27,7 +27,6 @@ interface OwnItem extends ItemView {
 const { project, classes, form, questions } = pageData<Config>();
 const driving = classes.filter(({ question }) => question === questions.find(({ drives }) => drives)?.id); // filters name these
 const root = document.getElementById("mine") as HTMLElement;
-const PAGE = 50;
 const STATUS: [string, string][] = [
   ["", "answered"],
   ["skipped", "skipped"],
@@ -39,80 +38,42 @@ const SORTS: [string, string][] = [
   ["key", "by key"],
 ];
 
-let filter = new Filter(location.search);
-let items: OwnItem[] = [];
-let next: string | null = null;
 let opened: OwnItem | null = null;
-let busy = false;
-let fault = "";
 let said = "";
 let trouble = ""; // of the opened item
-let asked = 0; // answers to an older question are dropped
 
+const found = new Found<OwnItem>(`/projects/${project.id}/mine`, draw);
 const editor = new LabelEditor({ project: project.id, form, questions }, draw);
-
-async function load(more = false): Promise<void> {
-  const mine = ++asked;
-  busy = true;
-  fault = "";
-  if (!more) next = null;
-  draw();
-  try {
-    const place = more && next ? `&cursor=${encodeURIComponent(next)}` : "";
-    const words = filter.toString();
-    const found = await call<{ items: OwnItem[]; next: string | null }>(
-      "GET",
-      `/projects/${project.id}/mine?${words}${words ? "&" : ""}limit=${PAGE}${place}`,
-    );
-    if (mine !== asked) return;
-    items = more ? [...items, ...found.items] : found.items;
-    next = found.next;
-  } catch (error) {
-    if (mine !== asked) return;
-    fault = message(error);
-    if (!more) items = [];
-  }
-  busy = false;
-  draw();
-}
-
-function search(wanted: Filter): void {
-  filter = wanted;
-  const words = filter.toString();
-  history.replaceState(null, "", words ? `?${words}` : location.pathname);
-  void load();
-}
 
 function draw(): void {
   render(html`${fields()} ${list()} ${dialog()}`, root);
 }
 
 function fields(): TemplateResult {
-  const set = (name: string) => (event: Event) => search(filter.with(name, (event.target as HTMLInputElement).value));
+  const { filter } = found;
   const named: [string, string][] = [["", "any"], ...driving.map(({ name }): [string, string] => [name, name])];
-  const choice = (words: string, name: string, options: [string, string][]): TemplateResult =>
-    html`<label>${words}<select @change=${set(name)}>${options.map(([value, shown]) => html`<option value=${value} ?selected=${value === filter.get(name)}>${shown}</option>`)}</select></label>`;
   return html`<form class="card" aria-label="Find my answers" @submit=${(event: Event) => event.preventDefault()}>
     <div class="fields tight">
-      <label>Words<input type="search" .value=${filter.get("q")} placeholder="key or content" @change=${set("q")}></label>
-      ${choice("Items that I", "status", STATUS)} ${named.length > 1 ? choice("My answer", "class", named) : nothing}
-      ${choice("Order", "sort", SORTS)}
+      <label>Words<input type="search" .value=${filter.get("q")} placeholder="key or content" @change=${found.set("q")}></label>
+      ${found.choice("Items that I", "status", STATUS)} ${named.length > 1 ? found.choice("My answer", "class", named) : nothing}
+      ${found.choice("Order", "sort", SORTS)}
     </div>
-    ${filter.parts.length ? html`<button type="button" class="quiet-button" @click=${() => search(new Filter(""))}>Show all my answers</button>` : nothing}</form>`;
+    ${filter.parts.length ? html`<button type="button" class="quiet-button" @click=${() => found.search(new Filter(""))}>Show all my answers</button>` : nothing}</form>`;
 }
 
 function list(): TemplateResult {
-  const shown = `${count(items.length)}${next ? " and more" : ""} ${items.length === 1 && !next ? "item" : "items"}`;
+  const { items, busy, fault, next } = found;
   return html`<section class="card" aria-label="My items">
-    <p role="status" aria-busy=${busy}>${busy ? "Reading your answers" : fault ? "" : shown}</p>
+    <p role="status" aria-busy=${busy}>${found.counted("Reading your answers")}</p>
     ${fault ? html`<p role="alert" class="wrong">${fault}</p>` : nothing}
     ${items.length ? rows() : busy || fault ? nothing : nobody()}
-    ${next && !fault ? html`<button type="button" class="secondary" ?disabled=${busy} @click=${() => load(true)}>Show more</button>` : nothing}</section>`;
+    ${next && !fault ? html`<button type="button" class="secondary" ?disabled=${busy} @click=${() => found.load(true)}>Show more</button>` : nothing}</section>`;
 }
 
 function rows(): TemplateResult {
+  const { items } = found;
   const pictures = items.some(pictureOf);
-  return html`<ul class="items ${pictures ? "pictures" : ""}" @keydown=${onListKey}>${repeat(
+  return html`<ul class="items ${pictures ? "pictures" : ""}" @keydown=${onRowKey}>${repeat(
     items,
     ({ id }) => id,
     (item) => html`<li><button type="button" class="open" @click=${() => open(item)}>
@@ -129,19 +90,9 @@ function picture(item: OwnItem): TemplateResult | undefined {
 }
 
 function nobody(): TemplateResult {
-  if (filter.parts.length) return html`<p>None of yours fits all of this. Take a condition away.</p>`;
+  if (found.filter.parts.length) return html`<p>None of yours fits all of this. Take a condition away.</p>`;
   return html`<p>You have not answered anything here yet.
     ${project.state === "open" ? html`<a class="button" href=${`/projects/${project.slug}/annotate`}>Label</a>` : nothing}</p>`;
-}
-
-/** J and K or the arrows go from row to row; Enter opens one, as a button does. */
-function onListKey(event: KeyboardEvent): void {
-  const row = (event.target as HTMLElement).closest("li");
-  const by = { j: 1, arrowdown: 1, k: -1, arrowup: -1 }[event.key.toLowerCase()];
-  if (!row || !by || event.ctrlKey || event.metaKey || event.altKey) return;
-  const siblings = [...(row.parentElement?.children ?? [])];
-  siblings[siblings.indexOf(row) + by]?.querySelector<HTMLElement>("button.open")?.focus();
-  event.preventDefault();
 }
 
 function open(item: OwnItem): void {
@@ -154,10 +105,8 @@ function open(item: OwnItem): void {
 }
 
 function step(by: number): void {
-  const place = items.findIndex(({ id }) => id === opened?.id) + by;
-  const found = items[place];
-  if (found) open(found);
-  if (next && !busy && place >= items.length - 5) void load(true);
+  const item = found.beside(opened?.id, by);
+  if (item) open(item);
 }
 
 function close(): void {
@@ -210,7 +159,7 @@ async function store(item: OwnItem, label: Value, words: string): Promise<void> 
       headers,
     });
     const fresh = { ...item, answer: { ...answer, ...stored, changeable: true } };
-    items = items.map((each) => (each.id === item.id ? fresh : each));
+    found.replace(fresh);
     if (opened?.id === item.id) opened = fresh;
     said = `Changed to ${words}.`;
   } catch (error) {
@@ -224,10 +173,10 @@ async function store(item: OwnItem, label: Value, words: string): Promise<void> 
 async function reread(item: OwnItem): Promise<void> {
   const status = "status=answered&status=skipped&status=flagged";
   const key = encodeURIComponent(item.key);
-  const found = await call<{ items: OwnItem[] }>("GET", `/projects/${project.id}/mine?${status}&key=${key}`);
-  const fresh = found.items.find(({ id }) => id === item.id);
+  const page = await call<{ items: OwnItem[] }>("GET", `/projects/${project.id}/mine?${status}&key=${key}`);
+  const fresh = page.items.find(({ id }) => id === item.id);
   if (!fresh) return;
-  items = items.map((each) => (each.id === fresh.id ? fresh : each));
+  found.replace(fresh);
   if (opened?.id === fresh.id) opened = fresh;
 }
 
@@ -242,4 +191,4 @@ function onDialogKey(event: KeyboardEvent): void {
   event.preventDefault();
 }
 
-void load();
+void found.load();
