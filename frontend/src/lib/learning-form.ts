@@ -19,6 +19,24 @@ export interface LearningForm {
   goalStops: string; // "yes": the project pauses by itself when the advice is to stop
 }
 
+/** What a project has unless somebody chooses otherwise. */
+export const USUAL: LearningForm = {
+  strategy: "auto",
+  parameters: {},
+  learner: "auto",
+  roundSize: "",
+  overlap: "1",
+  auditShare: "10",
+  goalAccuracy: "",
+  goalLabels: "",
+  goalHours: "",
+  goalDate: "",
+  goalCost: "",
+  hourPrice: "",
+  pointWorth: "",
+  goalStops: "",
+};
+
 /** A strategy that may be named, as the service describes it. */
 export interface Strategy {
   name: string;

@@ -17,7 +17,7 @@ import {
   type Job,
   type Project,
 } from "../lib/importer";
-import { type LearningForm, learningFields, learningOf, type Strategy } from "../lib/learning-form";
+import { type LearningForm, learningFields, learningOf, type Strategy, USUAL } from "../lib/learning-form";
 import { fieldNames, newScale, questionFault, questionFields } from "../lib/question-form";
 import { classesIn, type Row } from "../lib/rows";
 import { ScorerForm, type Tested } from "../lib/scorer-form";
@@ -48,22 +48,7 @@ const draft: Draft = {
 };
 const data = new DataPart(draft, { draw, taken: named, mapped: suggestClasses, running: false });
 const { strategies } = pageData<{ strategies: Strategy[] }>();
-const learning: LearningForm = {
-  strategy: "auto",
-  parameters: {},
-  learner: "auto",
-  roundSize: "",
-  overlap: "1",
-  auditShare: "10",
-  goalAccuracy: "",
-  goalLabels: "",
-  goalHours: "",
-  goalDate: "",
-  goalCost: "",
-  hourPrice: "",
-  pointWorth: "",
-  goalStops: "",
-};
+const learning: LearningForm = { ...USUAL };
 const scorer = new ScorerForm(draw, testScorer);
 const menu: CopyMenu = { open: null, said: "" };
 let fault = "";

@@ -3,7 +3,15 @@
 import { html, nothing, render, type TemplateResult } from "lit";
 import { Versions } from "../lib/guidelines-versions";
 import { call, message, pageData, Refusal, send } from "../lib/http";
-import { goalOf, type LearningForm, learningFields, learningOf, type Strategy, strategyOf } from "../lib/learning-form";
+import {
+  goalOf,
+  type LearningForm,
+  learningFields,
+  learningOf,
+  type Strategy,
+  strategyOf,
+  USUAL,
+} from "../lib/learning-form";
 import { type ClassRow, classesPart } from "../lib/project-classes";
 import { ProjectQuestions, type StoredTask } from "../lib/project-questions";
 import { type Learner, ScorerForm, type Tested } from "../lib/scorer-form";
@@ -67,22 +75,7 @@ let etag = "";
 let fault = "";
 let said = "";
 const texts = { name: "", guidelines: "", state: "", copy: "" };
-let learning: LearningForm = {
-  strategy: "auto",
-  parameters: {},
-  learner: "auto",
-  roundSize: "",
-  overlap: "1",
-  auditShare: "10",
-  goalAccuracy: "",
-  goalLabels: "",
-  goalHours: "",
-  goalDate: "",
-  goalCost: "",
-  hourPrice: "",
-  pointWorth: "",
-  goalStops: "",
-};
+let learning: LearningForm = { ...USUAL };
 
 async function load(): Promise<void> {
   try {
