@@ -37,23 +37,31 @@ def run(run: Run) -> Outcome:
     with site("sqlite", 3) as at:
         files = _filled(at)
         guards.remove(run.without)
-        for number in range(run.times):
-            kind, way = list(files)[number % len(files)], chance.choice(WAYS)
-            way = "cut" if kind in ("log", "page") and way == "gone" else way
-            copy = at.data.parent / f"copy-{number}"
-            shutil.copytree(at.data, copy)
-            file = chance.choice([each for each in files[kind](copy) if each.stat().st_size])
-            if not _damage(file, way, chance):
+        try:
+            for number in range(run.times):
+                kind, way = list(files)[number % len(files)], chance.choice(WAYS)
+                copy = at.data.parent / f"copy-{number}"
+                shutil.copytree(at.data, copy)
+                lines, more = _one(at, copy, kind, files[kind](copy), way, chance)
+                told += bool(lines)
+                found += more
                 shutil.rmtree(copy)
-                continue
-            lines = _checked(copy)
-            if lines:
-                told += 1
-            else:
-                found.append(f"{kind} {way}: nothing was told of {file.relative_to(copy)}")
-            found += [f"{kind} {way}: {each}" for each in _served(at, kind, copy)]
-            shutil.rmtree(copy)
+        finally:
+            guards.restore()
     return Outcome(run.times, {"told": told, "kinds": ", ".join(files)}, found)
+
+
+def _one(
+    at: Site, copy: Path, kind: str, files: list[Path], way: str, chance: random.Random
+) -> tuple[list[str], list[str]]:
+    """Damage one file of a copy; what was told of it, and what was not."""
+    way = "cut" if kind in ("log", "page") and way == "gone" else way
+    file = chance.choice([each for each in files if each.stat().st_size])
+    if not _damage(file, way, chance):
+        return [], []
+    lines = _checked(copy)
+    silent = [] if lines else [f"{kind} {way}: nothing was told of {file.relative_to(copy)}"]
+    return lines, silent + [f"{kind} {way}: {each}" for each in _served(at, kind, copy)]
 
 
 def _filled(at: Site) -> dict[str, Callable[[Path], list[Path]]]:

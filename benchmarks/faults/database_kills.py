@@ -22,7 +22,7 @@ def run(run: Run) -> Outcome:
     back = []
     with site("postgresql", run.people, OPTIONS) as at:
         postgresql = _Server(at)
-        server = at.server(How(without=run.without))
+        server, worker = at.server(How(without=run.without)), at.worker()
         try:
             at.serving()
             at.set_up(items=200 + 80 * run.times)
@@ -37,7 +37,7 @@ def run(run: Run) -> Outcome:
                     back.append(time.monotonic() - begun)
             found = violations(at, journal)
         finally:
-            end(server)
+            end(server, worker)
     strange = {status for status in journal.statuses if status >= 500 and status != 503}
     found += [f"answers with {status}: {journal.statuses[status]}" for status in strange]
     figures = {"acknowledged": len(journal.acked), "statuses": dict(journal.statuses)}

@@ -22,6 +22,7 @@ from app.db.writer import Writer, _settle, _Write
 from app.services import annotations, answers, filed, jobs, recounting
 
 LATE_SECONDS = 0.05
+TAKEN: list[tuple[Any, str, Any]] = []  # what stood where something else was put
 
 
 def remove(name: str) -> None:
@@ -32,7 +33,14 @@ def remove(name: str) -> None:
 
 def put(place: Any, name: str, value: Any) -> None:
     """Put something else in the place of a part of the product."""
+    TAKEN.append((place, name, getattr(place, name)))
     setattr(place, name, value)
+
+
+def restore() -> None:
+    """Put everything back in this process."""
+    while TAKEN:
+        setattr(*TAKEN.pop())
 
 
 def shifted(file: Path) -> type[datetime]:

@@ -33,6 +33,13 @@ class Labeller(threading.Thread):
 
     def run(self) -> None:
         """Label until told to stop; an answer on its way is sent until it is acknowledged."""
+        try:
+            self._label()
+        finally:
+            if self._line is not None:
+                self._line.close()
+
+    def _label(self) -> None:
         self._rest(self._random.random() * min(self._think, 2))
         while not self.stopping.is_set():
             served = self._ask(f"/projects/{self._at.project}/leases", {"count": self._take})
