@@ -61,7 +61,7 @@ def run(run: Run) -> Outcome:
 def _labelled(at: Site, limit: int, journal: Journal) -> dict[str, Any]:
     """The scenario under a limit, in a process of its own; what was acknowledged goes into the journal."""
     with at.db.writing.connect() as connection:  # the log begins anew, so that the limit counts its pages
-        connection.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # type: ignore[attr-defined]  # sqlite3's
+        connection.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     process, heard = forks.started(_scenario, str(at.data), at.url, at.boss.token, limit)
     try:
         said: dict[str, Any] = heard.recv()
