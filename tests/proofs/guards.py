@@ -1,0 +1,293 @@
+"""Every guard of the service: how it is taken away, and the cheapest test that must miss it then.
+
+A guard is one place where something bad is refused. The test is an ordinary one of the suite. To add a guard, add a
+line; where no test misses it, `test_last_lines.py` is the place for one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import app.api.annotations
+import app.api.deps
+import app.api.pages
+import app.core.addresses
+import app.core.fetch
+import app.core.filters
+import app.core.secrets
+import app.core.text
+import app.db.session
+import app.formats.sheets
+import app.main
+import app.services.accounts
+import app.services.annotations
+import app.services.archives
+import app.services.courier
+import app.services.idempotency
+import app.services.leases
+import app.services.projects
+import app.services.webhooks
+import app.web.pages
+from app.api import files
+from app.services import access, audit
+from app.services.access import Person
+from tests.proofs.removals import (
+    Taken,
+    answers_are_overwritten,
+    any_key_is_new,
+    any_lease_is_mine,
+    any_row_is_visible,
+    any_version_matches,
+    anybody_is_manager,
+    as_it_is,
+    bodies_have_no_end,
+    drop,
+    earlier_answers_are_forgotten,
+    inside,
+    items_are_not_locked,
+    leases_are_not_locked,
+    links_are_never_used_up,
+    no_token_is_asked_for,
+    nobody_is_an_admin,
+    nothing,
+    pictures_of_any_size,
+    redirects_are_trusted,
+    switched_off_is_let_in,
+    transactions_begin_as_readers,
+    who_left_stays,
+)
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A guard by its name, how it goes, and who notices: `module:test` with the values of its parameters."""
+
+    name: str
+    remove: Callable[[Taken], None]
+    test: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    databases: bool = True  # whether the test has one
+
+
+ACCESS, LINES = "tests.api.test_access:test_", "tests.proofs.test_last_lines:test_"
+LABELLING, FETCH = "tests.api.test_labelling:test_", "tests.unit.core.test_fetch:test_"
+MEETING = "tests.proofs.test_interleavings:test_no_order_of_two_transactions_breaks_a_promise"
+STRANGER = "tests.api.test_accounts:test_a_stranger_with_an_account_gets_nothing_from_any_route_of_a_project"
+CORRECTION = LABELLING + "a_correction_is_a_new_version_and_needs_the_old_ones_number"
+GUARDS = [
+    Guard("membership", anybody_is_manager, ACCESS + "projects_of_others_do_not_exist_and_roles_are_kept"),
+    Guard(
+        "rank of roles",
+        lambda taken: [taken.patch.setitem(access.RANK, role, 3) for role in list(access.RANK)] and None,
+        ACCESS + "projects_of_others_do_not_exist_and_roles_are_kept",
+    ),
+    Guard("visible rows", any_row_is_visible, STRANGER),
+    Guard("sign-in", nobody_is_an_admin, ACCESS + "every_route_is_closed_to_strangers_but_for_a_short_list"),
+    Guard(
+        "scopes of a token",
+        lambda taken: taken.patch.setattr(Person, "need", nothing),
+        ACCESS + "a_token_without_the_scope_reads_nothing_anywhere",
+    ),
+    Guard(
+        "reading needs its scope",
+        lambda taken: taken.patch.setattr(app.api.deps, "_check_scopes", nothing),
+        ACCESS + "a_token_that_only_reads_changes_nothing_anywhere",
+    ),
+    Guard(
+        "CSRF token",
+        lambda taken: taken.patch.setattr(app.api.deps, "same", lambda *_: True),
+        ACCESS + "a_browser_needs_its_csrf_token_and_our_own_origin",
+    ),
+    Guard(
+        "origin",
+        lambda taken: taken.everywhere(app.api.deps.check_same_site, nothing),
+        ACCESS + "a_browser_needs_its_csrf_token_and_our_own_origin",
+    ),
+    Guard("login throttle", inside("_count_attempt"), ACCESS + "wrong_passwords_are_slowed_down_and_never_echoed"),
+    Guard(
+        "who is switched off", switched_off_is_let_in, LINES + "who_is_switched_off_is_out_at_once_also_with_a_token"
+    ),
+    Guard("last admin", inside("keep_an_admin"), ACCESS + "the_last_admin_and_the_last_manager_stay"),
+    Guard(
+        "last manager",
+        lambda taken: taken.everywhere(app.services.projects._keep_a_manager, nothing),
+        ACCESS + "the_last_admin_and_the_last_manager_stay",
+    ),
+    Guard("uses of a link", links_are_never_used_up, ACCESS + "an_invitation_lets_so_many_people_in"),
+    Guard("passwords", inside("_check_password"), LINES + "a_short_password_is_refused"),
+    Guard(
+        "hash of secrets",
+        lambda taken: taken.everywhere(app.core.secrets.hashed, as_it_is),
+        LINES + "no_secret_lies_in_the_database",
+    ),
+    Guard("who has left", who_left_stays, LINES + "who_has_left_a_project_stores_and_holds_nothing_there"),
+    Guard(
+        "idempotency key",
+        any_key_is_new,
+        "tests.api.test_accounts:test_a_keyed_request_creates_once_and_repeats_its_answer",
+    ),
+    Guard(
+        "key of one answer", earlier_answers_are_forgotten, LINES + "a_key_is_of_one_answer_and_no_other_goes_under_it"
+    ),
+    Guard(
+        "version of an answer",
+        any_version_matches,
+        LABELLING + "a_correction_is_a_new_version_and_needs_the_old_ones_number",
+    ),
+    Guard(
+        "answers only grow",
+        answers_are_overwritten,
+        LABELLING + "a_correction_is_a_new_version_and_needs_the_old_ones_number",
+    ),
+    Guard("lease of another person", any_lease_is_mine, LABELLING + "another_persons_lease_does_not_exist"),
+    Guard("lock of a lease", leases_are_not_locked, MEETING, {"meeting": "skip twice"}, databases=False),
+    Guard("lock of an item", items_are_not_locked, MEETING, {"meeting": "submit and submit"}, databases=False),
+    Guard(
+        "one request of a person",
+        lambda taken: taken.patch.setattr(app.services.leases, "one_request_at_a_time", nothing),
+        MEETING,
+        {"meeting": "next twice"},
+        databases=False,
+    ),
+    Guard(
+        "BEGIN IMMEDIATE",
+        transactions_begin_as_readers,
+        "tests.proofs.test_crowd:test_many_people_at_once_leave_a_history_that_the_rules_allow",
+    ),
+    Guard("slot has one holder", drop("uq_leases_slot"), LINES + "the_schema_refuses_a_second", {"what": "slot"}),
+    Guard(
+        "nobody has an item twice",
+        drop("uq_leases_annotator"),
+        LINES + "the_schema_refuses_a_second",
+        {"what": "lease of a person"},
+    ),
+    Guard("one running round", drop("uq_jobs_running_round"), LINES + "the_schema_refuses_a_second", {"what": "round"}),
+    Guard(
+        "one waiting round", drop("uq_jobs_waiting_single"), LINES + "the_schema_refuses_a_second", {"what": "request"}
+    ),
+    Guard("one item a key", drop("uq_items_key"), LINES + "the_schema_refuses_a_second", {"what": "item of a key"}),
+    Guard(
+        "expiry of leases",
+        lambda taken: taken.patch.setattr(app.services.leases, "expire", nothing),
+        LABELLING + "a_late_answer_is_kept_as_extra_when_a_colleague_has_the_slot",
+    ),
+    Guard(
+        "fence of a job",
+        no_token_is_asked_for,
+        "tests.api.test_worker:test_a_worker_that_was_only_slow_cannot_overwrite_its_successor",
+    ),
+    Guard(
+        "public addresses",
+        lambda taken: taken.patch.setattr(app.core.addresses, "is_public", lambda _: True),
+        "tests.unit.core.test_addresses:test_other_spellings_of_this_machine_are_refused_once_they_are_looked_up",
+        {"spelling": "127.1"},
+        databases=False,
+    ),
+    Guard(
+        "addresses behind a redirect",
+        redirects_are_trusted,
+        FETCH + "a_redirect_to_a_closed_place_is_refused_and_nobody_is_called",
+        {"status": 302},
+        databases=False,
+    ),
+    Guard(
+        "number of redirects",
+        lambda taken: taken.patch.setattr(app.core.fetch, "REDIRECTS", 9),
+        FETCH + "a_redirect_is_followed_three_times_and_not_more",
+        {"ends": 99, "reached": False},
+        databases=False,
+    ),
+    Guard(
+        "size of what is fetched",
+        lambda taken: taken.patch.setattr(
+            app.core.fetch, "_write", lambda pieces, _length, file, _most: [file.write(each) for each in pieces]
+        ),
+        FETCH + "what_is_larger_than_allowed_ends_early",
+        databases=False,
+    ),
+    Guard(
+        "addresses of webhooks",
+        lambda taken: taken.patch.setattr(app.services.webhooks, "_checked_url", lambda _, url: url),
+        "tests.api.test_webhooks:test_addresses_that_may_not_be_called_are_refused_when_made_and_when_changed",
+        {"url": "https://[::ffff:10.0.0.1]/", "words": "not of the public internet"},
+    ),
+    Guard(
+        "signature of webhooks",
+        lambda taken: taken.patch.setattr(app.services.courier, "signature", lambda *_: "0" * 64),
+        "tests.api.test_webhooks:test_events_arrive_signed_and_in_order",
+    ),
+    Guard("size of a body", bodies_have_no_end, LINES + "a_body_ends_at_its_limit"),
+    Guard(
+        "entries that overlap in a ZIP",
+        lambda taken: taken.patch.setattr(app.services.archives, "_refuse_overlaps", nothing),
+        LINES + "a_zip_whose_entries_overlap_is_refused",
+    ),
+    Guard(
+        "what a ZIP unpacks to",
+        lambda taken: taken.patch.setattr(app.services.archives, "_Bounded", as_it_is),
+        LINES + "a_zip_unpacks_to_no_more_than_is_allowed",
+    ),
+    Guard(
+        "names in a ZIP",
+        lambda taken: taken.patch.setattr(app.services.archives, "_refused", nothing),
+        "tests.api.test_media:test_a_zips_damaged_and_wandering_entries_are_named_and_the_others_stored",
+    ),
+    Guard(
+        "pixels of a picture",
+        pictures_of_any_size,
+        "tests.api.test_imports:test_pictures_that_would_fill_the_memory_are_refused",
+    ),
+    Guard(
+        "inert files",
+        lambda taken: [taken.patch.delitem(files.INERT, name) for name in list(files.INERT)] and None,
+        "tests.api.test_imports:test_images_are_taken_in_from_files_and_zips_and_bad_ones_named",
+    ),
+    Guard(
+        "headers of every answer",
+        lambda taken: [taken.patch.delitem(app.main.HEADERS, name) for name in list(app.main.HEADERS)] and None,
+        LINES + "every_answer_protects_the_browser",
+    ),
+    Guard(
+        "content security policy",
+        lambda taken: taken.patch.setattr(app.web.pages, "POLICY", "default-src *"),
+        LINES + "a_page_runs_our_own_scripts_only",
+    ),
+    Guard(
+        "text that a database holds",
+        lambda taken: taken.everywhere(app.core.text.check_text, as_it_is),
+        LINES + "no_text_gets_in_that_a_database_cannot_hold",
+    ),
+    Guard(
+        "names of fields in a filter",
+        lambda taken: taken.patch.setattr(app.core.filters, "_known", nothing),
+        LINES + "a_filter_reaches_the_fields_of_the_list_alone",
+    ),
+    Guard(
+        "formulas in a sheet",
+        lambda taken: taken.patch.setattr(app.formats.sheets, "RUNS_IN_A_SPREADSHEET", ("\0",)),
+        "tests.api.test_imports:test_a_csv_export_cannot_run_in_a_spreadsheet",
+    ),
+    Guard(
+        "signature of a cursor",
+        lambda taken: taken.patch.setattr(app.api.pages, "same", lambda *_: True),
+        "tests.api.test_lists:test_a_cursor_is_good_for_its_own_list_and_person_only",
+    ),
+    Guard(
+        "the audit log stays",
+        lambda taken: taken.execute("DROP TRIGGER events_stay"),
+        "tests.proofs.test_audit_log:test_the_database_lets_no_line_change_or_go",
+        {"deed": "UPDATE events SET action = 'nothing happened'"},
+    ),
+    Guard(
+        "the audit log is kept",
+        lambda taken: taken.execute("DROP TRIGGER events_are_kept"),
+        "tests.proofs.test_audit_log:test_the_database_lets_no_line_change_or_go",
+        {"deed": "DELETE FROM events"},
+    ),
+    Guard(
+        "deeds are written down",
+        lambda taken: taken.patch.setattr(audit, "record", nothing),
+        "tests.proofs.test_audit_log:test_a_deed_is_one_line_with_who_did_it_in_which_request",
+        {"action": "token.created"},
+    ),
+]
