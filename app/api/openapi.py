@@ -36,6 +36,7 @@ REFUSALS = {
     "428": "Send `If-Match` with the ETag of the version that you changed",
     "429": "Slow down",
     "503": "The service is busy or its disk is full; `Retry-After` says when to try again",
+    "507": "What may be stored here is stored: `LABELWISE_MEDIA_BYTES`",
 }
 ALSO = {"/api/v1/annotations": {"404", "410"}, "/api/v1/leases/{lease}/annotation": {"410"}}  # of items deleted
 KEY = {
@@ -113,6 +114,8 @@ def _statuses(method: str, path: str, operation: dict[str, Any]) -> set[str]:
     if path == "/api/v1/projects" and method == "post":
         found.add("404")  # of the one that is to be copied
     found |= ALSO.get(path, set())
+    if path.endswith("/media"):
+        found.add("507")
     if path in ("/api/v1/session", "/api/v1/session/password") and method == "post":
         found.add("429")
     return found - (set(operation["responses"]) - {"422"})  # the framework's own 422 has another shape
