@@ -95,6 +95,7 @@ def main() -> None:
         folder = options.data or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="labelwise-bench-")))
         url = {"database_url": options.database_url} if options.database_url else {}
         settings = Settings(data=folder, _env_file=None, **url)
+        folder.mkdir(parents=True, exist_ok=True)
         migrate(settings.url)
         token = make_token(settings)
         port = free_port()

@@ -19,6 +19,7 @@ from app.db import Edit, Item, Job, Project, WriteSession
 from app.db.session import now
 from app.services import decisions, filters, fitting, jobs, search, tasks
 from app.services.access import Person, project_and_role, project_for
+from app.services.among import of_project
 from app.services.jobs import Done, More, Running
 
 MOST = 10_000  # items of one change
@@ -113,7 +114,7 @@ def _ids(session: Session, project: Project, wanted: Filter) -> list[int]:
     if not wanted:
         raise Invalid("say which items: a filter or keys", fields={"filter": "empty"})
     fitting = filters.conditions(session, project, wanted)
-    found = select(Item.id).where(Item.project_id == project.id, Item.state != "deleted", *fitting).limit(MOST + 1)
+    found = select(Item.id).where(of_project(project.id, fitting), Item.state != "deleted", *fitting).limit(MOST + 1)
     return list(session.execute(found).scalars())
 
 

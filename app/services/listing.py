@@ -18,6 +18,7 @@ from app.core.text import read_json, write_json
 from app.db import Item, Project, Round
 from app.services import filters, search, tasks
 from app.services.access import Person, project_and_role
+from app.services.among import of_project
 
 SORTS = ("key", "created", "updated", "score", "probability")
 NOT_DELETED = text("items.state != 'deleted'")  # word for word the condition of the index on keys
@@ -62,8 +63,8 @@ def page(
         raise Invalid(f"sort is one of {', '.join(SORTS)}, with - before it to reverse", fields={"sort": sort[:40]})
     project, role = project_and_role(session, person, ref, "reviewer")
     filters.permit(wanted, manager=role == "manager")
-    all_of_it = select(Item).where(Item.project_id == project.id, NOT_DELETED)
-    fitting = all_of_it.where(*filters.conditions(session, project, wanted))
+    conditions = filters.conditions(session, project, wanted)
+    fitting = select(Item).where(of_project(project.id, conditions), NOT_DELETED, *conditions)
     behind = None if place is None else read_json(place.encode())
     current = filters.current_round(session, project)
     if name in ("score", "probability"):

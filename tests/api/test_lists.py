@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import event
 
 from tests.api.test_loop import pets
 from tests.conftest import Api, Speaker
@@ -328,3 +329,28 @@ def test_projects_people_and_tokens_are_lists_with_pages(api: Api, boss: Speaker
     assert boss.get("/users?limit=201").status_code == 422
     cursor = boss.get("/users?limit=2").json()["next"]
     assert boss.get("/tokens", params={"limit": 2, "cursor": cursor}).status_code == 422
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("filter_", ["status=answered", "status=excluded", "q=purring", "q=purring&status=answered"])
+def test_sqlite_reads_few_items_by_their_ids_and_walks_no_project(
+    api: Api, boss: Speaker, project: int, filter_: str
+) -> None:
+    api.run_jobs()  # the index of words
+    asked: list[tuple[str, Any]] = []
+    engine = api.db.reading
+
+    def listen(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if statement.startswith("SELECT items.id") and "ORDER BY items.id" in statement:
+            asked.append((statement, values))
+
+    event.listen(engine, "before_cursor_execute", listen)
+    try:
+        keys(boss, project, filter_)
+    finally:
+        event.remove(engine, "before_cursor_execute", listen)
+
+    [(statement, values)] = asked
+    with engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    assert plan[0].detail == "SEARCH items USING INTEGER PRIMARY KEY (rowid=?)"
