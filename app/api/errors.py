@@ -58,7 +58,9 @@ def _refused(request: Request, error: Exception) -> JSONResponse:
     more = dict(refused.extra)
     if refused.fields:
         more["fields"] = refused.fields
-    return answer(request, refused.status, type(refused).__name__, str(refused), **more)
+    response = answer(request, refused.status, type(refused).__name__, str(refused), **more)
+    response.headers.update(refused.headers)
+    return response
 
 
 def http(request: Request, error: Exception) -> JSONResponse:

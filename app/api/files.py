@@ -4,6 +4,7 @@ Only pictures, sounds and videos of the types that our own look gives are shown;
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote
 
@@ -27,18 +28,14 @@ UNKNOWN = "application/octet-stream"
 PIECE = 1 << 16
 
 
-class _OneRange(FileResponse):
-    """Of several ranges in one request the whole file is the answer."""
-
-    max_ranges = 1
-
-
 def shown(request: Request, path: Path, kind: str, version: str) -> Response:
     """A stored file that never changes under its address, or one range of it; 304 where the caller has it."""
     kind, headers = _seen(kind, version)
     if is_known(request, version):
         return Response(status_code=304, headers=headers)
-    return _OneRange(path, media_type=kind, headers=headers)
+    if "range" in request.headers:
+        return ranges.answer(request, partial(_part, path), path.stat().st_size, kind, headers)
+    return FileResponse(path, media_type=kind, headers=headers)
 
 
 def shown_in_pieces(
@@ -83,6 +80,15 @@ def _seen(kind: str, version: str) -> tuple[str, dict[str, str]]:
     if kind not in SHOWN:
         return UNKNOWN, headers | as_file(version[:80])
     return kind, headers
+
+
+def _part(path: Path, start: int, end: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(start)
+        left = end - start
+        while left > 0 and (piece := file.read(min(PIECE, left))):
+            left -= len(piece)
+            yield piece
 
 
 def _pieces(path: Path) -> Iterator[bytes]:

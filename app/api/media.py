@@ -98,7 +98,7 @@ def _take_in(
                 with db.write() as session:
                     row = media.record(session, project_id, inner, kept)
                     stored.append(
-                        {"id": row.id, "name": inner, "sha256": row.sha256, "type": row.type, "size": row.size}
+                        {"id": row.id, "name": row.name, "sha256": row.sha256, "type": row.type, "size": row.size}
                     )
             except AppError as error:
                 rejected.append({"name": inner[:200], "error": str(error)})

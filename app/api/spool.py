@@ -37,8 +37,9 @@ async def receive(request: Request, config: Settings, file: BinaryIO, *, may_be_
     digest = sha256()
     async for piece in request.stream():
         size += len(piece)
+        spool.check_size(config, size)
         if size - checked > LOOK_BYTES or checked == 0:
-            spool.check_room(config, size)
+            spool.check_room(config)
             checked = size
         digest.update(piece)
         try:

@@ -12,6 +12,7 @@ class AppError(Exception):
         super().__init__(detail or (type(self).__doc__ or "").split("\n")[0])
         self.fields = fields
         self.extra = extra
+        self.headers: dict[str, str] = {}  # of the answer that it becomes
 
 
 class BadSyntax(AppError):
@@ -66,6 +67,12 @@ class WrongType(AppError):
     """This content type is not taken here."""
 
     status = 415
+
+
+class RangeRefused(AppError):
+    """The range lies behind the end of the file."""
+
+    status = 416
 
 
 class Invalid(AppError):

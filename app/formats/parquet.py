@@ -58,7 +58,7 @@ def arrow_batches(file: BinaryIO, rows: int) -> Iterator[Any]:
             batch.validate(full=True)
             yield batch
             number += len(batch)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:  # a name that is no UTF-8 is a ValueError
         raise _unreadable(number, error) from None
 
 

@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -103,8 +104,8 @@ def _names(header: list[str]) -> list[str]:
     if not names:
         raise InvalidFile("the file has no header line")
     names = [name or f"column {place}" for place, name in enumerate(names, 1)]
-    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    if twice is not None:
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
         raise InvalidFile(f'two columns are called "{twice[:80]}": give each a name of its own')
     return names
 

@@ -26,6 +26,12 @@ def look(path: Path, *, megapixels: float, clip_megapixels: float, longest: floa
     raise InvalidPayload(f"the file is no {TAKEN}")
 
 
+def check_beginning(head: bytes) -> None:
+    """Raise InvalidPayload for the beginning of a file that is of no kind that is taken."""
+    if all(each.sniff(head[: each.HEAD_BYTES]) is None for each in (image, audio, video)):
+        raise InvalidPayload(f"the file is no {TAKEN}")
+
+
 def glance(file: BinaryIO, *, megapixels: float, longest: float) -> FileInfo | None:
     """What a file says of itself at its beginning, for one that lies elsewhere; None where it must be looked at whole.
 

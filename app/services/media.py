@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,7 @@ from app.services.access import Person
 
 PIECE = 1 << 20
 NAME_LIMIT = 500
+NO_NAMES = ("Cc", "Zl", "Zp")  # Unicode's categories of controls and of the ends of lines
 KNOWN = ("width", "height", "seconds", "frames_per_second")  # of a file, where they are known
 KEPT = ("id", "name", "sha256", "type", "bucket", "path", *KNOWN)
 SHOWN: tuple[Any, ...] = tuple(getattr(Media, name) for name in KEPT)
@@ -53,18 +55,21 @@ def store(settings: Settings, project_id: int, modality: str, source: BinaryIO) 
         TooLarge: more bytes than the setting allows.
         InvalidPayload: of no kind that is taken, not of the project's kind, damaged, too many pixels or seconds.
     """
+    piece = source.read(PIECE)
+    files.check_beginning(piece)  # what is of no kind that is taken costs no look at the disk
     folder = settings.data / "tmp"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     aside = folder / uuid4().hex
     digest, size = hashlib.sha256(), 0
     try:
         with os.fdopen(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-            while piece := source.read(PIECE):
+            while piece:
                 size += len(piece)
                 if size > settings.media_file_bytes:
                     raise TooLarge(f"a file has more than {settings.media_file_bytes:,} bytes")
                 digest.update(piece)
                 file.write(piece)
+                piece = source.read(PIECE)
             sync(file)
         info = files.look(
             aside,
@@ -90,7 +95,7 @@ def file_in(payload: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
 
 def record(session: WriteSession, project_id: int, name: str, stored: StoredFile) -> Media:
     """The row of a stored file under a name; the same bytes under another name are a row of their own."""
-    checked = check_text(name, what="the file name", limit=NAME_LIMIT)
+    checked = check_text(plain_name(name), what="the file name", limit=NAME_LIMIT)
     found = session.execute(
         select(Media).where(Media.project_id == project_id, Media.sha256 == stored.sha256, Media.name == checked)
     ).scalar_one_or_none()
@@ -112,6 +117,11 @@ def record(session: WriteSession, project_id: int, name: str, stored: StoredFile
     session.add(row)
     session.flush()
     return row
+
+
+def plain_name(name: str) -> str:
+    """A file's name without what no name needs: control characters and the ends of lines."""
+    return "".join(letter for letter in name if unicodedata.category(letter) not in NO_NAMES).strip() or "file"
 
 
 def payload(row: Media | Row[Any]) -> dict[str, Any]:

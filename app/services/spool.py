@@ -26,9 +26,13 @@ def spool(settings: Settings) -> Iterator[tuple[Path, BinaryIO]]:
         path.unlink(missing_ok=True)
 
 
-def check_room(settings: Settings, size: int) -> None:
-    """Raise TooLarge for a body over the quota, Unavailable where the disk has no room for it."""
+def check_size(settings: Settings, size: int) -> None:
+    """Raise TooLarge for a body over the quota."""
     if size > settings.import_body_bytes:
         raise TooLarge(f"the body has more than {settings.import_body_bytes:,} bytes")
+
+
+def check_room(settings: Settings) -> None:
+    """Raise Unavailable where the disk has no room for a body."""
     if free_bytes(settings.data) < FREE_BYTES:
         raise Unavailable("the server's disk is full: nothing of this import was stored")
