@@ -14,7 +14,7 @@ from app.core.block import Block
 from app.core.disk import sync
 
 # What reading a model's file raises where it is not what was written.
-DAMAGED = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
+DAMAGED = (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,8 @@ def _ended() -> Any:
 def _quoted(session: WriteSession, item: Item) -> None:
     """What quotes an item elsewhere: answers kept for repeated requests, rows refused, and what webhooks were told."""
     key = item.key.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    for part in (f'%"item":{item.id},%', f'%"item":{item.id}}}%', f"%{json.dumps(key, ensure_ascii=False)}%"):
+    named = [f'%"{name}":{item.id}{end}%' for name in ("item", "item_id") for end in (",", "}")]
+    for part in (*named, f"%{json.dumps(key, ensure_ascii=False)}%"):
         session.execute(delete(KeyedRequest).where(KeyedRequest.answer.like(part, escape="\\")))
     imports = select(Job.id).where(Job.project_id == item.project_id)
     session.execute(delete(RejectedRow).where(RejectedRow.job_id.in_(imports), RejectedRow.key == item.key))

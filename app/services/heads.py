@@ -11,7 +11,7 @@ from app.core.errors import Conflict
 from app.core.settings import Settings
 from app.db import FeatureSet, Project, Round
 from app.featurizers import Featurizer, make_featurizer, options_of
-from app.learners import OUTSIDE, LinearModel
+from app.learners import DAMAGED, OUTSIDE, LinearModel
 from app.services import opening
 from app.services.pool import feature_folder
 
@@ -52,4 +52,7 @@ def _features(session: Session, settings: Settings, project: Project, row: Round
     if chosen is None or not path.exists():
         raise Conflict(f"the features of round {row.number} are gone: start a new round")
     featurizer = make_featurizer(chosen.name, options_of(chosen.name, project.featurizer, settings.text_encoder))
-    return featurizer, featurizer.load(path)
+    try:
+        return featurizer, featurizer.load(path)
+    except DAMAGED:
+        raise Conflict(f"the features of round {row.number} are damaged: start a new round") from None

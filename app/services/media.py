@@ -194,7 +194,7 @@ def visible(session: Session, person: Person, media_id: int) -> Media:
 def stored_path(settings: Settings, row: Media) -> Path:
     """Where a stored file lies. Raises NotFound, also for one that is not as long as it was."""
     path = path_of(settings, row.project_id, row.sha256)
-    if path is None or not path.exists():
+    if path is None or path.is_symlink() or not path.is_file():  # nothing of ours is a link
         raise NotFound(row.lost or "the file is missing from the data folder: whoever runs this service brings it back")
     if path.stat().st_size != row.size:
         raise NotFound("the file is damaged: whoever runs this service brings it back from a backup")

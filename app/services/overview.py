@@ -165,6 +165,7 @@ def summary(row: Round) -> dict[str, Any]:
         "number": row.number,
         "state": row.state,
         "labels": row.labels_count,
+        "erased": row.erased,  # items that it learned from and that were erased since
         "strategy": row.strategy.get("ran") or row.strategy.get("name"),
         "model": " ".join(str(row.learner[part]) for part in ("model", "version") if part in row.learner) or None,
         "sentence": row.sentence,

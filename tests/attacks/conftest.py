@@ -8,7 +8,7 @@ from tests import databases
 from tests.attacks.rules import GROWTH_BYTES, all_is_well
 from tests.attacks.running import running
 from tests.attacks.site import Site, canary
-from tests.attacks.trap import Trap
+from tests.attacks.trap import Trap, png
 from tests.attacks.trap import trap as setting
 
 BEFORE: dict[tuple[str, str], int] = {}  # bytes in memory when a file of attacks began, by file and database
@@ -40,9 +40,26 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     }
     with canary() as watching, running(data, url, **settings) as service:
         made = Site(service, data, url or f"sqlite:///{data / 'labelwise.db'}", watching)
+        warm_up(made)
         all_is_well(made)
         yield made
         made.close()
+
+
+def warm_up(site: Site) -> None:
+    """Have what is imported when it is first needed imported, so that no file of attacks is charged with it."""
+    project = site.new_project(site.M, 0, modality="image")
+    sent = [("files", ("a.png", png()))]
+    [kept] = site.M.post(f"/projects/{project}/media", files=sent, patient=True).json()["media"]
+    site.M.get(f"/media/{kept['id']}/thumbnail", patient=True)
+    for kind in ("parquet", "csv"):
+        site.M.get(f"/projects/{site.P1}/export", params={"view": "items", "format": kind}, patient=True)
+    site.M.delete(f"/projects/{project}")
+    browser = site.M.browser()
+    for page in ("annotate", "overview", "items", "people", "simulate", "export", "settings", "import"):
+        browser.ask("GET", f"/projects/{site.P1}/{page}", patient=True)
+    for part in ("overview", "status", "queue", "wall", "members", "simulations", "rounds"):
+        site.M.get(f"/projects/{site.P1}/{part}", patient=True)
 
 
 @pytest.fixture(scope="session")

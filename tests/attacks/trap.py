@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import io
 import socket
 import socketserver
 import threading
@@ -10,6 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
+
+from PIL import Image
 
 PATIENCE_SECONDS = 20.0
 
@@ -45,6 +48,13 @@ def answer(body: bytes = b"", status: str = "200 OK", *headers: str) -> bytes:
     """An honest answer."""
     lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Connection: close", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def png(width: int = 8, height: int = 8, color: str = "red") -> bytes:
+    """A small picture."""
+    out = io.BytesIO()
+    Image.new("RGB", (width, height), color).save(out, "PNG")
+    return out.getvalue()
 
 
 def _redirect(line: socket.socket, asked: Asked) -> None:
