@@ -39,8 +39,8 @@ def test_l01_a_person_gets_all_that_is_about_them_and_nobody_elses(aimed: Site) 
     ]
 
     assert others == [404, 404, 404, 401]
-    assert mine.json() == admins.json()
     given = mine.json()
+    assert {**given, "events": []} == {**admins.json(), "events": []}  # the first one is an event of the second
     assert given["user"]["name"] == name
     assert [each["item_id"] for each in given["answers"]] == [one["item"]["id"]]
     assert [each["note"] for each in given["notes"]] == ["I wrote this"]
