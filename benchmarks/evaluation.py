@@ -24,7 +24,7 @@ from app.evaluation.sequence import at_look, hedged
 from app.loop.counterfactual import compared, look
 from app.loop.evaluate import FEWEST_AUDIT, cross_fit
 from app.loop.executors import LocalExecutor, one_thread
-from app.loop.guarding import folds_of
+from app.loop.guarding import folds_of, right
 from app.loop.propose import Labelled, Plan
 from app.loop.sets import Dataset
 from app.loop.simulate import Conditions, Replay, Run
@@ -145,22 +145,25 @@ LABELS = 300
 
 def projects_whole(projects: range) -> None:
     """The truth of a round is its learner's accuracy on the rows held out of the set."""
-    print("| set | rounds | all rounds hold | Wilson's hold | mean estimate - truth, first half | second half |")
-    print("|---|---|---|---|---|---|")
+    print("| set | audit answers | rounds | all hold | lower ends hold | Wilson's hold | off by, first half | second |")
+    print("|---|---|---|---|---|---|---|---|")
     for name in SETS:
         data = GENERATED[name]()
-        kept = []
-        for project in projects:
-            rows = [_peek(data, *each) for each in _judged_rounds(data, AUTO, project, Conditions(labels=LABELS))]
-            kept.append(np.array(rows))
-        held, once = (sum(bool(each[:, i].all()) for each in kept) for i in (0, 1))
-        off = [np.mean([each[half(len(each)), 2].mean() for each in kept]) for half in (_first, _second)]
-        points = " | ".join(f"{100 * each:+.1f} points" for each in off)
-        rounds = np.mean([len(each) for each in kept])
-        print(
-            f"| {name} | {rounds:.0f} | {_percent(held, projects)} | {_percent(once, projects)} | {points} |",
-            flush=True,
-        )
+        for apart in (False, True):
+            _whole(name, data, projects, Conditions(labels=LABELS, apart=apart))
+
+
+def _whole(name: str, data: Dataset, projects: range, conditions: Conditions) -> None:
+    kept = []
+    for project in projects:
+        rows = [_peek(data, *each) for each in _judged_rounds(data, AUTO, project, conditions)]
+        kept.append(np.array(rows))
+    shares = [_percent(sum(bool(each[:, i].all()) for each in kept), projects) for i in (0, 1, 2)]
+    off = [np.mean([each[half(len(each)), 3].mean() for each in kept]) for half in (_first, _second)]
+    points = " | ".join(f"{100 * each:+.1f} points" for each in off)
+    rounds = np.mean([len(each) for each in kept])
+    used = "apart" if conditions.apart else "taught"
+    print(f"| {name} | {used} | {rounds:.0f} | {' | '.join(shares)} | {points} |", flush=True)
 
 
 def _first(rounds: int) -> slice:
@@ -191,13 +194,16 @@ def _taught(labelled: Labelled) -> bool:
     return bool((labelled.targets.sum(axis=0) > 0).sum() > 1)
 
 
-def _peek(data: Dataset, labelled: Labelled, plan: Plan, truth: float) -> tuple[float, float, float]:
-    """Whether our interval and Wilson's hold, and how far off the estimate is; the look is the round's number."""
-    held, said = cross_fit(labelled, folds_of(labelled, plan), plan)
-    right = hits(said, labelled.targets[held], False)
-    bands = _bands(right, len(labelled) // 20, len(data.pool))
+def _peek(data: Dataset, labelled: Labelled, plan: Plan, truth: float) -> tuple[float, float, float, float]:
+    """Whether our interval, its lower end and Wilson's interval hold, and how far off the estimate is."""
+    if plan.apart:
+        hit = right(labelled.take(~labelled.audit), labelled.take(labelled.audit), plan)
+    else:
+        held, said = cross_fit(labelled, folds_of(labelled, plan), plan)
+        hit = hits(said, labelled.targets[held], False)
+    bands = _bands(hit, len(labelled) // 20, len(data.pool))
     inside = _hold(bands, truth)
-    return float(inside[0]), float(inside[1]), float(right.mean()) - truth
+    return float(inside[0]), float(bands[0, 0] <= truth), float(inside[1]), float(hit.mean()) - truth
 
 
 def naive(projects: range) -> None:

@@ -80,6 +80,7 @@ class ProjectIn(BaseModel):
     round_size: RoundSize | Literal["auto"] = "auto"
     overlap: int = Field(1, ge=1, le=50)
     audit_share: float = Field(0.1, ge=0, le=1)
+    audit_use: Literal["taught", "apart"] = "taught"
     blind_share: float = Field(0.1, ge=0, le=1)
     guidelines: str = Field("", max_length=200_000)
     goal: Goal | None = None
@@ -106,6 +107,7 @@ class ProjectChange(BaseModel):
     featurizer: dict[str, Any] | None = None
     round_size: RoundSize | Literal["auto"] | None = None
     audit_share: float | None = Field(None, ge=0, le=1)
+    audit_use: Literal["taught", "apart"] | None = None
     blind_share: float | None = Field(None, ge=0, le=1)
     guidelines: str | None = Field(None, max_length=200_000)
     goal: Goal | None = None
@@ -129,6 +131,7 @@ class ProjectOut(BaseModel):
     round_size: int | str
     overlap: int
     audit_share: float
+    audit_use: str
     blind_share: float
     guidelines: str
     goal: dict[str, Any] | None
@@ -349,6 +352,7 @@ def shown(session: Session, person: Person, project: Project, response: Response
         round_size=project.round_size or "auto",
         overlap=project.overlap,
         audit_share=project.audit_share,
+        audit_use=project.audit_use,
         blind_share=project.blind_share,
         guidelines=project.guidelines,
         goal=project.goal,

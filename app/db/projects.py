@@ -31,6 +31,7 @@ class Project(Base):
     round_size: Mapped[int | None]  # None: automatic
     overlap: Mapped[int] = mapped_column(default=1)
     audit_share: Mapped[float] = mapped_column(default=0.1)
+    audit_use: Mapped[str] = mapped_column(String(16), default="taught", server_default="taught")  # or "apart"
     blind_share: Mapped[float] = mapped_column(default=0.1)
     guidelines: Mapped[str] = mapped_column(Text, default="")
     guidelines_version: Mapped[int] = mapped_column(default=1)

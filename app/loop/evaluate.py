@@ -71,7 +71,8 @@ def evaluate(
 ) -> Evaluation:
     """Metrics of the round's model; five fits for the audit share, ten of its size for the passive twin.
 
-    An outside model cannot be fitted again here: it is judged as it is, on audit answers that it was not taught.
+    An outside model cannot be fitted again here: it is judged as it is, on audit answers that it was not taught. So is
+    a model of a project whose audit answers are kept apart.
     """
     imported = None
     if heldout is not None and len(heldout):
@@ -83,11 +84,14 @@ def evaluate(
         tested = _shares(heldout.targets, plan) if heldout is not None and len(heldout) else []
         return Evaluation(imported=imported, reason=reason, balance=tested, balance_of="imported")
     balance = _shares(labelled.targets[rows], plan)
-    if plan.given is not None:
+    if plan.given is not None or plan.apart:
         said, right = model.probabilities(labelled.block.take(rows)), labelled.targets[rows]
-        return Evaluation(imported, _report(said, right, plan, peek), None, balance)
-    held, probabilities = cross_fit(labelled, folds_of(labelled, plan), plan)
-    audit = _report(probabilities, labelled.targets[held], plan, peek) if held.size else None
+        audit: dict[str, Any] | None = _report(said, right, plan, peek)
+    else:
+        held, probabilities = cross_fit(labelled, folds_of(labelled, plan), plan)
+        audit = _report(probabilities, labelled.targets[held], plan, peek) if held.size else None
+    if plan.given is not None:
+        return Evaluation(imported, audit, None, balance)
     compared = twin(labelled, plan)
     shown = _shown(compared, labelled, heldout, plan)
     return Evaluation(imported, audit, shown, balance, compared=compared)

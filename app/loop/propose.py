@@ -66,6 +66,7 @@ class Plan:
     warm: Model | None = None
     values: tuple[float, ...] | None = None  # the numbers that the classes stand for, in a rating
     given: Model | None = None  # an outside model, whose probabilities come with the rows; nothing is fitted
+    apart: bool = False  # audit answers judge and teach nothing
 
     @property
     def guarded(self) -> bool:
@@ -109,6 +110,8 @@ def propose(
     Raises:
         ValueError: features or labels that are not finite.
     """
+    if plan.apart:
+        labelled = labelled.take(~labelled.audit)
     clock = _Clock()
     model, why_not = _fit(labelled, plan)
     clock.lap("train")

@@ -44,6 +44,7 @@ class Conditions:
     audit_share: float = 0.1
     learner: str = AUTO
     learner_parameters: dict[str, Any] = field(default_factory=dict)
+    apart: bool = False  # audit answers teach nothing
 
     def __post_init__(self) -> None:
         """Raise Invalid for what cannot be."""
@@ -260,6 +261,7 @@ class Replay:
             strategy_parameters=self._parameters,
             learner=self._conditions.learner,
             learner_parameters=self._conditions.learner_parameters,
+            apart=self._conditions.apart,
             size=self._conditions.round_size,  # every prefix of the server's longer order is this one
             seed=int(np.random.SeedSequence([run.seed, run.rounds]).generate_state(1, np.uint32)[0]),
             values=data.values,
@@ -382,6 +384,7 @@ def _file_name(dataset: Dataset, named: Named, seed: int, conditions: Conditions
             ("n", conditions.noise, usual.noise),
             ("a", conditions.audit_share, usual.audit_share),
             ("l", conditions.learner, usual.learner),
+            ("apart", conditions.apart, usual.apart),
         )
         if value != as_usual
     ]

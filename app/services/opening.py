@@ -51,7 +51,7 @@ def open_round(
         session.add(row)
     if not (keep_labels and row.labels):
         row.labels = labels.annotation_ids
-        row.labels_count = sum(not item.imported_test for item in labels.items)  # the test set teaches nothing
+        row.labels_count = len(taught(labels.items, apart=project.audit_use == "apart"))
     row.state, row.sentence = "running", None
     learner = {"name": HTTP} if project.learner.get("name") == HTTP else project.learner  # its address stays there
     row.strategy, row.learner, row.featurizer = project.strategy, learner, featurizer
@@ -114,9 +114,9 @@ def model_of(settings: Settings, project_id: int, name: str) -> LinearModel | No
         return None
 
 
-def taught(items: list[LabelledItem]) -> list[LabelledItem]:
-    """What a model may learn from: everything but the client's own test set."""
-    return [item for item in items if not item.imported_test]
+def taught(items: list[LabelledItem], *, apart: bool = False) -> list[LabelledItem]:
+    """What a model may learn from: everything but the client's own test set, and audit answers that are kept apart."""
+    return [item for item in items if not item.imported_test and not (apart and item.audit)]
 
 
 def _seed(project_seed: int, number: int) -> int:

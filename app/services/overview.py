@@ -65,11 +65,12 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         "balance_of": ((last.metrics or {}) if last else {}).get("balance_of", "audit"),
         "pace": pace(session, project, None, moment),
         "stopping": stopping.shown(last),
+        "audit_use": project.audit_use,
         "rounds": [_brief(row) for row in rows],
         "words": {
             "accuracy": accuracy_words(project, state, points),
             "error": error_words(last),
-            "saved": saved_words(last),
+            "saved": saved_words(last, apart=project.audit_use == "apart"),
             "goal": goal_words(state),
             "loop": state["advice"]["text"],
             "strategy": strategy_words(session, project),
@@ -129,8 +130,12 @@ def error_words(last: Round | None) -> str | None:
     return f"Off by {found['value']:.2g} on the mean (between {found['low']:.2g} and {found['high']:.2g})"
 
 
-def saved_words(last: Round | None) -> str | None:
-    """Whether choosing saves labels, with its interval, or that nobody can tell yet; None without audit answers."""
+def saved_words(last: Round | None, *, apart: bool) -> str | None:
+    """Whether choosing saves labels, with its interval, or that nobody can tell yet; None without audit answers.
+
+    That it cost labels is said only where audit answers are kept `apart`: a choice that knows them asks nothing near
+    them, so that on them its learner looks worse than it is.
+    """
     metrics = (last.metrics or {}) if last else {}
     found = Saved.from_json(metrics.get("saved"))
     if metrics.get("audit") is None or last is None:
@@ -141,10 +146,12 @@ def saved_words(last: Round | None) -> str | None:
     low, high = found.low, found.high or 0
     if low is not None and low > 0:
         return f"Choosing saved {low:,} to {high:,} labels on the way to {level}."
+    if high < 0 and not apart:
+        return "Cannot tell yet whether choosing saves labels: on these audit answers it did not."
     if high < 0:
         return f"Choosing cost {-high:,} labels or more on the way to {level}."
-    lost = "any number" if low is None else f"{-low:,}"
-    return f"Cannot tell yet whether choosing saves labels: {lost} lost to {high:,} saved on the way to {level}."
+    worst = "none" if low == 0 else f"{-(low or 0):,} lost"
+    return f"Cannot tell yet whether choosing saves labels: {worst} to {high:,} saved on the way to {level}."
 
 
 def strategy_words(session: Session, project: Project) -> str | None:

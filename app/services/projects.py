@@ -72,7 +72,9 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
     return project
 
 
-SIMPLE = ("round_size", "overlap", "audit_share", "blind_share", "guidelines", "goal", "stream", "time_zone")
+SIMPLE = (
+    "round_size", "overlap", "audit_share", "audit_use", "blind_share", "guidelines", "goal", "stream", "time_zone"
+)  # fmt: skip
 
 
 def listed(session: Session, person: Person, limit: int | None = None, before: int | None = None) -> Sequence[Project]:

@@ -140,6 +140,7 @@ def plan_of(project: Project, question: Question, class_ids: list[int], silence:
         strategy_parameters=_parameters(project.strategy) if silence is None else {},
         learner=project.learner.get("name", "auto"),
         learner_parameters=_parameters(project.learner),
+        apart=project.audit_use == "apart" and not outside.is_external(project),
         values=_values(question, class_ids),
         **more,
     )

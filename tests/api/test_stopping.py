@@ -91,3 +91,19 @@ def test_money_without_a_price_of_an_hour_is_refused(api: Api, part: str) -> Non
 
     assert refused.status_code == 422
     assert f"{part} needs hour_price" in refused.text
+
+
+def test_audit_answers_kept_apart_teach_nothing(api: Api) -> None:
+    boss, project = labelled(api, 20, audit_use="apart")
+
+    shown = boss.get(f"/projects/{project}").json()
+    newest = boss.get(f"/projects/{project}/rounds").json()["items"][0]
+    overview = boss.get(f"/projects/{project}/overview").json()
+
+    assert shown["audit_use"] == overview["audit_use"] == "apart"
+    assert newest["labels"] == 20 - newest["metrics"]["accuracy"]["n"]
+    assert newest["metrics"]["accuracy"]["n"] == overview["status"]["audit"]["answers"]
+    taught = boss.patch(
+        f"/projects/{project}", json={"audit_use": "never"}, headers={"If-Match": f'"{shown["version"]}"'}
+    )
+    assert taught.status_code == 422

@@ -13,6 +13,7 @@ export interface LearningForm {
   goalLabels: string;
   goalHours: string;
   goalDate: string; // as 2026-12-24
+  auditUse: string; // "taught" or "apart"
   goalCost: string;
   hourPrice: string; // of labelling
   pointWorth: string; // a point of accuracy, in the same currency
@@ -31,6 +32,7 @@ export const USUAL: LearningForm = {
   goalLabels: "",
   goalHours: "",
   goalDate: "",
+  auditUse: "taught",
   goalCost: "",
   hourPrice: "",
   pointWorth: "",
@@ -154,6 +156,9 @@ export function learningFields(
       ${number("roundSize", "Answers between two rounds", "automatic", 1, 10_000)}
       ${running ? nothing : number("overlap", "Answers an item", "1", 1, 50)}
       ${number("auditShare", "Audit share, % of answers that judge the model", "10", 0, 100)}
+      <label>Audit answers<select @change=${set("auditUse")}>
+        <option value="taught" .selected=${form.auditUse === "taught"}>judge and teach (cross-fitting)</option>
+        <option value="apart" .selected=${form.auditUse === "apart"}>only judge (kept apart)</option></select></label>
       ${number("goalAccuracy", "Goal: accuracy in %", "none", 1, 100)}
       ${number("goalLabels", "Goal: labels", "none", 1, 100_000_000)}
       ${number("goalHours", "Goal: hours of work", "none", 0.1, 1_000_000)}
@@ -226,6 +231,7 @@ export function learningOf(
   if (form.roundSize) body.round_size = Number(form.roundSize);
   if (form.overlap !== "1") body.overlap = Number(form.overlap);
   if (form.auditShare !== "10") body.audit_share = Number(form.auditShare) / 100;
+  if (form.auditUse !== "taught") body.audit_use = form.auditUse;
   const goal = goalOf(form);
   if (goal) body.goal = goal;
   return { body, fault: faultOf(form) ?? (form.learner === "http" ? scorer.wrong() : null) };

@@ -93,6 +93,7 @@ export interface Overview {
     items_7_days: number;
     seconds_median: number | null;
   };
+  audit_use: "taught" | "apart"; // whether audit answers teach beside judging
   stopping: Stopping | null; // null until a round is evaluated
   rounds: RoundRow[];
   words: {

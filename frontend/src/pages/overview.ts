@@ -31,6 +31,9 @@ const WALL_ITEMS = 200;
 const LIVE_SECONDS = 30;
 const IN_POOL = "status=open&status=answered&status=excluded&status=fetching&status=failed"; // all but the test set
 const PLACES = 8;
+const BANDS = "The bands of all rounds hold the truth together in 95 of 100 projects, however often you look.";
+const LOWER_ENDS =
+  "The lower ends of the bands stay valid however often you look; while labels are few, the number errs on the low side.";
 
 let overview: Overview | null = null;
 let piles: Wall | null = null;
@@ -155,7 +158,7 @@ function learning(all: Overview): TemplateResult {
     <p class="figure">${isWide(last.low, last.high) ? html`<span class="said">${all.words.accuracy}</span>` : html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${behind}</small>`}</p>
     ${all.words.error ? html`<p>${all.words.error}.</p>` : nothing}
     ${curveChart(series, options)}
-    <p class="quiet">Accuracy on ${judged}. The bands of all rounds hold the truth together in 95 of 100 projects: they stay valid however often you look.</p>
+    <p class="quiet">Accuracy on ${judged}. ${imported || all.audit_use === "apart" ? BANDS : LOWER_ENDS}</p>
     ${twin ? html`<p>${twin}</p>` : nothing}
     ${all.words.saved ? html`<p>${all.words.saved}</p>` : nothing}</section>`;
 }

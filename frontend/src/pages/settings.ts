@@ -28,6 +28,7 @@ interface ProjectRow {
   round_size: number | "auto" | null;
   overlap: number;
   audit_share: number;
+  audit_use: string;
   goal: {
     accuracy?: number;
     labels?: number;
@@ -107,6 +108,7 @@ function take(given: ProjectRow, headers: Headers): void {
     goalLabels: row.goal?.labels ? String(row.goal.labels) : "",
     goalHours: row.goal?.hours ? String(row.goal.hours) : "",
     goalDate: row.goal?.date ?? "",
+    auditUse: row.audit_use,
     goalCost: written(row.goal?.cost),
     hourPrice: written(row.goal?.hour_price),
     pointWorth: written(row.goal?.point_worth),
@@ -207,6 +209,7 @@ function learningPart(): TemplateResult {
         : { learner: given.learner ?? { name: learning.learner } }),
       round_size: learning.roundSize ? Number(learning.roundSize) : "auto",
       audit_share: Number(learning.auditShare) / 100,
+      audit_use: learning.auditUse,
       goal: goalOf(learning),
     };
     void save(body, "Saved. The next round goes by it.");

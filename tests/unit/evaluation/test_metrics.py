@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import confusion_matrix, f1_score
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 
 from app.evaluation.curves import band, label_ratio, labels_to, paired, penalty_matrix
 from app.evaluation.intervals import in_words, share
@@ -47,8 +47,23 @@ def test_a_report_agrees_with_scikit_learn() -> None:
     assert found["accuracy"]["value"] == pytest.approx((truth == predicted).mean(), abs=1e-4)
     assert found["macro_f1"]["value"] == pytest.approx(f1_score(truth, predicted, average="macro"), abs=1e-4)
     assert found["macro_f1"]["low"] < found["macro_f1"]["value"] < found["macro_f1"]["high"]
+    assert found["balanced_accuracy"]["value"] == pytest.approx(balanced_accuracy_score(truth, predicted), abs=1e-4)
+    assert found["balanced_accuracy"]["low"] < found["balanced_accuracy"]["value"] < found["balanced_accuracy"]["high"]
+    of_each = f1_score(truth, predicted, average=None)
+    assert [each["f1"]["value"] for each in found["classes"]] == pytest.approx(of_each, abs=1e-4)
+    assert [each["f1"]["n"] for each in found["classes"]] == np.bincount(truth).tolist()
     assert found["confusion"] == confusion_matrix(truth, predicted).tolist()
     assert [each["class_id"] for each in found["classes"]] == [7, 8, 9, 11]
+
+
+def test_a_class_that_nobody_named_has_no_f1_and_does_not_count_in_the_means() -> None:
+    probabilities, targets = answers(classes=3)
+    wider = np.pad(probabilities, ((0, 0), (0, 1))), np.pad(targets, ((0, 0), (0, 1)))
+
+    three, four = report(probabilities, targets, (1, 2, 3), False, 0), report(*wider, (1, 2, 3, 4), False, 0)
+
+    assert four["classes"][3]["f1"] is None
+    assert (four["macro_f1"], four["balanced_accuracy"]) == (three["macro_f1"], three["balanced_accuracy"])
 
 
 def test_probabilities_that_keep_their_word_have_no_calibration_error() -> None:

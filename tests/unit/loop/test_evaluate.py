@@ -1,11 +1,14 @@
 """The two strata of an evaluation, and that neither is flattered."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from app.core.block import Block
 from app.learners import make_learner
 from app.loop.evaluate import Evaluation, evaluate
-from app.loop.propose import Labelled, Plan
+from app.loop.executors import LocalExecutor
+from app.loop.propose import Labelled, Plan, propose
 
 PLAN = Plan((3, 5, 9), False, "text", learner="ridge", seed=4)
 
@@ -83,3 +86,22 @@ def test_class_balance_is_that_of_the_audit_answers_alone() -> None:
     assert {each["n"] for each in balance} == {80}
     first = labelled.targets[:80].mean(axis=0)
     assert np.allclose([each["value"] for each in balance], first, atol=1e-3)
+
+
+def test_audit_answers_kept_apart_teach_nothing_and_are_judged_by_the_model_itself() -> None:
+    labelled = rows(200, 12, audit=80)
+    plan = replace(PLAN, apart=True)
+    with LocalExecutor(1) as executor:
+        proposal = propose(labelled, [], plan, executor, lambda _step, _fraction: None)
+    taught = labelled.take(~labelled.audit)
+    alone = make_learner(PLAN.learner, {}, taught.block, 3)
+    model = alone.fit(taught.block, taught.targets, taught.weights, multiple=False, seed=PLAN.seed)
+    assert proposal.model is not None
+
+    found = evaluate(labelled, None, plan, proposal.model, lambda _step, _fraction: None)
+
+    judges = labelled.take(labelled.audit)
+    assert np.allclose(proposal.model.probabilities(judges.block), model.probabilities(judges.block))
+    right = (model.probabilities(judges.block).argmax(axis=1) == judges.targets.argmax(axis=1)).mean()
+    assert found.to_json()["accuracy"]["value"] == round(float(right), 4)
+    assert found.compared is not None
