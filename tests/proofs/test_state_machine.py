@@ -44,7 +44,7 @@ class Clock:
 def world_on(kind: str, client: TestClient, folder: Path) -> World:
     """A service on an empty database of one kind, with four people."""
     given = Settings(data=folder / "data", _env_file=None)
-    given.data.mkdir(parents=True)
+    given.data.mkdir(parents=True, exist_ok=True)
     clock = Clock()
     if kind == "sqlite":
         (given.data / "labelwise.db").write_bytes(databases.sqlite_template().read_bytes())
