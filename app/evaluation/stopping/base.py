@@ -1,8 +1,10 @@
 """What stopping criteria look at, what they answer, and the contract they keep."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Protocol
+
+LABELS_A_STEP = 10
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,26 @@ def last_known(history: Sequence[Seen], name: str, rounds: int) -> list[float] |
     """A figure of the last rounds, oldest first; None unless each of them has it."""
     values = [getattr(each, name) for each in history[-rounds:]]
     return None if len(values) < rounds or None in values else values
+
+
+def over_steps(
+    history: Sequence[Seen], name: str, steps: int, worst: Callable[[Sequence[float]], float]
+) -> list[float] | None:
+    """The worst of a figure within each of the last steps of ten new labels or more, oldest first; None unless known.
+
+    A round that learned from hardly anything new changes hardly anything, which says nothing: somebody may have asked
+    for it.
+    """
+    found: list[float] = []
+    known: list[float] = []
+    since = history[0].labels
+    for each in history[1:]:
+        value = getattr(each, name)
+        known = [*known, value] if value is not None else []
+        if each.labels - since >= LABELS_A_STEP:
+            found = [*found, worst(known)] if known else []
+            known, since = [], each.labels
+    return found[-steps:] if len(found) >= steps else None
 
 
 def too_early(what: str, rounds: int) -> Verdict:

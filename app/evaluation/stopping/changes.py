@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.evaluation.stopping.base import Seen, Terms, Verdict, last_known, too_early
+from app.evaluation.stopping.base import Seen, Terms, Verdict, over_steps, too_early
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class ClassificationChange:
 
     def judge(self, history: Sequence[Seen], terms: Terms) -> Verdict:
         """Both numbers are shares."""
-        values = last_known(history, "changed", 1)
+        values = over_steps(history, "changed", 1, max)
         if values is None:
             return too_early("a round before", 1)
         words = f"The last round changed {100 * values[0]:.1f} % of the predictions; {100 * self.most:g} % is still."

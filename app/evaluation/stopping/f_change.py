@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.evaluation.stopping.base import Seen, Terms, Verdict, last_known, too_early
+from app.evaluation.stopping.base import Seen, Terms, Verdict, over_steps, too_early
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class FChange:
 
     def judge(self, history: Sequence[Seen], terms: Terms) -> Verdict:
         """Both numbers are differences of F; the value is the largest of the rounds."""
-        values = last_known(history, "f_change", self.rounds)
+        values = over_steps(history, "f_change", self.rounds, max)
         if values is None:
             return too_early("predictions to compare", self.rounds)
         words = (

@@ -22,7 +22,9 @@ def signals(labels: int, now: Floats, before: Floats | None, multiple: bool = Fa
     if before is None or not len(before):
         return here
     one, other = now.argmax(axis=1), before.argmax(axis=1)
-    agreement, changed = kappa(one, other, now.shape[1]), float((one != other).mean())
+    # Where both only name one and the same class, nothing was learned that could be stable.
+    agreement = None if len(np.union1d(one, other)) == 1 else kappa(one, other, now.shape[1])
+    changed = float((one != other).mean())
     return replace(here, agreement=agreement, changed=changed, f_change=f_change(one, other))
 
 

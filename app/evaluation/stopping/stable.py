@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.evaluation.stopping.base import Seen, Terms, Verdict, last_known, too_early
+from app.evaluation.stopping.base import Seen, Terms, Verdict, over_steps, too_early
 
 
 @dataclass(frozen=True)
 class StablePredictions:
     """Stop where the mean of Cohen's kappa of successive predictions over the last `rounds` is >= `least`.
 
+    A round counts once ten labels or more are new; until then the least agreement of its predecessors counts with it.
     The predictions are of the stop set, a fixed uniform sample of the pool. Says that more labels change little of what
     is predicted, not that it is right.
 
@@ -25,7 +26,7 @@ class StablePredictions:
 
     def judge(self, history: Sequence[Seen], terms: Terms) -> Verdict:
         """Both numbers are kappas."""
-        values = last_known(history, "agreement", self.rounds)
+        values = over_steps(history, "agreement", self.rounds, min)
         if values is None:
             return too_early("predictions to compare", self.rounds)
         mean = sum(values) / len(values)

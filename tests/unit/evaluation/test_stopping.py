@@ -50,6 +50,26 @@ def test_a_criterion_stops_on_its_side_of_the_limit_alone(
     assert criterion.judge([Seen(20)], Terms()).stop is None
 
 
+def test_rounds_that_learn_nothing_new_are_no_sign_of_stability() -> None:
+    asked_for = [Seen(20), Seen(40, agreement=0.8), *[Seen(40, agreement=1.0)] * 5, Seen(45, agreement=1.0)]
+    grown = [Seen(20), *(Seen(20 + 5 * i, agreement=0.991 + 0.005 * (i % 2)) for i in range(1, 7))]
+
+    assert CRITERIA["stable"].judge(asked_for, Terms()).stop is None
+    found = CRITERIA["stable"].judge(grown, Terms())
+    assert (found.stop, found.value) == (True, pytest.approx(0.991))
+    assert CRITERIA["change"].judge([Seen(20), Seen(40, changed=0.3), Seen(41, changed=0.0)], Terms()).stop is False
+
+
+def test_a_model_that_names_one_class_only_is_not_stable() -> None:
+    same = np.tile(np.array([[0.9, 0.1]], dtype=np.float32), (50, 1))
+    other = same.copy()
+    other[0] = 0.1, 0.9
+
+    assert signals(40, same, same).agreement is None
+    assert signals(40, other, same).agreement == pytest.approx(0)
+    assert signals(40, other, other).agreement == pytest.approx(1)
+
+
 def test_the_gain_is_weighed_against_the_price_of_its_labels() -> None:
     curve = fitted(RISING)
     assert curve is not None
