@@ -64,6 +64,35 @@ def test_random_answers_alone_are_a_quiet_line_named_at_its_end(visit: Visit, wi
     assert visit.findings() == []
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_advice_is_one_sentence_with_its_figures_folded_away(visit: Visit, width: int) -> None:
+    def verdict(name: str, title: str, stop: bool | None, words: str) -> dict[str, Any]:
+        return {"name": name, "title": title, "stop": stop, "value": None, "limit": None, "words": words}
+
+    text = "More labels would change little, you may stop: successive rounds agree by 0.994 (kappa, 3 rounds)."
+    dials = [
+        verdict("stable", "Stable predictions", True, "Successive rounds agree by 0.994."),
+        verdict("certified", "Certified accuracy", False, "At least 71 % right, of 85 % that the goal asks for."),
+    ]
+    others = [verdict("gain", "Worth of the gain", None, "Not asked: the goal says no price of an hour.")]
+    found = {"stop": True, "text": text, "because": ["stable"], "round": 9, "dials": dials, "others": others}
+    visit.page.set_viewport_size({"width": width, "height": 844})
+    page = open_overview(visit, {"curve": CURVE, "stopping": found, "status": {"advice": {"stop": True, "text": text}}})
+
+    figures = page.get_by_role("list").filter(has_text="Stable predictions")
+    expect(page.get_by_text(text)).to_be_visible()
+    expect(figures).to_be_hidden()
+    page.get_by_text("The figures behind it").focus()
+    page.keyboard.press("Enter")
+
+    expect(figures.get_by_role("listitem").first).to_have_text(
+        re.compile(r"Stable predictions\s+stop\s+the advice follows it\s*Successive rounds agree")
+    )
+    expect(page.get_by_role("listitem").filter(has_text="Worth of the gain")).to_contain_text("no answer")
+    assert not visit.overflows()
+    assert visit.findings() == []
+
+
 def test_a_race_far_ahead_of_the_project_does_not_press_its_curve_into_a_corner(visit: Visit) -> None:
     long = [{"labels": labels, "accuracy": estimate(0.8)} for labels in range(10, 2_010, 10)]
     page = open_overview(visit, {"curve": CURVE[:1], "random": {"name": "random", "points": long}})

@@ -24,7 +24,7 @@ export function advice(text: string, found: Stopping | null): TemplateResult {
     <details><summary>The figures behind it</summary>
       <p class="quiet">After round ${found.round}. They advise, you decide.</p>
       <ul class="plain verdicts">${found.dials.map((each) => verdict(each, found.because))}</ul>
-      <h3>Other criteria</h3>
+      <h2>Other criteria</h2>
       <ul class="plain verdicts">${found.others.map((each) => verdict(each, found.because))}</ul>
     </details></div>`;
 }
