@@ -23,7 +23,6 @@ case = pytest.mark.case
 NOT_HERE = {
     "F-01": "no XML is parsed anywhere; tests/unit/test_doors.py fails when a parser of it is imported",
     "F-02": "no YAML is parsed anywhere; tests/unit/test_doors.py fails when a parser of it is imported",
-    "F-03": "no spreadsheets are taken: xlsx is another content type, refused with 415 like every unknown one",
     "F-16": "COCO, VOC, YOLO, boxes and spans are no formats or task types of this version",
     "F-19": "an upload is one request: there are no parts and nothing to finish; one broken off stores nothing",
 }
