@@ -278,7 +278,7 @@ def _finish(running: Running, cursor: dict[str, Any]) -> Done:
 def _name(address: str) -> str:
     """The file's name for people: the last part of the path, else the host."""
     parts = urlsplit(address)
-    name = unquote(parts.path.rsplit("/", 1)[-1], errors="replace")
+    name = unquote(parts.path.rsplit("/", 1)[-1], errors="replace").replace("\\", "/").rsplit("/", 1)[-1]
     return ("".join(filter(str.isprintable, name)) or parts.hostname or "file")[:NAME_LIMIT]
 
 

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Update, delete, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 
 from app.core.errors import NotFound
 from app.core.settings import Settings
@@ -20,6 +21,7 @@ from app.db.session import now
 from app.services import outbox
 
 MAX_ATTEMPTS = 5
+PARKING_TRIES = 5
 CHANNEL = "labelwise_jobs"
 LIVING = timedelta(seconds=15)  # a worker says every four seconds that it lives
 UNTIL_WOKEN = timedelta(days=36_500)
@@ -198,12 +200,22 @@ def wake(session: WriteSession, kind: str, project_id: int, payload: dict[str, A
 
 
 def park(session: WriteSession, running: Running, cursor: dict[str, Any]) -> None:
-    """Leave a running job waiting until somebody wakes it; the one that waited behind it is not needed any more."""
+    """Leave a running job waiting until somebody wakes it; the one that waited behind it is not needed any more.
+
+    On PostgreSQL another one may be asked for between the two statements: it is cancelled as well.
+    """
     moment = now(session)
     behind = update(Job).where(Job.project_id == running.project_id, Job.kind == running.kind, Job.state == "waiting")
-    session.execute(behind.values(state="cancelled", reason="another one waits already", updated_at=moment))
     values = {"state": "waiting", "due_at": moment + UNTIL_WOKEN, "attempt": 0, "token": None, "lease_until": None}
-    session.execute(_held(running).values(**values, cursor=cursor, progress=None, updated_at=moment))
+    for left in reversed(range(PARKING_TRIES)):
+        session.execute(behind.values(state="cancelled", reason="another one waits already", updated_at=moment))
+        try:
+            with session.begin_nested():
+                session.execute(_held(running).values(**values, cursor=cursor, progress=None, updated_at=moment))
+            return
+        except IntegrityError:
+            if not left:
+                raise
 
 
 def later(session: WriteSession, running: Running, seconds: float, cursor: dict[str, Any], reason: str | None) -> None:
