@@ -46,8 +46,9 @@ def another_postgres_url(purpose: str) -> str:
     """The address of a fresh, migrated database of this process on the same server, whose rows nobody else touches."""
     server = _server()
     name = f"labelwise_{purpose}_{os.getpid()}"
+    _connection.cache_clear()  # one of the same name may have been used before
     with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {name}")
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
         connection.execute(f"CREATE DATABASE {name}")
     url = psycopg.conninfo.conninfo_to_dict(server)
     address = f"postgresql+psycopg://{url.get('user', '')}:{url.get('password', '')}@/{name}?host={url['host']}"

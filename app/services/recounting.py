@@ -98,8 +98,10 @@ RULES = (
     ),
     Rule(
         "the served order knows what is answered",
+        # Before a round is evaluated PostgreSQL may not have brought both together, see turn_state.mark_done.
         "SELECT queue.item_id FROM queue JOIN serving ON serving.round_id = queue.round_id "
-        "JOIN items ON items.id = queue.item_id WHERE queue.done <> items.done AND items.state = 'open'",
+        "JOIN rounds ON rounds.id = queue.round_id JOIN items ON items.id = queue.item_id "
+        "WHERE rounds.state = 'done' AND queue.done <> items.done AND items.state = 'open'",
         "start a round on the project's page: its order is made anew",
     ),
     Rule(

@@ -199,7 +199,6 @@ def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:
         whose = {"round_id": turn.round_id, "project_id": turn.project_id, "done": False}
         entries = [{**whose, "rank": rank, **row} for rank, row in enumerate(order)]
         insert_rows(session, QueueEntry, entries)
-        mark_done(session, turn.round_id)
         insert_rows(session, Prediction, _predictions(turn, proposal))
         session.execute(
             update(Round)
@@ -226,6 +225,7 @@ def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:
         for table in (QueueEntry, Prediction):
             older = select(Round.id).where(Round.project_id == turn.project_id, Round.number < turn.number)
             session.execute(delete(table).where(table.round_id.in_(older)))
+        mark_done(session, turn.round_id)
     return seconds["to_published"]
 
 

@@ -75,12 +75,13 @@ def mark_done(session: WriteSession, round_id: int) -> None:
     """Items that were answered while the turn was thinking are not offered by its order.
 
     On PostgreSQL an answer that is being committed while the order is knows nothing of its places, and the order
-    nothing of the answer; so the turn's second commit looks again.
+    nothing of the answer; so the turn's second commit looks again. What somebody is changing just then is left to them.
     """
     answered = (
         select(QueueEntry.item_id)
         .join(Item, Item.id == QueueEntry.item_id)
         .where(QueueEntry.round_id == round_id, Item.done, ~QueueEntry.done)
+        .with_for_update(skip_locked=True, of=QueueEntry)
     )
     session.execute(
         update(QueueEntry).where(QueueEntry.round_id == round_id, QueueEntry.item_id.in_(answered)).values(done=True)

@@ -26,7 +26,7 @@ from app.main import create_app
 from app.worker import WorkerProcess
 from benchmarks.faults.journal import Journal, violations
 from benchmarks.faults.outcome import Harness, Outcome, Run
-from benchmarks.faults.site import CLASSES, Site, site, texts
+from benchmarks.faults.site import CLASSES, Site, site, texts, to_log
 from tests import forks
 
 PAGE = 4_096
@@ -77,6 +77,7 @@ def _labelled(at: Site, limit: int, journal: Journal) -> dict[str, Any]:
 
 def _scenario(data: str, url: str, token: str, limit: int, told: Connection) -> None:
     """Import, label, export, upload, train; then read while nothing can be written."""
+    to_log(data)
     settings = Settings(data=Path(data), database_url=SecretStr(url), _env_file=None)
     said: dict[str, Any] = {"statuses": [], "sent": [], "acked": [], "failed": False}
     db = Database(url)
@@ -168,6 +169,7 @@ def _full_disk(at: Site, journal: Journal) -> dict[str, Any]:
 
 
 def _filled(data: str, token: str, told: Connection) -> None:
+    to_log(data)
     settings = Settings(data=Path(data), _env_file=None)
     db = Database(settings.url)
     said: dict[str, Any] = {"sent": [], "acked": []}

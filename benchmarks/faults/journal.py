@@ -75,7 +75,7 @@ def violations(at: Site, journal: Journal, *, overlap: int = 1, most: int = 5) -
     leases = Counter(row.lease_id for row, _ in stored)
     sent = Counter(each["lease"] for each in journal.sent.values())
     found["doubled"] += [f"lease {lease}: {count}" for lease, count in leases.items() if lease and count > 1]
-    found["never sent"] += [f"lease {lease}" for lease in leases if lease not in sent]
+    found["never sent"] += [f"lease {lease}" for lease in leases if lease and lease not in sent]
     counted = Counter(row.item_id for row, _ in stored if row.counted and not row.retracted)
     found["beyond overlap"] += [f"item {item}: {count}" for item, count in counted.items() if count > overlap]
     found["held beyond overlap"] += [f"item {item}: {count}" for item, count in held]
