@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.core.settings import Settings
 from app.db import Project, ProjectClass, Round, WriteSession
 from app.db.session import now
-from app.learners import DAMAGED, HTTP, LinearModel, load_model
+from app.learners import DAMAGED, HTTP, OUTSIDE, LinearModel, load_model
 from app.learners.base import Model
 from app.services import outbox
 from app.services.jobs import Running, holds
@@ -50,8 +50,10 @@ def open_round(
         row = Round(project_id=project.id, number=(last or 0) + 1, job_id=running.id, created_at=moment)
         session.add(row)
     if not (keep_labels and row.labels):
-        row.labels = labels.annotation_ids
-        row.labels_count = len(taught(labels.items, apart=project.audit_use == "apart"))
+        apart = project.audit_use == "apart" and project.learner.get("name") not in OUTSIDE
+        learned = [item for item in labels.items if item.imported_test or not (apart and item.audit)]
+        row.labels = LabelSet(learned, labels.newest_annotation).annotation_ids
+        row.labels_count = len(taught(learned))
     row.state, row.sentence = "running", None
     learner = {"name": HTTP} if project.learner.get("name") == HTTP else project.learner  # its address stays there
     row.strategy, row.learner, row.featurizer = project.strategy, learner, featurizer
@@ -114,9 +116,9 @@ def model_of(settings: Settings, project_id: int, name: str) -> LinearModel | No
         return None
 
 
-def taught(items: list[LabelledItem], *, apart: bool = False) -> list[LabelledItem]:
-    """What a model may learn from: everything but the client's own test set, and audit answers that are kept apart."""
-    return [item for item in items if not item.imported_test and not (apart and item.audit)]
+def taught(items: list[LabelledItem]) -> list[LabelledItem]:
+    """What a model may learn from, but for audit answers kept apart: everything but the client's own test set."""
+    return [item for item in items if not item.imported_test]
 
 
 def _seed(project_seed: int, number: int) -> int:

@@ -102,6 +102,8 @@ def test_audit_answers_kept_apart_teach_nothing(api: Api) -> None:
 
     assert shown["audit_use"] == overview["audit_use"] == "apart"
     assert newest["labels"] == 20 - newest["metrics"]["accuracy"]["n"]
+    learned = boss.get(f"/projects/{project}/items", params={"learned": newest["number"], "limit": 200}).json()["items"]
+    assert len(learned) == newest["labels"]
     assert newest["metrics"]["accuracy"]["n"] == overview["status"]["audit"]["answers"]
     taught = boss.patch(
         f"/projects/{project}", json={"audit_use": "never"}, headers={"If-Match": f'"{shown["version"]}"'}
