@@ -1,6 +1,7 @@
 """The web process: REST and pages over one database."""
 
 import contextlib
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from functools import partial
@@ -8,12 +9,14 @@ from uuid import uuid4
 
 from fastapi import FastAPI
 from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import api, web
 from app.api import errors, openapi
+from app.core.hosts import is_served, parse_allowed
 from app.core.requests import ON_BEHALF_OF
-from app.core.secrets import secret_key
+from app.core.secrets import key_of
 from app.core.settings import Settings
 from app.db import Database
 from app.db.migrate import bring_up
@@ -25,8 +28,15 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "X-Frame-Options": "DENY",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+# Where one of these stood twice, a proxy in front might have judged the one and we the other.
+ONCE = frozenset(b"host authorization x-csrf-token origin sec-fetch-site content-type idempotency-key if-match".split())
+ENCODED_SLASH = re.compile(rb"%2f|%5c|%00", re.IGNORECASE)
+NOTHING_RUNS = "default-src 'none'; frame-ancestors 'none'; sandbox"  # pages have a policy of their own
+ONLY_HTTPS = "max-age=31536000"
 
 
 def create_app(settings: Settings | None = None, db: Database | None = None) -> FastAPI:
@@ -53,15 +63,19 @@ def create_app(settings: Settings | None = None, db: Database | None = None) -> 
             used.dispose()
 
     app = FastAPI(
-        title="Labelwise", version="0.1.0", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None
+        title="Labelwise",
+        version="0.1.0",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,  # a redirect would name the host of the request, and drop bodies
     )
     app.state.settings, app.state.db = settings, db
     app.state.requests = Counter()  # answered requests by method and status, for /metrics
-    app.state.secret_key = secret_key(
-        settings.secret_key.get_secret_value() if settings.secret_key else None, settings.data
-    )
+    app.state.secret_key = key_of(settings)
     errors.install(app)
-    app.add_middleware(Headers)
+    app.add_middleware(Headers, allowed_hosts=parse_allowed(settings.allowed_hosts))
     for router in api.routers():
         app.include_router(router)
     web.install(app)
@@ -75,10 +89,15 @@ def _prepare(settings: Settings) -> None:
 
 
 class Headers:
-    """Gives every answer its request id and the headers that protect browsers, and counts it for /metrics."""
+    """Gives every answer its request id and the headers that protect browsers, and counts it for /metrics.
 
-    def __init__(self, app: ASGIApp) -> None:
+    A request whose Host header is missing, doubled, malformed or not of this service is refused here, before anything
+    makes an address of it.
+    """
+
+    def __init__(self, app: ASGIApp, allowed_hosts: frozenset[str] = frozenset()) -> None:
         self._app = app
+        self._allowed_hosts = allowed_hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -94,11 +113,33 @@ class Headers:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if scope["scheme"] == "https":
+                    headers.setdefault("Strict-Transport-Security", ONLY_HTTPS)
                 headers["X-Request-Id"] = request_id
                 if scope["path"].startswith("/api/"):
                     headers.setdefault("Cache-Control", "no-store")
+                    headers.setdefault("Content-Security-Policy", NOTHING_RUNS)
                 method = scope["method"] if scope["method"] in METHODS else "OTHER"
                 scope["app"].state.requests[method, message["status"]] += 1
             await send(message)
 
-        await self._app(scope, receive, with_headers)
+        app = self._refusal(scope) or self._app
+        await app(scope, receive, with_headers)
+
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        """What a request is answered with whose address or headers a proxy in front might have read otherwise."""
+        if fault := self._fault(scope):
+            return errors.answer(Request(scope), 400, "BadSyntax", fault)
+        if ENCODED_SLASH.search(scope.get("raw_path") or b""):
+            return errors.answer(Request(scope), 404, "NotFound", "there is no such address")
+        return None
+
+    def _fault(self, scope: Scope) -> str | None:
+        """What is wrong with the headers, in a sentence."""
+        names = [name for name, _ in scope["headers"] if name in ONCE]
+        if len(set(names)) < len(names):
+            return "a header that may stand once stands twice"
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        if not is_served(hosts, self._allowed_hosts):
+            return "the Host header is not of this service: LABELWISE_ALLOWED_HOSTS names what it is called"
+        return None

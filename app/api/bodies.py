@@ -1,7 +1,8 @@
 """Strict bodies: sized while they stream, UTF-8 JSON only, nothing that a database cannot hold."""
 
+import re
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -12,6 +13,9 @@ from app.api.keyed import answer_once
 from app.core.errors import Invalid, TooLarge, WrongType
 from app.core.text import read_json
 
+WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,30})", re.ASCII)
+DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
+TELLS_A_SECRET = ("/tokens", "/invitations", "/webhooks")  # in the answer to what makes one, and nowhere else
 BODY_METHODS = {"POST", "PUT", "PATCH", "DELETE"}
 
 
@@ -21,6 +25,7 @@ class StrictRequest(Request):
     async def body(self) -> bytes:
         if not hasattr(self, "_body"):
             limit = self.app.state.settings.json_body_bytes
+            refuse_announced(self, limit)
             pieces, size = [], 0
             async for piece in self.stream():
                 size += len(piece)
@@ -36,15 +41,24 @@ class StrictRequest(Request):
         return self._json
 
 
+def refuse_announced(request: Request, limit: int) -> None:
+    """Raise TooLarge for a body that says itself that it is too large, before a byte of it is waited for."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and (len(announced) > 18 or int(announced) > limit):
+        raise TooLarge(f"the body has more than {limit:,} bytes")
+
+
 class StreamRoute(APIRoute):
     """Refuses unknown query parameters; the body is the handler's own to read, piece by piece."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         known = {field.alias for field in _all_query(self.dependant)}
+        numbers = _numbers(self.dependant)
 
         async def named(request: Request) -> Response:
             _check_names(request, known)
+            _check_numbers(request, numbers)
             return await handler(request)
 
         return named
@@ -59,20 +73,21 @@ class StrictRoute(APIRoute):
         takes_body = self.body_field is not None
         known = {field.alias for field in _all_query(flat)}
         filtered = any(each.call is filter_of for each in flat.dependencies)
-        keyed = (
-            self.status_code in (201, 202) and takes_body and not _reads_key(flat) and not self.path.endswith("/tokens")
-        )
+        keyed = self.status_code in (201, 202) and takes_body and not _reads_key(flat)
+        numbers = _numbers(flat)
+        told_once = self.path.endswith(TELLS_A_SECRET)
 
         async def strict(request: Request) -> Response:
             request.state.own_parameters = known
             if not filtered:
                 _check_names(request, known)
+            _check_numbers(request, numbers)
             checked = StrictRequest(request.scope, request.receive)
             if takes_body and request.method in BODY_METHODS:
                 await _check_json_body(checked)
             try:
                 if keyed and "idempotency-key" in request.headers:
-                    return await answer_once(checked, handler)
+                    return await answer_once(checked, handler, told_once=told_once)
                 return await handler(checked)
             except RequestValidationError as error:
                 raise refusal(error) from None
@@ -92,6 +107,14 @@ def _check_names(request: Request, known: set[str]) -> None:
         raise Invalid(f"unknown query parameter {unknown[0][:100]!r}", fields=dict.fromkeys(unknown[:10], "unknown"))
 
 
+def _check_numbers(request: Request, numbers: dict[str, re.Pattern[str]]) -> None:
+    """Raise Invalid for a number that is written as only Python would, as `1_0`, `+1` or ` 1`."""
+    for name, form in numbers.items():
+        for given in (request.path_params.get(name), *request.query_params.getlist(name)):
+            if given is not None and not form.fullmatch(str(given)):
+                raise Invalid(f"{name} is not a number", fields={name: "not a number"})
+
+
 async def _check_json_body(request: StrictRequest) -> None:
     body = await request.body()
     if not body:
@@ -107,6 +130,16 @@ def _reads_key(dependant: Any) -> bool:
     return any(field.alias == "idempotency-key" for field in dependant.header_params) or any(
         _reads_key(each) for each in dependant.dependencies
     )
+
+
+def _numbers(dependant: Any) -> dict[str, re.Pattern[str]]:
+    """How the numbers in the address of a route are written, by name."""
+    found = {}
+    for field in (*dependant.path_params, *_all_query(dependant)):
+        kinds = set(get_args(field.field_info.annotation)) or {field.field_info.annotation}
+        if kinds <= {int, float, type(None)}:
+            found[field.alias] = DECIMAL if float in kinds else WHOLE
+    return found
 
 
 def _all_query(dependant: Any) -> list[Any]:

@@ -36,13 +36,14 @@ Config = Annotated[Settings, Depends(settings)]
 
 
 def cookie_of(request: Request) -> str | None:
-    """The browser session's secret; None without one, or where two of one name arrive."""
-    raw = request.headers.get("cookie", "")
-    for name in (SECURE_COOKIE, PLAIN_COOKIE):
-        values = [part.split("=", 1)[1] for part in raw.split("; ") if part.split("=", 1)[0] == name and "=" in part]
-        if values:
-            return values[0] if len(set(values)) == 1 else None
-    return None
+    """The browser session's secret; None without one, or where two of one name arrive.
+
+    Over https only the `__Host-` cookie counts, which no other host can set.
+    """
+    wanted = SECURE_COOKIE if request.url.scheme == "https" else PLAIN_COOKIE
+    parts = [part.strip() for line in request.headers.getlist("cookie") for part in line.split(";")]
+    values = {value for name, equals, value in (part.partition("=") for part in parts) if equals and name == wanted}
+    return values.pop() if len(values) == 1 else None
 
 
 async def optional_person(request: Request, db: Db) -> Person | None:

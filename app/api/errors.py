@@ -19,7 +19,7 @@ from app.db.session import is_busy, is_damaged, is_full
 
 log = logging.getLogger("labelwise.api")
 NAMES = {401: "NotSignedIn", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed", 413: "TooLarge"}
-BUSY_RETRY_SECONDS = "1"
+BUSY_RETRY_SECONDS = 1
 NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 FULL = "the server's disk is full: nothing of this request was stored"
 
@@ -32,7 +32,7 @@ def answer(request: Request, status: int, error: str, detail: str, **more: Any) 
     response.body = safe
     response.headers["content-length"] = str(len(safe))
     if status in (429, 503):
-        response.headers["Retry-After"] = BUSY_RETRY_SECONDS
+        response.headers["Retry-After"] = str(more.get("retry_after_seconds", BUSY_RETRY_SECONDS))
     return response
 
 
@@ -67,7 +67,9 @@ def http(request: Request, error: Exception) -> JSONResponse:
     """What the framework itself refuses: an unknown path, a method that a path does not take."""
     refused = cast(HTTPException, error)
     name = NAMES.get(refused.status_code, "HttpError")
-    return answer(request, refused.status_code, name, str(refused.detail))
+    response = answer(request, refused.status_code, name, str(refused.detail))
+    response.headers.update(refused.headers or {})  # which methods there are
+    return response
 
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:

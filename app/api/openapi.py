@@ -28,7 +28,7 @@ REFUSALS = {
     "403": "The role or the token's scope is too low",
     "404": "There is no such thing, or it is not yours",
     "409": "It does not fit what is stored by now",
-    "410": "The item was deleted",
+    "410": "The item was deleted, or the list is another one by now",
     "412": "It was changed in the meantime: read it again",
     "413": "The body is too large",
     "415": "This content type is not taken here",
@@ -38,7 +38,17 @@ REFUSALS = {
     "503": "The service is busy or its disk is full; `Retry-After` says when to try again",
     "507": "What may be stored here is stored: `LABELWISE_MEDIA_BYTES`",
 }
-ALSO = {"/api/v1/annotations": {"404", "410"}, "/api/v1/leases/{lease}/annotation": {"410"}}  # of items deleted
+OWN_REFUSALS: dict[tuple[str, str], frozenset[str]] = {
+    ("post", "/projects"): frozenset({"404"}),  # of the one that is to be copied
+    ("post", "/annotations"): frozenset({"404", "410"}),
+    ("delete", "/leases/{lease}/annotation"): frozenset({"410"}),
+    ("get", "/projects/{project}/queue"): frozenset({"410"}),
+    ("post", "/projects/{project}/media"): frozenset({"507"}),
+    ("post", "/session"): frozenset({"429"}),
+    ("post", "/session/password"): frozenset({"429"}),
+    ("post", "/setup/{code}"): frozenset({"429"}),
+    ("post", "/invitations/{code}/accept"): frozenset({"429"}),
+}
 KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -111,13 +121,7 @@ def _statuses(method: str, path: str, operation: dict[str, Any]) -> set[str]:
         found |= {"400", "413", "415"}
     if any(each["name"].lower() == "if-match" for each in operation.get("parameters", ())):
         found |= {"412", "428"}
-    if path == "/api/v1/projects" and method == "post":
-        found.add("404")  # of the one that is to be copied
-    found |= ALSO.get(path, set())
-    if path.endswith("/media"):
-        found.add("507")
-    if path in ("/api/v1/session", "/api/v1/session/password") and method == "post":
-        found.add("429")
+    found |= OWN_REFUSALS.get((method, path.removeprefix("/api/v1")), frozenset())
     return found - (set(operation["responses"]) - {"422"})  # the framework's own 422 has another shape
 
 
@@ -128,4 +132,4 @@ def _takes_key(method: str, path: str, operation: dict[str, Any]) -> bool:
     made = operation["responses"].keys()
     by_job = "202" in made and ("200" not in made or path.endswith("/select"))
     creates = ("201" in made or by_job) and "application/json" in body
-    return method == "post" and not named and creates and not path.endswith("/tokens")
+    return method == "post" and not named and creates

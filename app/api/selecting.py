@@ -15,6 +15,7 @@ from app.api.pages import Cursor, Limit, seal, unseal
 from app.api.payloads import item_view
 from app.core import filters
 from app.core.ending import ending
+from app.core.errors import Gone
 from app.core.text import read_json, write_json
 from app.services import proposing, selecting
 from app.services.selecting import Ask
@@ -112,11 +113,16 @@ async def select_items(
 def show_queue(
     project: str, request: Request, person: Caller, db: Db, limit: Limit = 50, cursor: Cursor = None
 ) -> PlacesOut:
-    """The next items of the order, without those of the audit share (reviewers and managers)."""
-    behind = None if cursor is None else read_json(unseal(request, person, cursor).encode())
+    """The next items of the order, without those of the audit share (reviewers and managers).
+
+    All pages are of one round: when another one is published meanwhile, the next page is refused (410).
+    """
+    begun, behind = (None, None) if cursor is None else read_json(unseal(request, person, cursor).encode())
     with db.read() as session:
         found, order, places = selecting.queue(session, person, project, limit + 1, behind)
-    more = seal(request, person, write_json(places[limit - 1].behind)) if len(places) > limit else None
+    if behind is not None and begun != order.number:
+        raise Gone("a new round has put the items in another order: read it from its beginning")
+    more = seal(request, person, write_json([order.number, places[limit - 1].behind])) if len(places) > limit else None
     rows = [
         {
             "item": each.item,

@@ -17,9 +17,10 @@ from app.api.deps import (
     check_same_site,
     cookie_of,
 )
+from app.api.turns import PASSWORDS
 from app.core.errors import Forbidden
 from app.core.settings import Settings
-from app.services import accounts
+from app.services import accounts, attempts
 from app.services.accounts import SignedIn
 
 router = APIRouter(tags=["accounts"], route_class=StrictRoute)
@@ -66,12 +67,12 @@ class SessionOut(BaseModel):
 
 
 @public.post("/session", status_code=201, response_model=SessionOut)
-def sign_in(body: Credentials, request: Request, response: Response, config: Config, db: Db) -> SessionOut:
+async def sign_in(body: Credentials, request: Request, response: Response, config: Config, db: Db) -> SessionOut:
     """Sign in with name and password."""
     check_same_site(request)
     check_transport(request, config)
-    address = request.client.host if request.client else ""
-    signed_in = accounts.sign_in(db, config, body.name, body.password, address)
+    address = address_of(request)
+    signed_in = await PASSWORDS.take(lambda: accounts.sign_in(db, config, body.name, body.password, address))
     set_cookie(request, response, signed_in)
     return _shown(signed_in)
 
@@ -94,28 +95,33 @@ def sign_out(request: Request, response: Response, person: Caller, db: Db) -> No
 
 
 @router.post("/session/password", status_code=204)
-def change_password(body: PasswordIn, request: Request, person: Caller, db: Db) -> None:
-    """Set a new password; other browsers are signed out."""
+async def change_password(body: PasswordIn, request: Request, person: Caller, config: Config, db: Db) -> None:
+    """Set a new password; other browsers are signed out, and the person's tokens end."""
     if person.scopes is not None:
         raise Forbidden("a token cannot change a password")
-    with db.write() as session:
-        accounts.change_password(session, person, body.old_password, body.new_password, cookie_of(request))
+    old, new, address, keep = body.old_password, body.new_password, address_of(request), cookie_of(request)
+    await PASSWORDS.take(lambda: accounts.change_password(db, config, person, old, new, address=address, keep=keep))
 
 
 @public.post("/setup/{code}", status_code=201, response_model=SessionOut)
-def set_up(code: str, body: Credentials, request: Request, response: Response, config: Config, db: Db) -> SessionOut:
+async def set_up(
+    code: str, body: Credentials, request: Request, response: Response, config: Config, db: Db
+) -> SessionOut:
     """Make the first admin with the one-time link that the server printed."""
     check_same_site(request)
     check_transport(request, config)
-    with db.write() as session:
-        signed_in = accounts.set_up(session, config, code, body.name, body.password)
-        shown = _shown(signed_in)
+
+    def make() -> SignedIn:
+        with attempts.counted(db, config, address_of(request)), db.write() as session:
+            return accounts.set_up(session, config, code, body.name, body.password)
+
+    signed_in = await PASSWORDS.take(make)
     set_cookie(request, response, signed_in)
-    return shown
+    return _shown(signed_in)
 
 
 @public.post("/invitations/{code}/accept", status_code=201, response_model=SessionOut)
-def accept_invitation(
+async def accept_invitation(
     code: str,
     body: InvitationIn,
     request: Request,
@@ -127,15 +133,23 @@ def accept_invitation(
     """Join a project, with a new account or as the person who is signed in."""
     check_same_site(request)
     check_transport(request, config)
-    with db.write() as session:
-        signed_in, project = accounts.accept_invitation(session, config, code, body.name, body.password, person)
-        shown = _shown(signed_in) if signed_in else None
-    if signed_in is None or shown is None:
+
+    def join() -> tuple[SignedIn | None, int]:
+        with attempts.counted(db, config, address_of(request)), db.write() as session:
+            return accounts.accept_invitation(session, config, code, body.name, body.password, person)
+
+    signed_in, project = await PASSWORDS.take(join)
+    if signed_in is None:
         assert person is not None
         user = {"id": person.id, "name": person.name, "admin": person.admin}
         return SessionOut(user=user, csrf_token=getattr(request.state, "csrf_token", ""), project=project)
     set_cookie(request, response, signed_in)
-    return shown.model_copy(update={"project": project})
+    return _shown(signed_in).model_copy(update={"project": project})
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from: the other end of the connection, or what a trusted proxy says of it."""
+    return request.client.host if request.client else ""
 
 
 def set_cookie(request: Request, response: Response, signed_in: SignedIn) -> None:

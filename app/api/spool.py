@@ -6,6 +6,7 @@ from typing import Any, BinaryIO
 from fastapi import Request
 from pydantic import BaseModel
 
+from app.api.bodies import refuse_announced
 from app.core.errors import BadSyntax, Unavailable
 from app.core.settings import Settings
 from app.formats import FORMATS
@@ -33,6 +34,7 @@ def rows_body(words: str, *, schema: dict[str, Any]) -> dict[str, Any]:
 
 async def receive(request: Request, config: Settings, file: BinaryIO, *, may_be_empty: bool = False) -> str:
     """Write a body to its file; its SHA-256 in hex. Raises where the disk or the quota ends, or nothing is sent."""
+    refuse_announced(request, config.import_body_bytes)
     size = checked = 0
     digest = sha256()
     async for piece in request.stream():

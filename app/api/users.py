@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.api.bodies import StrictRoute
 from app.api.deps import Caller, Db
 from app.api.pages import Cursor, Limit, seal, unseal
+from app.api.turns import PASSWORDS
 from app.core.text import INT64_MAX
 from app.services import accounts, audit, people
 from app.services.access import project_for
@@ -126,13 +127,17 @@ def list_users(request: Request, person: Caller, db: Db, limit: Limit = 200, cur
 
 
 @router.post("/users", status_code=201, response_model=UserOut)
-def create_user(body: UserIn, person: Caller, db: Db) -> UserOut:
+async def create_user(body: UserIn, person: Caller, db: Db) -> UserOut:
     """Add a person (admins)."""
     accounts.need_admin(person)
-    with db.write() as session:
-        return UserOut.model_validate(
-            accounts.create_user(session, body.name, body.password, admin=body.admin, by=person.id)
-        )
+
+    def make() -> UserOut:
+        with db.write() as session:
+            return UserOut.model_validate(
+                accounts.create_user(session, body.name, body.password, admin=body.admin, by=person.id)
+            )
+
+    return await PASSWORDS.take(make)
 
 
 @router.patch("/users/{user}", response_model=UserOut)
@@ -187,7 +192,7 @@ def create_token(body: TokenIn, person: Caller, db: Db) -> NewToken:
     with db.write() as session:
         bound = body.project if person.token_project is None else person.token_project
         project = project_for(session, person, bound).id if bound is not None else None
-        token, secret = accounts.create_token(session, person.id, body.name, body.scopes, project, lasts)
+        token, secret = accounts.create_token(session, person.id, body.name, body.scopes, project, lasts, person)
         return NewToken(**TokenOut.model_validate(token).model_dump(), token=secret)
 
 

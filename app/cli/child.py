@@ -9,6 +9,7 @@ from types import FrameType
 
 import uvicorn
 
+from app.cli.wire import Connection, prepare_files
 from app.core import logs
 from app.core.ending import ending
 from app.core.settings import Settings
@@ -25,10 +26,13 @@ def main(listening: int) -> None:
         threading.Thread(target=_leave_with_parent, args=(int(pipe),), daemon=True).start()
     settings = Settings()
     logs.install(settings)
+    prepare_files()
     proxies = settings.trusted_proxies
     config = uvicorn.Config(
         "app.main:create_app",
         factory=True,
+        http=Connection,
+        ws="none",
         access_log=False,
         log_config=None,  # the root writes lines
         server_header=False,

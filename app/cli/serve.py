@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.child import PIPE
 from app.cli.family import Child, Family
+from app.core.secrets import key_of
 from app.core.settings import Settings
 from app.db import Database
 from app.db.migrate import bring_up
@@ -62,11 +63,14 @@ def worker(settings: Settings, given: argparse.Namespace) -> int:
 
 
 def prepare(settings: Settings) -> None:
-    """Make the data folder, migrate SQLite.
+    """Make the data folder with its key, private to this user, and migrate SQLite.
 
     Raises:
         RuntimeError: PostgreSQL is behind, the database is newer or went back, or a library is missing.
+        ValueError: the secret key is weak.
     """
+    os.umask(0o077)
+    key_of(settings)
     buckets.check_installed(settings)
     if settings.worker:
         engines.check_installed(settings)

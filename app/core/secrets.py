@@ -5,7 +5,10 @@ import os
 import secrets
 from pathlib import Path
 
+from app.core.settings import Settings
+
 SHORTEST_KEY = 32
+FEWEST_DIFFERENT = 8
 
 
 def new_secret(prefix: str = "") -> str:
@@ -23,16 +26,30 @@ def same(one: str, other: str) -> bool:
     return secrets.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))
 
 
+def key_of(settings: Settings) -> str:
+    """The service's key by its settings; raises as `secret_key` does."""
+    return secret_key(
+        settings.secret_key.get_secret_value() if settings.secret_key is not None else None, settings.data
+    )
+
+
 def secret_key(given: str | None, data: Path) -> str:
     """The service's key: as set, else made once in the data folder.
 
     Raises:
-        ValueError: the key is shorter than 32 characters or a repeated character.
+        ValueError: the key is shorter than 32 characters, or made of few of them or of a repeated piece.
     """
     key = given if given is not None else _own_key(data / "secret.key")
-    if len(key) < SHORTEST_KEY or len(set(key)) < 8:
-        raise ValueError("LABELWISE_SECRET_KEY needs at least 32 characters that are not all alike")
+    if len(key) < SHORTEST_KEY or len(set(key)) < FEWEST_DIFFERENT or _is_repeated(key):
+        raise ValueError(
+            "LABELWISE_SECRET_KEY needs at least 32 random characters, as `openssl rand -base64 32` gives them"
+        )
     return key
+
+
+def _is_repeated(key: str) -> bool:
+    """Whether the key says a shorter piece again and again."""
+    return key in (key + key)[1:-1]
 
 
 def _own_key(file: Path) -> str:

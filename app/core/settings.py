@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.core import hosts
 from app.core.addresses import Allowed
 from app.core.places import parse_options, parse_roots
 
@@ -43,6 +44,7 @@ class Settings(BaseSettings):
     worker: bool = True  # `serve` starts and watches one worker
     insecure_http: bool = False  # allow sign-in over plain http on other addresses than loopback
     open_docs: bool = False  # show /metrics and the OpenAPI file without sign-in
+    allowed_hosts: str = ""  # names that the service is called by, comma-separated; any unless set
     trusted_proxies: str = ""  # addresses whose X-Forwarded-* headers are believed, comma-separated
     allow_fetch_from: str = ""  # HOST[:PORT] names that item addresses may point to besides public ones
     text_encoder: str = ""  # folder of a sentence encoder that `auto` takes for texts where it is fast enough
@@ -77,6 +79,12 @@ class Settings(BaseSettings):
     @classmethod
     def _hosts(cls, value: str) -> str:
         Allowed.parse(value)  # a bad one stops the start, not the first import
+        return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _names(cls, value: str) -> str:
+        hosts.parse_allowed(value)
         return value
 
     @field_validator("buckets")

@@ -17,6 +17,8 @@ from app.core.errors import BadSyntax, Invalid
 INT64_MAX = 2**63 - 1
 MAX_DEPTH = 64
 MAX_KEYS = 1_000
+LONGEST_KEY = 1_000  # characters
+LONG_TEXT = 1_000_000
 SHORT_BODY = 1_000  # bytes
 LONG_NUMBER = re.compile(rb"[0-9]{19}")
 
@@ -26,7 +28,7 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFC", name.strip()).casefold()
 
 
-def check_text(value: str, *, what: str = "text", limit: int = 1_000_000) -> str:
+def check_text(value: str, *, what: str = "text", limit: int = LONG_TEXT) -> str:
     """Return the text if a database can hold it; raise Invalid naming `what` otherwise.
 
     `limit` counts Unicode code points.
@@ -48,40 +50,56 @@ def check_json(value: Any, *, what: str = "value", depth: int = MAX_DEPTH) -> An
     Refused: NUL and lone surrogates, NaN and infinities, integers outside int64, more than `depth` levels,
     objects of more than 1,000 keys.
     """
-    if isinstance(value, str):
-        return check_text(value, what=what)
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, int | float):
-        return _check_number(value, what)
-    if depth <= 0:
-        raise Invalid(f"{what} is nested too deeply")
-    if isinstance(value, list):
-        for position, element in enumerate(value):
-            check_json(element, what=f"{what}[{position}]", depth=depth - 1)
-        return value
-    if isinstance(value, dict):
-        return _check_object(value, what, depth)
-    raise Invalid(f"{what} is not JSON")
-
-
-def _check_number(value: int | float, what: str) -> int | float:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise Invalid(f"{what} is not a finite number")
-    if isinstance(value, int) and not -INT64_MAX - 1 <= value <= INT64_MAX:
-        raise Invalid(f"{what} is an integer beyond 64 bits")
+    _check(value, (None, what), depth)
     return value
 
 
-def _check_object(value: dict[Any, Any], what: str, depth: int) -> dict[Any, Any]:
+Place = tuple[Any, str | int]  # the place around it, and the key or position in there; put into words for a fault only
+
+
+def _words(place: Place) -> str:
+    parts: list[str] = []
+    around: Any = place
+    while around is not None:
+        around, inner = around
+        parts.append(f"[{inner}]" if isinstance(inner, int) else f".{inner[:80]}")
+    return "".join(reversed(parts)).removeprefix(".")
+
+
+def _check(value: Any, place: Place, depth: int) -> None:
+    if isinstance(value, str):
+        if not value.isascii() or "\x00" in value or len(value) > LONG_TEXT:
+            check_text(value, what=_words(place))
+    elif isinstance(value, dict | list):
+        if depth <= 0:
+            raise Invalid(f"{_words(place)} is nested too deeply")
+        if isinstance(value, dict):
+            _check_object(value, place, depth)
+        else:
+            for position, element in enumerate(value):
+                _check(element, (place, position), depth - 1)
+    elif value is not None and not isinstance(value, bool):
+        _check_number(value, place)
+
+
+def _check_number(value: Any, place: Place) -> None:
+    if not isinstance(value, int | float):
+        raise Invalid(f"{_words(place)} is not JSON")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise Invalid(f"{_words(place)} is not a finite number")
+    if isinstance(value, int) and not -INT64_MAX - 1 <= value <= INT64_MAX:
+        raise Invalid(f"{_words(place)} is an integer beyond 64 bits")
+
+
+def _check_object(value: dict[Any, Any], place: Place, depth: int) -> None:
     if len(value) > MAX_KEYS:
-        raise Invalid(f"{what} has more than {MAX_KEYS:,} keys")
+        raise Invalid(f"{_words(place)} has more than {MAX_KEYS:,} keys")
     for name, element in value.items():
         if not isinstance(name, str):
-            raise Invalid(f"{what} has a key that is not text")
-        check_text(name, what=f"a key of {what}", limit=1_000)
-        check_json(element, what=f"{what}.{name[:80]}", depth=depth - 1)
-    return value
+            raise Invalid(f"{_words(place)} has a key that is not text")
+        if not name.isascii() or "\x00" in name or len(name) > LONGEST_KEY:
+            check_text(name, what=f"a key of {_words(place)}", limit=LONGEST_KEY)
+        _check(element, (place, name), depth - 1)
 
 
 def parse_json(body: bytes) -> Any:

@@ -5,6 +5,7 @@ names to a row of a project there is one way, `visible`: whoever looks a row up 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, select
@@ -41,13 +42,14 @@ Seen = TypeVar("Seen", bound=OfProject)
 
 @dataclass(frozen=True)
 class Person:
-    """Who asks. `scopes` is None for a browser and limits a token; a token may be bound to one project."""
+    """Who asks. `scopes` is None for a browser and limits a token; a token may be bound to one project, and end."""
 
     id: int
     name: str
     admin: bool = False
     scopes: frozenset[str] | None = None
     token_project: int | None = None
+    ends: datetime | None = None
 
     def need(self, scope: str) -> None:
         """Raise Forbidden when a token lacks the scope: read, label, import or manage."""

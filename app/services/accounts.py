@@ -7,20 +7,20 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import bindparam, delete, func, select, text, update
+from sqlalchemy import bindparam, delete, select, text, update
 from sqlalchemy.orm import Session
 
-from app.core.errors import Conflict, Forbidden, Invalid, NotFound, NotSignedIn, TooManyRequests
-from app.core.secrets import hashed, new_secret, same
+from app.core.errors import Conflict, Forbidden, Invalid, NotFound, NotSignedIn
+from app.core.secrets import hashed, new_secret
 from app.core.settings import Settings
 from app.core.text import check_text, fold
-from app.db import BrowserSession, Database, Member, OneTimeLink, Project, SignInFailure, Token, User, WriteSession
+from app.db import BrowserSession, Database, Member, OneTimeLink, Project, Token, User, WriteSession
 from app.db.session import now
-from app.services import audit, leases
+from app.services import attempts, audit, leases, passwords
 from app.services.access import Person, project_for
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 256
+MOST_SESSIONS = 50  # of one person at once
 SCOPES = ("read", "label", "import", "manage")
 SETUP_HOURS = 24
 ROLES = ("annotator", "reviewer", "manager")
@@ -60,7 +60,7 @@ def create_user(session: WriteSession, name: str, password: str, *, admin: bool 
     name = check_text(name.strip(), what="name", limit=200)
     if not name:
         raise Invalid("name is empty", fields={"name": "must not be empty"})
-    _check_password(name, password)
+    passwords.check(name, password)
     if session.execute(select(User.id).where(User.folded_name == fold(name))).first():
         raise Conflict(f"the name {name!r} is taken", fields={"name": "taken"})
     user = User(
@@ -73,43 +73,24 @@ def create_user(session: WriteSession, name: str, password: str, *, admin: bool 
 
 
 def sign_in(db: Database, settings: Settings, name: str, password: str, address: str) -> SignedIn:
-    """Open a browser session.
-
-    The attempt is counted in a commit of its own before the password is looked at, so that many guesses at once
-    cannot pass the limit, and the slow hash runs while no transaction is open.
+    """Open a browser session. The slow hash runs while no transaction is open.
 
     Raises:
         NotSignedIn: name or password is wrong, or the person was switched off.
-        TooManyRequests: ten failures in the last minute for this account and address.
+        TooManyRequests: see `attempts.counted`.
     """
-    subject = hashed(f"{fold(name)}\n{address}")
-    with db.write() as session:
-        _count_attempt(session, settings, subject)
-        found = session.execute(select(User.id, User.password_hash).where(User.folded_name == fold(name))).first()
-    right = _verify(found.password_hash if found and found.password_hash else NOBODY, password)
-    with db.write() as session:
-        user = session.get(User, found.id) if found else None
-        if user is not None and right and user.active:
-            session.execute(delete(SignInFailure).where(SignInFailure.subject == subject))
-            audit.record(session, "session.opened", user.id)
-            return _open(session, settings, user)
-        if user is not None:
-            audit.record(session, "session.refused", user.id)
-    raise NotSignedIn("name or password is wrong")
-
-
-def _count_attempt(session: WriteSession, settings: Settings, subject: str) -> None:
-    """Count this attempt as a failure until it proves right."""
-    if session.get_bind().dialect.name == "postgresql":  # attempts at once are counted one after the other
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtext(subject))))
-    moment = now(session)
-    session.execute(delete(SignInFailure).where(SignInFailure.at < moment - timedelta(hours=1)))
-    recent = select(func.count()).where(
-        SignInFailure.subject == subject, SignInFailure.at > moment - timedelta(minutes=1)
-    )
-    if session.execute(recent).scalar_one() >= settings.sign_in_failures_per_minute:
-        raise TooManyRequests("too many failed sign-ins: wait a minute")
-    session.add(SignInFailure(subject=subject, at=moment))
+    with attempts.counted(db, settings, address, name):
+        with db.read() as reading:
+            found = reading.execute(select(User.id, User.password_hash).where(User.folded_name == fold(name))).first()
+        right = _verify(found.password_hash if found and found.password_hash else NOBODY, password)
+        with db.write() as session:
+            user = session.get(User, found.id) if found else None
+            if user is not None and right and user.active:
+                audit.record(session, "session.opened", user.id)
+                return _open(session, settings, user)
+            if user is not None:
+                audit.record(session, "session.refused", user.id)
+        raise NotSignedIn("name or password is wrong")
 
 
 BY_COOKIE = (
@@ -146,7 +127,7 @@ def by_token(session: Session, secret: str, moment: datetime) -> Person | None:
     if row is None or (row.expires_at is not None and row.expires_at <= moment):
         return None
     admin = row.admin and row.project_id is None
-    return Person(row.id, row.name, admin, frozenset(row.scopes), row.project_id)
+    return Person(row.id, row.name, admin, frozenset(row.scopes), row.project_id, row.expires_at)
 
 
 def sign_out(session: WriteSession, secret: str) -> None:
@@ -154,16 +135,28 @@ def sign_out(session: WriteSession, secret: str) -> None:
     session.execute(delete(BrowserSession).where(BrowserSession.secret_hash == hashed(secret)))
 
 
-def change_password(session: WriteSession, person: Person, old: str, new: str, keep: str | None) -> None:
-    """Set a new password; every other browser session ends. Raises NotSignedIn for a wrong old one."""
-    user = session.get_one(User, person.id)
-    if not _verify(user.password_hash or NOBODY, old):
-        raise NotSignedIn("the old password is wrong")
-    _check_password(user.name, new)
-    user.password_hash = HASHER.hash(new)
-    audit.record(session, "password.changed", person.id)
-    others = delete(BrowserSession).where(BrowserSession.user_id == person.id)
-    session.execute(others.where(BrowserSession.secret_hash != hashed(keep)) if keep else others)
+def change_password(
+    db: Database, settings: Settings, person: Person, old: str, new: str, *, address: str, keep: str | None
+) -> None:
+    """Set a new password; every browser session but the one to `keep` ends, and so does every token.
+
+    Raises:
+        NotSignedIn: the old password is wrong.
+        TooManyRequests: see `attempts.counted`; guesses here and at the door count together.
+    """
+    with attempts.counted(db, settings, address, person.name):
+        with db.read() as reading:
+            stored = reading.get_one(User, person.id).password_hash
+        if not _verify(stored or NOBODY, old):
+            raise NotSignedIn("the old password is wrong")
+    passwords.check(person.name, new)
+    made = HASHER.hash(new)
+    with db.write() as session:
+        session.execute(update(User).where(User.id == person.id).values(password_hash=made))
+        audit.record(session, "password.changed", person.id)
+        others = delete(BrowserSession).where(BrowserSession.user_id == person.id)
+        session.execute(others.where(BrowserSession.secret_hash != hashed(keep)) if keep else others)
+        session.execute(delete(Token).where(Token.user_id == person.id))
 
 
 def users(session: Session, person: Person, limit: int, behind: int = 0) -> Sequence[User]:
@@ -208,12 +201,23 @@ def create_token(
     scopes: Sequence[str],
     project_id: int | None = None,
     expires_in: timedelta | None = None,
+    made_by: Person | None = None,
 ) -> tuple[Token, str]:
-    """A token and its secret, which is shown this once. Raises Invalid for unknown scopes."""
+    """A token and its secret, which is shown this once. One that a token makes may no more and lives no longer.
+
+    Raises:
+        Invalid: unknown scopes.
+        Forbidden: scopes that the token which makes this one has not.
+    """
     if not scopes or (unknown := set(scopes) - set(SCOPES)):
         raise Invalid(f"scopes are one or more of {', '.join(SCOPES)}", fields={"scopes": sorted(unknown)})
+    if made_by is not None:
+        for scope in sorted(set(scopes)):
+            made_by.need(scope)
     secret = new_secret("lw_")
     moment = now(session)
+    ends = [moment + expires_in] if expires_in else []
+    ends += [made_by.ends] if made_by and made_by.ends else []
     token = Token(
         secret_hash=hashed(secret),
         user_id=user_id,
@@ -221,7 +225,7 @@ def create_token(
         name=check_text(name, what="name", limit=200),
         scopes=sorted(set(scopes)),
         created_at=moment,
-        expires_at=moment + expires_in if expires_in else None,
+        expires_at=min(ends, default=None),
     )
     session.add(token)
     session.flush()
@@ -230,8 +234,13 @@ def create_token(
 
 
 def tokens(session: Session, person: Person, limit: int, behind: int = 0) -> Sequence[Token]:
-    """The person's own tokens, oldest first, without their secrets; `behind` is an id."""
+    """The person's own tokens, oldest first, without their secrets; `behind` is an id.
+
+    A token that is bound to a project sees those of that project alone.
+    """
     mine = select(Token).where(Token.user_id == person.id, Token.id > behind).order_by(Token.id)
+    if person.token_project is not None:
+        mine = mine.where(Token.project_id == person.token_project)
     return session.execute(mine.limit(limit)).scalars().all()
 
 
@@ -239,6 +248,8 @@ def delete_token(session: WriteSession, person: Person, token_id: int) -> None:
     """End a token of one's own, or anybody's as an admin."""
     token = session.get(Token, token_id)
     if token is None or (token.user_id != person.id and not person.admin):
+        raise NotFound("there is no such token")
+    if person.token_project is not None and token.project_id != person.token_project:
         raise NotFound("there is no such token")
     session.delete(token)
     audit.record(session, "token.deleted", person.id, token=token_id)
@@ -277,6 +288,8 @@ def accept_invitation(
     session: WriteSession, settings: Settings, code: str, name: str, password: str, person: Person | None
 ) -> tuple[SignedIn | None, int]:
     """Join a project: as the signed-in person, or with a new account; the session (if new) and the project's id."""
+    if person is not None and person.token_project is not None:
+        raise Forbidden("this token is bound to another project")
     link = _use(session, code, "invitation")
     assert link.project_id is not None
     if session.get_one(Project, link.project_id).deleted_at is not None:
@@ -351,19 +364,14 @@ def _open(session: WriteSession, settings: Settings, user: User) -> SignedIn:
     secret, csrf = new_secret(), new_secret()
     ends = moment + timedelta(days=settings.session_days)
     session.execute(delete(BrowserSession).where(BrowserSession.expires_at < moment))
+    own = select(BrowserSession.id).where(BrowserSession.user_id == user.id).order_by(BrowserSession.id.desc())
+    too_old = session.execute(own.offset(MOST_SESSIONS - 1)).scalars().all()
+    session.execute(delete(BrowserSession).where(BrowserSession.id.in_(too_old)))
     session.add(
         BrowserSession(secret_hash=hashed(secret), user_id=user.id, csrf_token=csrf, created_at=moment, expires_at=ends)
     )
     session.flush()
     return SignedIn(secret, csrf, {"id": user.id, "name": user.name, "admin": user.admin}, ends)
-
-
-def _check_password(name: str, password: str) -> None:
-    check_text(password, what="password", limit=100_000)
-    if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
-        raise Invalid("a password has 12 to 256 characters", fields={"password": "12 to 256 characters"})
-    if same(fold(password), fold(name)) or len(set(password)) < 4:
-        raise Invalid("this password is too easy to guess", fields={"password": "too easy to guess"})
 
 
 def _verify(stored: str, password: str) -> bool:

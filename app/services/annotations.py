@@ -3,7 +3,7 @@
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from sqlalchemy import Row, select, text, update
 from sqlalchemy.orm import Session
@@ -40,6 +40,7 @@ def submit(
     """
     if not 0 <= seconds_spent <= MAX_SECONDS:
         raise Invalid(f"seconds_spent is 0 to {MAX_SECONDS:,}", fields={"seconds_spent": seconds_spent})
+    request_id = uuid5(request_id, str(person.id)) if request_id else None  # keys are each person's own
     held = answers.held(session, lease_id, person, request_id)
     if held.earlier is not None:
         return _sent_before(session, held, label, person)

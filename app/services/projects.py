@@ -168,9 +168,10 @@ def set_member(
     role: str | None,
     slice_: Any = UNCHANGED,
 ) -> bool:
-    """Add a person, or change the role or the slice; whether the person is new. The last manager stays one (Conflict).
+    """Add a person by name, or change the role or the slice; whether the person is new. The last manager stays one.
 
-    A role of None stays what it is; a slice is a filter by content, or None for the whole pool.
+    By number only a member is found. A role of None stays what it is; a slice is a filter by content, or None for the
+    whole pool. Raises NotFound, Invalid, Conflict.
     """
     person.need("manage")
     project = project_for(session, person, ref, "manager")
@@ -182,8 +183,8 @@ def set_member(
     if found is None:
         raise NotFound("there is no such user: invite by link instead")
     member = session.get(Member, (project.id, found.id))
-    if member is None and role is None:
-        raise NotFound("this person is not a member")
+    if member is None and (role is None or isinstance(user, int)):
+        raise NotFound("this person is not a member: add them by name")
     audit.record(session, "member.set", person.id, project_id=project.id, user=found.id, role=role, **given)
     if member is None:
         session.add(Member(project_id=project.id, user_id=found.id, role=role, created_at=now(session), **given))

@@ -93,9 +93,9 @@ def test(db: Database, settings: Settings, person: Person, ref: int | str, learn
         AddressRefused, Invalid: the given one is not allowed.
     """
     person.need("manage")
-    given, secret = split(settings, learner)
     with db.read() as session:
         project = project_for(session, person, ref, "manager")
+        given, secret = split(settings, learner)
         wanted = given or project.learner
         if wanted.get("name") != HTTP:
             raise Conflict("this project asks no scorer: give the learner that is to be tested")

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, select, text, update
 
-from app.core.errors import Invalid
+from app.core.errors import Conflict, Invalid
 from app.core.settings import Settings
 from app.db import Item, Job, Lease, Project, Worker, WriteSession
 from app.db.session import now
@@ -256,9 +256,15 @@ def _of_row(row: Row[Any]) -> ServedLease:
 
 
 def renew(session: WriteSession, settings: Settings, lease_id: int, person: Person) -> datetime:
-    """Keep a live lease for another term; its new end. Raises NotFound, or Conflict when it ended."""
+    """Keep a live lease for another term; its new end. Nobody keeps an item from the others for more than MAX_HOURS.
+
+    Raises NotFound, or Conflict when it ended or was kept for so long already.
+    """
     held = leases.mine(session, lease_id, person)
-    until = leases.end(now(session), settings.lease_seconds, held.hold_hours)
+    moment, last = now(session), held.served_at + timedelta(hours=MAX_HOURS)
+    until = min(leases.end(moment, settings.lease_seconds, held.hold_hours), max(last, held.expires_at))
+    if until <= moment:
+        raise Conflict(f"you have had this item for {MAX_HOURS} hours: take it anew", lease_state=held.state)
     leases.renew(session, held, until)
     return until
 

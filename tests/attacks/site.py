@@ -4,8 +4,10 @@ import random
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +18,7 @@ import httpx
 from sqlalchemy import Engine, create_engine, text
 
 from tests.attacks.running import Running
-from tests.attacks.voices import PASSWORD, Voice, signed_in
+from tests.attacks.voices import PASSWORD, Voice, at_once, signed_in
 
 WELL_KNOWN = [
     *(("admin", word) for word in ("", "admin", "password", "12345678", "changeme", "labelwise", "administrator")),
@@ -73,8 +75,9 @@ class Site:
         self.setup_code = running.setup_code
         self._read = 0
         self._engine: Engine | None = None
+        guesser = Voice(self, "nobody", address="127.0.0.9")
         self.first_tries = [
-            self.nobody.post("/session", json={"name": name, "password": password}) for name, password in WELL_KNOWN
+            guesser.post("/session", json={"name": name, "password": password}) for name, password in WELL_KNOWN
         ]
         self.users_before = self.rows("SELECT count(*) FROM users")[0][0]
         self._set_up()
@@ -150,15 +153,34 @@ class Site:
         assert answer.status_code in (200, 201), answer.text
 
     def lease(self, person: Voice, project: int, count: int = 1) -> list[dict[str, Any]]:
-        """Leases of a person."""
-        answer = person.post(f"/projects/{project}/leases", json={"count": count})
-        assert answer.status_code == 200, answer.text
-        found: list[dict[str, Any]] = answer.json()["leases"]
-        return found
+        """Leases of a person; waits for the project's first order."""
+        end = time.monotonic() + 60
+        while True:
+            answer = person.post(f"/projects/{project}/leases", json={"count": count})
+            assert answer.status_code == 200, answer.text
+            found: list[dict[str, Any]] = answer.json()["leases"]
+            if found or answer.json()["state"] != "preparing":
+                return found
+            assert time.monotonic() < end, "there is no first order after a minute"
+            time.sleep(0.05)
 
     def answer(self, person: Voice, lease: dict[str, Any], label: str = "cat") -> httpx.Response:
         """The answer to a submitted label."""
         return person.post("/annotations", json={"lease": lease["id"], "label": {"class": label}})
+
+    def answer_any(self, person: Voice, lease: dict[str, Any]) -> httpx.Response:
+        """As `answer`, where the service may be busy."""
+        body = {"lease": lease["id"], "label": {"class": "cat"}}
+        return person.post("/annotations", json=body, may_be_busy=True, patient=True)
+
+    def forget_connections(self) -> None:
+        """Close the test's own connections to the database."""
+        if self._engine is not None:
+            self._engine.dispose()
+
+    def let_minutes_pass(self) -> None:
+        """The failed sign-ins so far were long ago."""
+        self.rows("UPDATE sign_in_failures SET at = '2001-01-01 00:00:00.000000'")
 
     def close(self) -> None:
         """End what was opened."""
@@ -168,8 +190,9 @@ class Site:
             self._engine.dispose()
 
     def _set_up(self) -> None:
-        made = self.nobody.post(f"/setup/{self.setup_code}", json={"name": "A", "password": PASSWORD})
-        assert made.status_code == 201, made.text
+        body = {"name": "A", "password": PASSWORD}
+        self.set_ups = at_once([partial(self.nobody.post, f"/setup/{self.setup_code}", json=body, patient=True)] * 3)
+        [made] = [each for each in self.set_ups if each.status_code == 201]
         self.A = signed_in(self, made).token()
         self.M, self.U1, self.U2, self.X = (self.new_user(name) for name in ("M", "U1", "U2", "X"))
         self.P1 = self.new_project(self.M, 40, name="P1")
