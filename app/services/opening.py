@@ -65,15 +65,19 @@ def open_round(
 
 
 def fail(running: Running, reason: str, *, final: bool) -> None:
-    """Write on the round why it failed; called by the worker when its turn raised, and heeded while it has the job."""
+    """Write on the round why it failed; called by the worker when its turn raised, and heeded while it has the job.
+
+    One that was published already stays it: its order is in force, and a further attempt is a turn of its own.
+    """
     with running.db.write() as session:
         if not holds(session, running):
             return
-        session.execute(
-            update(Round)
-            .where(Round.job_id == running.id, Round.state.in_(UNFINISHED))
-            .values(state="failed" if final else "running", reason=reason, finished_at=now(session) if final else None)
-        )
+        mine = update(Round).where(Round.job_id == running.id)
+        unpublished = mine.where(Round.state.in_(UNFINISHED), Round.state != "published")
+        failed = {"state": "failed", "reason": reason, "finished_at": now(session)}
+        session.execute(unpublished.values(failed if final else {"state": "running", "reason": reason}))
+        if final:
+            session.execute(mine.where(Round.state == "published").values({**failed, "state": "done"}))
         if final and running.project_id is not None:
             outbox.emit(session, running.project_id, "round.failed", {"job": running.id, "reason": reason})
 

@@ -37,10 +37,9 @@ OUTSIDE = (
 def text_of_database(site: Site) -> str:
     """Every row of every table as text."""
     if site.url.startswith("sqlite"):
-        with sqlite3.connect(site.data / "labelwise.db") as connection:
-            found = "\n".join(connection.iterdump())
-        connection.close()
-        return found
+        listed = site.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND sql NOT LIKE '%VIRTUAL%'")
+        names = [row[0] for row in listed]
+        return "\n".join(str(tuple(row)) for name in names for row in site.rows(f'SELECT * FROM "{name}"'))
     names = site.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     return "\n".join(str(row[0]) for (name,) in names for row in site.rows(f"SELECT t::text FROM {name} AS t"))
 
