@@ -63,14 +63,15 @@ def worker(settings: Settings, given: argparse.Namespace) -> int:
 
 
 def prepare(settings: Settings) -> None:
-    """Make the data folder with its key, private to this user, and migrate SQLite.
+    """Make the data folder, private to this user, and migrate SQLite.
 
     Raises:
         RuntimeError: PostgreSQL is behind, the database is newer or went back, or a library is missing.
         ValueError: the secret key is weak.
     """
     os.umask(0o077)
-    key_of(settings)
+    if settings.secret_key is not None:
+        key_of(settings)
     buckets.check_installed(settings)
     if settings.worker:
         engines.check_installed(settings)

@@ -128,6 +128,8 @@ def absent(table: type) -> NotFound:
 def _named(ref: int | str) -> ColumnElement[bool]:
     text = str(ref)
     if text.isascii() and text.isdigit():
-        number = int(text)
+        number = int(
+            text[:20]
+        )  # of more digits it is beyond 64 bits anyway, and Python reads no more than some thousand
         return Project.id == (number if number <= INT64_MAX else -1)
     return Project.slug == text

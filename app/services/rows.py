@@ -1,5 +1,6 @@
 """From the fields of one row of a file to an item that can be stored; pure but for the look-up of classes and files."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ KEY_BYTES = 512
 METADATA_DEPTH = 16
 SPLITS = {"pool": "pool", "train": "pool", "audit": "audit", "test": "audit"}
 PRIORITY_LIMIT = 10**9
+WHOLE = re.compile(r"-?[0-9]{1,11}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -347,7 +349,7 @@ def moment_of(value: Any) -> datetime | None:
 def _priority(value: Any) -> int | None:
     if value in (None, ""):
         return None
-    if isinstance(value, str) and value.lstrip("-").isdigit() and len(value) < 12:
+    if isinstance(value, str) and WHOLE.fullmatch(value):
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or abs(value) > PRIORITY_LIMIT:
         raise Invalid("priority is a whole number")

