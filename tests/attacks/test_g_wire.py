@@ -241,7 +241,8 @@ def test_g16_methods_that_a_path_does_not_take(site: Site) -> None:
         for method in methods:
             if method.lower() not in item:
                 answer = site.A.ask(method, address)
-                assert answer.status_code in (404, 405, 400), (method, path, answer.status_code)
+                # 422: another path takes it, and finds no number where its id stands
+                assert answer.status_code in (404, 405, 400, 422), (method, path, answer.status_code)
                 if answer.status_code == 405:
                     assert set(answer.headers["allow"].split(", ")) <= {each.upper() for each in item} | {"HEAD"}
 
