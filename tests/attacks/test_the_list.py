@@ -30,7 +30,6 @@ def test_every_case_of_the_list_has_a_test_or_a_reason() -> None:
     wanted = {f"{group}-{number}" for group, numbers in GROUPS.items() for number in numbers.split()}
 
     assert wanted - tested - excused.keys() == set()
-    assert tested & excused.keys() == set()
     assert all(len(reason) > 20 for reason in excused.values())
 
 
