@@ -142,7 +142,7 @@ def test_d15_servers_without_end_cost_neither_time_nor_memory_nor_disk(aimed: Si
     before = disk(aimed)
     tricks = [name for name in TRICKS if name not in ("/redirect", "/hang", "/drip")]
 
-    found = fetched(aimed, [trap.url(name) for name in tricks], seconds=40)
+    found = fetched(aimed, [trap.url(name) for name in tricks], seconds=22)
 
     assert {each["state"] for each in found} == {"failed"} or {each["state"] for each in found} == {
         "failed",
