@@ -53,7 +53,12 @@ def run(run: Run) -> Outcome:
         found += [] if refused or run.without else ["no write was refused: the limit is no limit"]
         full = _full_disk(at, journal) if os.geteuid() == 0 and at.db.is_sqlite else {"disk of its own": "not as root"}
         found += full.pop("found", [])
-    figures = {"pages until it passed": pages, "refused": refused, "acknowledged": len(journal.acked)}
+    figures = {
+        "pages tried": pages,
+        "passed at the end": passed > 0,
+        "refused": refused,
+        "acknowledged": len(journal.acked),
+    }
     found += ["nothing was refused"] if run.without and not refused else []
     return Outcome(pages, figures | full, found)
 

@@ -34,7 +34,8 @@ class Proxy:
     def wrong(self) -> str:
         """What becomes of the next exchange."""
         kind = self._random.choice(("cut", "delay", "double", "lost")) if self._random.random() < self._share else ""
-        self.made[kind] += bool(kind)
+        if kind:
+            self.made[kind] += 1
         return kind
 
     def cut_all(self) -> None:
