@@ -50,6 +50,7 @@ class Lease(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
     item_id: Mapped[int] = mapped_column(ForeignKey("items.id"))
+    item_revision: Mapped[int | None]  # of the content that was shown; None for leases of before it was kept
     unit: Mapped[int] = mapped_column(default=0)
     slot: Mapped[int]  # 0 .. overlap - 1
     annotator_id: Mapped[int] = mapped_column(ForeignKey("users.id"))

@@ -62,7 +62,8 @@ HELD_SQL = """
     SELECT {moment} AS moment,
            leases.id, leases.project_id, leases.item_id, leases.unit, leases.state, leases.kind, leases.blind,
            leases.round_id, leases.task_version, leases.guidelines_version, leases.suggestion, leases.served_at,
-           leases.expires_at, items.key, items.state AS item_state, items.revision, projects.state AS project_state,
+           leases.expires_at, leases.item_revision,
+           items.key, items.state AS item_state, items.revision, projects.state AS project_state,
            projects.deleted_at IS NOT NULL AS project_gone,
            projects.overlap, projects.round_size, projects.version AS project_version,
            projects.updated_at AS project_updated_at, rounds.number AS round_number, members.role,
@@ -147,14 +148,16 @@ def store(
     `label` is in the stored form. The answer counts where the lease's slot is its own still or free again.
     """
     at_once = lease.moment is not None and lease.state == "live" and lease.overlap == 1
-    counted = at_once or leases.settle(session, lease.id, lease.state)
+    revision = lease.item_revision or lease.revision
+    current = lease.state == "live" or revision == _revision(session, lease.item_id)  # a change of content ends leases
+    counted = at_once or (current and leases.settle(session, lease.id, lease.state))
     late = lease.state != "live" or lease.expires_at < moment
     values = {
         "project_id": lease.project_id,
         "answer_id": uuid4(),
         "version": 1,
         "item_id": lease.item_id,
-        "item_revision": lease.revision,
+        "item_revision": revision,
         "unit": lease.unit,
         "task_version": lease.task_version,
         "guidelines_version": lease.guidelines_version,
@@ -197,6 +200,11 @@ def store(
         lease=lease.id,
         guidelines_version=lease.guidelines_version,
     )
+
+
+def _revision(session: WriteSession, item_id: int) -> int:
+    """Of an item's content by now: it may have changed while the lease was waited for."""
+    return session.execute(select(Item.revision).where(Item.id == item_id)).scalar_one()
 
 
 def append_version(session: WriteSession, current: Annotation, person: Person, moment: datetime, **changes: Any) -> int:

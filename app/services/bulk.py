@@ -329,6 +329,7 @@ def _own_slot(
     row = {
         "project_id": project.id,
         "item_id": item.id,
+        "item_revision": item.revision,
         "slot": slot,
         "annotator_id": user,
         "state": "answered",

@@ -23,7 +23,7 @@ from app.core.fetch import FetchFailed, safe_fetch
 from app.db import Item, Job, Project, WriteSession
 from app.db.session import now
 from app.modalities import files
-from app.services import buckets, erasing, jobs, media, search, spool, underway, vectors
+from app.services import buckets, erasing, jobs, leases, media, search, spool, underway, vectors
 from app.services.buckets import FoundFile, Granted
 from app.services.jobs import Done, JobCancelled, JobLost, More, Running
 from app.services.media import StoredFile
@@ -245,6 +245,7 @@ def _opened(session: WriteSession, row: Row[Any], file: StoredFile | FoundFile) 
     values: dict[str, Any] = {"payload": {field: {**stored, "address": address}}, "state": "open", "reason": None}
     if held.get("was", stored["sha256"]) != stored["sha256"]:  # what was answered of the earlier content stays with it
         values |= {"revision": row.revision + 1, "done": False}
+        leases.content_changed(session, [row.id])
     return values | {"fingerprint": str(stored["sha256"])[:32]}
 
 

@@ -196,14 +196,27 @@ def again(session: WriteSession, lease: Lease, now: datetime, until: datetime) -
     session.flush()
     try:
         with session.begin_nested():
+            revision = session.execute(select(Item.revision).where(Item.id == lease.item_id)).scalar_one()
             fresh = Lease(
-                **{name: getattr(lease, name) for name in copied.split()}, state="live", served_at=now, expires_at=until
+                item_revision=revision,
+                **{name: getattr(lease, name) for name in copied.split()},
+                state="live",
+                served_at=now,
+                expires_at=until,
             )
             session.add(fresh)
             session.flush()
     except IntegrityError:
         return None
     return fresh
+
+
+def content_changed(session: WriteSession, item_ids: Sequence[int]) -> None:
+    """End every lease on items whose content is another one now: who answered or skipped the old one is asked anew."""
+    concerning = text("leases.state IN ('live', 'answered', 'skipped')")
+    session.execute(update(Lease).where(Lease.item_id.in_(item_ids), concerning).values(state="released"))
+    session.execute(update(Item).where(Item.id.in_(item_ids)).values(skips=0, done=False))
+    session.execute(update(QueueEntry).where(QueueEntry.item_id.in_(item_ids)).values(done=False))
 
 
 def end(now: datetime, seconds: int, hold_hours: float | None) -> datetime:

@@ -161,6 +161,7 @@ def lease_rows(
             {
                 "project_id": project.id,
                 "item_id": pick.row.id,
+                "item_revision": getattr(pick.row, "revision", None),
                 "unit": 0,
                 "slot": pick.slot,
                 "annotator_id": person.id,

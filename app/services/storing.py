@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.core.text import write_json
 from app.db import Annotation, Item, Project, WriteSession
 from app.loop.serving import audit_reserved, draw
-from app.services import closing, fitting, search, tasks, vectors
+from app.services import closing, fitting, leases, search, tasks, vectors
 from app.services.rows import ImportedLabel, PreparedRow
 from app.task_types import Question
 
@@ -209,6 +209,7 @@ def _change(
             return HAS_ANSWERS
         values = _new_content(row, found)
         vectors.put_in_line(session, project.id, [found.id])
+        leases.content_changed(session, [found.id])
     elif row.to_fetch and found.state == "failed":
         values = {"state": "fetching", "reason": None}  # pushed once more, it is tried once more
     values |= _settings(project, row, found)

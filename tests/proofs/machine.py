@@ -193,6 +193,14 @@ class Machine(RuleBasedStateMachine):
         assert (report["created"], report["updated"], report["unchanged"]) == (0, 0, len(here))
 
     @rule(number=which)
+    def replaces_what_an_item_holds(self, number: int) -> None:
+        here = [each for each in self.model.items.values() if not each.deleted]
+        item = here[number % len(here)]
+        report = self.push([(item.key, item.content + 1)], on_change="replace")
+        assert report["updated"] == 1
+        self.model.replace(item)
+
+    @rule(number=which)
     def deletes_an_item(self, number: int) -> None:
         here = [each for each in self.model.items.values() if not each.deleted]
         if len(here) > 1:
@@ -324,7 +332,8 @@ class Machine(RuleBasedStateMachine):
         lease.state = "released"
         assert (fresh is not None) == model.may_hold(lease)
         if fresh is not None:
-            model.leases[fresh["id"]] = Lease(fresh["id"], lease.item, lease.slot, lease.person, model.now + TERM)
+            revision, ends = model.items[lease.item].revision, model.now + TERM
+            model.leases[fresh["id"]] = Lease(fresh["id"], lease.item, lease.slot, lease.person, ends, revision)
 
     def changes(self, **settings: Any) -> None:
         """Change the project's settings."""

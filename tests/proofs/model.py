@@ -35,6 +35,7 @@ class Lease:
     slot: int
     person: str
     ends: int
+    revision: int  # of the content that was shown
     state: str = "live"
 
 
@@ -135,7 +136,8 @@ class Reference:
 
     def give(self, person: str, lease: int, item: int) -> None:
         """A new lease."""
-        self.leases[lease] = Lease(lease, item, self.free_slot(item), person, self.now + TERM)
+        shown = self.items[item].revision
+        self.leases[lease] = Lease(lease, item, self.free_slot(item), person, self.now + TERM, shown)
 
     def may_hold(self, lease: Lease) -> bool:
         """Whether a lease that ended could hold its slot again."""
@@ -189,13 +191,13 @@ class Reference:
 
     def store(self, lease: Lease, version: int, label: str, request: str | None) -> Version:
         """A new answer; it counts where its slot is its own or free."""
-        counted = lease.state == "live" or self.may_hold(lease)
+        current = lease.revision == self.items[lease.item].revision
+        counted = lease.state == "live" or (current and self.may_hold(lease))
         if counted:
             if lease.state == "skipped":
                 self.items[lease.item].skips -= 1
             lease.state = "answered"
-        revision = self.items[lease.item].revision
-        made = Version(version, version, 1, lease.item, revision, lease.id, lease.person, label, counted)
+        made = Version(version, version, 1, lease.item, lease.revision, lease.id, lease.person, label, counted)
         made.request = request
         self.versions.append(made)
         return made
@@ -224,6 +226,13 @@ class Reference:
             held = [each for each in self.mine(lease.person) if each.item == lease.item]
             return (200, "elsewhere") if held else (404, "nothing")
         return 200, "back"
+
+    def replace(self, item: Item) -> None:
+        """Another content: who had to do with the old one is asked anew."""
+        item.content, item.revision, item.skips = item.content + 1, item.revision + 1, 0
+        for each in self.leases.values():
+            if each.item == item.id and each.state in CONCERNS:
+                each.state = "released"
 
     def remove(self, person: str) -> None:
         """Who is out of the project, or out of the service, holds nothing any more."""
