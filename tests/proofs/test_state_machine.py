@@ -32,12 +32,13 @@ SHORT = {"sqlite": 25, "postgresql": 12}
 
 
 class Clock:
-    """Time that stands until it is moved."""
+    """Time that hardly passes until it is moved."""
 
     def __init__(self) -> None:
         self.moment = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
     def __call__(self) -> datetime:
+        self.moment += timedelta(microseconds=10)  # no two deeds are of one moment
         return self.moment
 
 
