@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 from app.core.errors import Unavailable
@@ -21,12 +22,15 @@ class Turns:
         self._here = 0
 
     async def take(self, work: Callable[[], Result]) -> Result:
-        """What the work returns, when its turn has come. Raises Unavailable when too many wait already."""
+        """What the work returns, when its turn has come; it runs in the caller's context.
+
+        Raises Unavailable when too many wait already.
+        """
         if self._here >= self._most_waiting:
             raise Unavailable("many people are signing in: try again shortly")
         self._here += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._lanes, work)
+            return await asyncio.get_running_loop().run_in_executor(self._lanes, copy_context().run, work)
         finally:
             self._here -= 1
 

@@ -81,7 +81,6 @@ def remove(session: WriteSession, person: Person, item_id: int, *, erase: bool) 
     audit.record(session, action, person.id, project_id=item.project_id, item=item.id)
     if erase:
         erasing.empty(session, item)
-        audit.record(session, "item.erased", person.id, project_id=item.project_id, item=item.id)
 
 
 def etag(item: Item) -> str:
