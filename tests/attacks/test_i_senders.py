@@ -121,8 +121,7 @@ def test_i07_a_project_whose_scorer_lies_goes_on_labelling(aimed: Site, trap: Tr
     for held in lease(aimed, aimed.U1, project, 4):
         assert aimed.answer(aimed.U1, held).status_code == 201
     rounds = aimed.M.get(f"/projects/{project}/rounds").json()["items"]
-    assert rounds[0]["state"] not in ("published", "done")
-    assert all(each["model"] is None for each in rounds)  # those before it asked nobody
+    assert all(each["model"] is None for each in rounds)  # what was served came from nobody
     aimed.M.delete(f"/projects/{project}")
 
 
