@@ -6,6 +6,7 @@ aside, synced and renamed; only then does the caller record the shard in its man
 a row, which `sweep` removes.
 """
 
+import errno
 import hashlib
 import os
 import shutil
@@ -27,6 +28,13 @@ CSR_PARTS = ("data", "indices", "indptr")
 
 class DamagedShard(Exception):
     """A file of the store is gone, or is not what was written."""
+
+
+class GoneShard(DamagedShard, FileNotFoundError):
+    """A file of the store is not there; to a Dask worker, perhaps, under this path."""
+
+    def __str__(self) -> str:
+        return f"the feature file {Path(self.filename).name} is gone"
 
 
 @dataclass(frozen=True)
@@ -332,10 +340,10 @@ def _mapped(folder: Path, name: str, part: str) -> AnyArray:
     path = folder / f"{name}.{part}.npy"
     try:
         mapped: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
-    except ValueError:  # a file of no rows cannot be mapped, and one that was cut neither
+    except (ValueError, EOFError):  # a file of no rows cannot be mapped, and one that was cut neither
         mapped = _read(path)
-    except (FileNotFoundError, EOFError):
-        raise DamagedShard(f"the feature file {path.name} is gone") from None
+    except FileNotFoundError:
+        raise GoneShard(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
     return mapped
 
 
