@@ -61,7 +61,7 @@ def readyz(request: Request, config: Config) -> JSONResponse:
     return JSONResponse(body, status_code=503 if reasons else 200)
 
 
-@unlisted.get("/metrics", response_class=PlainTextResponse)
+@unlisted.get("/metrics", response_class=PlainTextResponse, responses={401: {"description": "Nobody is signed in"}})
 def metrics(request: Request, db: Db, config: Config) -> PlainTextResponse:
     """Figures in the text form of Prometheus; requests are this process's own."""
     lines = ["# HELP labelwise_requests_total Answered requests", "# TYPE labelwise_requests_total counter"]

@@ -1,6 +1,6 @@
 """Attacks: hostile requests against a real server, black box, on SQLite and PostgreSQL.
 
-`make prove` runs them; a single case is run by
+`make attack` runs them; a single case is run by
 
     pytest tests/attacks -k a05                     # on both databases
     pytest tests/attacks -k "a05 and sqlite"

@@ -73,7 +73,7 @@ def test_a02_the_one_time_link_makes_one_admin(site: Site) -> None:
 
 @case("A-03")
 def test_a03_strangers_are_let_in_by_five_names_only(site: Site) -> None:
-    described = list(site.A.get("/openapi.json").json()["paths"])
+    described = site.A.get("/openapi.json").json()["paths"]
     pages = [path for method, path in walked(None) if method == "GET"]  # type: ignore[arg-type]
     open_doors = {path for _, path in PUBLIC}
     assert len(described) > 80
@@ -86,7 +86,9 @@ def test_a03_strangers_are_let_in_by_five_names_only(site: Site) -> None:
             if (method, path) in PUBLIC:
                 continue
             answer = site.nobody.ask(method, re.sub(r"\{\w+\}", "1", path), may_be_busy=path == "/readyz")
-            closed = answer.status_code in (401, 404, 405)
+            # Of a method that an address has not, another route may be meant, and its number be refused first.
+            other = method.lower() not in described.get(path, {})
+            closed = answer.status_code in (401, 404, 405) or (other and answer.status_code == 422)
             asked_in = answer.status_code == 303 and answer.headers["location"].startswith("/sign-in?next=/")
             assert closed or asked_in, (method, path, answer.status_code)
 

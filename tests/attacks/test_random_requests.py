@@ -36,6 +36,7 @@ CHECKS = [
     ignored_auth,
 ]
 SLOW = {"wait": 0}  # nobody waits for what will not change
+TOO_LONG = 414  # said of an address before anybody looks which route it is
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +81,8 @@ def test_what_is_answered_is_what_is_described(own: Site, description: Any, role
         for name in SLOW.keys() & (case.query or {}).keys():
             case.query[name] = SLOW[name]
         answer = case.call(base_url=own.address, headers=_signed(own, voice), timeout=30)
-        case.validate_response(answer, checks=CHECKS, headers=_signed(own, voice))
+        if answer.status_code != TOO_LONG:
+            case.validate_response(answer, checks=CHECKS, headers=_signed(own, voice))
         assert LEAKS.search(answer.text if answer.status_code >= 400 else "") is None, answer.text[:500]
         seen[answer.status_code] = seen.get(answer.status_code, 0) + 1
 

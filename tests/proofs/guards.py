@@ -22,13 +22,14 @@ import app.main
 import app.services.accounts
 import app.services.annotations
 import app.services.archives
+import app.services.attempts
 import app.services.courier
 import app.services.idempotency
 import app.services.leases
+import app.services.passwords
 import app.services.projects
 import app.services.webhooks
 import app.web.pages
-from app.api import files
 from app.services import access, audit
 from app.services.access import Person
 from tests.proofs.removals import (
@@ -43,6 +44,7 @@ from tests.proofs.removals import (
     bodies_have_no_end,
     drop,
     earlier_answers_are_forgotten,
+    files_may_run,
     inside,
     items_are_not_locked,
     leases_are_not_locked,
@@ -103,7 +105,11 @@ GUARDS = [
         lambda taken: taken.everywhere(app.api.deps.check_same_site, nothing),
         ACCESS + "a_browser_needs_its_csrf_token_and_our_own_origin",
     ),
-    Guard("login throttle", inside("_count_attempt"), ACCESS + "wrong_passwords_are_slowed_down_and_never_echoed"),
+    Guard(
+        "login throttle",
+        lambda taken: taken.everywhere(app.services.attempts._count, lambda *_: []),
+        ACCESS + "wrong_passwords_are_slowed_down_and_never_echoed",
+    ),
     Guard(
         "who is switched off", switched_off_is_let_in, LINES + "who_is_switched_off_is_out_at_once_also_with_a_token"
     ),
@@ -114,7 +120,11 @@ GUARDS = [
         ACCESS + "the_last_admin_and_the_last_manager_stay",
     ),
     Guard("uses of a link", links_are_never_used_up, ACCESS + "an_invitation_lets_so_many_people_in"),
-    Guard("passwords", inside("_check_password"), LINES + "a_short_password_is_refused"),
+    Guard(
+        "passwords",
+        lambda taken: taken.everywhere(app.services.passwords.check, nothing),
+        LINES + "a_short_password_is_refused",
+    ),
     Guard(
         "hash of secrets",
         lambda taken: taken.everywhere(app.core.secrets.hashed, as_it_is),
@@ -239,7 +249,7 @@ GUARDS = [
     ),
     Guard(
         "inert files",
-        lambda taken: [taken.patch.delitem(files.INERT, name) for name in list(files.INERT)] and None,
+        files_may_run,
         "tests.api.test_imports:test_images_are_taken_in_from_files_and_zips_and_bad_ones_named",
     ),
     Guard(
