@@ -40,6 +40,7 @@ REFUSALS = {
 }
 OWN_REFUSALS: dict[tuple[str, str], frozenset[str]] = {
     ("post", "/projects"): frozenset({"404"}),  # of the one that is to be copied
+    ("post", "/tokens"): frozenset({"404"}),  # of the project that it is to be bound to
     ("post", "/annotations"): frozenset({"404", "410"}),
     ("delete", "/leases/{lease}/annotation"): frozenset({"410"}),
     ("get", "/projects/{project}/queue"): frozenset({"410"}),
