@@ -48,6 +48,7 @@ def main() -> None:
     given.add_argument("--encoder", help="the folder of a sentence encoder, with its encoder.json")
     given.add_argument("--items", type=int, default=POOL_ROWS)
     given.add_argument("--test", type=int, default=TEST_ROWS)
+    given.add_argument("--only", default="", help="only the arms whose name holds this")
     given.add_argument("--csv", type=Path, help="write every figure of every run there")
     options = given.parse_args()
     arms: dict[str, dict[str, Any]] = {"built-in, n-grams": {}, OWN: {"learner": {"name": "external"}}}
@@ -69,6 +70,7 @@ def main() -> None:
                     for seed in range(options.seeds)
                 ]
                 for name, settings_of in arms.items()
+                if options.only in name
             }
         finally:
             for each in processes:
