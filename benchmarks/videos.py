@@ -84,7 +84,7 @@ def processor_seconds() -> float:
     """Of this process and its decoders so far."""
     ticks = os.sysconf("SC_CLK_TCK")
     total = time.process_time()
-    for pid in clips.decoders():
+    for pid in clips.decoders.waiting():
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         total += (int(fields[11]) + int(fields[12])) / ticks
     return total

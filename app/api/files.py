@@ -9,9 +9,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from fastapi import Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import FileResponse
 
 from app.api import ranges
+from app.api.streams import Streamed
 
 INERT = {
     "Content-Security-Policy": "sandbox; default-src 'none'",
@@ -53,13 +54,15 @@ def kept(content: bytes | Iterable[bytes] | Iterable[str], kind: str, name: str)
     headers = {**INERT, **as_file(name)}
     if isinstance(content, bytes):
         return Response(content, media_type=kind, headers=headers)
-    return StreamingResponse(content, media_type=kind, headers=headers)
+    return Streamed(content, media_type=kind, headers=headers)
 
 
 def kept_once(path: Path, kind: str, name: str) -> Response:
-    """A file to keep under a name, gone when it was sent."""
-    headers = {**INERT, **as_file(name), "Content-Length": str(path.stat().st_size)}
-    return StreamingResponse(_pieces(path), media_type=kind, headers=headers)
+    """A file to keep under a name, gone when it was sent or its reader has gone."""
+    size = path.stat().st_size
+    headers = {**INERT, **as_file(name), "Content-Length": str(size)}
+    gone = partial(path.unlink, missing_ok=True)
+    return Streamed(_part(path, 0, size), ended=gone, media_type=kind, headers=headers)
 
 
 def is_known(request: Request, version: str) -> bool:
@@ -89,12 +92,3 @@ def _part(path: Path, start: int, end: int) -> Iterator[bytes]:
         while left > 0 and (piece := file.read(min(PIECE, left))):
             left -= len(piece)
             yield piece
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(PIECE):
-                yield piece
-    finally:
-        path.unlink(missing_ok=True)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 from fastapi import Request, Response
-from fastapi.responses import StreamingResponse
 
+from app.api.streams import Streamed
 from app.core.errors import BadSyntax, RangeRefused
 
 RANGE = re.compile(r"bytes=(\d*)-(\d*)")
@@ -49,4 +49,5 @@ def _stream(
     coming = pieces(start, end)
     first = next(coming, b"")
     headers = {**headers, "Accept-Ranges": "bytes"}
-    return StreamingResponse(chain((first,), coming), status_code=status, media_type=kind, headers=headers)
+    close = getattr(coming, "close", None)
+    return Streamed(chain((first,), coming), ended=close, status_code=status, media_type=kind, headers=headers)

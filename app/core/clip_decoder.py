@@ -1,14 +1,9 @@
 """The process that decodes clips of video, so that a hostile file can end it and nothing else.
 
-`app.core.clips` starts this file as a program. Each line of standard input is a request, an object with the name of a
-`call` and its parameters; the answer is a line with an object, and behind it as many bytes as its `bytes` says. The
-process knows no secret of the service, may take 2 GiB of memory and 30 seconds of a processor for one request, opens
-nothing but the named file, and ends when nobody asks for two minutes or the pipe closes.
+`app.core.clips` asks it, see `app.core.decoding` for how. It may take 30 seconds of a processor for one request, and
+opens nothing but the named file.
 """
 
-import json
-import select
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,9 +18,10 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-MEMORY = 2 << 30  # bytes
+from app.core.decoding import RefusedError, Reply, answer_all
+
 PROCESSOR_SECONDS = 30.0  # for one request
-IDLE_SECONDS = 120.0
+INSIDE_SECONDS = 15.0  # more, for one call that does not come back
 LOOK_BUDGET = 1e9  # pixels decoded at the door, about three seconds
 MOST_FRAMES = 1_000_000
 MOST_RATE = 240.0  # frames a second
@@ -35,12 +31,6 @@ PLAYED = ("h264", "vp8", "vp9", "av1")  # what browsers play of these two contai
 DECODERS = "h264,vp8,libvpx,vp9,libvpx-vp9,libdav1d,av1,aac,aac_fixed,mp3,mp3float,opus,libopus,vorbis,flac"
 CUT = 0.95  # of the length that a file promises; what holds less is cut off
 FLAT = 8.0  # deviation of brightness, of 255: a picture below shows nothing
-
-Reply = tuple[dict[str, Any], bytes]
-
-
-class RefusedError(Exception):
-    """A sentence for the person who sent the file."""
 
 
 @dataclass(frozen=True)
@@ -334,24 +324,7 @@ def _answer(request: dict[str, Any]) -> Reply:
         return {"error": f"the clip cannot be read: {words[:120]}"}, b""
 
 
-def _bound_memory() -> None:
-    try:
-        import resource
-    except ImportError:  # Windows has no such bound
-        return
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 def main() -> None:
     """Answer requests until the pipe closes or nobody asks."""
-    _bound_memory()
     av.logging.set_level(av.logging.PANIC)
-    while select.select([sys.stdin], [], [], IDLE_SECONDS)[0] and (line := sys.stdin.buffer.readline()):
-        head, content = _answer(json.loads(line))
-        sys.stdout.buffer.write(json.dumps(head | {"bytes": len(content)}).encode() + b"\n" + content)
-        sys.stdout.buffer.flush()
-
-
-if __name__ == "__main__":
-    main()
+    answer_all(_answer, PROCESSOR_SECONDS + INSIDE_SECONDS)

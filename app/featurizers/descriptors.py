@@ -70,8 +70,8 @@ class Descriptors:
 
 def _raw(paths: Sequence[Any]) -> Floats:
     pixels = np.zeros((len(paths), SIDE, SIDE, 3), dtype=np.float32)
-    for row, path in enumerate(paths):
-        if (image := read_pixels(path, SIDE)) is not None:
+    for row, image in enumerate(read_pixels(paths, SIDE)):
+        if image is not None:
             pixels[row] = np.maximum(image, 1e-4)  # black is not unread
     described = describe(pixels)
     described[~pixels.any(axis=(1, 2, 3))] = 0

@@ -58,7 +58,7 @@ class OnnxImage:
         rows = np.zeros((len(payloads), state.width), dtype=np.float32)
         side = side_of(state.settings)
         for start in range(0, len(payloads), BATCH):
-            read = [read_pixels(path, side) for path in payloads[start : start + BATCH]]
+            read = list(read_pixels(payloads[start : start + BATCH], side))
             some = [place for place, image in enumerate(read) if image is not None]
             if some:
                 pixels = np.stack([image for image in read if image is not None])

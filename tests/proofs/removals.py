@@ -212,7 +212,7 @@ def files_may_run(taken: Taken) -> None:
 
 
 def pictures_of_any_size(taken: Taken) -> None:
-    for function in (pictures.opened, pictures.opened_at):
+    for function in (pictures.look, pictures.head):
         taken.everywhere(function, large(function))
 
 

@@ -1,11 +1,10 @@
 """Image files: what is taken, what is refused before a pixel is decoded, and how they are reduced."""
 
 import io
+import os
 import random
-import resource
+import signal
 import struct
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from app.core import aside, decoding, picture_decoder, pictures
 from app.core.errors import InvalidPayload
-from app.modalities.image import FileInfo, decode, probe, thumbnail
+from app.modalities.image import FileInfo, header, probe, thumbnail
 
 TYPES = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "image/gif"}
 
@@ -68,12 +68,20 @@ def test_a_bomb_is_refused_by_its_header(tmp_path: Path, size: tuple[int, int]) 
 
 def test_a_real_bomb_costs_no_memory(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.new("1", (9_400, 9_400)), "PNG")
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    probe(saved(tmp_path, picture(), "JPEG"), megapixels=40)
+    before = most_held()
 
     with pytest.raises(InvalidPayload, match="88 megapixels"):
         probe(path, megapixels=40)
 
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 16_000  # kilobytes
+    assert most_held() - before < 16_000  # kilobytes
+
+
+def most_held() -> int:
+    """Kilobytes that the decoder held at most so far."""
+    [pid] = pictures.decoders.waiting()
+    [line] = [each for each in Path(f"/proc/{pid}/status").read_text().splitlines() if each.startswith("VmHWM")]
+    return int(line.split()[1])
 
 
 def test_a_width_of_zero_is_refused(tmp_path: Path) -> None:
@@ -119,11 +127,14 @@ def test_a_photo_that_lies_on_its_side_is_turned_upright(tmp_path: Path) -> None
     exif[0x0112] = 6  # turn by 90 degrees clockwise
     path = saved(tmp_path, lying, "JPEG", exif=exif)
 
-    upright = decode(path, 40)
+    upright = pictures.small(path, 40)
+    [square] = pictures.squares([path], 40)
 
-    assert upright.size == (20, 40)
-    assert upright.convert("L").getpixel((10, 5)) < 60
-    assert upright.convert("L").getpixel((10, 35)) > 200
+    assert upright.shape == (40, 20, 3)
+    assert upright[5, 10].max() < 60
+    assert upright[35, 10].min() > 200
+    assert square is not None
+    assert square[5, 20].max() < 60
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "LA", "RGB", "RGBA", "I;16"])
@@ -142,19 +153,110 @@ def test_every_mode_gives_a_small_picture_of_the_same_look(tmp_path: Path, mode:
 def test_what_is_transparent_shows_white(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.new("RGBA", (10, 10), (0, 0, 0, 0)), "PNG")
 
-    assert decode(path, 8).getpixel((4, 4)) == (255, 255, 255)
+    [square] = pictures.squares([path], 8)
+
+    assert pictures.small(path, 8).min() == 255
+    assert square is not None
+    assert square.min() == 255
 
 
 def test_a_thumbnail_of_the_largest_image_holds_it_at_most_once(tmp_path: Path) -> None:
     path = saved(tmp_path, Image.new("1", (6_300, 6_300)), "PNG")
-    code = (
-        "import resource, sys, pathlib\n"
-        "from app.modalities.image import probe, thumbnail\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "probe(pathlib.Path(sys.argv[1]), megapixels=40); thumbnail(pathlib.Path(sys.argv[1]), 256)\n"
-        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)"
+    pictures.decoders.end()
+
+    probe(path, megapixels=40)
+    thumbnail(path, 256)
+
+    assert most_held() < 130_000  # kilobytes, for 39.7 megapixels and the program itself
+
+
+def test_a_decoder_that_dies_or_hangs_is_a_refusal_and_the_next_image_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = saved(tmp_path, picture(), "PNG")
+    probe(path, megapixels=1)
+    for kill, words in ((signal.SIGKILL, "its decoder gave up"), (signal.SIGSTOP, "busy without an end")):
+        os.kill(pictures.decoders.waiting()[-1], kill)
+        with monkeypatch.context() as patched:
+            patched.setattr(aside, "WAIT_SECONDS", 0.2)
+            with pytest.raises(InvalidPayload, match=words):
+                probe(path, megapixels=1)
+        assert probe(path, megapixels=1).width == 60
+
+
+def test_a_picture_that_ends_the_decoder_is_unread_and_those_beside_it_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = saved(tmp_path, picture(), "PNG")
+    bad = saved(tmp_path, picture(), "GIF")
+    attempt = aside.Decoders.attempt
+
+    def deadly(self: aside.Decoders, call: str, *, paths: list[str], **more: Any) -> Any:
+        if str(bad) in paths:
+            probe(good, megapixels=1)
+            os.kill(pictures.decoders.waiting()[-1], signal.SIGKILL)
+        return attempt(self, call, paths=paths, **more)
+
+    monkeypatch.setattr(
+        aside.Decoders,
+        "attempt",
+        lambda self, call, **more: deadly(self, call, **more) if call == "squares" else attempt(self, call, **more),
+    )
+    read = list(pictures.squares([good, bad, None, tmp_path / "gone", good], 16))
+
+    assert [each is not None for each in read] == [True, False, False, False, True]
+
+
+def test_what_takes_too_long_of_many_pictures_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture_decoder, "BATCH_SECONDS", -1)
+    path = str(saved(tmp_path, picture(), "PNG"))
+
+    found, content = picture_decoder._answer({"call": "squares", "paths": [path] * 3, "kinds": ["PNG"] * 3, "side": 4})
+
+    assert (found, len(content)) == ({"read": [True]}, 4 * 4 * 3)
+    assert len(list(pictures.squares([Path(path)] * 70, 4))) == 70
+
+
+def test_a_decoder_in_c_that_does_not_come_back_ends_with_its_process(tmp_path: Path) -> None:
+    program = (
+        "import zlib\nfrom app.core.decoding import answer_all\n"
+        "answer_all(lambda _: ({}, zlib.compress(b'x' * 10 ** 9, 9)), 0.2)"
+    )
+    done = aside.subprocess.run(
+        [aside.sys.executable, "-c", program], input=b"{}\n", capture_output=True, check=False, timeout=60
     )
 
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    assert done.returncode == -signal.SIGPROF
+    assert decoding.MEMORY == 2 << 30
 
-    assert int(done.stdout) < 100  # megabytes, for 39.7 megapixels
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_head_says_the_same_as_a_look_and_reads_no_further(tmp_path: Path, kind: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 1
+    exif[0x010E] = "x" * 40_000
+    more: dict[str, Any] = {"JPEG": {"exif": exif}, "WEBP": {"exif": exif}}.get(kind, {})
+    for options in ({}, more, {"lossless": True} if kind == "WEBP" else {}):
+        path = saved(tmp_path, picture((61, 39)), kind, **options)
+        with path.open("rb") as file:
+            assert header(file, megapixels=40) == probe(path, megapixels=40) == FileInfo(TYPES[kind], 61, 39)
+            assert file.tell() < 42_000
+            file.seek(0)
+            with pytest.raises(InvalidPayload, match="are allowed"):
+                header(file, megapixels=0.001)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_a_damaged_head_is_taken_or_refused_and_nothing_else(tmp_path: Path, kind: str) -> None:
+    whole = saved(tmp_path, picture(), kind).read_bytes()
+    rng = random.Random(kind)
+    for attempt in range(300):
+        content = bytearray(whole[: rng.randrange(1, 700)] if attempt % 2 else whole)
+        for _ in range(rng.randrange(4)):
+            content[rng.randrange(len(content))] = rng.randrange(256)
+        try:
+            header(io.BytesIO(content), megapixels=1)
+        except InvalidPayload:
+            continue

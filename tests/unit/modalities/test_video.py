@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.core import clip_decoder, clips
+from app.core import aside, clip_decoder, clips
 from app.core.errors import InvalidPayload
 from app.modalities import files
 from app.modalities.base import FileInfo
@@ -145,14 +145,14 @@ def test_a_decoder_that_dies_or_hangs_is_a_refusal_and_the_next_clip_is_read(
     clip: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     look(clip)
-    os.kill(clips.decoders()[-1], signal.SIGKILL)
+    os.kill(clips.decoders.waiting()[-1], signal.SIGKILL)
     with pytest.raises(InvalidPayload, match="its decoder gave up"):
         look(clip)
     assert look(clip).seconds == 2.0
 
-    os.kill(clips.decoders()[-1], signal.SIGSTOP)
+    os.kill(clips.decoders.waiting()[-1], signal.SIGSTOP)
     with monkeypatch.context() as patched:
-        patched.setattr(clips, "WAIT_SECONDS", 0.2)
+        patched.setattr(aside, "WAIT_SECONDS", 0.2)
         with pytest.raises(InvalidPayload, match="busy without an end"):
             look(clip)
     assert look(clip).seconds == 2.0
@@ -168,7 +168,7 @@ def test_a_clip_that_takes_too_long_to_read_is_refused(clip: Path, monkeypatch: 
 
 def test_the_decoder_knows_no_secret(monkeypatch: pytest.MonkeyPatch, clip: Path) -> None:
     monkeypatch.setenv("LABELWISE_SECRET_KEY", "do not tell")
-    decoder = clips._Decoder()
+    decoder = aside.Decoder("clip_decoder")
     try:
         environment = Path(f"/proc/{decoder.pid}/environ")
         if environment.exists():
