@@ -81,6 +81,7 @@ class ProjectIn(BaseModel):
     overlap: int = Field(1, ge=1, le=50)
     audit_share: float = Field(0.1, ge=0, le=1)
     audit_use: Literal["taught", "apart"] = "taught"
+    cost_exponent: float = Field(0, ge=0, le=1)
     blind_share: float = Field(0.1, ge=0, le=1)
     guidelines: str = Field("", max_length=200_000)
     goal: Goal | None = None
@@ -108,6 +109,7 @@ class ProjectChange(BaseModel):
     round_size: RoundSize | Literal["auto"] | None = None
     audit_share: float | None = Field(None, ge=0, le=1)
     audit_use: Literal["taught", "apart"] | None = None
+    cost_exponent: float | None = Field(None, ge=0, le=1)
     blind_share: float | None = Field(None, ge=0, le=1)
     guidelines: str | None = Field(None, max_length=200_000)
     goal: Goal | None = None
@@ -132,6 +134,7 @@ class ProjectOut(BaseModel):
     overlap: int
     audit_share: float
     audit_use: str
+    cost_exponent: float
     blind_share: float
     guidelines: str
     goal: dict[str, Any] | None
@@ -353,6 +356,7 @@ def shown(session: Session, person: Person, project: Project, response: Response
         overlap=project.overlap,
         audit_share=project.audit_share,
         audit_use=project.audit_use,
+        cost_exponent=project.cost_exponent,
         blind_share=project.blind_share,
         guidelines=project.guidelines,
         goal=project.goal,

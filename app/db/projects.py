@@ -32,6 +32,7 @@ class Project(Base):
     overlap: Mapped[int] = mapped_column(default=1)
     audit_share: Mapped[float] = mapped_column(default=0.1)
     audit_use: Mapped[str] = mapped_column(String(16), default="taught", server_default="taught")  # or "apart"
+    cost_exponent: Mapped[float] = mapped_column(default=0.0, server_default="0")  # of the seconds that worth is over
     blind_share: Mapped[float] = mapped_column(default=0.1)
     guidelines: Mapped[str] = mapped_column(Text, default="")
     guidelines_version: Mapped[int] = mapped_column(default=1)

@@ -16,6 +16,7 @@ from app.core.block import Block, Shard
 from app.learners import OUTSIDE, CannotFit, Model, make_learner
 from app.loop.executors import Executor
 from app.loop.needs import heads_for, missing
+from app.loop.pricing import Pricing, priced, wider
 from app.loop.scoring import candidates_of, kept_by, over, sample_of
 from app.loop.words import words
 from app.strategies import AUTO, Context, PoolStrategy, ScoredRows, make_strategy
@@ -100,10 +101,12 @@ def propose(
     *,
     samples: Sequence[Shard] | None = None,
     pool_rows: int | None = None,
+    pricing: Pricing | None = None,
 ) -> Proposal:
     """Fit, score, choose. `progress` hears of each step and may raise to cancel.
 
     Where the shards are a part of the pool, `samples` are those that stand for the whole of it, of `pool_rows` rows.
+    `pricing` weighs the candidates by what they cost, where it can.
 
     Cost: one pass over the pool's features, O(n d c), and O(candidates x sample x d) for the choice.
 
@@ -146,9 +149,11 @@ def propose(
     progress("score", 0.4)
     again = sample.block.sparse is None and plan.given is None
     candidates = candidates_of(
-        shards, strategy, state, model, seed=plan.seed, size=plan.size, executor=executor, again=again
-    )
+        shards, strategy, state, model, seed=plan.seed, size=plan.size, executor=executor, again=again,
+        wider=wider(strategy, pricing),
+    )  # fmt: skip
     clock.lap("score")
+    candidates, told = priced(candidates, strategy, pricing)
     progress("choose", 0.8)
     chosen = strategy.choose(candidates, min(plan.size, len(candidates)), state, rng)
     clock.lap("choose")
@@ -158,7 +163,7 @@ def propose(
         probabilities=None if candidates.probabilities is None else candidates.probabilities[chosen],
         model=model,
         strategy=strategy.name,
-        sentence=sentence,
+        sentence=sentence + told,
         fallback=fallback,
         sample_ids=sample.ids,
         sample_probabilities=sample_probabilities,

@@ -140,15 +140,17 @@ def candidates_of(
     size: int,
     executor: Executor,
     again: bool,
+    wider: int = 1,
 ) -> Candidates:
     """The best rows by score and, where the strategy explores, as many by the keyed hash; in the order of the hash.
 
-    `again` says that the model can be asked once more from the candidates' dense rows: see `_settled`.
+    `wider` keeps so many times more of them by score. `again` says that the model can be asked once more from the
+    candidates' dense rows: see `_settled`.
 
     Raises:
         ValueError: a score is not finite.
     """
-    keeps = kept_by(strategy, size)
+    keeps = wider * kept_by(strategy, size)
     limit = _Limit(keeps, keeps if strategy.explores else 0)
 
     def some(given: tuple[Sequence[Shard], _Limit]) -> Candidates:

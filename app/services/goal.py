@@ -120,9 +120,14 @@ def _day(day: date) -> str:
     return f"{day.day} {day:%B %Y}"
 
 
-def hours_spent(session: Session, project_id: int) -> float:
-    """Active seconds of all answers that people gave here, also of those that were taken back; O(answers)."""
+def hours_spent(session: Session, project_id: int, until: int | None = None) -> float:
+    """Hours of active work on all answers that people gave here, also on those that were taken back; O(answers).
+
+    With `until` on those up to an annotation.
+    """
     spent = select(func.coalesce(func.sum(Annotation.seconds_spent), 0.0)).where(
         Annotation.project_id == project_id, Annotation.version == 1, Annotation.origin == "human"
     )
+    if until is not None:
+        spent = spent.where(Annotation.id <= until)
     return float(session.execute(spent).scalar_one()) / HOUR

@@ -16,7 +16,7 @@ from app.loop.doubts import opinions
 from app.loop.evaluate import Peek, evaluate
 from app.loop.guarding import guarded
 from app.loop.propose import Labelled, Proposal
-from app.services import doubting, goal, opening, outbox, status, stopping
+from app.services import costs, doubting, goal, opening, outbox, status, stopping
 from app.services.jobs import Running
 from app.services.turn_state import Progress, Turn, insert_rows, labelled_rows, mark_done
 
@@ -35,7 +35,10 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
     with running.db.read() as session:
         peek, saved = _peek(session, turn.project_id), _saved(session, turn.project_id)
         earlier = stopping.history(session, turn.project_id)
-        terms = stopping.terms(session, session.get_one(Project, turn.project_id))
+        project = session.get_one(Project, turn.project_id)
+        terms = stopping.terms(session, project)
+        times = turn.times or costs.known(session, project, turn.labels.newest_annotation)
+        cost = costs.to_json(times, project.modality, project.cost_exponent)
         stopped = (_last_kept(session, turn.project_id, "stopping") or {}).get("advice", {}).get("stop", False)
     metrics["looks"] = peek.look - 1
     if proposal.model is not None:
@@ -54,7 +57,7 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
     )
     rounds = [*earlier, stopping.judged(seen, metrics.get("accuracy"))]
     weighed = stopping.weighed(rounds, terms)
-    metrics |= {"guard": guard.to_json(), "saved": saved.to_json(), "stopping": weighed}
+    metrics |= {"guard": guard.to_json(), "saved": saved.to_json(), "stopping": weighed, "cost": cost}
     took = time.monotonic() - begun
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "evaluate", "fraction": 1.0})

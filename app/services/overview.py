@@ -16,6 +16,7 @@ from app.loop.named import Named
 from app.services import (
     answered,
     answers,
+    costs,
     demo,
     doubting,
     filters,
@@ -58,6 +59,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
     return {
         "status": state,
         "curve": points,
+        "cost": cost_of(project, last),
         "random": random_curve(session, project, points),
         "balance": _balance(session, project, last),
         "disputed": len(answered.disputed_ids(session, project)) if project.overlap > 1 else 0,
@@ -70,6 +72,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         "words": {
             "accuracy": accuracy_words(project, state, points),
             "error": error_words(last),
+            "cost": costs.words(((last.metrics or {}) if last else {}).get("cost")),
             "saved": saved_words(last, apart=project.audit_use == "apart"),
             "goal": goal_words(state),
             "loop": state["advice"]["text"],
@@ -79,8 +82,10 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
 
 
 def curve(session: Session, project_id: int) -> list[dict[str, Any]]:
-    """The newest rounds that could be judged, oldest first: labels, accuracy with its band, the passive twin."""
-    parts = {name: Round.metrics[name] for name in ("accuracy", "stratum", "twin")}
+    """The newest rounds that could be judged, oldest first: labels, hours of work (None of rounds that kept none),
+    accuracy with its band, the passive twin.
+    """
+    parts = {name: Round.metrics[name] for name in ("accuracy", "stratum", "twin", "cost")}
     rows = session.execute(
         select(Round.number, Round.labels_count, *(part.label(name) for name, part in parts.items()))
         .where(Round.project_id == project_id, Round.state == "done", Round.metrics.is_not(None))
@@ -88,10 +93,18 @@ def curve(session: Session, project_id: int) -> list[dict[str, Any]]:
         .limit(CURVE_ROUNDS)
     ).all()
     return [
-        {"round": row.number, "labels": row.labels_count, "accuracy": row.accuracy} | _judged(row)
+        {"round": row.number, "labels": row.labels_count, "hours": (row.cost or {}).get("hours")}
+        | {"accuracy": row.accuracy}
+        | _judged(row)
         for row in reversed(rows)
         if row.accuracy
     ]
+
+
+def cost_of(project: Project, last: Round | None) -> dict[str, Any] | None:
+    """What the newest evaluated round knows of times, with today's price of an hour; None before one looked."""
+    stored = ((last.metrics or {}) if last else {}).get("cost")
+    return stored and {**stored, "hour_price": (project.goal or {}).get("hour_price")}
 
 
 def random_curve(session: Session, project: Project, points: list[dict[str, Any]]) -> dict[str, Any] | None:

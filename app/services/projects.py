@@ -17,10 +17,11 @@ from app.db import Member, Project, ProjectClass, Serving, User, WriteSession
 from app.db.session import now
 from app.featurizers import FEATURIZERS, make_featurizer
 from app.learners import EXTERNAL, HTTP, LEARNERS, OUTSIDE, Scorer, make_learner
+from app.loop.pricing import by_cost
 from app.modalities import MODALITIES
 from app.services import audit, guidelines, leases, retask, rounds, slices, tasks
 from app.services.access import Person, project_for
-from app.strategies import AUTO, OF_OUR_LEARNER, Need, catalogue, make_strategy
+from app.strategies import AUTO, KINDS, OF_OUR_LEARNER, Need, catalogue, make_strategy
 from app.task_types.parsing import parse_task
 
 STATES = ("open", "paused", "closed", "archived")
@@ -60,6 +61,7 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
         **{key: given[key] for key in SIMPLE if given.get(key) is not None},
     )
     check_question(project.strategy, tasks.driving_spec(project))
+    check_cost(project.strategy, given.get("cost_exponent") or 0)
     session.add(project)
     session.flush()
     session.add(Serving(project_id=project.id))
@@ -73,7 +75,8 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
 
 
 SIMPLE = (
-    "round_size", "overlap", "audit_share", "audit_use", "blind_share", "guidelines", "goal", "stream", "time_zone"
+    "round_size", "overlap", "audit_share", "audit_use", "cost_exponent", "blind_share", "guidelines", "goal",
+    "stream", "time_zone",
 )  # fmt: skip
 
 
@@ -101,6 +104,7 @@ def change(
         raise VersionMismatch(f"the newest version is {project.version}")
     _check_changes(changes, project.modality)
     check_together(changes.get("strategy", project.strategy), changes.get("learner", project.learner))
+    check_cost(changes.get("strategy", project.strategy), changes.get("cost_exponent", project.cost_exponent))
     fields = sorted(changes)
     if "task" in changes:
         retask.change(session, project, changes.pop("task"))
@@ -259,6 +263,17 @@ def check_question(strategy: dict[str, Any], question: dict[str, Any]) -> None:
         raise Invalid(
             f"strategy {strategy['name']} needs a question with {wanted}: choose another strategy, as auto",
             fields={"strategy": strategy["name"]},
+        )
+
+
+def check_cost(strategy: dict[str, Any], exponent: float) -> None:
+    """Raise Invalid where items are to be weighed by their cost and the strategy does not rank them one by one."""
+    name = strategy.get("name", AUTO)
+    if exponent > 0 and name in KINDS and not by_cost(KINDS[name]):
+        able = ", ".join(each for each, kind in KINDS.items() if by_cost(kind))
+        raise Invalid(
+            f"cost_exponent needs a strategy that ranks items one by one, and {name} does not: choose one of {able}",
+            fields={"cost_exponent": name},
         )
 
 

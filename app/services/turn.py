@@ -20,6 +20,7 @@ from app.learners import GivenModel
 from app.loop.executors import one_thread
 from app.loop.propose import Plan, Proposal, propose
 from app.services import (
+    costs,
     erasing,
     features,
     guarding,
@@ -105,6 +106,8 @@ def _load(running: Running) -> Turn | Done | Parked:
         multiple = bool(question.options.get("multiple"))
         guard = guarding.standing(session, project.id)
         before = stopping.before(session, project.id, class_ids)
+        times = costs.known(session, project, labels.newest_annotation) if project.cost_exponent else None
+        pricing = costs.pricing(running.db, project, times) if times else None
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "train", "fraction": 0.0})
         if wait and outside.came_meanwhile(session, running):
@@ -126,7 +129,7 @@ def _load(running: Running) -> Turn | Done | Parked:
     until = None if first else learned or labels.newest_annotation
     return Turn(
         project.id, round_id, number, project.modality, class_ids, plan, vectors, labels, excluded, started, model,
-        until, silence, guard, view, before,
+        until, silence, guard, view, before, times, pricing,
     )  # fmt: skip
 
 
@@ -181,7 +184,9 @@ def think(running: Running, turn: Turn) -> Proposal:
     here = model is not None or view is not None
     with engine(running.settings, rows, here=here) as (executor, where):
         labelled = labelled_rows(turn, taught)
-        proposal = propose(labelled, shards, turn.plan, executor, progress, samples=samples, pool_rows=rows)
+        proposal = propose(
+            labelled, shards, turn.plan, executor, progress, samples=samples, pool_rows=rows, pricing=turn.pricing
+        )
     return replace(proposal, sentence=proposal.sentence + (view.words if view else where))
 
 

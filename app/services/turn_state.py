@@ -10,8 +10,9 @@ from sqlalchemy import insert, select, update
 from app.db import Item, QueueEntry, WriteSession
 from app.evaluation.guard import Guard
 from app.features import gather
+from app.loop.pricing import Pricing
 from app.loop.propose import Labelled, Plan
-from app.services import looking, pool, stopping, versions
+from app.services import costs, looking, pool, stopping, versions
 from app.services.jobs import Running
 from app.services.labels import LabelledItem, LabelSet
 
@@ -38,6 +39,8 @@ class Turn:
     guard: Guard = field(default_factory=Guard)  # as the round before left it
     view: looking.View | None = None  # of a pool that is looked at in parts
     before: stopping.Before | None = None  # what the served round says of its sample
+    times: costs.Known | None = None  # what labelling takes, where the order is to go by it
+    pricing: Pricing | None = None
 
 
 class Progress:

@@ -80,6 +80,7 @@ def catalogue() -> list[dict[str, Any]]:
 __all__ = [
     "AUTO",
     "KEEPS",
+    "KINDS",
     "OF_OUR_LEARNER",
     "POOL_STRATEGIES",
     "Candidates",

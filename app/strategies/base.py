@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from app.core.arrays import Floats, Indices
+from app.core.arrays import Doubles, Floats, Indices
 from app.core.block import Block
 
 NEARLY_IDENTICAL = 0.999  # the cosine from which two items say the same
@@ -64,6 +64,7 @@ class Candidates:
     probabilities: Floats | None
     scores: Floats
     seed: int
+    prices: Doubles | None = None  # (n,), around 1: what choosing each costs, for strategies that weigh gains by it
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])

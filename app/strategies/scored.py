@@ -1,6 +1,6 @@
 """What strategies share that only score: the highest first, or a draw in which high scores have better chances."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,6 +35,7 @@ class Scored:
     """
 
     explores: ClassVar[bool] = False
+    by_cost: ClassVar[bool] = True
 
     noise: float = parameter(0.0, 0, 100, says="how much chance has a say; 0 is none")
 
@@ -48,6 +49,11 @@ class Scored:
     def score(self, shard: ScoredRows, state: Any) -> Floats:
         """The utility (n,), or the keys of the draw where there is noise."""
         return powered(self.utility(shard, state), shard.ids, state.seed, self.noise)
+
+    def priced(self, candidates: Candidates, prices: Doubles) -> Candidates:
+        """The candidates with their scores divided by what each costs (n,); keys of the draw less its logarithm."""
+        scores = candidates.scores - np.log(prices) if self.noise else candidates.scores / prices
+        return replace(candidates, scores=np.asarray(scores, dtype=np.float32))
 
     def choose(self, candidates: Candidates, k: int, state: Any, rng: Generator) -> Indices:
         """The highest scores first; near-duplicates of one before go to the end."""

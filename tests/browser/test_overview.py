@@ -163,3 +163,27 @@ def test_the_settings_let_a_model_of_ones_own_learn(visit: Visit) -> None:
     page.reload()
 
     expect(page.get_by_label("Who learns")).to_have_value("external")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_curve_is_drawn_against_labels_hours_or_cost_as_a_person_likes(visit: Visit, width: int) -> None:
+    curve = [{**each, "hours": 0.9 * each["round"]} for each in CURVE]
+    asked = {"random": 20.0, "chosen": 31.0}
+    cost = {"answers": 160, "needs": 40, "hours": 3.6, "hour_price": 30, "asked": asked, "exponent": 0}
+    random = {"name": "random answers alone", "points": RANDOM}
+    visit.page.set_viewport_size({"width": width, "height": 844})
+    page = open_overview(visit, {"curve": curve, "cost": cost, "random": random})
+
+    page.get_by_role("radio", name="labels").focus()
+    expect(page.get_by_role("img", name=re.compile("this project ends at 92.0 % with 160 labels"))).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(
+        page.get_by_role("img", name=re.compile("with 3.6 hours of work; .* with 0.44 hours of work"))
+    ).to_be_visible()
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("img", name=re.compile("92.0 % with 108 cost"))).to_be_visible()
+    expect(page.get_by_text("Random answers are counted at their own mean of 20.0 s.")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("radio", name="cost")).to_be_checked()
+    assert not visit.overflows()
+    assert visit.findings() == []

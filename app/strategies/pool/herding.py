@@ -76,8 +76,13 @@ def greedy_cover(candidates: Candidates, k: int, state: HerdingState, worth: Dou
     The gain is submodular, so an old gain is an upper bound: only the candidate on top of the heap is computed
     again (lazy greedy). Ties break by the keyed hash. Costs O(n m d) once and O(m) for each look.
 
-    Source: Minoux. Accelerated greedy algorithms for maximizing submodular set functions. 1978.
+    Candidates with prices are ordered by gain / price.
+
+    Source: Minoux. Accelerated greedy algorithms for maximizing submodular set functions. 1978; the ratio is that of
+    Leskovec, Krause, Guestrin, Faloutsos, VanBriesen, Glance. Cost-effective Outbreak Detection in Networks. KDD 2007.
     """
+    if candidates.prices is not None:
+        worth = worth / candidates.prices
     similar = kernel(candidates.block.dense, state.points, state.radius)
     weights = state.weights.astype(np.float32)
     covered = state.covered.astype(np.float32)
@@ -112,6 +117,7 @@ class Coverage:
     name: ClassVar[str] = "coverage"
     needs: ClassVar[frozenset[Need]] = frozenset({Need.FEATURES})
     explores: ClassVar[bool] = True
+    by_cost: ClassVar[bool] = True
 
     def prepare(self, context: Context, rng: Generator) -> HerdingState:
         points = context.sample.block.dense.shape[0]
@@ -120,6 +126,10 @@ class Coverage:
     def score(self, shard: ScoredRows, state: HerdingState) -> Floats:
         """Equal scores (n,): the candidates are a uniform draw of the pool."""
         return np.zeros(shard.ids.shape[0], dtype=np.float32)
+
+    def priced(self, candidates: Candidates, prices: Doubles) -> Candidates:
+        """The candidates with what each costs (n,), by which their gains are divided."""
+        return replace(candidates, prices=prices)
 
     def choose(self, candidates: Candidates, k: int, state: HerdingState, rng: Generator) -> Indices:
         return greedy_cover(candidates, k, state, np.ones(len(candidates)))
@@ -146,6 +156,7 @@ class UncertaintyHerding:
     name: ClassVar[str] = "uherding"
     needs: ClassVar[frozenset[Need]] = frozenset({Need.PROBABILITIES, Need.FEATURES})
     explores: ClassVar[bool] = True
+    by_cost: ClassVar[bool] = True
 
     own: float = parameter(0.5, 0, 10, says="the weight of an item's own doubt")
     rare: float = parameter(0.1, 0, 1, says="share of the batch for classes that are hardly ever predicted")
@@ -166,6 +177,10 @@ class UncertaintyHerding:
             return doubt
         chance = shard.probabilities[:, list(state.rare)].max(axis=1)
         return np.where(chance >= LIKELY, 1 + chance, doubt).astype(np.float32)
+
+    def priced(self, candidates: Candidates, prices: Doubles) -> Candidates:
+        """The candidates with what each costs (n,), by which their gains are divided."""
+        return replace(candidates, prices=prices)
 
     def choose(self, candidates: Candidates, k: int, state: HerdingState, rng: Generator) -> Indices:
         assert candidates.probabilities is not None

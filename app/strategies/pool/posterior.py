@@ -67,6 +67,7 @@ class BatchBald(Bald):
     """
 
     name: ClassVar[str] = "batch_bald"
+    by_cost: ClassVar[bool] = False  # it weighs items together
     needs: ClassVar[frozenset[Need]] = frozenset({Need.POSTERIOR, Need.FEATURES, Need.ONE_CLASS})
     keeps: ClassVar[int] = 300
 
@@ -140,6 +141,7 @@ class Epig(Bald):
     """
 
     name: ClassVar[str] = "epig"
+    by_cost: ClassVar[bool] = False  # it weighs items together
     needs: ClassVar[frozenset[Need]] = frozenset({Need.POSTERIOR, Need.FEATURES, Need.ONE_CLASS})
     explores: ClassVar[bool] = True
     keeps: ClassVar[int] = 1_000

@@ -35,6 +35,7 @@ export interface CurveOptions {
   height?: number;
   goal?: number | null;
   xMax?: number;
+  xWords?: (value: number) => string; // how a place on that axis is said, where it is no whole number
   yMin?: number; // where the axis begins; by the values unless told
   aside?: number; // pixels at the right in which the names stand beside the ends; inside the chart unless told
   nameless?: boolean; // the names stand somewhere else
@@ -61,7 +62,7 @@ export function curveChart(series: Series[], options: CurveOptions): TemplateRes
   return html`<figure class="chart">
     <svg viewBox="0 0 ${axes.width} ${axes.height}" role="img" aria-label=${spoken(drawn, options)}>
       ${grid(axes, options)} ${goalLine(axes, options)} ${drawn.map((each) => band(each, axes))}
-      ${drawn.map((each) => curve(each, axes))} ${options.nameless ? nothing : endLabels(drawn, axes)}
+      ${drawn.map((each) => curve(each, axes, options.xWords ?? count))} ${options.nameless ? nothing : endLabels(drawn, axes)}
     </svg>
     ${dataTable(drawn, options)}
   </figure>`;
@@ -69,7 +70,7 @@ export function curveChart(series: Series[], options: CurveOptions): TemplateRes
 
 function axesOf(series: Series[], options: CurveOptions): Axes {
   const points = series.flatMap((each) => each.points);
-  const last = Math.max(options.xMax ?? 0, max(points, (point) => point.x) ?? 1, 1);
+  const last = Math.max(options.xMax ?? 0, max(points, (point) => point.x) ?? 1, options.xWords ? 0.001 : 1);
   const least = points.length ? Math.min(...points.map((point) => point.low ?? point.y), options.goal ?? 1, 0.9) : 0;
   const lowest = options.yMin ?? least;
   const height = options.height ?? 280;
@@ -86,13 +87,15 @@ function axesOf(series: Series[], options: CurveOptions): Axes {
 
 function grid({ x, y, width, height, right }: Axes, options: CurveOptions): TemplateResult {
   const bottom = height - MARGIN.bottom;
-  const columns = x.ticks(Math.max(3, Math.min(8, Math.floor(width / 90)))).filter(Number.isInteger);
+  const words = options.xWords ?? count;
+  const ticks = x.ticks(Math.max(3, Math.min(8, Math.floor(width / 90))));
+  const columns = options.xWords ? ticks : ticks.filter(Number.isInteger);
   return svg`<g class="grid" aria-hidden="true">
     ${y.ticks(5).map(
       (value) => svg`<line x1=${MARGIN.left} x2=${width - right} y1=${y(value)} y2=${y(value)}></line>
       <text x=${MARGIN.left - 8} y=${y(value)} dy="0.32em" text-anchor="end">${percent(value)}</text>`,
     )}
-    ${columns.map((value) => svg`<text x=${x(value)} y=${bottom + 18} text-anchor="middle">${count(value)}</text>`)}
+    ${columns.map((value) => svg`<text x=${x(value)} y=${bottom + 18} text-anchor="middle">${words(value)}</text>`)}
     <text x=${width - right} y=${height - 4} text-anchor="end">${options.xLabel}</text>
   </g>` as TemplateResult;
 }
@@ -120,7 +123,7 @@ function band(series: Series, { x, y }: Axes): TemplateResult {
   return svg`<path class="band ${series.style}" d=${shape(series.points) ?? ""}></path>` as TemplateResult;
 }
 
-function curve(series: Series, { x, y }: Axes): TemplateResult {
+function curve(series: Series, { x, y }: Axes, words: (value: number) => string): TemplateResult {
   const path = line<Point>(
     (point) => x(point.x),
     (point) => y(point.y),
@@ -129,7 +132,7 @@ function curve(series: Series, { x, y }: Axes): TemplateResult {
   return svg`<g class="curve ${series.style}"><path d=${path(series.points) ?? ""}></path>
     ${dots.map(
       (point) => svg`<circle cx=${x(point.x)} cy=${y(point.y)} r="2.5">
-      <title>${series.name}: ${percent(point.y, 1)} at ${count(point.x)}</title></circle>`,
+      <title>${series.name}: ${percent(point.y, 1)} at ${words(point.x)}</title></circle>`,
     )}</g>` as TemplateResult;
 }
 
@@ -156,7 +159,7 @@ function endLabels(series: Series[], { x, y, width, beside }: Axes): TemplateRes
 function spoken(series: Series[], options: CurveOptions): string {
   const ends = series.map((each) => {
     const end = each.points[each.points.length - 1] as Point;
-    return `${each.name} ends at ${percent(end.y, 1)} with ${count(end.x)} ${options.xLabel}`;
+    return `${each.name} ends at ${percent(end.y, 1)} with ${(options.xWords ?? count)(end.x)} ${options.xLabel}`;
   });
   return `${options.label}: ${ends.join("; ") || "no values yet"}`;
 }
@@ -172,7 +175,7 @@ function dataTable(series: Series[], options: CurveOptions): TemplateResult {
         </thead>
         <tbody>
           ${columns.map(
-            (at) => html`<tr><th scope="row">${count(at)}</th>
+            (at) => html`<tr><th scope="row">${(options.xWords ?? count)(at)}</th>
               ${series.map((each) => html`<td>${written(each.points.find((point) => point.x === at))}</td>`)}</tr>`,
           )}
         </tbody>

@@ -14,6 +14,7 @@ export interface LearningForm {
   goalHours: string;
   goalDate: string; // as 2026-12-24
   auditUse: string; // "taught" or "apart"
+  costExponent: string; // 0 to 1; empty: 0
   goalCost: string;
   hourPrice: string; // of labelling
   pointWorth: string; // a point of accuracy, in the same currency
@@ -33,6 +34,7 @@ export const USUAL: LearningForm = {
   goalHours: "",
   goalDate: "",
   auditUse: "taught",
+  costExponent: "",
   goalCost: "",
   hourPrice: "",
   pointWorth: "",
@@ -159,6 +161,7 @@ export function learningFields(
       <label>Audit answers<select @change=${set("auditUse")}>
         <option value="taught" .selected=${form.auditUse === "taught"}>judge and teach (cross-fitting)</option>
         <option value="apart" .selected=${form.auditUse === "apart"}>only judge (kept apart)</option></select></label>
+      ${number("costExponent", "Quick items first, 0 (off) to 1: worth is divided by expected seconds to this power", "0", 0, 1)}
       ${number("goalAccuracy", "Goal: accuracy in %", "none", 1, 100)}
       ${number("goalLabels", "Goal: labels", "none", 1, 100_000_000)}
       ${number("goalHours", "Goal: hours of work", "none", 0.1, 1_000_000)}
@@ -232,6 +235,7 @@ export function learningOf(
   if (form.overlap !== "1") body.overlap = Number(form.overlap);
   if (form.auditShare !== "10") body.audit_share = Number(form.auditShare) / 100;
   if (form.auditUse !== "taught") body.audit_use = form.auditUse;
+  if (Number(form.costExponent)) body.cost_exponent = Number(form.costExponent);
   const goal = goalOf(form);
   if (goal) body.goal = goal;
   return { body, fault: faultOf(form) ?? (form.learner === "http" ? scorer.wrong() : null) };
@@ -258,6 +262,7 @@ function faultOf(form: LearningForm): string | null {
   };
   if (form.overlap === "" || !within(form.overlap, 1, 50)) return "Answers an item: 1 to 50.";
   if (form.auditShare === "" || !within(form.auditShare, 0, 100)) return "Audit share: 0 to 100 %.";
+  if (!within(form.costExponent, 0, 1)) return "Quick items first: 0 to 1.";
   if (!within(form.roundSize, 1, 10_000)) return "Answers between two rounds: 1 to 10,000.";
   if (!within(form.goalLabels, 1, 1e9)) return "Goal: labels are 1 or more.";
   if (!within(form.goalHours, 0.01, 1e6)) return "Goal: hours are more than 0.";

@@ -1,4 +1,5 @@
 // What the overview's REST answer holds, and how its numbers are said.
+import type { Measure } from "./axis";
 import type { Balance, ClassRef } from "./balance";
 import type { Estimate, Point, Series } from "./charts";
 import { count, isWide, percent } from "./figures";
@@ -60,6 +61,7 @@ export interface GoalPart {
 export interface CurvePoint {
   round: number;
   labels: number;
+  hours: number | null; // of active work so far; null of rounds that kept none
   accuracy: Estimate | null;
   stratum: "audit" | "imported" | null;
   twin: { labels: number; random: Estimate | null; chosen: Estimate | null } | null;
@@ -79,9 +81,20 @@ export interface RoundRow {
   published_at: string | null;
 }
 
+/** What the newest round knows of the time that answers take. */
+export interface Cost {
+  answers: number;
+  needs: number;
+  hours: number;
+  hour_price: number | null;
+  asked: { random: number | null; chosen: number | null }; // mean seconds of an answer
+  exponent: number;
+}
+
 export interface Overview {
   status: Status;
   curve: CurvePoint[];
+  cost: Cost | null; // null until a round is evaluated
   random: { name: string; points: { labels: number; accuracy: Estimate }[] } | null;
   balance: Balance[];
   balance_of: "audit" | "imported";
@@ -99,6 +112,7 @@ export interface Overview {
   words: {
     accuracy: string;
     error: string | null;
+    cost: string | null; // what an answer takes, and how well that is known
     saved: string | null; // labels saved by choosing, or that it cannot be told yet
     goal: string;
     loop: string;
@@ -125,16 +139,22 @@ export interface Wall {
 const REACH = 20; // labels
 
 /** The curves of a project: its own, and beside it random's, where one is known. */
-export function curves(overview: Overview): Series[] {
-  const own: Point[] = overview.curve.flatMap((each) => (each.accuracy ? [place(each.labels, each.accuracy)] : []));
+export function curves(overview: Overview, measure: Measure): Series[] {
+  const own: Point[] = overview.curve.flatMap((each) => {
+    const at = measure.of(each);
+    return each.accuracy && at !== null ? [place(at, each.accuracy)] : [];
+  });
   own.sort((one, other) => one.x - other.x); // an own model may have learned from fewer labels than the round before it
   const series: Series[] = [{ name: "this project", style: "chosen", points: own }];
   const random = overview.random;
   // A race of 200 labels beside ten answers would press the project's own curve into a corner.
-  const reach = 2 * (own.at(-1)?.x ?? 0) + REACH;
+  const reach = 2 * (overview.curve.at(-1)?.labels ?? 0) + REACH;
   const points = (random?.points ?? [])
-    .map((each) => place(each.labels, each.accuracy))
-    .filter((point) => point.x <= reach);
+    .filter(({ labels }) => labels <= reach)
+    .flatMap(({ labels, accuracy }) => {
+      const at = measure.random(labels);
+      return at === null ? [] : [place(at, accuracy)];
+    });
   if (random && points.length > 0) series.push({ name: random.name, style: "twin", points });
   return series;
 }

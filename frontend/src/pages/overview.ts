@@ -1,6 +1,7 @@
 // The overview: is it learning, is it worth going on? It reads all figures when the status changes, and asks for
 // the status with a long wait, so that a new round shows within a second and an idle page costs two requests a minute.
 import { html, nothing, render, type TemplateResult } from "lit";
+import { type Axis, axesOf, axisSwitch, axisWords, measureOf } from "../lib/axis";
 import { balanceTable } from "../lib/balance";
 import { curveChart, dayColumns } from "../lib/charts";
 import { count, isWide, percent } from "../lib/figures";
@@ -16,6 +17,7 @@ import {
   twinWords,
   type Wall,
 } from "../lib/overview";
+import { recall, remember } from "../lib/remembered";
 import { roundsTable } from "../lib/rounds-table";
 import { advice } from "../lib/stopping";
 import { wall } from "../lib/wall";
@@ -40,6 +42,7 @@ let piles: Wall | null = null;
 let places: Places | null = null;
 let trouble = "";
 let working = "";
+let axis: Axis = recall("axis of the curve", "labels");
 
 async function load(): Promise<void> {
   overview = await call<Overview>("GET", `${base}/overview`);
@@ -143,7 +146,9 @@ const goalPart = ({ words, share, reached }: GoalPart): TemplateResult =>
   html`<li>${reached ? html`<strong>${words}</strong>` : words}${share === null ? nothing : html`<progress aria-label=${words} max="1" value=${share}></progress>`}</li>`;
 
 function learning(all: Overview): TemplateResult {
-  const series = curves(all);
+  const drawn = axesOf(all).includes(axis) ? axis : "labels";
+  const measure = measureOf(all, drawn);
+  const series = curves(all, measure);
   const last = [...all.curve].reverse().find((each) => each.accuracy)?.accuracy ?? null;
   if (!last) return beginning(all);
   const imported = all.curve.at(-1)?.stratum === "imported";
@@ -151,13 +156,26 @@ function learning(all: Overview): TemplateResult {
   const judges = imported ? "test items" : "audit answers";
   const behind = html`<a href=${found(imported ? "status=test" : "kind=audit")}>${count(last.n)} ${judges}</a>`;
   const width = Math.max(280, Math.min(720, root.clientWidth - 48));
-  const options = { label: "Learning curve", xLabel: "labels", width, goal: all.status.goal?.accuracy ?? null };
+  const options = {
+    label: "Learning curve",
+    xLabel: measure.name,
+    ...(measure.words ? { xWords: measure.words } : {}),
+    width,
+    goal: all.status.goal?.accuracy ?? null,
+  };
+  const against = (chosen: Axis): void => {
+    axis = chosen;
+    remember("axis of the curve", axis);
+    draw();
+  };
   const twin = twinWords(all);
   return html`<section class="card wide" aria-labelledby="learning">
     <h2 id="learning">Is it learning?</h2>
     <p class="figure">${isWide(last.low, last.high) ? html`<span class="said">${all.words.accuracy}</span>` : html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${behind}</small>`}</p>
     ${all.words.error ? html`<p>${all.words.error}.</p>` : nothing}
+    ${axisSwitch(all, drawn, against)}
     ${curveChart(series, options)}
+    ${drawn === "labels" ? nothing : html`<p class="quiet">${axisWords(all, drawn)}</p>`}
     <p class="quiet">Accuracy on ${judged}. ${imported || all.audit_use === "apart" ? BANDS : LOWER_ENDS}</p>
     ${twin ? html`<p>${twin}</p>` : nothing}
     ${all.words.saved ? html`<p>${all.words.saved}</p>` : nothing}</section>`;
@@ -229,7 +247,7 @@ function balance(all: Overview): TemplateResult {
 /** The day behind a day, as 2026-11-28. */
 const after = (day: string): string => new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
 
-function pace({ pace: given }: Overview): TemplateResult {
+function pace({ pace: given, words }: Overview): TemplateResult {
   const first = given.last_7_days.at(0);
   const today = given.last_7_days.at(-1);
   const extra = (day?: { answers: number; items: number }): string =>
@@ -241,6 +259,7 @@ function pace({ pace: given }: Overview): TemplateResult {
       <small>answers today${extra(today)}, ${first && week ? html`<a href=${found(`answered_after=${first.day}`)}>${count(week)}</a>` : "0"} in 7 days</small></p>
     ${week ? dayColumns(given.last_7_days, (day) => found(`answered_after=${day}&answered_before=${after(day)}`)) : nothing}
     <p class="quiet">${given.seconds_median === null ? "No time has been measured yet." : `Half of the answers take less than ${given.seconds_median.toFixed(1)} s.`}</p>
+    ${words.cost && given.seconds_median !== null ? html`<p class="quiet">${words.cost}</p>` : nothing}
   </section>`;
 }
 

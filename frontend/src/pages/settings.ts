@@ -29,6 +29,7 @@ interface ProjectRow {
   overlap: number;
   audit_share: number;
   audit_use: string;
+  cost_exponent: number;
   goal: {
     accuracy?: number;
     labels?: number;
@@ -109,6 +110,7 @@ function take(given: ProjectRow, headers: Headers): void {
     goalHours: row.goal?.hours ? String(row.goal.hours) : "",
     goalDate: row.goal?.date ?? "",
     auditUse: row.audit_use,
+    costExponent: written(row.cost_exponent),
     goalCost: written(row.goal?.cost),
     hourPrice: written(row.goal?.hour_price),
     pointWorth: written(row.goal?.point_worth),
@@ -210,6 +212,7 @@ function learningPart(): TemplateResult {
       round_size: learning.roundSize ? Number(learning.roundSize) : "auto",
       audit_share: Number(learning.auditShare) / 100,
       audit_use: learning.auditUse,
+      cost_exponent: Number(learning.costExponent),
       goal: goalOf(learning),
     };
     void save(body, "Saved. The next round goes by it.");
