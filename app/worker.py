@@ -19,6 +19,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 from sqlalchemy import delete, insert, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.core import logs
 from app.core.requests import ON_BEHALF_OF
@@ -105,20 +106,30 @@ class WorkerProcess:
             self._settings, self._db, {kind: self._handlers.pop(kind) for kind in BESIDE if kind in self._handlers}
         )
         threading.Thread(target=beside.run_beside, name="beside", daemon=True).start()
-        with waker(self._db) as wait:
-            while not (self._stop.is_set() or stopped()):
-                if not self.run_one():
-                    wait(NET_SECONDS)
+        while not (self._stop.is_set() or stopped()):
+            try:
+                self._work(stopped)
+            except (psycopg.Error, SQLAlchemyError) as error:
+                log.warning("the database does not answer, tried again: %s", str(error).splitlines()[0])
+                self._stop.wait(NET_SECONDS)
         beside.stop()
         courier.stop()
         self._unregister()
+
+    def _work(self, stopped: Callable[[], bool]) -> None:
+        """Run what is due and wait for more, until the end or the loss of the connection that wakes us."""
+        with waker(self._db) as wait:
+            while not (self._stop.is_set() or stopped()):
+                if not self._try_one():
+                    wait(NET_SECONDS)
 
     def run_beside(self) -> None:
         """Work until `stop`, for another worker of this process; what is in hand when it ends is left to its lease."""
         threading.Thread(target=self._beat, name="beside-heartbeat", daemon=True).start()
         while not self._stop.wait(NET_SECONDS):
-            while jobs.is_due(self._db, tuple(self._handlers)) and not self._stop.is_set() and self.run_one():
-                pass
+            with contextlib.suppress(SQLAlchemyError):  # of the look: a database that is away is asked again
+                while jobs.is_due(self._db, tuple(self._handlers)) and not self._stop.is_set() and self._try_one():
+                    pass
 
     def stop(self) -> None:
         """End after the job in hand."""
@@ -146,6 +157,14 @@ class WorkerProcess:
         finally:
             self._current = None
         return True
+
+    def _try_one(self) -> bool:
+        """As `run_one`; a job that cannot be put down, for want of a database above all, is left to its lease."""
+        try:
+            return self.run_one()
+        except Exception:
+            log.exception("a job could not be put down: it is run again when its lease ends")
+            return False
 
     def _run(self, running: Running) -> None:
         handler = self._handlers[running.kind]

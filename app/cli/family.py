@@ -6,8 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from app.cli.child import PIPE
 
@@ -20,11 +20,15 @@ LOOK_SECONDS = 0.2
 
 @dataclass
 class Child:
-    """One watched process; `on_death` hears the process id of each one that ended unasked."""
+    """One watched process; `on_death` hears the process id of each one that ended unasked.
+
+    `environment` holds what it is given unless the operator gave it already.
+    """
 
     name: str
     command: list[str]
     on_death: Callable[[int], None] | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
     started: float = 0.0
     pause: float = FIRST_PAUSE_SECONDS / 2
@@ -66,8 +70,9 @@ class Family:
             self._bury(child, child.process)
         if child.process is None and time.monotonic() >= child.due:
             handles = (pipe, self._listening.fileno())
+            given = {**child.environment, **os.environ, PIPE: str(pipe)}
             child.process = subprocess.Popen(  # noqa: S603  # our own program
-                child.command, env={**os.environ, PIPE: str(pipe)}, pass_fds=handles, start_new_session=True
+                child.command, env=given, pass_fds=handles, start_new_session=True
             )
             child.started = time.monotonic()
 

@@ -1,6 +1,7 @@
-"""A worker killed in each step of a round."""
+"""A worker killed in each step of a round, and one whose database goes away."""
 
 import signal
+import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -9,10 +10,11 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import OperationalError
 
 from app.core.settings import Settings
-from app.db import Database, Job, QueueEntry, Round, Serving
-from app.services import opening, turn
+from app.db import Database, Job, QueueEntry, Round, Serving, Worker
+from app.services import jobs, opening, turn
 from app.worker import WorkerProcess
 from tests import forks
 from tests.api.test_loop import pets
@@ -86,3 +88,57 @@ def test_a_worker_killed_in_any_step_leaves_a_whole_order_and_the_round_is_run_a
         assert serving.round_id == rounds[-1].id
         assert set(entries) == {rounds[-1].id}
         assert {job.state for job in session.execute(select(Job)).scalars()} == {"done"}
+
+
+def test_a_worker_outlives_a_database_that_goes_away(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection that wakes it is cut, and what a job did cannot be put down: it says so and goes on working."""
+    boss = api.as_("boss")
+    project = boss.project()["id"]
+    settle, lost = jobs.settle, []
+
+    def cut(running: jobs.Running, *given: Any, **more: Any) -> None:
+        if not lost:
+            lost.append(running.id)
+            raise OperationalError("UPDATE jobs", {}, Exception("server closed the connection"))
+        settle(running, *given, **more)
+
+    monkeypatch.setattr(jobs, "settle", cut)
+    ended = threading.Event()
+    worker = WorkerProcess(api.settings.model_copy(update={"job_lease_seconds": 1}), api.db)
+    thread = threading.Thread(target=worker.run, kwargs={"stopped": ended.is_set})
+    thread.start()
+    try:
+        until(lambda: rows(api, select(Worker.token)))
+        if not api.db.is_sqlite:
+            until(lambda: rows(api, LISTENING))
+        boss.push(project, pets(30))
+        until(lambda: lost)
+        until(lambda: not unfinished(api))
+    finally:
+        ended.set()
+        thread.join(30)
+
+    assert not thread.is_alive()
+    assert unfinished(api) == []
+
+
+LISTENING = text(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+)
+
+
+def rows(api: Api, statement: Any) -> list[Any]:
+    with api.db.write() as session:
+        return list(session.execute(statement).all())
+
+
+def unfinished(api: Api) -> list[Any]:
+    """The jobs that somebody has begun or that are due soon."""
+    return rows(api, select(Job.id, Job.kind).where(Job.state.in_(("waiting", "running")), Job.project_id > 0))
+
+
+def until(look: Callable[[], Any]) -> None:
+    end = time.monotonic() + 30
+    while not look():
+        assert time.monotonic() < end
+        time.sleep(0.05)
