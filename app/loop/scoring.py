@@ -14,10 +14,12 @@ from app.core.arrays import Booleans, Floats
 from app.core.block import Block, Rows, Shard
 from app.learners import Model
 from app.loop.executors import Executor
-from app.strategies import KEEPS, Candidates, PoolStrategy, ScoredRows, keyed_hash
+from app.strategies import KEEPS, Candidates, Need, PoolStrategy, ScoredRows, keyed_hash
 
 SAMPLE_ROWS = 2_048  # of the pool, uniform and the same every round: densities, class balance, the wall
 SAMPLE_KEY = 0x5EED
+MORE_THAN_WANTED = 1.5  # times as many rows as a draw is to have are copied for it: some may not be asked
+ALL = 2**64 - 1  # no hash is above it
 
 P = TypeVar("P")
 R = TypeVar("R")
@@ -55,9 +57,19 @@ def _grouped(parts: Iterable[P], rows_of: Callable[[P], int], least: int) -> Ite
 def sample_of(shards: Sequence[Shard], executor: Executor) -> Rows:
     """The rows with the lowest keyed hashes: uniform, fixed while the pool is, whatever the cut.
 
-    A shard copies only rows that can still be among them, so that memory does not grow with the number of shards.
+    Hashes are uniform, so it is known about how low they will be: few rows are copied that are not wanted in the end,
+    and where too few were below, the pool is looked at once more.
     """
-    limit = 2**64 - 1  # no hash above it is wanted any more
+    share = MORE_THAN_WANTED * SAMPLE_ROWS / max(sum(shard.rows for shard in shards), 1)
+    if share < 1:
+        found = _sampled(shards, executor, int(share * ALL))
+        if len(found.ids) == SAMPLE_ROWS:
+            return found
+    return _sampled(shards, executor, ALL)
+
+
+def _sampled(shards: Sequence[Shard], executor: Executor, limit: int) -> Rows:
+    """The rows with the lowest hashes up to the limit, which falls while the shards come in."""
 
     def lowest(given: tuple[Sequence[Shard], int]) -> tuple[Rows, Any]:
         return _lowest_of([_lowest_in(shard, given[1]) for shard in given[0]])
@@ -152,11 +164,34 @@ def candidates_of(
     """
     keeps = wider * kept_by(strategy, size)
     limit = _Limit(keeps, keeps if strategy.explores else 0)
+    share = MORE_THAN_WANTED * keeps / max(sum(shard.rows for shard in shards), 1)
+
+    def scored(shard: Shard, mine: _Limit) -> Candidates:
+        return _scored(shard, strategy, state, model, seed, mine)
+
+    found = _none(1, seed)
+    if getattr(strategy, "drawn", False) and share < 1:
+        found = _best_of(
+            shards, scored, executor, replace(limit, draws=0, score=0.0, score_hash=int(share * ALL)), seed
+        )
+    if len(found) < keeps:
+        found = _best_of(shards, scored, executor, limit, seed)
+    return _settled(found, strategy, state, model if again else None)
+
+
+def _best_of(
+    shards: Sequence[Shard],
+    scored: Callable[[Shard, _Limit], Candidates],
+    executor: Executor,
+    limit: _Limit,
+    seed: int,
+) -> Candidates:
+    """The best rows above the limit, which rises while the shards come in."""
 
     def some(given: tuple[Sequence[Shard], _Limit]) -> Candidates:
         mine, merged = given[1], _none(1, seed)
         for shard in given[0]:
-            part = _scored(shard, strategy, state, model, seed, mine)
+            part = scored(shard, mine)
             merged = part if not len(merged) else _merged([merged, part], mine)
         return merged
 
@@ -167,9 +202,9 @@ def candidates_of(
         if not len(part):
             continue
         waiting.append(part)
-        if sum(map(len, waiting)) >= keeps or not len(merged):
+        if sum(map(len, waiting)) >= limit.keeps or not len(merged):
             merged, waiting = _merged([merged, *waiting], limit), []
-    return _settled(_merged([merged, *waiting], limit), strategy, state, model if again else None)
+    return _merged([merged, *waiting], limit)
 
 
 def _scored(
@@ -183,13 +218,18 @@ def _scored(
         rows, kept = Rows(rows.ids[kept], rows.block.take(kept)), None
     if not len(rows.block):  # every item of the shard is answered or held
         return _none(rows.block.dense.shape[1], seed)
-    probabilities = model.probabilities(rows.block) if model is not None else None
+    needed = Need.PROBABILITIES in strategy.needs
+    probabilities = model.probabilities(rows.block) if needed and model is not None else None
     scores = strategy.score(ScoredRows(rows.ids, rows.block, probabilities), state)
     if not np.isfinite(scores).all():
         raise ValueError(f"strategy {strategy.name} gave a score that is not finite: the features are broken")
     able = limit.admits(scores, hashes := keyed_hash(rows.ids, seed))
     places = np.flatnonzero(able if kept is None else able & kept)
-    return _taken(rows, probabilities, scores, places[limit.rows(scores[places], hashes[places])], seed)
+    places = places[limit.rows(scores[places], hashes[places])]
+    if probabilities is not None:
+        return _taken(rows, probabilities[places], scores, places, seed)
+    # What the strategy does not look at is only made for the rows that it wants.
+    return _taken(rows, None if model is None else model.probabilities(rows.block.take(places)), scores, places, seed)
 
 
 def kept_by(strategy: PoolStrategy, size: int) -> int:
@@ -203,8 +243,8 @@ def _none(width: int, seed: int) -> Candidates:
 
 
 def _taken(rows: Rows, probabilities: Floats | None, scores: Floats, kept: Any, seed: int) -> Candidates:
-    chosen = None if probabilities is None else probabilities[kept]
-    return Candidates(rows.ids[kept], Block(np.ascontiguousarray(rows.block.dense[kept])), chosen, scores[kept], seed)
+    dense = np.ascontiguousarray(rows.block.dense[kept])
+    return Candidates(rows.ids[kept], Block(dense), probabilities, scores[kept], seed)
 
 
 def _merged(parts: Sequence[Candidates], limit: _Limit) -> Candidates:
@@ -216,7 +256,8 @@ def _merged(parts: Sequence[Candidates], limit: _Limit) -> Candidates:
     dense = np.concatenate([part.block.dense for part in parts])
     hashes = keyed_hash(ids, parts[0].seed)
     kept = limit.rows(scores, hashes)
-    merged = _taken(Rows(ids, Block(dense)), probabilities, scores, kept, parts[0].seed)
+    chosen = None if probabilities is None else probabilities[kept]
+    merged = _taken(Rows(ids, Block(dense)), chosen, scores, kept, parts[0].seed)
     limit.tighten(merged, hashes[kept])
     return merged
 

@@ -48,7 +48,7 @@ class Heads(Protocol):
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """One shard as strategies see it: identities, features and, where a model exists, probabilities (n, c)."""
+    """One shard as strategies see it: identities, features and, where they are needed, probabilities (n, c)."""
 
     ids: Indices
     block: Block
@@ -123,7 +123,9 @@ class Context:
 class PoolStrategy(Protocol):
     """A query strategy over a pool; a frozen dataclass whose fields are its parameters.
 
-    `keeps` (optional, a class attribute) is how many candidates are kept by score; 2,000 where it is missing.
+    `keeps` (optional, a class attribute) is how many candidates are kept by score; 2,000 where it is missing. Where
+    `needs` lacks the probabilities, `score` does not get them: only the candidates have them. `drawn` (optional) says
+    that every score is nought.
     """
 
     name: ClassVar[str]

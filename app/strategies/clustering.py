@@ -7,6 +7,7 @@ from scipy.sparse import csr_matrix
 from app.core.arrays import Doubles, Floats, Indices
 
 ITERATIONS = 15
+ROWS_AT_ONCE = 1_024
 
 
 def k_means(points: Floats, weights: Doubles, k: int, rng: Generator) -> tuple[Floats, Indices]:
@@ -17,16 +18,33 @@ def k_means(points: Floats, weights: Doubles, k: int, rng: Generator) -> tuple[F
     centers = points[_start(points, weights, min(k, len(points)), rng)]
     belongs = np.zeros(len(points), dtype=np.int64)
     for _ in range(ITERATIONS):
-        now = np.asarray(distances(points, centers).argmin(axis=1), dtype=np.int64)
+        now = nearest_center(points, centers)
         if _ and (now == belongs).all():
             break
         belongs = now
-        sums = csr_matrix((weights, (belongs, np.arange(len(points)))), shape=(len(centers), len(points)))
-        mass = np.asarray(sums.sum(axis=1)).ravel()
+        mass = np.bincount(belongs, weights=weights, minlength=len(centers))
         held = mass > 0
         centers = centers.copy()
-        centers[held] = ((sums @ points)[held] / mass[held, None]).astype(np.float32)
+        centers[held] = (_sums(points, weights, belongs, len(centers))[held] / mass[held, None]).astype(np.float32)
     return centers, belongs
+
+
+def nearest_center(points: Floats, centers: Floats) -> Indices:
+    """The center (n,) nearest to each row, the first of equal ones; some rows at a time, so that memory stays small."""
+    parts = [
+        distances(points[s : s + ROWS_AT_ONCE], centers).argmin(axis=1) for s in range(0, len(points), ROWS_AT_ONCE)
+    ]
+    return np.concatenate(parts).astype(np.int64, copy=False)
+
+
+def _sums(points: Floats, weights: Doubles, belongs: Indices, k: int) -> Doubles:
+    """The weighted sum (k, d) of the rows of each center, in double precision."""
+    sums = np.zeros((k, points.shape[1]))
+    for start in range(0, len(points), ROWS_AT_ONCE):
+        some = slice(start, start + ROWS_AT_ONCE)
+        rows = len(points[some])
+        sums += csr_matrix((weights[some], (belongs[some], np.arange(rows))), shape=(k, rows)) @ points[some]
+    return sums
 
 
 def distances(points: Floats, centers: Floats) -> Floats:

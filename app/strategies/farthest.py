@@ -4,6 +4,9 @@ How near a row is to the centers only ever grows, so an old value is a lower bou
 row below a bound is kept in memory, and picks are made in it until one would have to lie above the bound; only then
 are stale rows brought up to date, and only those that can still matter.
 
+A row is compared with centers until one of them is nearer than the bound. So some thousand rows say first where the
+bound will lie, and which centers rule out most rows: those come first.
+
 Products of float32 end in other bits under another cut of the pool. They therefore only exclude: rows that lie within
 the rounding error of the best are compared in float64, and equal ones by the keyed hash.
 
@@ -12,6 +15,7 @@ Science 38, 1985. Lazy bounds: Minoux. Accelerated greedy algorithms. 1978.
 """
 
 from collections.abc import Callable
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -22,12 +26,15 @@ from app.strategies.base import keyed_hash
 from app.strategies.picked import Picked
 
 SAME = 1 - 1e-4  # the cosine from which a row counts as a copy of a center; copies come last
-NEAR_ROWS = 8_192  # about as many rows are held in memory between two looks at the pool, at the least
-NEAR_SHARE = 64  # or one in so many of the pool
-FIRST_CENTERS = 128  # of the labelled ones, that every row is compared with
-ROWS_AT_ONCE = 8_192
+NEAR_ROWS = 4_096  # about as many rows are held in memory between two looks at the pool, at the least
+NEAR_SHARE = 256  # or one in so many of the pool
+CENTERS_AT_ONCE = 64  # that a row is compared with before it is seen whether it still matters
+ORDERED_CENTERS = 2_048  # the newest of so many that rule out most rows come first
+SAMPLED_ROWS = 1_024
+ROWS_AT_ONCE = 1_024
 ROUNDING = 2.0**-24  # of a float32
 ABOVE_ALL = np.float32(4.0)  # a row that cannot be picked
+FARTHEST = np.float32(-2.0)  # below every cosine
 
 Over = Callable[..., list[Any]]
 
@@ -35,18 +42,19 @@ Over = Callable[..., list[Any]]
 class Farthest:
     """One traversal: `pick(k)` gives the next k rows, each as far as possible from all centers before it.
 
-    Rows of zeros say nothing about where they lie and come last. Memory: 8 bytes a row of the pool, the centers, and
-    some thousand rows.
+    Rows of zeros say nothing about where they lie and come last. Costs one pass over the pool and a few over small
+    parts of it: O(n d s) with s the centers until one rules a row out, at most all of them. Memory: 8 bytes a row of
+    the pool, the centers, and some thousand rows.
     """
 
     def __init__(self, over: Over, seed: int, centers: Floats) -> None:
         self._over = over  # what it is given may go to another machine, so it never closes over `self`
         self._seed = seed
-        self._centers = _spread_first(centers[centers.any(axis=1)])
+        self._centers = centers[centers.any(axis=1)]
         self._picked: list[tuple[Indices, float]] = []
         sizes = over(lambda _number, rows: len(rows.block))
         self._starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        self._like = np.full(int(self._starts[-1]), ABOVE_ALL, dtype=np.float32)  # lower bounds of the nearest cosine
+        self._like = np.full(int(self._starts[-1]), FARTHEST, dtype=np.float32)  # lower bounds of the nearest cosine
         self._seen = np.zeros(len(self._like), dtype=np.int32)  # how many centers each bound has met
         self._near: _Near | None = None
         self._held_rows = max(NEAR_ROWS, len(self._like) // NEAR_SHARE)
@@ -57,7 +65,7 @@ class Farthest:
         if k and not len(self._centers):
             self._pick_any()
         if len(self._centers):
-            self._compare_all()
+            self._leave_out()
         while len(self._picked) < k and len(self._centers) and self._pick_next():
             pass
         self._pick_copies(k)
@@ -82,23 +90,18 @@ class Farthest:
             self._centers = row[None, :]
             self._picked.append((ids, 2.0))
 
-    def _compare_all(self) -> None:
-        """Compare every row with the first centers."""
-        first = min(FIRST_CENTERS, len(self._centers))
-        some = self._centers[:first]
+    def _leave_out(self) -> None:
+        """Rows of zeros, and the one that was picked without a center, are not picked any more."""
         picked = np.array([ids for ids, _ in self._picked], dtype=np.int64).reshape(-1, 3)
 
-        def compare(_number: int, rows: Rows) -> Floats:
-            dense = rows.block.dense
-            like = _nearest(dense, np.arange(len(dense)), some)
-            like[_zeros(dense)] = ABOVE_ALL
+        def out(_number: int, rows: Rows) -> Indices:
+            left = _zeros(rows.block.dense)
             for ids in picked:
-                like[(rows.ids == ids).all(axis=1)] = ABOVE_ALL
-            return like
+                left |= (rows.ids == ids).all(axis=1)
+            return np.flatnonzero(left)
 
-        for number, like in enumerate(self._over(compare)):
-            self._slice(self._like, number)[:] = like
-        self._seen[:] = first
+        for number, left in enumerate(self._over(out)):
+            self._slice(self._like, number)[left] = ABOVE_ALL
 
     def _pick_next(self) -> bool:
         """Pick one row; False when only copies of centers are left."""
@@ -115,45 +118,66 @@ class Farthest:
 
     def _look_again(self) -> "_Near":
         """Bring the rows that can matter up to date and hold the farthest of them."""
-        if self._near is not None:
+        rounding, wanted = (self._centers.shape[1] + 8) * ROUNDING, self._held_rows
+        if self._near is None:
+            bound = self._first_bound()
+        else:
             self._like[self._near.rows] = self._near.like
             self._seen[self._near.rows] = len(self._centers)
-        rounding = (self._centers.shape[1] + 8) * ROUNDING
-        bound, upto, going_on = float(ABOVE_ALL), FIRST_CENTERS, True
-        while going_on:
-            # The lowest rows first and against every center: what they come to lets most others off the next centers.
-            self._advance(_smallest(self._like, self._held_rows), len(self._centers))
-            known = _smallest(self._like[self._seen == len(self._centers)], self._held_rows // 4)
-            bound, upto = min(bound, known + 4 * rounding), 2 * upto
-            going_on = self._advance(bound, upto)
+            self._near = None  # its rows are not needed beside those that take their place
+            bound = _smallest(self._like, wanted)
+        # The pool's rows rise while they are compared: it goes on until enough stay clearly below the bound.
+        while self._advance(bound + 4 * rounding) and np.count_nonzero(self._like <= bound) < self._held_rows // 4:
+            wanted *= 2
+            bound = _smallest(self._like, wanted)
         stale = self._like[self._seen < len(self._centers)]
-        lowest = float(np.nextafter(stale.min(), np.float32(-2))) if len(stale) else float(ABOVE_ALL)
-        bound = min(lowest, _smallest(self._like, self._held_rows) + 4 * rounding)
-        self._near = self._held(bound, rounding)
+        lowest = float(np.nextafter(stale.min(initial=ABOVE_ALL), FARTHEST))
+        self._near = self._held(min(lowest, _smallest(self._like, self._held_rows) + 4 * rounding), rounding)
         return self._near
 
-    def _advance(self, bound: float, upto: int) -> bool:
-        """Compare the stale rows below the bound with more centers, up to a number; False when none was stale."""
-        end = len(self._centers)
-        stale = (self._like <= bound) & (self._seen < end)
+    def _first_bound(self) -> float:
+        """About the cosine below which as many rows as are held will lie; orders the centers by what they rule out."""
+        rows = len(self._like)
+        step = max(1, rows // SAMPLED_ROWS)
+
+        def spread(_number: int, part: Rows, start: int) -> Floats:
+            return part.block.dense[-start % step :: step].copy()  # a view would hold the shard
+
+        sample = np.concatenate(self._over(spread, self._starts[:-1]))
+        sample = sample[~_zeros(sample)]
+        if not len(sample):
+            return float(ABOVE_ALL)
+        older, newest = np.split(self._centers, [max(0, len(self._centers) - ORDERED_CENTERS)])
+        like = sample @ newest.T
+        nearest = like.max(axis=1) if not len(older) else np.maximum(like.max(axis=1), _nearest(sample, older))
+        bound = _smallest(nearest, 1 + self._held_rows * len(sample) // rows)
+        order = _most_first(like > bound)
+        self._centers = np.concatenate([newest[order], older])
+        return bound
+
+    def _advance(self, bound: float) -> bool:
+        """Compare the stale rows with centers until they are above the bound; False when no row was stale."""
+        stale = (self._seen < len(self._centers)) & (self._like < ABOVE_ALL)
         if not stale.any():
             return False
+        stale &= self._like <= bound
         centers = self._centers
 
-        def compare(_number: int, rows: Rows, old: Booleans, like: Floats, seen: Indices) -> tuple[Indices, Floats]:
+        def compare(_number: int, rows: Rows, old: Booleans, like: Floats, seen: Indices) -> tuple[Any, ...]:
             local = np.flatnonzero(old)
             like, seen = like[local], seen[local]
             for before in np.unique(seen):
                 mine = np.flatnonzero(seen == before)
-                some = centers[before : _until(before, upto, end)]
-                like[mine] = np.maximum(like[mine], _nearest(rows.block.dense, local[mine], some))
-            return local, like
+                for start in range(0, len(mine), ROWS_AT_ONCE):
+                    some = mine[start : start + ROWS_AT_ONCE]
+                    dense = _together(rows.block.dense, local[some])
+                    like[some], seen[some] = _raised(dense, like[some], int(before), centers, bound)
+            return local, like, seen
 
         mine = self._each(stale), self._each(self._like), self._each(self._seen)
-        for number, (local, like) in enumerate(self._over(compare, *mine)):
+        for number, (local, like, seen) in enumerate(self._over(compare, *mine)):
             self._slice(self._like, number)[local] = like
-            seen = self._slice(self._seen, number)
-            seen[local] = _until(seen[local], upto, end)
+            self._slice(self._seen, number)[local] = seen
         return True
 
     def _held(self, bound: float, rounding: float) -> "_Near":
@@ -161,8 +185,9 @@ class Farthest:
 
         def copied(_number: int, rows: Rows, like: Floats, start: int) -> tuple[Indices, Indices, Floats]:
             local = np.flatnonzero(like <= bound)
-            local = local[_first_copies(rows.block.dense[local], keyed_hash(rows.ids[local], seed))]
-            return local + start, rows.ids[local], rows.block.dense[local]
+            ids, dense = rows.ids[local], rows.block.dense[local]
+            first = _first_copies(dense, keyed_hash(ids, seed))
+            return local[first] + start, ids[first], dense if len(first) == len(dense) else dense[first]
 
         found = self._over(copied, self._each(self._like), self._starts[:-1])
         rows, ids, dense = (np.concatenate(part) for part in zip(*found, strict=True))
@@ -232,19 +257,48 @@ class _Near:
         self.like[row] = ABOVE_ALL
 
 
-def _nearest(dense: Floats, rows: Indices, centers: Floats) -> Floats:
-    """The cosine (m,) of each of the rows to the nearest center; some thousand rows at a time, copied where few."""
-    across = np.ascontiguousarray(centers.T)
-    if 2 * len(rows) > len(dense):  # reading on is faster than picking out
-        parts = [(dense[s : s + ROWS_AT_ONCE] @ across).max(axis=1) for s in range(0, len(dense), ROWS_AT_ONCE)]
-        return np.concatenate(parts)[rows]
-    starts = range(0, len(rows), ROWS_AT_ONCE)
-    parts = [(dense[rows[s : s + ROWS_AT_ONCE]] @ across).max(axis=1) for s in starts]
-    return np.concatenate([np.empty(0, dtype=np.float32), *parts])
+def _raised(dense: Floats, like: Floats, seen: int, centers: Floats, bound: float) -> tuple[Floats, Any]:
+    """The bounds (m,) of rows (m, d) that met the first `seen` centers, and how many they have met now.
+
+    A row meets further centers, some at a time, until it is above the bound; the others go on.
+    """
+    met = np.full(len(like), seen, dtype=np.int32)
+    going = np.arange(len(like))
+    for start in range(seen, len(centers), CENTERS_AT_ONCE):
+        some = centers[start : start + CENTERS_AT_ONCE]
+        like[going] = np.maximum(like[going], (dense @ some.T).max(axis=1))
+        met[going] = start + len(some)
+        left = like[going] <= bound
+        if not left.any():
+            break
+        if not left.all():
+            going, dense = going[left], dense[left]
+    return like, met
 
 
-def _until(seen: Any, upto: int, end: int) -> Any:
-    return np.minimum(np.maximum(upto, seen + FIRST_CENTERS), end)
+def _together(dense: Floats, rows: Indices) -> Floats:
+    """Some rising rows: a view where they lie one after the other."""
+    first, last = int(rows[0]), int(rows[-1])
+    return dense[first : last + 1] if last - first + 1 == len(rows) else dense[rows]
+
+
+def _nearest(dense: Floats, centers: Floats) -> Floats:
+    """The cosine (n,) of each row to the nearest center."""
+    starts = range(0, len(dense), ROWS_AT_ONCE)
+    return np.concatenate([(dense[s : s + ROWS_AT_ONCE] @ centers.T).max(axis=1) for s in starts])
+
+
+def _most_first(out: Booleans) -> Indices:
+    """The columns of (m, centers) in an order in which each rules out most of the rows that those before left."""
+    left = np.ones(len(out), dtype=np.bool_)
+    counts = out.sum(axis=0)
+    order: list[int] = []
+    while counts.max(initial=0) > 0:
+        order.append(int(counts.argmax()))
+        newly = left & out[:, order[-1]]
+        counts -= out[newly].sum(axis=0)
+        left &= ~newly
+    return np.concatenate([order, np.setdiff1d(np.arange(out.shape[1]), order)]).astype(np.int64)
 
 
 def _zeros(dense: Floats) -> Booleans:
@@ -264,25 +318,8 @@ def _smallest(values: Floats, k: int) -> float:
 
 def _first_copies(dense: Floats, hashes: Any) -> Indices:
     """Of bitwise equal rows the one of the lowest hash: the others cannot be picked before it."""
-    if len(dense) < 2:
-        return np.arange(len(dense), dtype=np.int64)
     order = np.argsort(hashes, kind="stable")
-    bits = np.ascontiguousarray(dense[order] + np.float32(0)).view(np.dtype((np.void, dense.shape[1] * 4))).ravel()
-    _, first = np.unique(bits, return_index=True)
-    return np.sort(order[first])
-
-
-def _spread_first(centers: Floats) -> Floats:
-    """The same centers, each of the first ones far from those before it, so that few bounds already say much."""
-    if len(centers) <= FIRST_CENTERS:
-        return centers
-    like = np.full(len(centers), -2.0, dtype=np.float32)
-    order: list[int] = []
-    row = 0
-    for _ in range(FIRST_CENTERS):
-        order.append(row)
-        like = np.maximum(like, centers @ centers[row])
-        like[row] = ABOVE_ALL
-        row = int(like.argmin())
-    rest = np.setdiff1d(np.arange(len(centers)), order)
-    return np.ascontiguousarray(centers[[*order, *rest]])
+    first: dict[bytes, int] = {}
+    for row in order.tolist():
+        first.setdefault(blake2b((dense[row] + np.float32(0)).tobytes(), digest_size=16).digest(), row)
+    return np.sort(np.fromiter(first.values(), dtype=np.int64))

@@ -60,6 +60,20 @@ class Scored:
         return candidates.best_apart(k)
 
 
+class Drawn:
+    """A strategy whose candidates are a uniform draw of the pool: every score is nought, and ties go by the hash.
+
+    The loop knows by `drawn` about which hashes will do, so that few rows are copied in vain.
+    """
+
+    explores: ClassVar[bool] = False
+    drawn: ClassVar[bool] = True
+
+    def score(self, shard: ScoredRows, state: Any) -> Floats:
+        """Noughts (n,): the candidates are a uniform draw of the pool."""
+        return np.zeros(shard.ids.shape[0], dtype=np.float32)
+
+
 def powered(utility: Floats, ids: Indices, seed: int, noise: float) -> Floats:
     """log s + T Gumbel (n,), whose k highest are a draw with chances s^(1/T); the utility itself without noise."""
     if noise == 0:

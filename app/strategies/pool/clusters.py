@@ -12,7 +12,7 @@ from app.strategies.base import Candidates, Context, Heads, Need, ScoredRows
 from app.strategies.clustering import distances, filled_up, k_means, nearest_rows
 from app.strategies.parameters import parameter
 from app.strategies.pool.uncertainty import given, margin_uncertainty
-from app.strategies.scored import ScoreState, entropy
+from app.strategies.scored import Drawn, ScoreState, entropy
 
 MOST_LABELLED = 2_000  # labelled rows that are clustered with the candidates, the last ones
 NEIGHBOURS = 20
@@ -30,20 +30,15 @@ class GroupState:
 
 
 @dataclass(frozen=True)
-class _Groups:
+class _Groups(Drawn):
     """What they have in common: candidates are a uniform draw of the pool, and the choice falls among them."""
 
-    explores: ClassVar[bool] = False
     keeps: ClassVar[int] = 5_000
     needs: ClassVar[frozenset[Need]] = frozenset({Need.FEATURES})
 
     def prepare(self, context: Context, rng: Generator) -> GroupState:
         labelled = context.labelled.dense[-MOST_LABELLED:]
         return GroupState(labelled, context.classes, context.multiple, context.heads)
-
-    def score(self, shard: ScoredRows, state: GroupState) -> Floats:
-        """Equal scores (n,): the candidates are a uniform draw of the pool."""
-        return np.zeros(shard.ids.shape[0], dtype=np.float32)
 
 
 @dataclass(frozen=True)

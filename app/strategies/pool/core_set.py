@@ -29,6 +29,7 @@ class CoreSet:
     name: ClassVar[str] = "core_set"
     needs: ClassVar[frozenset[Need]] = frozenset({Need.FEATURES})
     explores: ClassVar[bool] = False
+    keeps: ClassVar[int] = 1  # the batch itself: it was picked before the pool is scored
 
     def prepare(self, context: Context, rng: Generator) -> Picked:
         return Farthest(context.over, context.seed, context.labelled.dense).pick(context.size)

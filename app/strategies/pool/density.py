@@ -12,7 +12,7 @@ from app.strategies.clustering import filled_up
 from app.strategies.parameters import parameter
 from app.strategies.pool.core_set import mean_of_pool
 from app.strategies.pool.uncertainty import given, least_confidence, margin_uncertainty
-from app.strategies.scored import Scored, entropy
+from app.strategies.scored import Drawn, Scored, entropy
 
 LABELLED_AT_ONCE = 2_000
 ROWS_AT_ONCE = 256  # compared with every labelled item
@@ -171,7 +171,7 @@ def divergence_from_neighbours(rows: Floats, p: Floats, labelled: Floats, predic
 
 
 @dataclass(frozen=True)
-class Discriminative:
+class Discriminative(Drawn):
     """Ask the items that a classifier finds least like the labelled ones; after each part of the batch it learns anew.
 
     A ridge discriminator between labelled and picked rows (+1) and a sample of the pool (-1), both of equal weight; the
@@ -183,17 +183,12 @@ class Discriminative:
 
     name: ClassVar[str] = "discriminative"
     needs: ClassVar[frozenset[Need]] = frozenset({Need.LABELLED, Need.FEATURES})
-    explores: ClassVar[bool] = False
     keeps: ClassVar[int] = 5_000
 
     parts: int = parameter(10, 1, 100, says="how often the discriminator learns within a batch")
 
     def prepare(self, context: Context, rng: Generator) -> tuple[Floats, Floats]:
         return context.labelled.dense, context.sample.block.dense
-
-    def score(self, shard: ScoredRows, state: tuple[Floats, Floats]) -> Floats:
-        """Equal scores (n,): the candidates are a uniform draw of the pool."""
-        return np.zeros(shard.ids.shape[0], dtype=np.float32)
 
     def choose(self, candidates: Candidates, k: int, state: tuple[Floats, Floats], rng: Generator) -> Indices:
         labelled, sample = state
@@ -217,7 +212,7 @@ def discriminator(asked: Floats, sample: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class GraphDensity:
+class GraphDensity(Drawn):
     """Ask the item with most weight among its neighbours, then take that weight from them: sum_j W_ij / degree.
 
     W holds exp(-(1 - cos) / r) between an item and its ten nearest, r the mean of those distances, in both directions.
@@ -230,17 +225,12 @@ class GraphDensity:
 
     name: ClassVar[str] = "graph_density"
     needs: ClassVar[frozenset[Need]] = frozenset({Need.FEATURES})
-    explores: ClassVar[bool] = False
     keeps: ClassVar[int] = 4_000
 
     neighbours: int = parameter(10, 1, 100, says="neighbours of each item in the graph")
 
     def prepare(self, context: Context, rng: Generator) -> None:
         return None
-
-    def score(self, shard: ScoredRows, state: None) -> Floats:
-        """Equal scores (n,): the candidates are a uniform draw of the pool."""
-        return np.zeros(shard.ids.shape[0], dtype=np.float32)
 
     def choose(self, candidates: Candidates, k: int, state: None, rng: Generator) -> Indices:
         near, weight = neighbour_graph(candidates.block.dense, self.neighbours)

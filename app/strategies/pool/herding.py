@@ -12,6 +12,7 @@ from app.core.arrays import Doubles, Floats, Indices
 from app.strategies.base import Candidates, Context, Need, ScoredRows
 from app.strategies.parameters import parameter
 from app.strategies.pool.uncertainty import margin_uncertainty
+from app.strategies.scored import Drawn
 
 COLD_RADIUS = 0.5  # of the median distance between two items, while nothing is labelled
 SMALLEST_RADIUS = 0.02
@@ -104,7 +105,7 @@ def greedy_cover(candidates: Candidates, k: int, state: HerdingState, worth: Dou
 
 
 @dataclass(frozen=True)
-class Coverage:
+class Coverage(Drawn):
     """Ask the items that cover the pool best: argmax_x mean_j max(k(x, x_j) - max_L k(l, x_j), 0).
 
     Needs features only, so it works with no label at all. Costs O(candidates x sample x d); the pool itself is
@@ -122,10 +123,6 @@ class Coverage:
     def prepare(self, context: Context, rng: Generator) -> HerdingState:
         points = context.sample.block.dense.shape[0]
         return herding_state(context, np.full(points, 1 / max(points, 1)))
-
-    def score(self, shard: ScoredRows, state: HerdingState) -> Floats:
-        """Equal scores (n,): the candidates are a uniform draw of the pool."""
-        return np.zeros(shard.ids.shape[0], dtype=np.float32)
 
     def priced(self, candidates: Candidates, prices: Doubles) -> Candidates:
         """The candidates with what each costs (n,), by which their gains are divided."""

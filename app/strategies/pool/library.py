@@ -11,9 +11,10 @@ from numpy.random import Generator
 
 from app.core.arrays import Floats, Indices
 from app.core.errors import Invalid
-from app.strategies.base import Candidates, Context, Need, ScoredRows
+from app.strategies.base import Candidates, Context, Need
 from app.strategies.clustering import filled_up
 from app.strategies.parameters import parameter
+from app.strategies.scored import Drawn
 
 MODELS = {"clf", "ensemble", "discriminator"}
 MEMBERS = 8
@@ -30,7 +31,7 @@ class LibraryState:
 
 
 @dataclass(frozen=True)
-class ScikitActiveml:
+class ScikitActiveml(Drawn):
     """Ask as the strategy `method` of scikit-activeml does, among `keeps` items drawn evenly from the pool.
 
     Its classifier is a logistic regression on the dense features, eight of them on bootstraps where it wants several.
@@ -43,7 +44,6 @@ class ScikitActiveml:
 
     name: ClassVar[str] = "scikit_activeml"
     needs: ClassVar[frozenset[Need]] = frozenset({Need.FEATURES, Need.LABELLED, Need.REFIT, Need.ONE_CLASS})
-    explores: ClassVar[bool] = False
 
     method: str = parameter("CoreSet", says="the name of the class in skactiveml.pool")
     keeps: int = parameter(500, 10, 5_000, says="items that are shown to it")
@@ -60,10 +60,6 @@ class ScikitActiveml:
     def prepare(self, context: Context, rng: Generator) -> LibraryState:
         labels = context.targets.argmax(axis=1).astype(np.int64)
         return LibraryState(context.labelled.dense, labels, context.classes)
-
-    def score(self, shard: ScoredRows, state: LibraryState) -> Floats:
-        """Equal scores (n,): the candidates are a uniform draw of the pool."""
-        return np.zeros(shard.ids.shape[0], dtype=np.float32)
 
     def choose(self, candidates: Candidates, k: int, state: LibraryState, rng: Generator) -> Indices:
         rows = len(candidates)

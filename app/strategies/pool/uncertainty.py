@@ -9,7 +9,7 @@ from numpy.random import Generator
 from app.core.arrays import Floats, Indices
 from app.strategies.base import Candidates, Context, Need, ScoredRows
 from app.strategies.parameters import parameter
-from app.strategies.scored import Scored, ScoreState, entropy
+from app.strategies.scored import Drawn, Scored, ScoreState, entropy
 
 PROBABILITIES = frozenset({Need.PROBABILITIES})
 
@@ -111,7 +111,7 @@ def least_confidence(probabilities: Floats, multiple: bool = False) -> Floats:
 
 
 @dataclass(frozen=True)
-class Random:
+class Random(Drawn):
     """Score U(0, 1) by a keyed hash of the item: every batch is a uniform sample without replacement.
 
     Needs nothing; costs O(n). Learns nothing from the answers: the honest baseline.
@@ -119,14 +119,9 @@ class Random:
 
     name: ClassVar[str] = "random"
     needs: ClassVar[frozenset[Need]] = frozenset()
-    explores: ClassVar[bool] = False
 
     def prepare(self, context: Context, rng: Generator) -> None:
         return None
-
-    def score(self, shard: ScoredRows, state: None) -> Floats:
-        """Equal scores (n,): the loop's tie-break is the seeded draw."""
-        return np.zeros(shard.ids.shape[0], dtype=np.float32)
 
     def choose(self, candidates: Candidates, k: int, state: None, rng: Generator) -> Indices:
         return candidates.best(k)

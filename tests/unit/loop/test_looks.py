@@ -68,7 +68,8 @@ def test_a_round_over_a_part_chooses_the_same_under_any_cut_and_of_the_part_alon
     assert whole.tolist() == cut.tolist()
     assert (look.wanted(whole >> BITS) | np.isin(whole, best)).all()
     assert not np.isin(whole, closed).any()
-    assert len(found[0].best) == len(np.unique(found[0].best)) > 40
+    more = name != "core_set"  # it picks its batch before the pool is scored: there is no other candidate
+    assert len(found[0].best) == len(np.unique(found[0].best)) >= 40 + more
 
 
 def test_rows_that_do_not_rise_are_found_too(tmp_path: Path) -> None:

@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from app.core.block import Block
-from tests.unit.strategies.toys import labelled, pool, run
+from app.loop import scoring
+from app.loop.executors import LocalExecutor
+from app.loop.propose import Plan, propose
+from app.loop.simulate import OpenRows
+from app.strategies import keyed_hash
+from tests.unit.strategies.toys import ids_of, labelled, pool, run
 
 
 def test_uncertainty_strategies_agree_with_an_independent_library() -> None:
@@ -57,3 +62,35 @@ def test_near_duplicates_are_not_asked_one_after_the_other() -> None:
         picked = run(name, matrix, given, size=20).ids[:, 0]
 
         assert len(set(((picked - 1) // 3).tolist())) == 20, name
+
+
+@pytest.mark.parametrize("name", ["random", "core_set", "vote_entropy"])
+def test_what_is_chosen_without_a_look_at_the_probabilities_has_them_all_the_same(name: str) -> None:
+    matrix = pool(60)
+
+    proposal = run(name, matrix, labelled(pool(9, seed=1), [0, 1, 2] * 3), cuts=3)
+
+    assert proposal.model is not None
+    expected = proposal.model.probabilities(Block(matrix[proposal.ids[:, 0] - 1]))
+    assert proposal.probabilities == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("closed", [0.0, 0.5, 0.95])
+def test_a_draw_is_of_the_lowest_hashes_however_many_rows_may_not_be_asked(
+    monkeypatch: pytest.MonkeyPatch, closed: float
+) -> None:
+    monkeypatch.setattr(scoring, "SAMPLE_ROWS", 50)
+    monkeypatch.setattr(scoring, "KEEPS", 50)
+    matrix, open_rows = pool(4_000), np.flatnonzero(np.random.default_rng(0).random(4_000) >= closed)
+    given, plan = labelled(pool(9, seed=1), [0, 1, 2] * 3), Plan((1, 2, 3), False, "text", "random", size=50, seed=3)
+
+    class Shard(OpenRows):
+        rows = 1_000  # as a file says it, closed rows with the others
+
+    shards = [Shard(Block(matrix), part) for part in np.array_split(open_rows, 4)]
+    with LocalExecutor(2) as executor:
+        proposal = propose(given, shards, plan, executor, lambda _step, _fraction: None)
+
+    ids = ids_of(open_rows + 1)
+    assert proposal.ids.tolist() == ids[np.argsort(keyed_hash(ids, 3))[:50]].tolist()
+    assert proposal.sample_ids.tolist() == ids[np.argsort(keyed_hash(ids, scoring.SAMPLE_KEY))[:50]].tolist()

@@ -49,7 +49,7 @@ def traversal(matrix: np.ndarray, ids: np.ndarray, centers: np.ndarray, k: int, 
 @pytest.mark.parametrize("kind", ["isotropic", "clusters", "copies", "zeros"])
 def test_the_order_is_the_plain_greedy_one(monkeypatch: pytest.MonkeyPatch, near: int, labels: int, kind: str) -> None:
     monkeypatch.setattr(farthest, "NEAR_ROWS", near)
-    monkeypatch.setattr(farthest, "FIRST_CENTERS", 4)
+    monkeypatch.setattr(farthest, "CENTERS_AT_ONCE", 4)
     monkeypatch.setattr(farthest, "NEAR_SHARE", 400)
     rng = np.random.default_rng(labels)
     for seed in range(3):
