@@ -29,6 +29,7 @@ WORDS = {
     "kind": "Items with an answer that counts and was asked for this reason (managers)",
     "disputed": "Items whose label is a tie",
     "doubtful": "Items whose label the current round, which judged it without that label, takes for another class",
+    "drifted": "Items that came in lately and look most unlike the earlier ones, while that is so (100 at most)",
     "queued": "Items that wait in the order that is served",
     "learned": "Items from whose answers the round of this number learned",
     "predicted.class": "Items that the current round takes for this class, labelled ones without their own label",

@@ -21,6 +21,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "kind": ("query", "audit", "gold", "review", "stream", "synthetic", "random", "import"),
     "disputed": ("true",),
     "doubtful": ("true",),
+    "drifted": ("true",),
     "queued": ("true",),
 }
 TEXTS = ("key", "q", "class", "predicted.class", "annotator", "answered_after", "answered_before")

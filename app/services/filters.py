@@ -18,7 +18,7 @@ from app.core.errors import Forbidden
 from app.core.filters import Condition, Filter
 from app.db import Item, Lease, Prediction, Project, QueueEntry, Round, Serving
 from app.db.functions import AnyMemberLike, Largest, MemberNumber, MemberText, Tested
-from app.services import answered, doubting, flags, numbers, search, tasks
+from app.services import answered, doubting, drift, flags, numbers, search, tasks
 from app.services.among import among, are_few
 from app.services.leases import SKIPS_UNTIL_A_LOOK
 
@@ -104,9 +104,9 @@ def _condition(session: Session, project: Project, asked: Condition) -> ColumnEl
             return or_(*(_status(session, project, each) for each in asked.values))
         case "class":
             return answered.of_class(session, project, _class_ids(session, project, asked))
-        case "disputed" | "doubtful" | "queued":
-            marked = {"disputed": answered.disputed, "doubtful": doubting.doubtful, "queued": _queued}
-            return marked[asked.name](session, project)
+        case "disputed" | "doubtful" | "drifted" | "queued":
+            marked = {"disputed": answered.disputed, "doubtful": doubting.doubtful, "drifted": drift.drifted}
+            return (marked | {"queued": _queued})[asked.name](session, project)
         case "learned":
             return or_(*(answered.learned(session, project, int(each)) for each in asked.values))
     return _predicted(session, project, asked)

@@ -8,6 +8,7 @@ import numpy as np
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from app.core.errors import AppError
 from app.db import Prediction, Project, Round, WriteSession
 from app.db.session import now
 from app.evaluation.saved import Saved
@@ -16,7 +17,8 @@ from app.loop.doubts import opinions
 from app.loop.evaluate import Peek, evaluate
 from app.loop.guarding import guarded
 from app.loop.propose import Labelled, Proposal
-from app.services import costs, doubting, goal, opening, outbox, status, stopping
+from app.services import costs, doubting, drifting, goal, opening, outbox, status, stopping
+from app.services.drift import Drift, tell
 from app.services.jobs import Running
 from app.services.turn_state import Progress, Turn, insert_rows, labelled_rows, mark_done
 
@@ -39,6 +41,7 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
         terms = stopping.terms(session, project)
         times = turn.times or costs.known(session, project, turn.labels.newest_annotation)
         cost = costs.to_json(times, project.modality, project.cost_exponent)
+        before = Drift.from_json(_last_kept(session, turn.project_id, "drift"))
         stopped = (_last_kept(session, turn.project_id, "stopping") or {}).get("advice", {}).get("stop", False)
     metrics["looks"] = peek.look - 1
     if proposal.model is not None:
@@ -58,6 +61,8 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
     rounds = [*earlier, stopping.judged(seen, metrics.get("accuracy"))]
     weighed = stopping.weighed(rounds, terms)
     metrics |= {"guard": guard.to_json(), "saved": saved.to_json(), "stopping": weighed, "cost": cost}
+    drift = _drift(running, turn, before)
+    metrics["drift"] = drift and drift.to_json()
     took = time.monotonic() - begun
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "evaluate", "fraction": 1.0})
@@ -71,6 +76,7 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
             .values(state="done", metrics=metrics, seconds=seconds, reason=reason, finished_at=now(session))
         )
         _tell_of_the_goal(session, turn.project_id)
+        tell(session, turn.project_id, turn.number, before, drift)
         stopping.act(session, session.get_one(Project, turn.project_id), weighed["advice"], stopped=stopped)
 
 
@@ -85,6 +91,14 @@ def _peek(session: Session, project_id: int) -> Peek:
         looks = session.execute(select(func.count()).select_from(Round).where(*judged)).scalar_one()
     items = status.item_counts(session, project_id)
     return Peek(int(looks) + 1, items["total"] - items["test"])
+
+
+def _drift(running: Running, turn: Turn, last: Drift | None) -> Drift | None:
+    """How new items compare with earlier ones; what cannot be compared is said and stops nothing."""
+    try:
+        return drifting.look(running, turn, last)
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError, OSError, AppError) as error:
+        return last and replace(last, lack=str(error))
 
 
 def _saved(session: Session, project_id: int) -> Saved:

@@ -10,7 +10,7 @@ from app.db.session import now
 
 EVENTS = (
     "round.published", "round.failed", "round.waiting_for_predictions", "annotation.batch", "flag.created",
-    "goal.reached", "job.finished",
+    "goal.reached", "drift.found", "job.finished",
 )  # fmt: skip
 TEST = "test"
 MOST_WAITING = 10_000  # deliveries; a webhook that is further behind is paused

@@ -19,6 +19,7 @@ from app.services import (
     costs,
     demo,
     doubting,
+    drift,
     filters,
     flags,
     goal,
@@ -60,6 +61,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         "status": state,
         "curve": points,
         "cost": cost_of(project, last),
+        "drift": drift_of(last),
         "random": random_curve(session, project, points),
         "balance": _balance(session, project, last),
         "disputed": len(answered.disputed_ids(session, project)) if project.overlap > 1 else 0,
@@ -73,6 +75,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
             "accuracy": accuracy_words(project, state, points),
             "error": error_words(last),
             "cost": costs.words(((last.metrics or {}) if last else {}).get("cost")),
+            "drift": drift.words(((last.metrics or {}) if last else {}).get("drift")),
             "saved": saved_words(last, apart=project.audit_use == "apart"),
             "goal": goal_words(state),
             "loop": state["advice"]["text"],
@@ -105,6 +108,12 @@ def cost_of(project: Project, last: Round | None) -> dict[str, Any] | None:
     """What the newest evaluated round knows of times, with today's price of an hour; None before one looked."""
     stored = ((last.metrics or {}) if last else {}).get("cost")
     return stored and {**stored, "hour_price": (project.goal or {}).get("hour_price")}
+
+
+def drift_of(last: Round | None) -> dict[str, Any]:
+    """Whether new items look unlike the earlier ones by the newest evaluated round, and how many are behind that."""
+    found = ((last.metrics or {}) if last else {}).get("drift") or {}
+    return {"alarm": bool(found.get("alarm")), "items": len(found.get("items", ()))}
 
 
 def random_curve(session: Session, project: Project, points: list[dict[str, Any]]) -> dict[str, Any] | None:

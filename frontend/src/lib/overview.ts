@@ -95,6 +95,7 @@ export interface Overview {
   status: Status;
   curve: CurvePoint[];
   cost: Cost | null; // null until a round is evaluated
+  drift: { alarm: boolean; items: number }; // new items that look unlike the earlier ones
   random: { name: string; points: { labels: number; accuracy: Estimate }[] } | null;
   balance: Balance[];
   balance_of: "audit" | "imported";
@@ -113,6 +114,7 @@ export interface Overview {
     accuracy: string;
     error: string | null;
     cost: string | null; // what an answer takes, and how well that is known
+    drift: string | null; // how the new items compare with the earlier ones; null where none came in
     saved: string | null; // labels saved by choosing, or that it cannot be told yet
     goal: string;
     loop: string;

@@ -52,6 +52,7 @@ const FEW_PARTS = 3;
 const MARKED: Record<string, string> = {
   disputed: "the votes are a tie",
   doubtful: "to look at again",
+  drifted: "new, and unlike the earlier ones",
   queued: "waits in the order",
 };
 const FIELDS = new Set(["q", "status", "class", "predicted.class", "sort"]);

@@ -110,6 +110,7 @@ function figures(all: Overview): TemplateResult {
   const hasWall = piles?.piles.some((pile) => pile.items.length > 0);
   return html`
     ${advice(all.status.advice.text, all.stopping)}
+    ${all.drift.alarm ? drifted(all) : nothing}
     <div class="columns">
       <div>${learning(all)}</div>
       <div>${progress(all)} ${loop(all)}</div>
@@ -121,6 +122,14 @@ function figures(all: Overview): TemplateResult {
     </div>
     ${places ? nextBatch(places, all.status.queue.depth, found) : nothing}
     <section class="card" aria-labelledby="rounds"><h2 id="rounds">Rounds</h2>${roundsTable(all.rounds, found)}</section>`;
+}
+
+/** New items look unlike the earlier ones: the sentence, and the items behind it. */
+function drifted({ words, drift }: Overview): TemplateResult {
+  const behind = drift.items
+    ? html` Look at <a href=${found("drifted=true")}>the ${count(drift.items)} most unlike</a>, and label some of them or have them asked first.`
+    : nothing;
+  return html`<p class="advice drift" role="note">${words.drift}${behind}</p>`;
 }
 
 function progress({ status, disputed, doubtful }: Overview): TemplateResult {
@@ -191,7 +200,7 @@ function beginning({ words, status }: Overview): TemplateResult {
     ${status.state === "open" && status.items.open ? html`<p><a class="button" href="/projects/${project.slug}/annotate">Label</a>${project.demo ? html`<a class="button secondary" href="/projects/${project.slug}/watch">Watch it learn</a>` : nothing}</p>` : nothing}</section>`;
 }
 
-function loop({ status, words }: Overview): TemplateResult {
+function loop({ status, words, drift }: Overview): TemplateResult {
   const order =
     status.items.open === 0 && status.items.total > 0
       ? html`Nothing is left to ask.`
@@ -207,6 +216,7 @@ function loop({ status, words }: Overview): TemplateResult {
     ${status.strategy ? html`<p class="quiet">${status.strategy}</p>` : nothing}
     ${words.strategy ? html`<p class="quiet">${words.strategy}</p>` : nothing}
     ${status.features.sentence ? html`<p class="quiet">${status.features.sentence}</p>` : nothing}
+    ${words.drift && !drift.alarm ? html`<p class="quiet">${words.drift}</p>` : nothing}
     ${project.manager && (status.state === "open" || status.state === "paused") ? html`<button class="secondary" type="button" ?disabled=${working === "state"} @click=${() => setState(status.state === "open" ? "paused" : "open")}>${status.state === "open" ? "Pause" : "Resume"}</button>` : nothing}
     ${project.manager ? html`<button class="secondary" type="button" @click=${startRound} ?disabled=${working === "round" || status.round.state === "running"}>Start a round now</button>` : nothing}
   </section>`;

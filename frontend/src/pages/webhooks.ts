@@ -37,6 +37,7 @@ const EVENTS: Record<string, string> = {
   "annotation.batch": "answers came: after 100 of them, or after ten seconds",
   "flag.created": "an annotator left a note",
   "goal.reached": "the goal is reached",
+  "drift.found": "new items look unlike the earlier ones",
   "job.finished": "an import or another job ended",
 };
 const LOOK_MS = 3000;

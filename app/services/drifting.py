@@ -1,0 +1,150 @@
+"""Whether what comes in is like what the labels were drawn from: looked at in a round, kept with it, said to people.
+
+New items are those that came in after the labels began to teach; they are compared with a sample of the items before
+them, labelled or not: of the labelled ones alone the choice of the strategy would be told apart. Once thirty of the new
+ones are labelled they are new no more.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+
+from app.core.arrays import Floats, Indices
+from app.db import FeatureSet, Item, Job, Project
+from app.evaluation.drift import FEWEST, GROWN, MOST, alarms, told_apart
+from app.features import gather, newest
+from app.featurizers import make_featurizer, options_of
+from app.modalities import MODALITIES
+from app.services import features, opening
+from app.services.borrowing import Files
+from app.services.drift import Drift
+from app.services.jobs import Running
+from app.services.turn_state import Turn
+from app.strategies import keyed_hash
+
+KEY = 0xD21F7
+SHOWN = 100  # items behind an alarm, at most
+LETTERS = 4_000  # of a text, that are compared
+MOST_FILES = 150  # on either side, which have to be read again
+AT_ONCE = 900
+# They learn nothing from items, so that what they stored treats all items alike; others are taught anew by both sides.
+AS_STORED = frozenset({"client", "onnx-text", "onnx-image", "onnx-frames"})
+COMING = ("import", "bucket", "fetch")  # while they work, what has come is a part of what comes
+
+
+@dataclass(frozen=True)
+class _Side:
+    """Identities (n, 3) of some items, and what a featurizer reads of them."""
+
+    ids: Indices
+    content: Sequence[Any]
+
+
+def look(running: Running, turn: Turn, last: Drift | None) -> Drift | None:
+    """Compare the new items where they grew by a quarter since the last look; no transaction is open meanwhile.
+
+    Reads the identities of the pool, and the vectors or contents of at most 2,000 items (of files 300).
+    """
+    ids = _identities(turn)
+    labels = np.array([each.item_id for each in opening.taught(turn.labels.items)], dtype=np.int64)
+    if len(labels) < FEWEST or not len(ids):
+        return None
+    highest = int(ids[:, 0].max())
+    if last is None:
+        return Drift(highest, turn.number)
+    is_new = ids[:, 0] > last.since
+    now = replace(last, new=int(is_new.sum()), labelled=int((labels > last.since).sum()))
+    if now.labelled >= FEWEST:
+        behind = last.since if last.alarm else last.behind  # after an alarm the items before it are no measure any more
+        return Drift(highest, turn.number, behind, last.looks)
+    if now.new < max(FEWEST, GROWN * last.seen) or _is_coming(running, turn.project_id):
+        return now
+    earlier = ids[(ids[:, 0] <= last.since) & (ids[:, 0] > last.behind)]
+    return _compared(running, turn, now, earlier, ids[is_new], labels)
+
+
+def _compared(running: Running, turn: Turn, now: Drift, earlier: Indices, new: Indices, labels: Indices) -> Drift:
+    with running.db.read() as session:
+        name = session.get_one(FeatureSet, turn.features.set_id).name
+        project = session.get_one(Project, turn.project_id)
+    field_of = MODALITIES[turn.modality]
+    if name not in AS_STORED and (field_of.media or "").startswith("video/"):
+        return replace(now, lack="clips would have to be decoded again")
+    most = MOST if name in AS_STORED or field_of.media is None else MOST_FILES
+    sides = [_drawn(running, project, each, most) for each in (earlier, new)]
+    if min(len(side.ids) for side in sides) < FEWEST:
+        return now
+    if name not in AS_STORED and any(isinstance(side.content, Files) for side in sides):
+        return replace(now, lack="files in buckets would have to be fetched again")
+    vectors = [_stored(turn, side) for side in sides] if name in AS_STORED else _anew(running, project, name, sides)
+    number = now.looks + 1
+    told = told_apart(vectors[0], vectors[1], turn.plan.seed)
+    alarm = alarms(told, number)
+    order = np.argsort(-told.unlike, kind="stable")
+    unlike = [int(sides[1].ids[row, 0]) for row in order if told.unlike[row] > 0.5]
+    known = set(labels.tolist())
+    return replace(
+        now,
+        looks=number,
+        seen=now.new,
+        compared=(len(vectors[0]), len(vectors[1])),
+        apart=told.apart.to_json(),
+        chance=float(f"{told.chance:.3g}"),
+        alarm=alarm,
+        items=[each for each in unlike if each not in known][:SHOWN] if alarm else [],
+        lack=None,
+    )
+
+
+def _identities(turn: Turn) -> Indices:
+    """The newest revision of every item that has a vector, (n, 3)."""
+    parts = []
+    for shard in newest(turn.features.opened()):
+        ids = shard.ids()
+        parts.append(np.asarray(ids[shard.candidates(ids)]))
+    return np.concatenate([np.empty((0, 3), dtype=np.int64), *parts])
+
+
+def _is_coming(running: Running, project_id: int) -> bool:
+    coming = select(Job.id).where(
+        Job.project_id == project_id, Job.kind.in_(COMING), Job.state.in_(("waiting", "running"))
+    )
+    with running.db.read() as session:
+        return session.execute(coming.limit(1)).first() is not None
+
+
+def _drawn(running: Running, project: Project, ids: Indices, most: int) -> _Side:
+    """A uniform draw of items that are in the pool, the same at every look while the pool is."""
+    order = np.argsort(keyed_hash(ids, KEY), kind="stable")[: 2 * most]
+    some = ids[order]
+    found: dict[int, Any] = {}
+    with running.db.read() as session:
+        for start in range(0, len(some), AT_ONCE):
+            part = [int(each) for each in some[start : start + AT_ONCE, 0]]
+            rows = session.execute(
+                select(Item.id, Item.project_id, Item.revision, Item.payload).where(
+                    Item.id.in_(part), Item.state == "open", Item.split == "pool", Item.origin == "real"
+                )
+            )
+            found |= {row.id: row for row in rows}
+            if len(found) >= most:
+                break
+        kept = np.array([each for each in some if int(each[0]) in found][:most], dtype=np.int64).reshape(-1, 3)
+        drawn = [found[int(each)] for each in kept[:, 0]]
+        content = features.payloads(session, running.settings, project.modality, drawn) if drawn else []
+    return _Side(kept, content)
+
+
+def _stored(turn: Turn, side: _Side) -> Floats:
+    return gather(turn.features.opened(), side.ids)[1].dense
+
+
+def _anew(running: Running, project: Project, name: str, sides: Sequence[_Side]) -> list[Floats]:
+    """Vectors by the same featurizer, taught by both sides alike."""
+    featurizer = make_featurizer(name, options_of(name, project.featurizer, running.settings.text_encoder))
+    both = [each[:LETTERS] if isinstance(each, str) else each for side in sides for each in side.content]
+    dense = featurizer.transform(both, featurizer.fit(both)).dense
+    return [dense[: len(sides[0].ids)], dense[len(sides[0].ids) :]]
