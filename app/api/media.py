@@ -17,7 +17,7 @@ from app.api import files
 from app.api.bodies import StreamRoute, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.buckets import ObjectLost
-from app.core.errors import AppError, Invalid, NotFound, TooLarge
+from app.core.errors import AppError, Invalid, InvalidFile, NotFound, TooLarge
 from app.core.settings import Settings
 from app.core.text import INT64_MAX
 from app.db import Database, Media
@@ -85,11 +85,13 @@ def _take_in(
         found = project_for(session, person, project, "manager")
         project_id, modality = found.id, found.modality
         media.check_quota(session, config)
+        if folders:
+            archives.check_folders(session, found)
     stored: list[dict[str, Any]] = []
     rejected: list[dict[str, Any]] = []
     for each in sent:
         name = (each.filename or "file").replace("\\", "/").rsplit("/", 1)[-1][:200] or "file"
-        for inner, source in _opened(each.file, name, config):
+        for inner, source in _opened(each.file, name, config, alone=len(sent) == 1):
             if isinstance(source, str):
                 rejected.append({"name": inner[:200], "error": source})
                 continue
@@ -103,7 +105,7 @@ def _take_in(
             except AppError as error:
                 rejected.append({"name": inner[:200], "error": str(error)})
     if stored and folders:
-        archives.items_of_folders(db, config, person, project, stored)
+        rejected += archives.items_of_folders(db, config, person, project, stored)
     return MediaOut(media=stored, rejected=rejected[:1000])
 
 
@@ -174,9 +176,15 @@ def _bounded(request: Request, limit: int) -> Receive:
     return receive
 
 
-def _opened(file: BinaryIO, name: str, config: Any) -> Iterator[tuple[str, BinaryIO | str]]:
+def _opened(file: BinaryIO, name: str, config: Any, *, alone: bool) -> Iterator[tuple[str, BinaryIO | str]]:
+    """The files in a file that was sent; of a damaged ZIP among others the reason, alone it refuses the request."""
     if not zipfile.is_zipfile(file):
         file.seek(0)
         yield name, file
         return
-    yield from archives.entries(file, config)
+    try:
+        yield from archives.entries(file, config)
+    except InvalidFile as error:
+        if alone:
+            raise
+        yield name, str(error)

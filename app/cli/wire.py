@@ -18,6 +18,7 @@ HEAD_SECONDS = 15.0  # for all of the headers
 BODY_SECONDS = 60.0  # between two pieces of a body
 LOOK_SECONDS = 5.0
 UNREAD_BYTES = 32_000_000  # of a body behind its refusal, which a client sends to the end before it reads
+LINGER_SECONDS = 3.0  # for what was on its way when a request was refused
 FILES_KEPT = 200  # handles for the database, uploads and the like
 NAMES = {400: "BadSyntax", 414: "TooLarge", 431: "TooLarge"}
 
@@ -31,7 +32,7 @@ class Connection(HttpToolsProtocol):
         """Begin to watch it, and make room where there are too many."""
         super().connection_made(transport)
         self._in_head, self._head, self._sum, self._unread = True, 0, 0, 0
-        self._refused = (400, "this is no HTTP request")
+        self._refused, self._refusing = (400, "this is no HTTP request"), False
         self._since = self._heard = self.loop.time()
         self._watch = self.loop.call_later(LOOK_SECONDS, self._look)
         if len(self.connections) > self.most:
@@ -43,10 +44,13 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Count what is not yet known to be a body."""
+        """Count what is not yet known to be a body; behind a refusal nothing is looked at any more."""
+        if self._refusing:
+            self._throw_away(len(data))
+            return
         self._heard = self.loop.time()
         super().data_received(data)
-        if self._in_head and not self.transport.is_closing():
+        if self._in_head and not self._refusing and not self.transport.is_closing():
             self._head += len(data)
             if self._head > HEAD_BYTES:
                 self._refused = (431, "the headers are too large")
@@ -84,9 +88,7 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """A piece of a body; one that was refused already is thrown away, but not for ever."""
         if self.cycle.response_complete:
-            self._unread += len(body)
-            if self._unread > UNREAD_BYTES:
-                self.transport.close()
+            self._throw_away(len(body))
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
@@ -98,7 +100,10 @@ class Connection(HttpToolsProtocol):
         body = json.dumps({"error": NAMES[status], "detail": words, "request_id": None}).encode()
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
         self.transport.write(STATUS_LINE[status] + head + body)
-        self.transport.close()
+        if self.cycle is None or self.cycle.response_complete:
+            self._linger()
+        else:
+            self.transport.close()
 
     @property
     def idle_since(self) -> float:
@@ -109,6 +114,18 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, status: int, words: str) -> None:
         self._refused = (status, words)
         raise ValueError(words)  # the parser stops and says so
+
+    def _linger(self) -> None:
+        """Close once the rest has come: over unread bytes a connection is reset, and the refusal is lost with it."""
+        self._refusing = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+    def _throw_away(self, size: int) -> None:
+        self._unread += size
+        if self._unread > UNREAD_BYTES:
+            self.transport.close()
 
     def _look(self) -> None:
         if self.transport.is_closing():

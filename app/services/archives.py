@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
+from sqlalchemy.orm import Session
+
 from app.core.errors import AppError, Invalid, InvalidFile
 from app.core.settings import Settings
 from app.core.text import check_text, fold
-from app.db import Database, Media
+from app.db import Database, Media, Project, WriteSession
 from app.db.session import now
 from app.services import applying, classes, media, storing, tasks
 from app.services.access import Person, project_for
@@ -69,37 +71,57 @@ def entries(file: BinaryIO, settings: Settings) -> Iterator[tuple[str, BinaryIO 
                 yield each.filename, f"the entry cannot be unpacked: {str(error)[:100]}"
 
 
+def check_folders(session: Session, project: Project) -> None:
+    """Raise Invalid where folders cannot label: the task is no single classification."""
+    asked = tasks.questions(session, project)
+    question = tasks.driving(asked)
+    if tasks.is_form(asked) or not question.drives or question.type == "rating":
+        raise Invalid("folders label where the task is one classification: unpack without labels=folders")
+
+
 def items_of_folders(
     db: Database, settings: Settings, person: Person, project_ref: int | str, stored: list[dict[str, Any]]
-) -> None:
-    """Make one item a stored file, labelled with the folder that it lay in."""
+) -> list[dict[str, str]]:
+    """Make one item a stored file, labelled with its folder; those that became none are given with reasons."""
     moment = None
+    refused: list[dict[str, str]] = []
     for start in range(0, len(stored), BATCH):
+        batch = stored[start : start + BATCH]
         with db.write() as session:
             project = project_for(session, person, project_ref, "manager")
+            check_folders(session, project)
             moment = moment or now(session)
-            question = tasks.driving(tasks.questions(session, project))
-            if tasks.is_form(tasks.questions(session, project)) or not question.drives or question.type == "rating":
-                raise Invalid("folders label where the task is one classification: unpack without labels=folders")
-            known = question.aliases
-            for name in {_folder(each["name"]) for each in stored[start : start + BATCH]} - {""}:
-                if fold(name) not in known:
-                    classes.new(session, project, {"name": name}, question.id)
-            asked = tasks.questions(session, project)
+            odd = _new_classes(session, project, {_folder(each["name"]) for each in batch} - {""})
             # Two names of the same bytes are one stored file and two items.
-            rows = [(each["name"], session.get_one(Media, each["id"])) for each in stored[start : start + BATCH]]
-            reader = Reader(project.modality, asked, settings, {}, lambda given: given)
-            prepared = [
-                reader.prepare(
-                    start + number,
-                    {"key": name, project.modality: media.payload(row), "label": _folder(name) or None},
-                )
-                for number, (name, row) in enumerate(rows, start=1)
-            ]
-            storing.store(session, project, prepared, replace=False, moment=moment)
+            rows = [(each["name"], session.get_one(Media, each["id"])) for each in batch]
+            reader = Reader(project.modality, tasks.questions(session, project), settings, {}, lambda given: given)
+            prepared = []
+            for number, (name, row) in enumerate(rows):
+                given = {"key": name, project.modality: media.payload(row), "label": _folder(name) or None}
+                try:
+                    prepared.append(reader.prepare(number, given))
+                except AppError as error:
+                    refused.append({"name": name, "error": odd.get(_folder(name), str(error))})
+            outcome = storing.store(session, project, prepared, replace=False, moment=moment)
+            refused += [{"name": rows[line][0], "error": reason} for line, _, reason in outcome.refused]
     with db.read() as session:
         project_id = project_for(session, person, project_ref, "manager").id
     applying.wake_the_loop(db, project_id)
+    return refused
+
+
+def _new_classes(session: WriteSession, project: Project, names: set[str]) -> dict[str, str]:
+    """Make the classes that are missing; the names that can be none, with reasons."""
+    question = tasks.driving(tasks.questions(session, project))
+    odd = {}
+    for name in sorted(names):
+        if fold(name) not in question.aliases:
+            try:
+                with session.begin_nested():
+                    classes.new(session, project, {"name": name}, question.id)
+            except AppError as error:
+                odd[name] = f"the folder's name can be no class: {error}"
+    return odd
 
 
 def _hidden(name: str) -> bool:

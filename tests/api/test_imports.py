@@ -219,6 +219,9 @@ def test_an_asynchronous_import_is_a_job(api: Api, boss: Speaker, project: int) 
     assert "text is missing" in boss.get(f"/jobs/{job}/rejected.csv").text
 
 
+LONG = "r" * 201
+
+
 def png(size: tuple[int, int] = (8, 8), color: str = "red") -> bytes:
     out = io.BytesIO()
     Image.new("RGB", size, color).save(out, "PNG")
@@ -234,12 +237,15 @@ def test_images_are_taken_in_from_files_and_zips_and_bad_ones_named(boss: Speake
         file.writestr("../evil.png", png(color="green"))
         file.writestr("red/page.png", b"<html>")
         file.writestr("red/cut.png", png((64, 64))[:60])
+        file.writestr(LONG + "/three.png", png(color="white"))
     files = [("files", ("pets.zip", archive.getvalue())), ("files", ("x.jpg", b"GIF89a not really"))]
 
     answer = boss.post(f"/projects/{project}/media", files=files, params={"labels": "folders"}).json()
 
-    assert [each["name"] for each in answer["media"]] == ["red/one.png", "blue/two.png"]
-    assert {each["name"] for each in answer["rejected"]} == {"../evil.png", "red/page.png", "red/cut.png", "x.jpg"}
+    assert [each["name"] for each in answer["media"]] == ["red/one.png", "blue/two.png", LONG + "/three.png"]
+    refused = {each["name"]: each["error"] for each in answer["rejected"]}
+    assert refused.keys() == {"../evil.png", "red/page.png", "red/cut.png", "x.jpg", LONG + "/three.png"}
+    assert "the folder's name can be no class" in refused[LONG + "/three.png"]
     shown = boss.get(f"/media/{answer['media'][0]['id']}")
     assert shown.content == png()
     assert shown.headers["content-type"] == "image/png"

@@ -120,3 +120,11 @@ def test_the_longest_idle_connection_makes_room(port: int) -> None:
     finally:
         for line in lines:
             line.close()
+
+
+def test_a_refusal_arrives_though_the_client_is_still_sending(port: int) -> None:
+    for _ in range(5):
+        got, seconds = heard(port, b"GET / HTTP/1.1\r\nHost: x\r\nX: ", *[b"a" * 1_000_000] * 8)
+
+        assert got.startswith(b"HTTP/1.1 431")
+        assert seconds < 3
