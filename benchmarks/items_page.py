@@ -106,7 +106,7 @@ def main() -> None:
         base = f"http://127.0.0.1:{port}"
         client = stack.enter_context(httpx.Client(base_url=f"{base}/api/v1", headers=headers, timeout=3600))
         wait_for(client)
-        project = _project(client, settings, options.rows)
+        project = project_of(client, settings, options.rows)
         _index(settings)
         print("| asked for | median ms | worst ms | items |\n|---|---|---|---|")
         batches = options.rows // 1000
@@ -117,7 +117,7 @@ def main() -> None:
         _on_screen(settings, base, project)
 
 
-def _project(client: httpx.Client, settings: Settings, rows: int) -> int:
+def project_of(client: httpx.Client, settings: Settings, rows: int, answered: int = ANSWERED) -> int:
     """The project of the benchmark, made where it is not there yet."""
     found = client.get("/projects/million")
     if found.status_code == 200:
@@ -135,7 +135,7 @@ def _project(client: httpx.Client, settings: Settings, rows: int) -> int:
         ids = list(session.execute(select(Item.id).where(Item.project_id == project).order_by(Item.id)).scalars())
         _opinions(session, project, random.Random(1).sample(ids, ORDERED + SAMPLED), moment)
     db.dispose()
-    client.post(f"/projects/{project}/annotations", content=_answers(rows), headers=kind).raise_for_status()
+    client.post(f"/projects/{project}/annotations", content=_answers(rows, answered), headers=kind).raise_for_status()
     return project
 
 
@@ -198,9 +198,9 @@ def _row(rng: random.Random, number: int) -> dict[str, Any]:
     return {"key": f"doc-{number * 7919 % 1_000_003}", "text": text, "metadata": metadata}
 
 
-def _answers(rows: int) -> Iterator[bytes]:
+def _answers(rows: int, answered: int) -> Iterator[bytes]:
     rng = random.Random(3)
-    for number in rng.sample(range(rows), min(ANSWERED, rows // 10)):
+    for number in rng.sample(range(rows), min(answered, rows // 10)):
         label = {"class": rng.choice(CLASSES)}
         row = {"key": f"doc-{number * 7919 % 1_000_003}", "label": label, "origin": "import"}
         yield orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)

@@ -2,11 +2,10 @@
 
 import io
 import json
-import os
+import resource
 import shutil
-import subprocess
-import sys
 import zipfile
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,13 @@ import pytest
 from PIL import Image
 from sqlalchemy import func, select
 
+from app.core.errors import Unavailable
 from app.core.settings import Settings
 from app.db import Annotation, Database, Item
-from app.services import accounts, ingestion, projects
+from app.formats import FORMATS
+from app.services import accounts, applying, ingestion, projects
 from app.services.access import Person
-from tests import databases
+from tests import databases, forks
 from tests.conftest import Api, Speaker
 
 
@@ -187,27 +188,16 @@ def test_two_names_of_the_same_picture_are_two_items(boss: Speaker) -> None:
     assert found == [("red/one.png", "red"), ("blue/one.png", "blue")]
 
 
-IMPORTER = """
-import resource, sys
-from pathlib import Path
-from app.core.errors import Unavailable
-from app.core.settings import Settings
-from app.db import Database
-from app.formats import FORMATS
-from app.services import applying, ingestion
-from app.services.access import Person
-data, url, file, limit = sys.argv[1:5]
-if int(limit):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (int(limit), int(limit)))
-settings = Settings(data=Path(data), _env_file=None)
-try:
-    report = ingestion.import_file(
-        Database(url), settings, Person(1, "boss", True), 1, Path(file), FORMATS["jsonl"], applying.Options()
-    )
-    print(report.created + report.unchanged)
-except Unavailable as error:
-    print(error)
-"""
+def importer(settings: Settings, url: str, file: Path, limit: int, told: Connection) -> None:
+    """Import a file where no file may grow beyond `limit` bytes, unless it is 0, and tell how it ended."""
+    if limit:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    boss, options = Person(1, "boss", True), applying.Options()
+    try:
+        report = ingestion.import_file(Database(url), settings, boss, 1, file, FORMATS["jsonl"], options)
+        told.send(str(report.created + report.unchanged))
+    except Unavailable as error:
+        told.send(str(error))
 
 
 def test_a_full_disk_is_said_and_the_same_file_goes_on_when_there_is_room(settings: Settings, tmp_path: Path) -> None:
@@ -224,9 +214,10 @@ def test_a_full_disk_is_said_and_the_same_file_goes_on_when_there_is_room(settin
     file.write_text("".join(json.dumps({"key": f"k{n}", **row}) + "\n" for n in range(5_000)))
 
     def run(limit: int) -> str:
-        command = [sys.executable, "-c", IMPORTER, str(settings.data), url, str(file), str(limit)]
-        environment = {**os.environ, "PYTHONPATH": os.getcwd()}
-        return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+        process, heard = forks.started(importer, settings, url, file, limit)
+        said: str = heard.recv()
+        process.join()
+        return said
 
     full = run((settings.data / "labelwise.db").stat().st_size + 1_500_000)
     with db.read() as session:
@@ -236,5 +227,5 @@ def test_a_full_disk_is_said_and_the_same_file_goes_on_when_there_is_room(settin
 
     assert "disk is full" in full
     assert 0 < items == labels < 5_000
-    assert room.strip() == "5000"
+    assert room == "5000"
     db.dispose()

@@ -7,6 +7,7 @@ file further. So each of them has one function here, and a test that reads the c
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -20,11 +21,11 @@ ROOT = Path(__file__).resolve().parents[2]
 APP = ROOT / "app"
 
 
-def calls(file: Path) -> Iterator[tuple[str, ast.Call]]:
+@cache
+def calls(file: Path) -> list[tuple[str, ast.Call]]:
     """Every call in a file with the written name of what is called."""
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
+    nodes = ast.walk(ast.parse(file.read_text()))
+    return [(ast.unparse(node.func), node) for node in nodes if isinstance(node, ast.Call)]
 
 
 def users(names: re.Pattern[str], folder: Path = APP) -> dict[str, list[int]]:
