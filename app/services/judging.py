@@ -20,6 +20,7 @@ from app.loop.propose import Labelled, Proposal
 from app.services import costs, doubting, drifting, goal, opening, outbox, status, stopping
 from app.services.drift import Drift, tell
 from app.services.jobs import Running
+from app.services.labels import by_class
 from app.services.turn_state import Progress, Turn, insert_rows, labelled_rows, mark_done
 
 
@@ -60,6 +61,7 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
     )
     rounds = [*earlier, stopping.judged(seen, metrics.get("accuracy"))]
     weighed = stopping.weighed(rounds, terms)
+    metrics["labelled"] = by_class(taught, turn.class_ids)
     metrics |= {"guard": guard.to_json(), "saved": saved.to_json(), "stopping": weighed, "cost": cost}
     drift = _drift(running, turn, before)
     metrics["drift"] = drift and drift.to_json()

@@ -88,6 +88,19 @@ def label_set(session: Session, project_id: int, question: Question, class_ids: 
     return LabelSet(items, newest or 0)
 
 
+def by_class(items: list[LabelledItem], class_ids: list[int]) -> dict[str, Any]:
+    """How often each class is named: `taught` items, and for each class its labels (shares that sum) and its items."""
+    shares = np.array([item.shares for item in items], dtype=np.float64).reshape(len(items), len(class_ids))
+    counts = zip(class_ids, shares.sum(axis=0), (shares > 0).sum(axis=0), strict=True)
+    return {
+        "taught": len(items),
+        "classes": [
+            {"class_id": number, "labels": round(float(total), 1), "items": int(named)}
+            for number, total, named in counts
+        ],
+    }
+
+
 def _combine(rows: list[Any], kind: Any, question: Question, class_ids: list[int]) -> LabelledItem | None:
     deciding = [row for row in rows if row.decisive][-1:] or rows
     shares, used = [], []

@@ -16,6 +16,7 @@ from app.loop.named import Named
 from app.services import (
     answered,
     answers,
+    balance,
     costs,
     demo,
     doubting,
@@ -29,7 +30,6 @@ from app.services import (
     tasks,
 )
 from app.services.access import Person, project_for
-from app.services.labels import label_set
 from app.task_types.base import Question
 
 CURVE_ROUNDS = 500
@@ -63,10 +63,9 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         "cost": cost_of(project, last),
         "drift": drift_of(last),
         "random": random_curve(session, project, points),
-        "balance": _balance(session, project, last),
+        **balance.balance(session, project, last),
         "disputed": len(answered.disputed_ids(session, project)) if project.overlap > 1 else 0,
         "doubtful": len(doubting.doubtful_ids(session, project)),
-        "balance_of": ((last.metrics or {}) if last else {}).get("balance_of", "audit"),
         "pace": pace(session, project, None, moment),
         "stopping": stopping.shown(last),
         "audit_use": project.audit_use,
@@ -345,27 +344,3 @@ def _brief(row: Round) -> dict[str, Any]:
     """A row of the overview's table of rounds."""
     metrics = row.metrics and {name: row.metrics[name] for name in SHOWN_METRICS if name in row.metrics}
     return summary(row) | {"metrics": metrics}
-
-
-def _balance(session: Session, project: Project, last: Round | None) -> list[dict[str, Any]]:
-    """Classes in the labels, and in the pool as the audit answers (or the client's own test set) tell it."""
-    question = tasks.driving(tasks.questions(session, project))
-    classes = tasks.classes_of(session, project.id, retired=False, question=question.id)
-    labelled = label_set(session, project.id, question, [each.number for each in classes])
-    taught = [item.shares for item in labelled.items if not item.imported_test]
-    counts = [float(sum(shares[i] for shares in taught)) for i in range(len(classes))]
-    named = [sum(bool(shares[i] > 0) for shares in taught) for i in range(len(classes))]
-    judged = ((last.metrics or {}) if last else {}).get("balance", [])
-    # What a round found of classes that were merged meanwhile holds for none of them: nothing until the next round.
-    stale = {question.merged.get(each["class_id"]) for each in judged} - {None}
-    pool = {each["class_id"]: each for each in judged if each["class_id"] not in stale}
-    return [
-        {
-            "class": {"id": each.number, "name": each.name, "color": each.color},
-            "labels": round(counts[i], 1),
-            "items": named[i],  # of which one answer at least says so
-            "label_share": round(counts[i] / max(len(taught), 1), 4),
-            "pool": pool.get(each.number),
-        }
-        for i, each in enumerate(classes)
-    ]
