@@ -99,6 +99,7 @@ export interface Overview {
   random: { name: string; points: { labels: number; accuracy: Estimate }[] } | null;
   balance: Balance[];
   balance_of: "audit" | "imported";
+  balance_round: number | null; // that counted the labels; null: counted now
   disputed: number; // items whose votes are a tie
   doubtful: number; // labelled items that the model takes for another class
   pace: {

@@ -251,7 +251,8 @@ async function startRound(): Promise<void> {
 function balance(all: Overview): TemplateResult {
   return html`<section class="card" aria-labelledby="balance">
     <h2 id="balance">Class balance</h2>
-    ${all.balance.some((each) => each.labels > 0) ? balanceTable(all.balance, all.balance_of, found) : html`<p class="quiet">Shown once there are labels.</p>`}</section>`;
+    ${all.balance.some((each) => each.labels > 0) ? balanceTable(all.balance, all.balance_of, found) : html`<p class="quiet">Shown once there are labels.</p>`}
+    ${all.balance_round === null ? nothing : html`<p class="quiet">Labels as round ${all.balance_round} counted them.</p>`}</section>`;
 }
 
 /** The day behind a day, as 2026-11-28. */
