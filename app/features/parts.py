@@ -50,5 +50,13 @@ def part_of(shard: StoredShard, ids: Indices, wanted: Callable[[Indices], Boolea
     else:
         numbers = np.unique(held >> bits)
         rows = np.flatnonzero(np.isin(held >> bits, numbers[wanted(numbers)]))
-    rows = np.union1d(rows, shard.places(also, ids)) if len(also) else rows
-    return Part(shard, rows, ids[rows])
+    return Part(shard, rows := _joined(rows, shard.places(also, ids)), ids[rows])
+
+
+def _joined(rows: Indices, more: Indices) -> Indices:
+    """Rising positions with others of which some may be among them, rising; few others cost little."""
+    if not len(more):
+        return rows
+    place = np.searchsorted(rows, more)
+    known = rows[np.minimum(place, len(rows) - 1)] == more if len(rows) else np.zeros(len(more), dtype=np.bool_)
+    return np.insert(rows, place[~known], more[~known])

@@ -8,15 +8,20 @@ a row, which `sweep` removes.
 
 import errno
 import hashlib
+import math
 import os
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from io import BytesIO
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from typing import Any, cast
 from uuid import uuid4
 
 import numpy as np
+from numpy.lib.format import read_array_header_1_0, read_magic
 from scipy.sparse import csr_matrix
 
 from app.core.arrays import AnyArray, Booleans, Indices
@@ -24,6 +29,9 @@ from app.core.block import Block, Rows
 from app.core.disk import sync, sync_folder
 
 CSR_PARTS = ("data", "indices", "indptr")
+FIRST_FORM = b"\x93NUMPY\x01\x00"  # how a .npy file begins whose header is short, as those of shards are
+START = len(FIRST_FORM) + 2  # of the header, behind its length
+LONGEST_HEADER = 256
 
 
 class DamagedShard(Exception):
@@ -339,12 +347,34 @@ def _mapped(folder: Path, name: str, part: str) -> AnyArray:
     """An array of a shard; raises DamagedShard where the file is gone or cut."""
     path = folder / f"{name}.{part}.npy"
     try:
-        mapped: AnyArray = np.load(path, mmap_mode="r", allow_pickle=False)
+        return _view(path)
     except (ValueError, EOFError):  # a file of no rows cannot be mapped, and one that was cut neither
-        mapped = _read(path)
+        return _read(path)
     except FileNotFoundError:
         raise GoneShard(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
-    return mapped
+
+
+def _view(path: Path) -> AnyArray:
+    """A mapped array as `np.load` gives it, in a tenth of the time: a round opens a file for 20,000 items."""
+    with path.open("rb", buffering=0) as file:
+        begin = file.read(LONGEST_HEADER)
+        end = START + int.from_bytes(begin[START - 2 : START], "little")
+        if not begin.startswith(FIRST_FORM) or end > len(begin):
+            return cast(AnyArray, np.load(path, mmap_mode="r", allow_pickle=False))
+        shape, in_columns, kind = _header(begin[:end])
+        mapped = mmap(file.fileno(), 0, access=ACCESS_READ)
+    if kind.hasobject or len(mapped) < end + kind.itemsize * math.prod(shape):
+        raise ValueError(f"{path.name} is cut, or holds other than numbers")
+    return np.ndarray(shape, kind, mapped, end, order="F" if in_columns else "C")
+
+
+@lru_cache(maxsize=1_024)
+def _header(begin: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, order and kind of number, as a .npy file begins: equal for most shards, and read by parsing Python."""
+    file = BytesIO(begin)
+    read_magic(file)
+    found: tuple[tuple[int, ...], bool, np.dtype[Any]] = read_array_header_1_0(file)
+    return found
 
 
 def _read(path: Path) -> AnyArray:

@@ -70,7 +70,7 @@ def part(
         look = replace(look, number=number + later)
         scored = [part_of(shard, ids, look.wanted, BITS, best) for shard, ids in opened]
         open_ids = pool.candidates_among(session, project.id, _blocks(scored + sampled), 1 << BITS)
-        if any(np.isin(each.ids[:, 0], open_ids).any() for each in scored):
+        if any(Only(open_ids)(each.ids).any() for each in scored):
             break
     seen_now = sum(each.rows for each in scored)
     turn = look.number % look.turns + 1

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix, random_array
 
 from app.core.block import Block
-from app.features import ShardInfo, StoredShard, append, gather, newest, remove, sweep, without
+from app.features import DamagedShard, ShardInfo, StoredShard, append, gather, newest, remove, sweep, without
 
 
 def identities(items: list[int], revision: int = 1) -> Any:
@@ -180,3 +180,26 @@ def test_a_crash_at_any_file_operation_leaves_the_old_state_or_the_new(left: int
         assert sweep(folder, [each.name for each in manifest]) == 0
         assert [shard.load().ids[:, 0].tolist() for shard in opened(folder, *manifest)] == [[1, 2], [3]]
         assert countdown.done[-1] == "fsync"  # of the folder, after every file had its name
+
+
+@pytest.mark.parametrize("left", [0, 5, 60, 128, 200, -1])
+def test_a_file_that_was_cut_is_damaged_wherever_it_was_cut(tmp_path: Path, left: int) -> None:
+    info = append(tmp_path, identities(list(range(40))), block_of(40))
+    file = tmp_path / f"{info.name}.dense.npy"
+    file.write_bytes(file.read_bytes()[:left])
+
+    with pytest.raises(DamagedShard):
+        StoredShard(tmp_path, info).load()
+
+
+def test_a_file_of_objects_is_never_mapped_and_other_forms_of_numbers_are_read(tmp_path: Path) -> None:
+    info = append(tmp_path, identities([1, 2]), block_of(2))
+    file = tmp_path / f"{info.name}.dense.npy"
+    np.save(file, np.array([[object()] * 4] * 2, dtype=object), allow_pickle=True)
+
+    with pytest.raises(DamagedShard):
+        StoredShard(tmp_path, info).load()
+
+    with file.open("wb") as opened_file:  # as a newer numpy may write it, and in the other order
+        np.lib.format.write_array(opened_file, np.asfortranarray(np.eye(2, 4, dtype=np.float32)), version=(2, 0))
+    assert StoredShard(tmp_path, info).load().block.dense.tolist() == np.eye(2, 4).tolist()
