@@ -82,6 +82,8 @@ class ProjectIn(BaseModel):
     audit_share: float = Field(0.1, ge=0, le=1)
     audit_use: Literal["taught", "apart"] = "taught"
     cost_exponent: float = Field(0, ge=0, le=1)
+    audit_choice: Literal["random", "active"] = "random"
+    audit_estimate: Literal["counted", "prediction_powered"] = "counted"
     blind_share: float = Field(0.1, ge=0, le=1)
     guidelines: str = Field("", max_length=200_000)
     goal: Goal | None = None
@@ -110,6 +112,8 @@ class ProjectChange(BaseModel):
     audit_share: float | None = Field(None, ge=0, le=1)
     audit_use: Literal["taught", "apart"] | None = None
     cost_exponent: float | None = Field(None, ge=0, le=1)
+    audit_choice: Literal["random", "active"] | None = None
+    audit_estimate: Literal["counted", "prediction_powered"] | None = None
     blind_share: float | None = Field(None, ge=0, le=1)
     guidelines: str | None = Field(None, max_length=200_000)
     goal: Goal | None = None
@@ -135,6 +139,8 @@ class ProjectOut(BaseModel):
     audit_share: float
     audit_use: str
     cost_exponent: float
+    audit_choice: str
+    audit_estimate: str
     blind_share: float
     guidelines: str
     goal: dict[str, Any] | None
@@ -357,6 +363,8 @@ def shown(session: Session, person: Person, project: Project, response: Response
         audit_share=project.audit_share,
         audit_use=project.audit_use,
         cost_exponent=project.cost_exponent,
+        audit_choice=project.audit_choice,
+        audit_estimate=project.audit_estimate,
         blind_share=project.blind_share,
         guidelines=project.guidelines,
         goal=project.goal,

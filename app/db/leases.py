@@ -83,6 +83,32 @@ class Selected(Base):
     selected_at: Mapped[datetime]
 
 
+class AuditDraw(Base):
+    """An item's place in the audit order of a project that chooses its audit items, or did so once.
+
+    Places that were given out are draws and stay; the others are drawn anew by each round. `chance` is the place's own,
+    given all places before it, of `remaining` items with ids up to `newest_item`; it is final with the draw.
+    """
+
+    __tablename__ = "audit_draws"
+    __table_args__ = (
+        Index("ix_audit_draws_project", "project_id", "place"),
+        Index(
+            "ix_audit_draws_listed", "project_id", "place", sqlite_where=text("listed"), postgresql_where=text("listed")
+        ),
+    )
+
+    item_id: Mapped[int] = mapped_column(ForeignKey("items.id", ondelete="CASCADE"), primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"))
+    round_id: Mapped[int | None] = mapped_column(ForeignKey("rounds.id", ondelete="SET NULL"))  # whose learner drew it
+    place: Mapped[int]
+    chance: Mapped[float]
+    remaining: Mapped[int]
+    newest_item: Mapped[int]
+    drawn_at: Mapped[datetime | None]
+    listed: Mapped[bool] = mapped_column(default=True)  # False once it is answered
+
+
 class Flag(Base):
     """An annotator's note on an item, and the manager's reply."""
 

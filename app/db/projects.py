@@ -33,6 +33,10 @@ class Project(Base):
     audit_share: Mapped[float] = mapped_column(default=0.1)
     audit_use: Mapped[str] = mapped_column(String(16), default="taught", server_default="taught")  # or "apart"
     cost_exponent: Mapped[float] = mapped_column(default=0.0, server_default="0")  # of the seconds that worth is over
+    audit_choice: Mapped[str] = mapped_column(String(16), default="random", server_default="random")  # or "active"
+    audit_estimate: Mapped[str] = mapped_column(  # or "prediction_powered"
+        String(24), default="counted", server_default="counted"
+    )
     blind_share: Mapped[float] = mapped_column(default=0.1)
     guidelines: Mapped[str] = mapped_column(Text, default="")
     guidelines_version: Mapped[int] = mapped_column(default=1)

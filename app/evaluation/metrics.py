@@ -1,15 +1,16 @@
 """Metrics of predicted against true classes."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from app.core.arrays import Doubles, Floats, Indices
-from app.evaluation.intervals import share
+from app.evaluation.intervals import Estimate, share
 
 BOOTSTRAP = 200
 CALIBRATION_BINS = 10
+SMALLEST = 1e-12  # a sum of weights below which there is none
 
 
 def hits(probabilities: Floats, targets: Floats, multiple: bool) -> Floats:
@@ -29,44 +30,65 @@ def report(
     multiple: bool,
     seed: int,
     values: tuple[float, ...] | None = None,
+    weights: Doubles | None = None,
 ) -> dict[str, Any]:
     """Accuracy, balanced accuracy and F1, macro and a class, with bootstrap intervals; recall, precision, confusion,
     calibration.
 
     `values` are the numbers that the classes stand for, where they are the levels of a rating: then the mean absolute
-    error stands beside the accuracy.
+    error stands beside the accuracy. `weights` (n,) say how many answers each one stands for, where some were chosen:
+    every figure but the confusion goes by them, which counts the answers as they are.
     """
     right = hits(probabilities, targets, multiple)
     n = len(right)
-    accuracy = share(float(right.sum()), n)
+    weights = np.ones(n) if weights is None else weights
+    accuracy = weighted_share(right, weights)
     found: dict[str, Any] = {"accuracy": accuracy.to_json() if accuracy else None}
     if n == 0:
         return found
-    found["calibration"] = calibration(probabilities, right) if not multiple else None
+    found["calibration"] = calibration(probabilities, right, weights) if not multiple else None
     predicted = probabilities >= 0.5 if multiple else np.eye(len(classes), dtype=bool)[probabilities.argmax(axis=1)]
     truth = targets >= 0.5
     if values is not None:
-        found["mean_absolute_error"] = mean_absolute_error(probabilities, targets, np.array(values), seed)
-    drawn = _resampled(predicted, truth, seed)
+        found["mean_absolute_error"] = mean_absolute_error(probabilities, targets, np.array(values), seed, weights)
+    drawn = _resampled(predicted, truth, seed, weights)
     found["macro_f1"], found["balanced_accuracy"] = drawn.macro, drawn.balanced
     found["classes"] = [
-        _per_class(predicted[:, i], truth[:, i], number) | {"f1": drawn.classes[i]} for i, number in enumerate(classes)
+        _per_class(predicted[:, i], truth[:, i], number, weights) | {"f1": drawn.classes[i]}
+        for i, number in enumerate(classes)
     ]
     if not multiple:
         found["confusion"] = confusion(targets.argmax(axis=1), probabilities.argmax(axis=1), len(classes))
     return found
 
 
-def mean_absolute_error(probabilities: Floats, targets: Floats, values: Doubles, seed: int) -> dict[str, Any]:
+def weighted_share(right: Any, weights: Doubles) -> Estimate | None:
+    """The share of what is right (n,) in [0, 1] by weights (n,), with Wilson's interval; None without any weight.
+
+    The interval is that of as many answers as would know as much were all alike, by Kish: (sum w)^2 / sum w^2.
+    """
+    total = float(weights.sum())
+    if total <= 0:
+        return None
+    alike = total**2 / float((weights**2).sum())
+    found = share(float(weights @ right) / total * alike, alike)
+    return None if found is None else replace(found, n=int((weights > 0).sum()))
+
+
+def mean_absolute_error(
+    probabilities: Floats, targets: Floats, values: Doubles, seed: int, weights: Doubles | None = None
+) -> dict[str, Any]:
     """How far the most probable level lies from the answers on the mean, in the rating's own unit.
 
     Several answers of one item count by their shares. The interval holds 95 % of bootstrap samples of the items.
     """
     apart = np.abs(values[None, :] - values[probabilities.argmax(axis=1)][:, None])
     errors = (targets * apart).sum(axis=1)
+    weights = np.ones(len(errors)) if weights is None else weights
     draws = np.random.default_rng(seed).integers(0, len(errors), (BOOTSTRAP, len(errors)))
-    low, high = np.quantile(errors[draws].mean(axis=1), [0.025, 0.975])
-    found = {"value": float(errors.mean()), "low": float(low), "high": float(high)}
+    means = (errors * weights)[draws].sum(axis=1) / np.maximum(weights[draws].sum(axis=1), SMALLEST)
+    low, high = np.quantile(means, [0.025, 0.975])
+    found = {"value": float(errors @ weights / weights.sum()), "low": float(low), "high": float(high)}
     return {**{name: round(number, 4) for name, number in found.items()}, "n": len(errors)}
 
 
@@ -77,27 +99,29 @@ def confusion(truth: Indices, predicted: Indices, classes: int) -> list[list[int
     return [[int(value) for value in row] for row in table]
 
 
-def calibration(probabilities: Floats, right: Floats) -> dict[str, Any]:
+def calibration(probabilities: Floats, right: Floats, weights: Doubles | None = None) -> dict[str, Any]:
     """Expected calibration error over ten bins of the highest probability.
 
     Source: Naeini, Cooper, Hauskrecht. Obtaining Well Calibrated Probabilities Using Bayesian Binning. AAAI 2015.
     """
-    confidence = probabilities.max(axis=1)
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    weights = np.ones(len(right)) if weights is None else weights
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     rows, error = [], 0.0
     for number in range(CALIBRATION_BINS):
         inside = bins == number
-        if not inside.any():
+        held = weights * inside
+        if held.sum() <= 0:
             continue
-        said, was = float(confidence[inside].mean()), float(right[inside].mean())
-        error += float(inside.mean()) * abs(said - was)
+        said, was = float(held @ confidence / held.sum()), float(held @ right / held.sum())
+        error += float(held.sum() / weights.sum()) * abs(said - was)
         rows.append({"said": round(said, 4), "was": round(was, 4), "n": int(inside.sum())})
     return {"error": round(error, 4), "bins": rows}
 
 
-def _per_class(predicted: Any, truth: Any, number: int) -> dict[str, Any]:
-    both = float((predicted & truth).sum())
-    recall, precision = share(both, int(truth.sum())), share(both, int(predicted.sum()))
+def _per_class(predicted: Any, truth: Any, number: int, weights: Doubles) -> dict[str, Any]:
+    both = predicted & truth
+    recall, precision = weighted_share(both, weights * truth), weighted_share(both, weights * predicted)
     return {
         "class_id": number,
         "recall": recall.to_json() if recall else None,
@@ -114,22 +138,22 @@ class _Resampled:
     classes: list[dict[str, Any] | None]  # None for a class that neither answers nor predictions name
 
 
-def _resampled(predicted: Any, truth: Any, seed: int) -> _Resampled:
+def _resampled(predicted: Any, truth: Any, seed: int, weights: Doubles) -> _Resampled:
     """Each sample is drawn once for all figures. Costs O(200 n c)."""
     rng, n, classes = np.random.default_rng(seed), len(truth), truth.shape[1]
-    counted = np.concatenate([predicted & truth, predicted, truth], axis=1).astype(np.float64)
+    counted = np.concatenate([predicted & truth, predicted, truth], axis=1) * weights[:, None]
     sums = [counted.sum(axis=0)]  # of the rows themselves first
     sums += [np.bincount(rng.integers(0, n, n), minlength=n) @ counted for _ in range(BOOTSTRAP)]
     both, said, were = np.split(np.array(sums), [classes, 2 * classes], axis=1)
-    f1 = 2 * both / np.maximum(said + were, 1)
+    f1 = 2 * both / np.maximum(said + were, SMALLEST)
     there = were > 0
     macro = _mean_where(f1, there)
-    balanced = _mean_where(both / np.maximum(were, 1), there)
+    balanced = _mean_where(both / np.maximum(were, SMALLEST), there)
     named = (said[0] + were[0]) > 0
     return _Resampled(
         _with_interval(macro, n),
         _with_interval(balanced, n),
-        [_with_interval(f1[:, i], int(were[0, i])) if named[i] else None for i in range(f1.shape[1])],
+        [_with_interval(f1[:, i], int(truth[:, i].sum())) if named[i] else None for i in range(f1.shape[1])],
     )
 
 

@@ -5,16 +5,17 @@ estimate; each fold of them is predicted by a model trained on everything else. 
 that hold together over all rounds of the project (`evaluation/sequence.py`); every other interval is of one look.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from app.core.arrays import Floats, Indices
+from app.core.arrays import Doubles, Floats, Indices
 from app.evaluation.intervals import share
-from app.evaluation.metrics import hits, report
-from app.evaluation.sequence import at_look
+from app.evaluation.metrics import report, weighted_share
 from app.learners import CannotFit, Model, make_learner
+from app.loop.auditing import BY_CHANCE, Answers, AuditSet, verdict
 from app.loop.guarding import FEWEST_TAUGHT, Twin, first_of_each, folds_of, right, twin
 from app.loop.propose import Labelled, Plan, Progress
 
@@ -23,10 +24,13 @@ FEWEST_AUDIT = 5
 
 @dataclass(frozen=True)
 class Peek:
-    """Which look at the project's judges this is (1, 2, ...), and of how many items the audit set is a sample."""
+    """Which look at the project's judges this is (1, 2, ...), of how many items the audit set is a sample, and how its
+    items were drawn.
+    """
 
     look: int = 1
     population: int | None = None
+    audits: AuditSet = BY_CHANCE
 
 
 FIRST = Peek()
@@ -76,37 +80,60 @@ def evaluate(
     """
     imported = None
     if heldout is not None and len(heldout):
-        imported = _report(model.probabilities(heldout.block), heldout.targets, plan, Peek(peek.look))
+        tests = Answers(heldout.ids[:, 0], model.probabilities(heldout.block), heldout.targets, np.empty(0))
+        imported, _ = _report(tests, plan, Peek(peek.look))
     rows = np.flatnonzero(labelled.audit)
+    rows = rows[peek.audits.tells_of(labelled.ids[rows, 0])]
     progress("evaluate", 0.9)
     if rows.size < FEWEST_AUDIT:
         reason = f"{rows.size} audit answers so far" if imported is None else None
         tested = _shares(heldout.targets, plan) if heldout is not None and len(heldout) else []
         return Evaluation(imported=imported, reason=reason, balance=tested, balance_of="imported")
-    balance = _shares(labelled.targets[rows], plan)
-    if plan.given is not None or plan.apart:
-        said, right = model.probabilities(labelled.block.take(rows)), labelled.targets[rows]
-        audit: dict[str, Any] | None = _report(said, right, plan, peek)
-    else:
-        held, probabilities = cross_fit(labelled, folds_of(labelled, plan), plan)
-        audit = _report(probabilities, labelled.targets[held], plan, peek) if held.size else None
-    if plan.given is not None:
+    answers = _answers(labelled, rows, plan, model, peek.audits)
+    audit, weights = _report(answers, plan, peek)
+    balance = _shares(labelled.targets[rows] if weights is None else answers.targets, plan, weights)
+    if plan.given is not None or peek.audits.chosen:  # chosen answers are no random ones, to teach or to compare with
         return Evaluation(imported, audit, None, balance)
     compared = twin(labelled, plan)
     shown = _shown(compared, labelled, heldout, plan)
     return Evaluation(imported, audit, shown, balance, compared=compared)
 
 
-def _report(probabilities: Floats, targets: Floats, plan: Plan, peek: Peek) -> dict[str, Any]:
-    """A report whose accuracy holds at every look; what one look alone would claim stands beside it."""
-    found = report(probabilities, targets, plan.classes, plan.multiple, plan.seed, plan.values)
-    certified = at_look(hits(probabilities, targets, plan.multiple), peek.look, peek.population)
-    return {**found, "accuracy_at_one_look": found["accuracy"], "accuracy": certified and certified.to_json()}
+def _answers(labelled: Labelled, rows: Indices, plan: Plan, model: Model, audits: AuditSet) -> Answers:
+    """What a learner that a row did not teach says of each audit row, and of the audit items without an answer."""
+    items = labelled.ids[:, 0]
+    if plan.given is not None or plan.apart:
+        said = model.probabilities(labelled.block.take(rows))
+        return Answers(items[rows], said, labelled.targets[rows], audits.of(model))
+    folds, waiting = [], []
+    for fold, fitted in _fitted(labelled, folds_of(labelled, plan, rows), plan):
+        folds.append((fold, fitted.probabilities(labelled.block.take(fold))))
+        waiting.append(fold.size * audits.of(fitted))
+    if not folds:
+        return Answers(items[:0], np.empty((0, len(plan.classes)), dtype=np.float32), labelled.targets[:0], np.empty(0))
+    held = np.concatenate([fold for fold, _ in folds])
+    said = np.concatenate([probabilities for _, probabilities in folds])
+    return Answers(items[held], said, labelled.targets[held], np.sum(waiting, axis=0) / held.size)
 
 
-def _shares(targets: Floats, plan: Plan) -> list[dict[str, Any]]:
-    """The share of each class among judged rows, targets (n, c), with its band."""
-    found = [share(float(targets[:, i].sum()), len(targets)) for i in range(len(plan.classes))]
+def _report(answers: Answers, plan: Plan, peek: Peek) -> tuple[dict[str, Any] | None, Doubles | None]:
+    """A report whose accuracy holds at every look, with what one look alone would claim beside it; and the weights."""
+    if not answers.items.size:
+        return None, None
+    found = verdict(answers, peek.audits, plan, peek.look, peek.population)
+    told = report(answers.said, answers.targets, plan.classes, plan.multiple, plan.seed, plan.values, found.weights)
+    accuracies = {"accuracy": found.accuracy, "accuracy_at_one_look": found.at_one_look}
+    return {
+        **told,
+        **{name: each and each.to_json() for name, each in accuracies.items()},
+        "how": found.how,
+    }, found.weights
+
+
+def _shares(targets: Floats, plan: Plan, weights: Doubles | None = None) -> list[dict[str, Any]]:
+    """The share of each class among judged rows, targets (n, c), with its band; by weights (n,) where there are any."""
+    given = np.ones(len(targets)) if weights is None else weights
+    found = [weighted_share(targets[:, i], given) for i in range(len(plan.classes))]
     return [
         {"class_id": number, **each.to_json()}
         for number, each in zip(plan.classes, found, strict=True)
@@ -114,14 +141,20 @@ def _shares(targets: Floats, plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def cross_fit(labelled: Labelled, folds: list[Indices], plan: Plan) -> tuple[Indices, Floats]:
-    """Out-of-fold probabilities of the audit rows, by models trained on every row outside each fold."""
-    held, found = [], []
+def _fitted(labelled: Labelled, folds: list[Indices], plan: Plan) -> Iterator[tuple[Indices, Model]]:
+    """Each fold that has rows, with a model of every row outside of it."""
     for fold in folds:
         model = _fit(labelled.take(np.setdiff1d(np.arange(len(labelled)), fold)), plan)
         if model is not None and fold.size:
-            held.append(fold)
-            found.append(model.probabilities(labelled.block.take(fold)))
+            yield fold, model
+
+
+def cross_fit(labelled: Labelled, folds: list[Indices], plan: Plan) -> tuple[Indices, Floats]:
+    """Out-of-fold probabilities of the audit rows, by models trained on every row outside each fold."""
+    held, found = [], []
+    for fold, model in _fitted(labelled, folds, plan):
+        held.append(fold)
+        found.append(model.probabilities(labelled.block.take(fold)))
     if not held:
         return np.empty(0, dtype=np.int64), np.empty((0, len(plan.classes)), dtype=np.float32)
     return np.concatenate(held), np.concatenate(found)

@@ -57,9 +57,9 @@ def twin(labelled: Labelled, plan: Plan) -> Twin | None:
     return Twin(size, arms[0], arms[1])
 
 
-def folds_of(labelled: Labelled, plan: Plan) -> list[Indices]:
-    """Positions of the audit rows, cut into five by the round's seed."""
-    rows = np.flatnonzero(labelled.audit)
+def folds_of(labelled: Labelled, plan: Plan, rows: Indices | None = None) -> list[Indices]:
+    """Positions of the audit rows, or of some of them, cut into five by the round's seed."""
+    rows = np.flatnonzero(labelled.audit) if rows is None else rows
     return np.array_split(np.random.default_rng(plan.seed).permutation(rows), FOLDS)
 
 

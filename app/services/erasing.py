@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from app.core.settings import Settings
 from app.db import (
     Annotation,
+    AuditDraw,
     ClientFeature,
     Delivery,
     Edit,
@@ -51,7 +52,7 @@ from app.services.versions import set_folder
 
 LOOK_SECONDS = 0.2
 # Tables whose rows of an item go with its content.
-WITHOUT_CONTENT = (ClientFeature, Edit, PendingFeature, Prediction, QueueEntry, Flag, Selected)
+WITHOUT_CONTENT = (ClientFeature, Edit, PendingFeature, Prediction, QueueEntry, Flag, Selected, AuditDraw)
 
 
 def empty(session: WriteSession, item: Item) -> None:

@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 from app.core.errors import AppError
 from app.db import Prediction, Project, Round, WriteSession
 from app.db.session import now
+from app.evaluation.guard import Guard
 from app.evaluation.saved import Saved
 from app.loop import counterfactual
 from app.loop.doubts import opinions
 from app.loop.evaluate import Peek, evaluate
-from app.loop.guarding import guarded
+from app.loop.guarding import Twin, guarded
 from app.loop.propose import Labelled, Proposal
-from app.services import costs, doubting, drifting, goal, opening, outbox, status, stopping
+from app.services import auditing, costs, doubting, drifting, goal, opening, outbox, status, stopping
 from app.services.drift import Drift, tell
 from app.services.jobs import Running
 from app.services.labels import by_class
@@ -44,6 +45,8 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
         cost = costs.to_json(times, project.modality, project.cost_exponent)
         before = Drift.from_json(_last_kept(session, turn.project_id, "drift"))
         stopped = (_last_kept(session, turn.project_id, "stopping") or {}).get("advice", {}).get("stop", False)
+        draws = auditing.judges(session, turn)
+    peek = replace(peek, audits=draws)
     metrics["looks"] = peek.look - 1
     if proposal.model is not None:
         try:
@@ -51,8 +54,7 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
             labelled = _judged(turn, labelled_rows(turn, taught))
             found = evaluate(labelled, heldout, turn.plan, proposal.model, Progress(running), peek)
             metrics |= found.to_json() | {"looks": peek.look if found.looked else peek.look - 1}
-            guard = guarded(found.compared, turn.plan, guard)
-            saved = counterfactual.look(saved, labelled, turn.plan, turn.number)
+            guard, saved = _beside_chance(found.compared, labelled, turn, peek, saved)
             doubts = doubting.entries(turn.round_id, labelled, opinions(labelled, turn.plan), proposal.sample_ids)
         except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
             reason = f"the evaluation failed: {error}"
@@ -80,6 +82,15 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
         _tell_of_the_goal(session, turn.project_id)
         tell(session, turn.project_id, turn.number, before, drift)
         stopping.act(session, session.get_one(Project, turn.project_id), weighed["advice"], stopped=stopped)
+
+
+def _beside_chance(
+    compared: Twin | None, labelled: Labelled, turn: Turn, peek: Peek, saved: Saved
+) -> tuple[Guard, Saved]:
+    """The guard, and what is known of labels saved: without random answers the one is down, the other what it was."""
+    if peek.audits.chosen:
+        return Guard(), saved
+    return guarded(compared, turn.plan, turn.guard), counterfactual.look(saved, labelled, turn.plan, turn.number)
 
 
 def _peek(session: Session, project_id: int) -> Peek:

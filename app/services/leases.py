@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, null, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict
-from app.db import Item, Lease, QueueEntry, WriteSession
+from app.db import AuditDraw, Item, Lease, QueueEntry, WriteSession
 from app.db.base import Json
 from app.services.access import Person, absent, visible
 
@@ -36,11 +36,14 @@ OPEN = "items.state = 'open' AND NOT items.done AND items.split = 'pool'"
 
 @dataclass(frozen=True)
 class Source:
-    """Items in the order in which they may be given, with their place in a round's order where that is the source."""
+    """Items in the order in which they may be given, with their place in a round's order where that is the source.
+
+    `places` is the table of the order; a drawn place has its chance in place of a score.
+    """
 
     where: str
     order: str
-    queue: bool = False
+    places: Literal["queue", "audit_draws"] | None = None
 
     @cached_property
     def statement(self) -> Select[Any]:
@@ -58,9 +61,16 @@ class Source:
         return select(func.count()).select_from(chosen.subquery())
 
     def _ordered(self, columns: Sequence[str]) -> Select[Any]:
-        items, queue = Item.__table__, QueueEntry.__table__
-        place = [queue.c[name] if self.queue else null().label(name) for name in ("rank", "score", "probabilities")]
-        origin = queue.join(items, items.c.id == queue.c.item_id) if self.queue else items
+        items, origin = Item.__table__, Item.__table__
+        place: list[Any] = [null().label(name) for name in ("rank", "score", "probabilities")]
+        if self.places == "queue":
+            queue = QueueEntry.__table__
+            place = [queue.c.rank, queue.c.score, queue.c.probabilities]
+            origin = queue.join(items, items.c.id == queue.c.item_id)
+        elif self.places == "audit_draws":
+            draws = AuditDraw.__table__
+            place = [draws.c.place.label("rank"), draws.c.chance.label("score"), null().label("probabilities")]
+            origin = draws.join(items, items.c.id == draws.c.item_id)
         where = text(f"{self.where} AND {MAY_BE_GIVEN}")
         if ":reserved" in self.where:
             where = where.bindparams(bindparam("reserved", type_=Item.reserved.type))
@@ -75,11 +85,15 @@ FIRST = Source(
     "items.priority DESC, items.draw",
 )
 # The order that the current round published.
-QUEUE = Source(
-    f"queue.round_id = :round AND NOT queue.done AND {OPEN} AND NOT items.reserved", "queue.rank", queue=True
-)
+QUEUE = Source(f"queue.round_id = :round AND NOT queue.done AND {OPEN} AND NOT items.reserved", "queue.rank", "queue")
 # The audit order (reserved) or the seeded random order (not reserved).
 DRAWN = Source(f"items.project_id = :project AND items.reserved = :reserved AND {OPEN}", "items.draw")
+
+# The audit order where audit items are chosen: what was drawn and is not answered, then what would be drawn next.
+CHOSEN = Source(
+    f"audit_draws.project_id = :project AND audit_draws.listed AND {OPEN} AND items.reserved", "audit_draws.place",
+    "audit_draws",
+)  # fmt: skip
 
 # Some items, by a condition that comes with the request.
 HERE = Source(f"items.project_id = :project AND {OPEN}", "items.id")

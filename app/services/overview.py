@@ -40,6 +40,7 @@ SHOWN_METRICS = (
     "mean_absolute_error",
     "stratum",
     "reason",
+    "how",
 )  # confusion and calibration are each round's own
 WALL_MOST = 400
 
@@ -69,9 +70,11 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         "pace": pace(session, project, None, moment),
         "stopping": stopping.shown(last),
         "audit_use": project.audit_use,
+        "how": ((last.metrics or {}) if last else {}).get("how"),
         "rounds": [_brief(row) for row in rows],
         "words": {
             "accuracy": accuracy_words(project, state, points),
+            "how": how_words(last),
             "error": error_words(last),
             "cost": costs.words(((last.metrics or {}) if last else {}).get("cost")),
             "drift": drift.words(((last.metrics or {}) if last else {}).get("drift")),
@@ -143,6 +146,28 @@ def accuracy_words(project: Project, state: dict[str, Any], points: list[dict[st
     return f"Cannot tell yet: {answers} of the {FEWEST_AUDIT} audit answers that the curve begins with."
 
 
+def how_words(last: Round | None) -> str | None:
+    """How the accuracy was estimated where it is more than counted, or why it is not; None where it is just counted."""
+    how = ((last.metrics or {}) if last else {}).get("how") or {}
+    said = []
+    if how.get("choice") == "active":
+        silent = f", {how['unanswered']} of them without an answer" if how["unanswered"] else ""
+        said.append(
+            f"Each answer is weighed by the chance with which its item was drawn: {how['drawn']:,} of "
+            f"{how['audit_set']:,} audit items{silent}."
+        )
+    if how.get("unheard"):
+        said.append(f"{how['unheard']:,} audit items came in too late to be spoken of yet.")
+    if how.get("estimate") == "prediction_powered":
+        heeded = (
+            f"heeded by {100 * how['factor']:.0f} %" if how["factor"] else "which tells nothing about the answers here"
+        )
+        said.append(f"What the model expects of the other audit items corrects it, {heeded}.")
+    if how.get("why"):
+        said.append(f"{how['why'][0].upper()}{how['why'][1:]}.")
+    return " ".join(said) or None
+
+
 def error_words(last: Round | None) -> str | None:
     """How far a rating's suggestions lie from the answers; None where the driving question is no rating."""
     found = ((last.metrics or {}) if last else {}).get("mean_absolute_error")
@@ -161,6 +186,8 @@ def saved_words(last: Round | None, *, apart: bool) -> str | None:
     found = Saved.from_json(metrics.get("saved"))
     if metrics.get("audit") is None or last is None:
         return None
+    if (metrics.get("how") or {}).get("choice") == "active":
+        return "Audit items are chosen, so no random answers say whether choosing saves labels."
     if found.labels is None:
         return "Cannot tell yet whether choosing saves labels: too few audit answers compare it with random ones."
     level = f"what {found.labels:,} random labels teach (round {found.round})"

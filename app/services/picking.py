@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.db import Lease, Project, Round, WriteSession
 from app.loop.serving import AUDIT_WARM_UP, slot_kind
-from app.services import guarding, leases, tasks
+from app.services import auditing, guarding, leases, tasks
 from app.services.access import Person
 from app.services.leases import Source
 from app.task_types import Question
@@ -86,6 +86,10 @@ class Take:
         found: int = self.session.connection().execute(source.counted(self.fitting), values).scalar_one()
         return found
 
+    def audits(self) -> list[Row[Any]]:
+        """Candidates of the audit set: as a round drew them where audit items are chosen, else in the audit order."""
+        return self.rows(leases.CHOSEN) if auditing.is_active(self.project) else self.rows(leases.DRAWN, reserved=True)
+
     def picks(self, picked: list[tuple[Row[Any], str]]) -> list[Pick]:
         """Each with its free slot; those whose slots are all held are left out."""
         slots = leases.free_slots(self.session, [row.id for row, _ in picked], self.project.overlap)
@@ -133,8 +137,16 @@ def alone(session: WriteSession, project: Project, order: Order) -> Order:
 def pick(take: Take) -> list[Pick]:
     """The next items by audit share and order; counts the slots that are given."""
     picks = take.picks(choose(take, kinds(take.project, take.order, take.order.slots_served, take.count)))
+    assert isinstance(take.session, WriteSession)  # the slots are counted in it
+    give_audits(take.session, take.project, picks)
     take.session.connection().execute(SLOTS, {"project": take.project.id, "slots": len(picks)})
     return picks
+
+
+def give_audits(session: WriteSession, project: Project, picks: Sequence[Pick]) -> None:
+    """Remember which places of the audit order are given out, where it is drawn by rounds."""
+    if auditing.is_active(project):
+        auditing.give(session, project.id, [pick.row.id for pick in picks if pick.kind == "audit"])
 
 
 def kinds(project: Project, order: Order, served: int, count: int) -> list[str]:
@@ -151,7 +163,7 @@ def choose(take: Take, wanted: Sequence[str], *, audit: bool = True) -> list[tup
     items beyond their share, unless `audit` is False.
     """
     order = take.order
-    reserved = take.rows(leases.DRAWN, reserved=True) if "audit" in wanted else []
+    reserved = take.audits() if "audit" in wanted else []
     query = take.rows(leases.FIRST) if order.has_first else []
     if order.round_id is not None:
         query += take.rows(leases.QUEUE, round=order.round_id)
@@ -159,7 +171,7 @@ def choose(take: Take, wanted: Sequence[str], *, audit: bool = True) -> list[tup
     if len(picked) < take.count:
         rest = [(row, "random") for row in take.rows(leases.DRAWN, reserved=False)]
         if audit and len(rest) < take.limit:
-            rest += [(row, "audit") for row in take.rows(leases.DRAWN, reserved=True)]
+            rest += [(row, "audit") for row in take.audits()]
         picked = _filled_up(picked, rest, take)
     return picked
 
@@ -171,7 +183,7 @@ def candidates(take: Take, *, audit: bool) -> list[int]:
     if take.order.round_id is not None:
         rows += deep.rows(leases.QUEUE, round=take.order.round_id)
     if audit:
-        rows += deep.rows(leases.DRAWN, reserved=True)
+        rows += deep.audits()
     return sorted({row.id for row in rows})
 
 

@@ -62,6 +62,7 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
     )
     check_question(project.strategy, tasks.driving_spec(project))
     check_cost(project.strategy, given.get("cost_exponent") or 0)
+    check_audit(project)
     session.add(project)
     session.flush()
     session.add(Serving(project_id=project.id))
@@ -75,8 +76,8 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
 
 
 SIMPLE = (
-    "round_size", "overlap", "audit_share", "audit_use", "cost_exponent", "blind_share", "guidelines", "goal",
-    "stream", "time_zone",
+    "round_size", "overlap", "audit_share", "audit_use", "audit_choice", "audit_estimate", "cost_exponent",
+    "blind_share", "guidelines", "goal", "stream", "time_zone",
 )  # fmt: skip
 
 
@@ -115,8 +116,11 @@ def change(
         setattr(project, key, value)
     if "strategy" in fields:
         check_question(project.strategy, tasks.driving_spec(project))
+    check_audit(project)
     if project.learner != was:
         rounds.learner_changed(session, project.id)
+    if "audit_choice" in fields:
+        rounds.make_due(session, project.id)  # until then nothing says which audit items come first
     audit.record(session, "project.changed", person.id, project_id=project.id, fields=fields)
     touch(session, project)
     return project
@@ -274,6 +278,17 @@ def check_cost(strategy: dict[str, Any], exponent: float) -> None:
         raise Invalid(
             f"cost_exponent needs a strategy that ranks items one by one, and {name} does not: choose one of {able}",
             fields={"cost_exponent": name},
+        )
+
+
+def check_audit(project: Project) -> None:
+    """Raise Invalid where there is nothing that audit items could be chosen from, or a learner be judged by."""
+    usual = {"audit_choice": "random", "audit_estimate": "counted"}
+    more = {name: value for name in usual if (value := getattr(project, name) or usual[name]) != usual[name]}
+    if more and project.audit_share == 0:
+        said = " and ".join(f"{name} {value}" for name, value in more.items())
+        raise Invalid(
+            f"{said} needs audit items: set an audit_share above 0", fields=dict.fromkeys(more, "needs audits")
         )
 
 

@@ -19,7 +19,7 @@ from app.core.filters import Filter
 from app.core.settings import Settings
 from app.db import Database, Item, Project, QueueEntry, Selected, Serving, WriteSession
 from app.db.session import now
-from app.services import filters, leases, picking, serving
+from app.services import auditing, filters, leases, picking, serving
 from app.services.access import Person, project_for
 from app.services.picking import Order, Pick, Take
 
@@ -45,7 +45,8 @@ class Entry:
 
     `rank` is its place in the selection, from 0. `score` is the strategy's, None where chance chose.
     `inclusion_probability`: of being in a selection of this size, given the round: 1 where no chance is in it; of an
-    audit or random item k / N, for the k of its kind that were selected and the N that were open to be drawn.
+    audit or random item k / N, for the k of its kind that were selected and the N that were open to be drawn. Where
+    audit items are chosen, the chance with which this one was drawn when its turn came, of those left then.
     """
 
     rank: int
@@ -140,7 +141,8 @@ def _look(session: Session, project_id: int, person: Person, ask: Ask, served: i
     wanted = ["query"] * ask.count if chosen_by_filter else picking.kinds(project, order, served, ask.count)
     picks = take.picks(picking.choose(take, wanted, audit=not chosen_by_filter))
     counts = Counter(pick.kind for pick in picks)
-    sizes = {"audit": take.count_of(leases.DRAWN, reserved=True)} if counts["audit"] else {}
+    by_lot = counts["audit"] and not auditing.is_active(project)
+    sizes = {"audit": take.count_of(leases.DRAWN, reserved=True)} if by_lot else {}
     if counts["random"]:
         sizes["random"] = take.count_of(leases.DRAWN, reserved=False) - counts["query"]
     return _Look(order, picks, sizes)
@@ -151,12 +153,16 @@ def _keep(db: Database, project_id: int, person: Person, ask: Ask, look: _Look) 
 
     Thousands are held in several transactions, so that people who label meanwhile do not wait for all of them.
     """
-    audits = [pick.row.id for pick in look.picks if pick.kind == "audit"]
     if ask.hold_hours is None:
-        if audits:
-            with db.write() as session:
-                _remember(session, project_id, audits, look.order.round_id)
-        return look.picks, None
+        if not any(pick.kind == "audit" for pick in look.picks):
+            return look.picks, None
+        with db.write() as session:
+            project = session.get_one(Project, project_id)
+            leases.one_at_a_time(session, project_id)
+            valid = _still_drawn(session, project, look.picks)
+            picking.give_audits(session, project, valid)
+            _remember(session, project_id, [each.row.id for each in valid if each.kind == "audit"], look.order.round_id)
+        return valid, None
     kept: list[Pick] = []
     until = None
     for start in range(0, len(look.picks), HELD_AT_ONCE):
@@ -174,16 +180,27 @@ def hold(
     """Give leases on those of the picks that may be given still; these."""
     leases.one_at_a_time(session, project.id)
     kept: list[Pick] = []
+    picks = _still_drawn(session, project, picks)
     for start in range(0, len(picks), AT_ONCE):
         some = picks[start : start + AT_ONCE]
         here = [Item.id.in_([pick.row.id for pick in some])]
         take = Take(session, project, person, order, len(some), set(), here, brief=True)
         free = {row.id for row in take.rows(leases.HERE)}
         kept += take.picks([(pick.row, pick.kind) for pick in some if pick.row.id in free])
+    picking.give_audits(session, project, kept)
     moment = now(session)
     rows = serving.lease_rows(project, person, order, kept, moment, moment + timedelta(hours=hours), hours)
     leases.give(session, rows)
     return kept
+
+
+def _still_drawn(session: WriteSession, project: Project, picks: Sequence[Pick]) -> list[Pick]:
+    """The picks without the audit items that a round took out of its order since they were looked at."""
+    audits = [pick.row.id for pick in picks if pick.kind == "audit"]
+    if not audits or not auditing.is_active(project):
+        return list(picks)
+    left = auditing.listed(session, project.id, audits)
+    return [pick for pick in picks if pick.kind != "audit" or pick.row.id in left]
 
 
 def _remember(session: WriteSession, project_id: int, item_ids: list[int], round_id: int | None) -> None:
@@ -201,10 +218,15 @@ def _entries(found: Sequence[Pick], sizes: dict[str, int]) -> list[Entry]:
     return [
         Entry(
             rank, pick.row.id, pick.row.key, pick.row.score if pick.kind == "query" else None, pick.kind,
-            round(chances.get(pick.kind, 1.0), 6),
+            round(_chance(pick, chances), 6),
         )
         for rank, pick in enumerate(found)
     ]  # fmt: skip
+
+
+def _chance(pick: Pick, chances: dict[str, float]) -> float:
+    drawn = pick.kind == "audit" and pick.row.score is not None
+    return float(pick.row.score) if drawn else chances.get(pick.kind, 1.0)
 
 
 def _words(order: Order, ask: Ask, found: Sequence[Pick]) -> str | None:

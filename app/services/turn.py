@@ -20,6 +20,7 @@ from app.learners import GivenModel
 from app.loop.executors import one_thread
 from app.loop.propose import Plan, Proposal, propose
 from app.services import (
+    auditing,
     costs,
     erasing,
     features,
@@ -129,7 +130,8 @@ def _load(running: Running) -> Turn | Done | Parked:
     until = None if first else learned or labels.newest_annotation
     return Turn(
         project.id, round_id, number, project.modality, class_ids, plan, vectors, labels, excluded, started, model,
-        until, silence, guard, view, before, times, pricing,
+        until, silence, guard, view, before, times, pricing, auditing.is_active(project),
+        project.audit_estimate == auditing.POWERED and project.audit_share > 0,
     )  # fmt: skip
 
 
@@ -194,6 +196,9 @@ def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:
     model_file = _save_model(running, turn, proposal)
     seconds = {**proposal.seconds, "to_published": round(time.monotonic() - turn.started, 4)}
     order = _order(running, turn, proposal)
+    with running.db.read() as session:
+        audits = auditing.read(session, turn)
+    audits = auditing.weighed(turn, audits, proposal.model)
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "publish", "fraction": 0.9})
         moment = now(session)
@@ -220,6 +225,7 @@ def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:
                 seconds=seconds,
             )
         )
+        auditing.publish(session, turn, audits)
         served: dict[str, Any] = {"round_id": turn.round_id}
         if turn.newest_annotation is not None:
             served["snapshot_annotation_id"] = turn.newest_annotation

@@ -41,6 +41,8 @@ class Turn:
     before: stopping.Before | None = None  # what the served round says of its sample
     times: costs.Known | None = None  # what labelling takes, where the order is to go by it
     pricing: Pricing | None = None
+    chooses_audits: bool = False  # by its learner, instead of by chance
+    powers_estimate: bool = False  # by what its learner expects of the audit items without an answer
 
 
 class Progress:

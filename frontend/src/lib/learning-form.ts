@@ -15,6 +15,8 @@ export interface LearningForm {
   goalDate: string; // as 2026-12-24
   auditUse: string; // "taught" or "apart"
   costExponent: string; // 0 to 1; empty: 0
+  auditChoice: string; // "random" or "active"
+  auditEstimate: string; // "counted" or "prediction_powered"
   goalCost: string;
   hourPrice: string; // of labelling
   pointWorth: string; // a point of accuracy, in the same currency
@@ -35,6 +37,8 @@ export const USUAL: LearningForm = {
   goalDate: "",
   auditUse: "taught",
   costExponent: "",
+  auditChoice: "random",
+  auditEstimate: "counted",
   goalCost: "",
   hourPrice: "",
   pointWorth: "",
@@ -162,6 +166,12 @@ export function learningFields(
         <option value="taught" .selected=${form.auditUse === "taught"}>judge and teach (cross-fitting)</option>
         <option value="apart" .selected=${form.auditUse === "apart"}>only judge (kept apart)</option></select></label>
       ${number("costExponent", "Quick items first, 0 (off) to 1: worth is divided by expected seconds to this power", "0", 0, 1)}
+      <label>Which audit items<select @change=${set("auditChoice")}>
+        <option value="random" .selected=${form.auditChoice === "random"}>at random</option>
+        <option value="active" .selected=${form.auditChoice === "active"}>what tells most (active testing)</option></select></label>
+      <label>Accuracy<select @change=${set("auditEstimate")}>
+        <option value="counted" .selected=${form.auditEstimate === "counted"}>counted on audit answers</option>
+        <option value="prediction_powered" .selected=${form.auditEstimate === "prediction_powered"}>with the model's expectation (prediction-powered)</option></select></label>
       ${number("goalAccuracy", "Goal: accuracy in %", "none", 1, 100)}
       ${number("goalLabels", "Goal: labels", "none", 1, 100_000_000)}
       ${number("goalHours", "Goal: hours of work", "none", 0.1, 1_000_000)}
@@ -170,7 +180,22 @@ export function learningFields(
       ${number("goalCost", "Goal: cost", "none", 0.01, 1_000_000_000_000)}
       ${number("pointWorth", "Worth of a point of accuracy", "none", 0.01, 1_000_000_000_000)}
     </div>
+    ${auditWords(form)}
     <label><input type="checkbox" .checked=${form.goalStops === "yes"} @change=${stops}> Pause by itself when the advice turns to stop</label>`;
+}
+
+/** What the choice of audit items and of the estimate means, where it is not the usual one. */
+function auditWords(form: LearningForm): TemplateResult | typeof nothing {
+  const said: string[] = [];
+  if (form.auditChoice === "active")
+    said.push(
+      "Audit items that the model is unsure of come first, each weighed by its chance: where the model knows its weak spots, fewer answers give the same band; whether choosing saves labels is not measured then.",
+    );
+  if (form.auditEstimate === "prediction_powered")
+    said.push(
+      "What the model expects of the audit items without an answer corrects the accuracy, as far as it proves right on those with one.",
+    );
+  return said.length ? html`<p class="quiet">${said.join(" ")}</p>` : nothing;
 }
 
 /** Every other strategy by name, also the project's own where its package is not installed any more. */
@@ -236,6 +261,8 @@ export function learningOf(
   if (form.auditShare !== "10") body.audit_share = Number(form.auditShare) / 100;
   if (form.auditUse !== "taught") body.audit_use = form.auditUse;
   if (Number(form.costExponent)) body.cost_exponent = Number(form.costExponent);
+  if (form.auditChoice !== "random") body.audit_choice = form.auditChoice;
+  if (form.auditEstimate !== "counted") body.audit_estimate = form.auditEstimate;
   const goal = goalOf(form);
   if (goal) body.goal = goal;
   return { body, fault: faultOf(form) ?? (form.learner === "http" ? scorer.wrong() : null) };
@@ -263,6 +290,8 @@ function faultOf(form: LearningForm): string | null {
   if (form.overlap === "" || !within(form.overlap, 1, 50)) return "Answers an item: 1 to 50.";
   if (form.auditShare === "" || !within(form.auditShare, 0, 100)) return "Audit share: 0 to 100 %.";
   if (!within(form.costExponent, 0, 1)) return "Quick items first: 0 to 1.";
+  if (Number(form.auditShare) === 0 && (form.auditChoice !== "random" || form.auditEstimate !== "counted"))
+    return "An audit share of 0 leaves no audit items: choose them at random and count, or set a share.";
   if (!within(form.roundSize, 1, 10_000)) return "Answers between two rounds: 1 to 10,000.";
   if (!within(form.goalLabels, 1, 1e9)) return "Goal: labels are 1 or more.";
   if (!within(form.goalHours, 0.01, 1e6)) return "Goal: hours are more than 0.";

@@ -109,10 +109,12 @@ export interface Overview {
     seconds_median: number | null;
   };
   audit_use: "taught" | "apart"; // whether audit answers teach beside judging
+  how: { choice: "random" | "active"; estimate: "counted" | "prediction_powered" } | null; // of the newest round
   stopping: Stopping | null; // null until a round is evaluated
   rounds: RoundRow[];
   words: {
     accuracy: string;
+    how: string | null; // what is done to the audit answers beside counting them
     error: string | null;
     cost: string | null; // what an answer takes, and how well that is known
     drift: string | null; // how the new items compare with the earlier ones; null where none came in

@@ -36,6 +36,8 @@ const PLACES = 8;
 const BANDS = "The bands of all rounds hold the truth together in 95 of 100 projects, however often you look.";
 const LOWER_ENDS =
   "The lower ends of the bands stay valid however often you look; while labels are few, the number errs on the low side.";
+const ABOUT =
+  "The bands are made to hold together, however often you look, as far as the normal approximation does; docs/evaluation.md shows how often they did.";
 
 let overview: Overview | null = null;
 let piles: Wall | null = null;
@@ -161,7 +163,13 @@ function learning(all: Overview): TemplateResult {
   const last = [...all.curve].reverse().find((each) => each.accuracy)?.accuracy ?? null;
   if (!last) return beginning(all);
   const imported = all.curve.at(-1)?.stratum === "imported";
-  const judged = imported ? "your own test set" : "the audit share, a random part of the answers";
+  const chosen = !imported && all.how?.choice === "active";
+  const exact = imported || (!chosen && all.how?.estimate !== "prediction_powered");
+  const share = chosen
+    ? "audit items that the model chose, weighed by their chances"
+    : "the audit share, a random part of the answers";
+  const judged = imported ? "your own test set" : share;
+  const bands = exact ? (imported || all.audit_use === "apart" ? BANDS : LOWER_ENDS) : ABOUT;
   const judges = imported ? "test items" : "audit answers";
   const behind = html`<a href=${found(imported ? "status=test" : "kind=audit")}>${count(last.n)} ${judges}</a>`;
   const width = Math.max(280, Math.min(720, root.clientWidth - 48));
@@ -185,7 +193,8 @@ function learning(all: Overview): TemplateResult {
     ${axisSwitch(all, drawn, against)}
     ${curveChart(series, options)}
     ${drawn === "labels" ? nothing : html`<p class="quiet">${axisWords(all, drawn)}</p>`}
-    <p class="quiet">Accuracy on ${judged}. ${imported || all.audit_use === "apart" ? BANDS : LOWER_ENDS}</p>
+    <p class="quiet">Accuracy on ${judged}. ${bands}</p>
+    ${!imported && all.words.how ? html`<p class="quiet">${all.words.how}</p>` : nothing}
     ${twin ? html`<p>${twin}</p>` : nothing}
     ${all.words.saved ? html`<p>${all.words.saved}</p>` : nothing}</section>`;
 }

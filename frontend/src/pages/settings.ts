@@ -30,6 +30,8 @@ interface ProjectRow {
   audit_share: number;
   audit_use: string;
   cost_exponent: number;
+  audit_choice: string;
+  audit_estimate: string;
   goal: {
     accuracy?: number;
     labels?: number;
@@ -111,6 +113,8 @@ function take(given: ProjectRow, headers: Headers): void {
     goalDate: row.goal?.date ?? "",
     auditUse: row.audit_use,
     costExponent: written(row.cost_exponent),
+    auditChoice: row.audit_choice,
+    auditEstimate: row.audit_estimate,
     goalCost: written(row.goal?.cost),
     hourPrice: written(row.goal?.hour_price),
     pointWorth: written(row.goal?.point_worth),
@@ -213,6 +217,8 @@ function learningPart(): TemplateResult {
       audit_share: Number(learning.auditShare) / 100,
       audit_use: learning.auditUse,
       cost_exponent: Number(learning.costExponent),
+      audit_choice: learning.auditChoice,
+      audit_estimate: learning.auditEstimate,
       goal: goalOf(learning),
     };
     void save(body, "Saved. The next round goes by it.");

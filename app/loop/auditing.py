@@ -1,0 +1,136 @@
+"""How audit answers judge a learner: counted, weighed by the chances of their draws, or with what it expects itself."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.core.arrays import Booleans, Doubles, Floats, Indices
+from app.evaluation import active_testing, prediction_powered
+from app.evaluation.active_testing import Draws, Judged, expected_errors
+from app.evaluation.intervals import Estimate, share
+from app.evaluation.metrics import hits
+from app.evaluation.sequence import LEVEL, at_look, level_of
+from app.learners import Model
+from app.loop.propose import Plan
+
+
+@dataclass(frozen=True)
+class AuditSet:
+    """What is known of the audit set beside its answers.
+
+    `draws`: all draws so far, None where chance alone ever gave audit items out; `chooses`: the learner draws them now.
+    `waiting` (w,): ids of those without an answer, and `expected` a model's expected errors on them. `powered`: these
+    correct the estimate.
+    """
+
+    draws: Draws | None = None
+    chooses: bool = False
+    powered: bool = False
+    waiting: Indices | None = None
+    expected: Callable[[Model | None], Doubles] | None = None
+
+    @property
+    def chosen(self) -> bool:
+        """Whether the audit answers are no uniform sample, so that they count by their weights alone."""
+        return self.draws is not None and not self.draws.uniform
+
+    def tells_of(self, items: Indices) -> Booleans:
+        """Which answered items (n,) judge: those of draws that are told of; all of them where chance alone drew."""
+        if self.draws is None or not self.chosen:
+            return np.ones(len(items), dtype=np.bool_)
+        return np.isin(items, self.draws.items[self.draws.spoken])
+
+    def of(self, model: Model | None) -> Doubles:
+        """A model's expected errors on the items without an answer, (w,); none where nobody asks for them."""
+        if not self.powered or self.expected is None:
+            return np.empty(0)
+        return self.expected(model)
+
+
+BY_CHANCE = AuditSet()
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Audit answers that judge: their items (n,), what the learner says of them and what they are, (n, c).
+
+    `waiting` (w,): the learner's expected errors on the items without an answer, where they are asked for.
+    """
+
+    items: Indices
+    said: Floats
+    targets: Floats
+    waiting: Doubles
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The accuracy at a look and at one alone, how it was estimated, and what the answers weigh (n,), 1 on average."""
+
+    accuracy: Estimate | None
+    at_one_look: Estimate | None
+    how: dict[str, Any]
+    weights: Doubles | None = None  # None: all alike
+
+
+def verdict(answers: Answers, audits: AuditSet, plan: Plan, look: int, population: int | None) -> Verdict:
+    """How right the learner is, by answers that the draws tell of; with an interval for this look and for one alone."""
+    right = hits(answers.said, answers.targets, plan.multiple)
+    judged, weights, places = _judged(answers, audits, right)
+    how = _how(judged, audits)
+    powered = audits.powered and judged.n >= prediction_powered.FEWEST
+    if powered:
+        errors = np.zeros(len(judged.hits))
+        errors[places] = expected_errors(answers.said, plan.multiple)
+        whole = _mean_expected(errors[places], answers.waiting, audits)
+        at, once = (
+            prediction_powered.accuracy(judged, errors, whole, level, population) for level in (level_of(look), LEVEL)
+        )
+        assert at is not None
+        assert once is not None
+        how |= {"estimate": "prediction_powered", "factor": round(at.factor, 4)}
+        return Verdict(at.estimate, once.estimate, how, weights)
+    if audits.powered:
+        how["why"] = f"counted until there are {prediction_powered.FEWEST} audit answers: {judged.n} so far"
+    if not audits.chosen:
+        return Verdict(at_look(right, look, population), share(float(right.sum()), len(right)), how)
+    weighed = [active_testing.accuracy(judged, level, population) for level in (level_of(look), LEVEL)]
+    return Verdict(weighed[0], weighed[1], how, weights)
+
+
+def _judged(answers: Answers, audits: AuditSet, right: Floats) -> tuple[Judged, Doubles | None, Indices]:
+    """The answers by draw, what each weighs, and their places among the draws (n,)."""
+    n = len(answers.items)
+    if not audits.chosen:
+        draws = Draws.by_chance(n, n + (0 if audits.waiting is None else len(audits.waiting)))
+        return Judged(draws, right.astype(np.float64), np.ones(n, dtype=np.bool_)), None, np.arange(n)
+    assert audits.draws is not None
+    order = np.argsort(audits.draws.items)
+    places = order[np.searchsorted(audits.draws.items, answers.items, sorter=order)]
+    values, answered = np.zeros(len(order)), np.zeros(len(order), dtype=np.bool_)
+    values[places], answered[places] = right, True
+    weights = audits.draws.weights[places]
+    return Judged(audits.draws, values, answered), weights / max(float(weights.mean()), 1e-12), places
+
+
+def _mean_expected(answered: Doubles, waiting: Doubles, audits: AuditSet) -> float:
+    """The mean of the expected errors over the audit set, as far as the draws tell of it."""
+    if audits.chosen and audits.draws is not None and audits.waiting is not None:
+        waiting = waiting[audits.draws.tells_of(audits.waiting)]
+    known = np.concatenate([answered, waiting[np.isfinite(waiting)]])
+    return float(known.mean()) if known.size else 0.0
+
+
+def _how(judged: Judged, audits: AuditSet) -> dict[str, Any]:
+    """The method in words that the settings use, and what it rests on."""
+    found: dict[str, Any] = {"choice": "active" if audits.chosen else "random", "estimate": "counted", "why": None}
+    if audits.chosen:
+        spoken = judged.draws.spoken
+        unanswered = int((spoken & ~judged.answered).sum())
+        found |= {"drawn": int(spoken.sum()), "unanswered": unanswered, "audit_set": judged.draws.size}
+        found["unheard"] = judged.draws.unheard
+    elif audits.chooses:
+        found["why"] = "chance drew all audit items so far: they are chosen once a learner could say what it expects"
+    return found

@@ -1,0 +1,207 @@
+"""The audit set of a project: in which order its items are given, with which chance each was drawn, who judges by it.
+
+Where audit items are chosen (`audit_choice: active`), each round draws an order of those that nobody was given yet, by
+what its learner expects of them. A place that is given out is a draw, with all places before it; its chance is kept for
+good, and the other places are drawn anew by the next round. Once there are draws, audit items that were given by chance
+are taken in as draws too, so the setting may change at any time.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import delete, exists, func, select, text, update
+from sqlalchemy.orm import Session
+
+from app.core.arrays import Doubles, Indices
+from app.core.block import Block
+from app.db import AuditDraw, Item, Lease, Project, Selected, WriteSession
+from app.db.session import now
+from app.evaluation.active_testing import Draws, chances_of, drawn, expected_errors, proposal
+from app.features import gather
+from app.learners.base import Model
+from app.loop.auditing import AuditSet
+from app.services import leases
+from app.services.leases import OPEN
+from app.services.turn_state import Turn, insert_rows
+
+ACTIVE, POWERED = "active", "prediction_powered"
+MOST = 100_000  # items of the audit set that are looked at, those with the lowest draws: a uniform sample of it
+SHORTEST = 200  # places of an order
+ROWS_AT_ONCE = 20_000
+
+
+def is_active(project: Project) -> bool:
+    """Whether audit items are chosen. Where nothing is reserved there is nothing to choose from."""
+    return project.audit_choice == ACTIVE and project.audit_share > 0
+
+
+@dataclass(frozen=True)
+class Open:
+    """What a round draws its audit order from.
+
+    `ids`: items of the audit set without an answer (n, 3); `chances`: by which they are drawn (n,), None where chance
+    alone gives them out; `given`: items that it gave out before, in that order, and that are no draws yet (k,).
+    """
+
+    ids: Indices
+    given: Indices
+    chances: Doubles | None = None
+
+
+def waiting(session: Session, project_id: int) -> Indices:
+    """Items of the audit set without an answer, by item, unit and revision, (n, 3), in the order of their draws."""
+    rows = session.execute(
+        select(Item.id, Item.revision)
+        .where(Item.project_id == project_id, Item.reserved, text(OPEN))
+        .order_by(Item.draw)
+        .limit(MOST)
+    ).all()
+    return np.array([(row.id, 0, row.revision) for row in rows], dtype=np.int64).reshape(-1, 3)
+
+
+def read(session: Session, turn: Turn) -> Open | None:
+    """What is left to be drawn; None where audit items are not chosen, and never were. O(audit set)."""
+    mine = AuditDraw.project_id == turn.project_id
+    if not turn.chooses_audits and session.execute(select(AuditDraw.item_id).where(mine).limit(1)).first() is None:
+        return None
+    given = exists(select(Lease.id).where(Lease.item_id == Item.id, Lease.kind == "audit"))
+    named = exists(select(Selected.item_id).where(Selected.item_id == Item.id))
+    unknown = ~exists(select(AuditDraw.item_id).where(AuditDraw.item_id == Item.id, AuditDraw.drawn_at.is_not(None)))
+    audits = select(Item.id).where(Item.project_id == turn.project_id, Item.reserved, unknown, given | named)
+    ids = np.fromiter(session.execute(audits.order_by(Item.draw)).scalars(), dtype=np.int64)
+    return Open(waiting(session, turn.project_id), ids)
+
+
+def weighed(turn: Turn, open_: Open | None, model: Model | None) -> Open | None:
+    """The same with the chances by which a round draws; no transaction is open. O(audit set x features)."""
+    if open_ is None or not turn.chooses_audits:
+        return open_
+    return replace(open_, chances=proposal(expected(turn, open_.ids)(model)))
+
+
+def expected(turn: Turn, ids: Indices) -> Callable[[Model | None], Doubles]:
+    """The function from a model to its expected error on each of some items (n, 3); NaN where it cannot say, (n,)."""
+
+    def errors(model: Model | None) -> Doubles:
+        found = np.full(len(ids), np.nan)
+        for start in range(0, len(ids) if model is not None else 0, ROWS_AT_ONCE):
+            assert model is not None
+            there, block = _rows(turn, ids[start : start + ROWS_AT_ONCE])
+            if there.any():
+                said = model.probabilities(block)
+                found[start : start + ROWS_AT_ONCE][there] = expected_errors(said, turn.plan.multiple)
+        return found
+
+    return errors
+
+
+def _rows(turn: Turn, ids: Indices) -> tuple[Any, Block]:
+    """Which of the items have vectors, and of an outside model's those that it spoke of, (n,); and their features."""
+    there, block = gather(turn.features.opened(), ids)
+    if turn.version is None:
+        return there, block
+    spoken, given = turn.version.given.of(ids[there])
+    both = there.copy()
+    both[there] = spoken
+    kept = block.take(np.flatnonzero(spoken))
+    return both, Block(kept.dense, kept.sparse, given)
+
+
+def publish(session: WriteSession, turn: Turn, open_: Open | None) -> None:
+    """Take in what was given by chance, and put a new order in the place of what nobody was given of the last one.
+
+    In the transaction that publishes the round.
+    """
+    if open_ is None:
+        return
+    leases.one_at_a_time(session, turn.project_id)  # nobody is given a place while they are dealt anew
+    mine = AuditDraw.project_id == turn.project_id
+    session.execute(delete(AuditDraw).where(mine, AuditDraw.drawn_at.is_(None)))
+    answered = exists(select(Item.id).where(Item.id == AuditDraw.item_id, Item.done))
+    session.execute(update(AuditDraw).where(mine, text("audit_draws.listed"), answered).values(listed=False))
+    taken = np.fromiter(session.execute(select(AuditDraw.item_id).where(mine)).scalars(), dtype=np.int64)
+    last = session.execute(select(func.max(AuditDraw.place)).where(mine)).scalar()
+    place = 0 if last is None else int(last) + 1
+    by_chance = open_.given[~np.isin(open_.given, taken)]
+    left = np.union1d(open_.ids[~np.isin(open_.ids[:, 0], taken), 0], by_chance)
+    equal = 1 / np.arange(len(left), len(left) - len(by_chance), -1)
+    _insert(session, turn, place, by_chance, equal, left, moment=now(session))
+    if open_.chances is None:
+        return
+    free = ~np.isin(open_.ids[:, 0], np.concatenate([taken, by_chance]))
+    ids, chances = open_.ids[free, 0], open_.chances[free]
+    order = drawn(chances, max(SHORTEST, turn.plan.size), np.random.default_rng([turn.plan.seed, 1]))
+    _insert(session, turn, place + len(by_chance), ids[order], chances_of(order, chances), ids)
+
+
+def _insert(
+    session: WriteSession,
+    turn: Turn,
+    place: int,
+    ids: Indices,
+    chances: Doubles,
+    among: Indices,
+    moment: datetime | None = None,
+) -> None:
+    """Places from `place` on, of items (k,) that were drawn with the chances (k,) from others (n,).
+
+    With a moment they are draws of then, by chance, and no round's.
+    """
+    newest = int(among.max(initial=0))
+    rows = [
+        {
+            "item_id": int(item), "project_id": turn.project_id, "round_id": None if moment else turn.round_id,
+            "place": place + number, "chance": float(chance), "remaining": len(among) - number,
+            "newest_item": newest, "drawn_at": moment, "listed": True,
+        }
+        for number, (item, chance) in enumerate(zip(ids, chances, strict=True))
+    ]  # fmt: skip
+    insert_rows(session, AuditDraw, rows)
+
+
+def listed(session: Session, project_id: int, item_ids: Sequence[int]) -> set[int]:
+    """Those of some items that the audit order has still."""
+    return set(session.execute(select(AuditDraw.item_id).where(*_of(project_id, item_ids))).scalars())
+
+
+def give(session: WriteSession, project_id: int, item_ids: Sequence[int]) -> None:
+    """Some places of the audit order are given out now: they are draws, with all places before them."""
+    if not item_ids:
+        return
+    furthest = select(func.max(AuditDraw.place)).where(*_of(project_id, item_ids)).scalar_subquery()
+    session.execute(
+        update(AuditDraw)
+        .where(AuditDraw.project_id == project_id, text("audit_draws.listed"), AuditDraw.drawn_at.is_(None))
+        .where(AuditDraw.place <= furthest)
+        .values(drawn_at=now(session))
+    )
+
+
+def _of(project_id: int, item_ids: Sequence[int]) -> tuple[Any, ...]:
+    return AuditDraw.project_id == project_id, text("audit_draws.listed"), AuditDraw.item_id.in_(item_ids)
+
+
+def judges(session: Session, turn: Turn) -> AuditSet:
+    """What is known of the audit set beside its answers, as far as the project's estimate asks for it. O(draws)."""
+    made = _draws(session, turn.project_id)
+    if made is None and not turn.powers_estimate:
+        return AuditSet(chooses=turn.chooses_audits)
+    ids = waiting(session, turn.project_id)
+    draws = None if made is None else Draws(*made, ids[:, 0])
+    return AuditSet(draws, turn.chooses_audits, turn.powers_estimate, ids[:, 0], expected(turn, ids))
+
+
+def _draws(session: Session, project_id: int) -> tuple[Indices, Doubles, Indices, Indices] | None:
+    """The items, chances, remaining items and newest items of all draws of a project (m,), in their order."""
+    rows = session.execute(
+        select(AuditDraw.item_id, AuditDraw.chance, AuditDraw.remaining, AuditDraw.newest_item)
+        .where(AuditDraw.project_id == project_id, AuditDraw.drawn_at.is_not(None))
+        .order_by(AuditDraw.place)
+    ).all()
+    if not rows:
+        return None
+    items, chances, left, newest = (np.array(column) for column in zip(*rows, strict=True))
+    return items, chances.astype(np.float64), left, newest
