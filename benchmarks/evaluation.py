@@ -3,6 +3,8 @@
 coverage: do all intervals of a project hold the truth, at every peek? One learner that stays, and one that changes.
 projects: the same in whole simulated projects, where `auto` chooses and a round's learner is judged by cross-fitting.
 naive:    the accuracy on actively chosen labels beside that of the audit share and the truth.
+active:   chosen audit items that are weighed, beside random ones that are counted: coverage, and answers for a width.
+powered:  the same with the learner's own expectation of the audit items without an answer.
 saved:    does "labels saved" hold what fresh items say, and does it stay silent where there is nothing to learn?
 Seeds are the numbers of the projects. One process; a project of `projects`, `naive` or `saved` takes seconds.
 """
@@ -29,6 +31,7 @@ from app.loop.propose import Labelled, Plan
 from app.loop.sets import Dataset
 from app.loop.simulate import Conditions, Replay, Run
 from app.strategies import AUTO
+from benchmarks import audits
 from benchmarks.generated import GENERATED
 
 PEEKS = (10, 25, 50, 100, 200, 300)
@@ -307,6 +310,8 @@ CLAIMS: dict[str, Callable[[range], None]] = {
     "projects": projects_whole,
     "naive": naive,
     "saved": labels_saved,
+    "active": audits.active,
+    "powered": audits.powered,
 }
 
 if __name__ == "__main__":

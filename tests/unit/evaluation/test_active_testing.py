@@ -62,13 +62,13 @@ def test_the_weights_are_those_of_the_paper() -> None:
 
 def test_draws_by_chance_weigh_alike_and_give_the_mean_with_the_interval_of_wilson() -> None:
     right = np.array([1.0] * 17 + [0.0] * 3)
-    draws = Draws.by_chance(20, 1_000_000)
+    draws = Draws.by_chance(20, 50_000)
 
     found = accuracy(Judged(draws, right, np.ones(20, dtype=bool)), 0.05)
     known = share(17, 20)
 
     assert draws.uniform
-    assert draws.weights == pytest.approx(np.full(20, 50_000))
+    assert draws.weights == pytest.approx(np.full(20, 2_500))
     assert found is not None
     assert known is not None
     assert (found.value, found.n) == (pytest.approx(0.85), 20)
