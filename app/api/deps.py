@@ -1,9 +1,11 @@
 """Who asks and with what: the dependencies that every route stands on. Without them nobody gets in."""
 
+import contextlib
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Request
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import Forbidden, Invalid, NotSignedIn
 from app.core.secrets import same
@@ -54,12 +56,7 @@ async def optional_person(request: Request, db: Db) -> Person | None:
     """
     header = request.headers.get("authorization")
     if header is not None:
-        kind, _, secret = header.partition(" ")
-        person = None
-        if kind.lower() == "bearer":
-            person = await db.look_up(lambda session: accounts.by_token(session, secret.strip(), db.now()))
-        if person is None:
-            raise NotSignedIn("this token is not valid")
+        person = await _by_token(header, db)
         _check_scopes(person, request.method)
         return person
     cookie = cookie_of(request)
@@ -72,6 +69,20 @@ async def optional_person(request: Request, db: Db) -> Person | None:
         if not same(request.headers.get("x-csrf-token", ""), csrf_token):
             raise Forbidden("the X-CSRF-Token header is missing or old: reload the page")
     request.state.csrf_token = csrf_token
+    return person
+
+
+async def _by_token(header: str, db: Database) -> Person:
+    kind, _, secret = header.partition(" ")
+    found = None
+    if kind.lower() == "bearer":
+        found = await db.look_up(lambda session: accounts.by_token(session, secret.strip(), db.now()))
+    if found is None:
+        raise NotSignedIn("this token is not valid")
+    person, unnoted = found
+    if unnoted is not None:
+        with contextlib.suppress(SQLAlchemyError):  # a full disk or a busy database keeps nobody from reading
+            await db.store(lambda session: accounts.note_use(session, unnoted))
     return person
 
 

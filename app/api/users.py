@@ -61,7 +61,7 @@ class TokenIn(BaseModel):
 
 
 class TokenOut(BaseModel):
-    """A token without its secret."""
+    """A token without its secret; its last use is noted once a minute."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -71,6 +71,7 @@ class TokenOut(BaseModel):
     project_id: int | None
     created_at: datetime
     expires_at: datetime | None
+    last_used_at: datetime | None
 
 
 class NewToken(TokenOut):
@@ -176,7 +177,7 @@ def show_audit_log(request: Request, person: Caller, db: Db, limit: Limit = 50, 
 
 @router.get("/tokens", response_model=TokensOut)
 def list_tokens(request: Request, person: Caller, db: Db, limit: Limit = 200, cursor: Cursor = None) -> TokensOut:
-    """The caller's own tokens."""
+    """The caller's own tokens, each with when it was last used (noted once a minute)."""
     behind = 0 if cursor is None else int(unseal(request, person, cursor))
     with db.read() as session:
         rows = accounts.tokens(session, person, limit + 1, behind)

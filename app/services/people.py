@@ -42,7 +42,7 @@ def export(session: Session, person: Person, user_id: int) -> dict[str, Any]:
     if user is None or person.token_project is not None or (user_id != person.id and not person.admin):
         raise NotFound("there is no such user, or it is not you")
     members = select(Member.project_id, Member.role, Member.slice, Member.created_at).where(Member.user_id == user_id)
-    tokens = select(Token.id, Token.name, Token.scopes, Token.created_at, Token.expires_at)
+    tokens = select(Token.id, Token.name, Token.scopes, Token.created_at, Token.expires_at, Token.last_used_at)
     answers = select(
         Annotation.id,
         Annotation.project_id,

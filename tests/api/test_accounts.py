@@ -1,9 +1,13 @@
 """Accounts, the audit log, keyed requests and the service's own description."""
 
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from sqlalchemy import update
 
+from app.db import Token
+from app.db.session import now
 from tests.api.test_access import sign_in, walked
 from tests.conftest import PASSWORD, Api
 
@@ -180,3 +184,28 @@ def test_a_new_password_ends_other_browsers_and_a_right_one_forgets_failures(api
     stolen = "; ".join(f"{name}={value}" for name, value in first_cookie.items())
     assert api.client.get("/api/v1/session", headers={"Cookie": stolen}).status_code == 401
     assert sign_in(api.client).status_code == 401
+
+
+def test_a_token_says_when_it_was_last_used_to_the_minute(api: Api) -> None:
+    boss = api.as_("boss")
+    made = boss.post("/tokens", json={"name": "nightly", "scopes": ["read"]}).json()
+    script = {"Authorization": f"Bearer {made['token']}"}
+
+    def used() -> datetime | None:
+        [found] = [each for each in boss.get("/tokens").json()["items"] if each["id"] == made["id"]]
+        return found["last_used_at"] and datetime.fromisoformat(found["last_used_at"])
+
+    before = used()
+    assert api.client.get("/api/v1/projects", headers=script).status_code == 200
+    first = used()
+    assert api.client.get("/api/v1/projects", headers=script).status_code == 200
+    again = used()
+    with api.db.write() as session:
+        earlier = now(session) - timedelta(minutes=2)
+        session.execute(update(Token).where(Token.id == made["id"]).values(last_used_at=earlier))
+    assert api.client.get("/api/v1/projects", headers=script).status_code == 200
+
+    assert (made["last_used_at"], before) == (None, None)
+    assert first is not None
+    assert again == first
+    assert (used() or earlier) >= first

@@ -134,8 +134,9 @@ def test_the_race_parts_two_curves_and_stores_no_answer(visited: Api, prepared_d
     project_id, boss = prepared_demo.project_id, visited.as_("boss")
     rounds = boss.get(f"/projects/{project_id}/rounds").json()["items"]
     with visited.db.write() as session:
-        person = accounts.by_token(session, boss.headers["Authorization"].split()[1], visited.db.now())
-        assert person is not None
+        found = accounts.by_token(session, boss.headers["Authorization"].split()[1], visited.db.now())
+        assert found is not None
+        person, _ = found
         job = demo.start_race(session, person, project_id, 40)
         assert demo.start_race(session, person, project_id, 40) == job
 

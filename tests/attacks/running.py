@@ -16,7 +16,7 @@ import httpx
 ROOT = Path(__file__).resolve().parents[2]
 STARTED = re.compile(r"Labelwise listens on (http://\S+)")
 SETUP = re.compile(r"/setup/(\S+)")
-LONGEST_START_SECONDS = 60
+LONGEST_START_SECONDS = 180
 
 
 @dataclass

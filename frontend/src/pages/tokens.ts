@@ -10,6 +10,7 @@ interface TokenRow {
   project_id: number | null;
   created_at: string;
   expires_at: string | null;
+  last_used_at: string | null;
 }
 
 const { projects } = pageData<{ projects: { id: number; name: string }[] }>();
@@ -113,12 +114,12 @@ function list(): TemplateResult {
       tokens.length === 0
         ? html`<p class="quiet">None yet.</p>`
         : html`<div class="scroll" tabindex="0" role="region" aria-label="Your tokens, table"><table ${stacked()}>
-      <thead><tr><th scope="col">For</th><th scope="col">May</th><th scope="col">Project</th><th scope="col">Made</th><th scope="col">Ends</th><th scope="col"><span class="hidden">Revoke</span></th></tr></thead>
+      <thead><tr><th scope="col">For</th><th scope="col">May</th><th scope="col">Project</th><th scope="col">Made</th><th scope="col">Last used</th><th scope="col">Ends</th><th scope="col"><span class="hidden">Revoke</span></th></tr></thead>
       <tbody>${tokens.map(
         (
           token,
         ) => html`<tr><th scope="row" class="long">${token.name}</th><td>${token.scopes.join(", ")}</td><td>${bound(token)}</td>
-        <td>${token.created_at.slice(0, 10)}</td><td>${token.expires_at?.slice(0, 10) ?? "never"}</td>
+        <td>${token.created_at.slice(0, 10)}</td><td>${token.last_used_at?.slice(0, 10) ?? "never"}</td><td>${token.expires_at?.slice(0, 10) ?? "never"}</td>
         <td><button type="button" class="quiet-button" aria-label="Revoke ${token.name}" @click=${revoke(token)}>Revoke</button></td></tr>`,
       )}</tbody></table></div>`
     }</section>`;

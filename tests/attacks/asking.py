@@ -1,0 +1,139 @@
+"""Random requests that the OpenAPI description allows, and ones that it forbids, and what is wrong with the answers."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.core.failures import Failure, FailureGroup
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    ignored_auth,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests import databases
+from tests.attacks import world
+from tests.attacks.rules import LEAKS
+from tests.attacks.running import running
+from tests.attacks.site import Site, canary
+from tests.attacks.voices import Voice
+
+ROLES = ("-", "U1", "M", "A")
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    ignored_auth,
+]
+SLOW = {"wait": 0}  # nobody waits for what will not change
+TOO_LONG = 414  # said of an address before anybody looks which route it is
+MOST_FINDINGS = 20  # after so many the run ends
+
+
+@dataclass
+class Outcome:
+    """How many requests of a role got which status, and what was wrong: each with the request as a curl command."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    findings: list[str] = field(default_factory=list)
+
+    @property
+    def requests(self) -> int:
+        """How many were made."""
+        return self.statuses.total()
+
+
+class EnoughFoundError(Exception):
+    """There is no need for more."""
+
+
+@contextmanager
+def own_site(folder: Path, database: str) -> Iterator[Site]:
+    """A service that nothing else uses: random requests leave little standing."""
+    data = folder / "data"
+    url = None if database == "sqlite" else databases.another_postgres_url("random")
+    with canary() as watching, running(data, url) as service:
+        made = Site(service, data, url or f"sqlite:///{data / 'labelwise.db'}", watching)
+        yield made
+        made.close()
+
+
+def ask_at_random(site: Site, role: str, count: int, number: int | None = None) -> Outcome:
+    """Make so many requests as somebody; the same `number`, on a fresh service, makes the same ones."""
+    voice, here, outcome = site.people[role], world.make(site), Outcome()
+    strategy = _described(site.A.get("/openapi.json").text)
+
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+    )
+    @given(case=strategy, real=st.sampled_from([True, True, False]))
+    def ask(case: Any, real: bool) -> None:
+        if real:
+            case.path_parameters = {**case.path_parameters, **_real(here, case)}
+        for name in SLOW.keys() & (case.query or {}).keys():
+            case.query[name] = SLOW[name]
+        answer = case.call(base_url=site.address, headers=_signed(site, voice), timeout=60)
+        outcome.statuses[answer.status_code] += 1
+        try:
+            if answer.status_code != TOO_LONG:
+                case.validate_response(answer, checks=CHECKS, headers=_signed(site, voice))
+            assert answer.status_code < 400 or not LEAKS.search(answer.text), f"a leak: {answer.text[:500]}"
+        except (AssertionError, Failure, FailureGroup) as error:
+            outcome.findings.append(f"{case.method} {case.formatted_path} {answer.status_code}: {_words(error)}")
+            if len(outcome.findings) >= MOST_FINDINGS:
+                raise EnoughFoundError from None
+
+    asking = ask if number is None else seed(number)(ask)
+    with suppress(EnoughFoundError):
+        asking()
+    return outcome
+
+
+@cache
+def _described(text: str) -> st.SearchStrategy[Any]:
+    """Requests that a description allows, or forbids; read once, as that takes longer than many requests."""
+    description = schemathesis.openapi.from_dict(json.loads(text))
+    return st.one_of(
+        description.as_strategy(generation_mode=GenerationMode.POSITIVE),
+        description.as_strategy(generation_mode=GenerationMode.NEGATIVE),
+    )
+
+
+def _words(error: BaseException) -> str:
+    """What is wrong, with the command that shows it again."""
+    inner = getattr(error, "exceptions", ())
+    return " | ".join([str(error), *map(str, inner)])[:3_000]
+
+
+def _real(here: world.World, case: Any) -> dict[str, Any]:
+    """Ids of things that there are, in place of the random ones."""
+    found = {name: here.ids[name] for name in case.path_parameters if name in here.ids}
+    if "user" in found and "/members/" not in case.path:
+        found["user"] = here.ids["somebody"]  # the people of the test stay
+    if "token" in found:
+        found["token"] = here.ids["token"]
+    return found
+
+
+def _signed(site: Site, voice: Voice) -> dict[str, str]:
+    """The person's token; a random request may have ended it, then there is a new one."""
+    if voice.headers and site.client().get("/api/v1/session", headers=voice.headers).status_code == 401:
+        voice.headers = Voice(site, voice.name).browser().token().headers
+    return voice.headers
