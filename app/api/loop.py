@@ -16,7 +16,7 @@ from app.api.payloads import item_view
 from app.core.ending import ending
 from app.core.text import INT64_MAX, write_json
 from app.db import Database, Job
-from app.services import fetches, overview, paces, rounds, status
+from app.services import comparing, fetches, overview, paces, rounds, status
 from app.services.access import Person, visible
 
 router = APIRouter(tags=["loop"], route_class=StrictRoute)
@@ -136,14 +136,21 @@ def show_wall(project: str, person: Caller, db: Db, count: Annotated[int, Query(
 
 @router.get("/projects/{project}/rounds", response_model=RoundsOut)
 def list_rounds(
-    project: str, request: Request, person: Caller, db: Db, limit: Limit = 50, cursor: Cursor = None
+    project: str,
+    request: Request,
+    person: Caller,
+    db: Db,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    brief: bool = False,
 ) -> RoundsOut:
-    """Rounds, newest first."""
+    """Rounds, newest first; with `brief` their headline metrics alone."""
     before = None if cursor is None else int(unseal(request, person, cursor))
     with db.read() as session:
         rows = rounds.listed(session, person, project, limit + 1, before)
         more = seal(request, person, str(rows[limit - 1].number)) if len(rows) > limit else None
-        return RoundsOut(items=[overview.summary(row) for row in rows[:limit]], next=more)
+        shown = overview.brief if brief else overview.summary
+        return RoundsOut(items=[shown(row) for row in rows[:limit]], next=more)
 
 
 @router.get("/projects/{project}/rounds/{number}", response_model=AnyOut)
@@ -153,6 +160,13 @@ def show_round(project: str, number: Number, person: Caller, db: Db) -> Any:
         row = rounds.one(session, person, project, number)
         details = {"learner": row.learner, "featurizer": row.featurizer, "seed": row.seed, "annotations": row.labels}
         return overview.summary(row) | details | {"classes": row.class_ids, "warm_start": row.warm_round_id}
+
+
+@router.get("/projects/{project}/rounds/{number}/compare/{other}", response_model=AnyOut)
+def compare_rounds(project: str, number: Number, other: Number, person: Caller, db: Db) -> Any:
+    """A round (`other`) held against an earlier one on the same items: what is better, and what changed hands."""
+    with db.read() as session:
+        return comparing.compare(session, person, project, number, other)
 
 
 @router.get("/projects/{project}/pace", response_model=PacesOut)

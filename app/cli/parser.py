@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.cli import accounts, backups, buckets, checks, serve, simulation, transfer
+from app.cli import accounts, backups, buckets, checks, rounds, serve, simulation, transfer
 from app.core.errors import AppError
 from app.core.settings import PREFIX, Settings, unknown_variables
 from labelwise import LabelwiseError
@@ -64,6 +64,7 @@ class _Commands:
         self._buckets()
         self._transfers()
         self._simulation()
+        self._rounds()
         self._care()
 
     def _serving(self) -> None:
@@ -213,6 +214,17 @@ class _Commands:
         self._option(
             made, "--plot", type=Path, help="write the picture, an SVG, there; curves.svg of the folder unless set"
         )
+
+    def _rounds(self) -> None:
+        top = self._group
+        self._group = top.add_parser("rounds", help="stored rounds").add_subparsers(required=True, metavar="ACTION")
+        text = "run a stored round again, and say whether it chooses and measures the same"
+        made = self._local("replay", text, rounds.replay)
+        made.add_argument("project", help="slug or id")
+        made.add_argument("number", type=int, help="the round's number")
+        text = "go by the answers that its items have now; by those that the round knew unless set"
+        self._option(made, "--current", action="store_true", help=text)
+        self._group = top
 
     def _care(self) -> None:
         self._local("migrate", "bring the database to the newest schema", checks.migrate_database)

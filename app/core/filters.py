@@ -24,11 +24,26 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "drifted": ("true",),
     "queued": ("true",),
 }
-TEXTS = ("key", "q", "class", "predicted.class", "annotator", "answered_after", "answered_before")
-COUNTS = ("learned",)  # the number of a round
-NUMBERS = ("predicted.probability",)
+TEXTS = ("key", "q", "class", "predicted.class", "annotator", "answered_after", "answered_before", "missing")
+_ROUND, _PAIR = r"[1-9][0-9]{0,8}", r"[1-9][0-9]{0,8}:[1-9][0-9]{0,8}"
+SHAPES: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "learned": (re.compile(r"[0-9]{1,9}", re.ASCII), "the number of a round"),
+    "judged": (
+        re.compile(rf"{_ROUND}(:right|:wrong|:[0-9]{{1,9}}:[0-9]{{1,9}})?", re.ASCII),
+        "the number of a round, as 7, 7:right, 7:wrong, or 7:1:2 for class 1 that was taken for class 2",
+    ),
+    "moved": (
+        re.compile(rf"{_PAIR}(:[0-9]{{1,9}}:[0-9]{{1,9}})?", re.ASCII),
+        "two rounds, as 3:7, or 3:7:1:2 for what went from class 1 to class 2",
+    ),
+    "gained": (re.compile(_PAIR, re.ASCII), "two rounds, as 3:7"),
+    "lost": (re.compile(_PAIR, re.ASCII), "two rounds, as 3:7"),
+    "taught": (re.compile(_PAIR, re.ASCII), "two rounds, as 3:7"),
+}
+LENGTH = "text.length"
+NUMBERS = ("predicted.probability", LENGTH)
 METADATA = "metadata."
-FIELDS = (*CHOICES, *TEXTS, *COUNTS, *NUMBERS, f"{METADATA}<name>")
+FIELDS = (*CHOICES, *TEXTS, *SHAPES, *NUMBERS, f"{METADATA}<name>")
 
 MAX_CHARACTERS = 200_000  # 200 keys of 512 bytes, percent-encoded, and some more
 MAX_PARTS = 250
@@ -36,7 +51,6 @@ MAX_KEYS = 200
 MAX_VALUE = 1_000  # characters
 MAX_WORDS = 10  # of all `q` together
 COMPARED = re.compile(r"(.*):(<=|>=|<|>)(.*)", re.DOTALL)
-COUNT = re.compile(r"[0-9]{1,9}", re.ASCII)
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 
 
@@ -130,8 +144,8 @@ def _checked(name: str, value: str) -> str:
         if value not in CHOICES[name]:
             raise Invalid(f"{name} is one of {', '.join(CHOICES[name])}", fields={name: "unknown value"})
         return value
-    if name in COUNTS and not COUNT.fullmatch(value):
-        raise Invalid(f"{name} is the number of a round", fields={name: "not a number"})
+    if name in SHAPES and not SHAPES[name][0].fullmatch(value):
+        raise Invalid(f"{name} is {SHAPES[name][1]}", fields={name: "not that"})
     if name in NUMBERS:
         raise Invalid(f"{name} is compared, as {name}:<0.6", fields={name: "compare it with a number"})
     _known(name)
@@ -153,7 +167,7 @@ def _number(name: str, value: str) -> float:
 
 def _known(name: str) -> None:
     check_text(name, what="the name of a field", limit=MAX_VALUE)
-    if name in TEXTS or name in CHOICES or name in COUNTS or (name.startswith(METADATA) and name != METADATA):
+    if name in TEXTS or name in CHOICES or name in SHAPES or (name.startswith(METADATA) and name != METADATA):
         return
     shown = name[:80]
     raise Invalid(f"unknown field {shown!r}; there are {', '.join(FIELDS)}", fields={shown: "unknown"})

@@ -11,7 +11,7 @@ from app.db.jobs import Job, RejectedRow, Worker
 from app.db.leases import AuditDraw, Flag, Lease, Selected
 from app.db.predictions import PredictionSet, PredictionShard
 from app.db.projects import Member, Project, ProjectClass, Serving
-from app.db.rounds import Prediction, QueueEntry, Round
+from app.db.rounds import Prediction, QueueEntry, Round, RoundRecord
 from app.db.scorers import ScorerSecret
 from app.db.search import ItemNumber, SearchIndex
 from app.db.session import Database, ReadSession
@@ -55,6 +55,7 @@ __all__ = [
     "ReadSession",
     "RejectedRow",
     "Round",
+    "RoundRecord",
     "ScorerSecret",
     "SearchIndex",
     "Selected",

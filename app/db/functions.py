@@ -21,6 +21,13 @@ class MemberNumber(FunctionElement[Any]):
     inherit_cache = True
 
 
+class HasMember(FunctionElement[Any]):
+    """Whether an object has a member that is not null. Arguments: object, name."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
 class Largest(FunctionElement[Any]):
     """The largest number of a list of numbers; null for null. Argument: list."""
 
@@ -57,6 +64,7 @@ SQLITE = {
     MemberText: "(SELECT CASE type WHEN 'text' THEN value WHEN 'true' THEN 'true' WHEN 'false' THEN 'false' END"
     " FROM json_each({0}) WHERE key = {1})",
     MemberNumber: "(SELECT CASE WHEN type IN ('integer', 'real') THEN value END FROM json_each({0}) WHERE key = {1})",
+    HasMember: "EXISTS (SELECT 1 FROM json_each({0}) WHERE key = {1} AND type <> 'null')",
     Largest: "(SELECT max(value) FROM json_each({0}))",
     Holds: "EXISTS (SELECT 1 FROM json_each({0}) WHERE value = {1})",
     AnyMemberLike: "EXISTS (SELECT 1 FROM json_each({0}) WHERE lower(value) LIKE {1} ESCAPE '/')",
@@ -65,6 +73,7 @@ POSTGRESQL = {
     Tested: "{0}",
     MemberText: "CASE WHEN jsonb_typeof({0} -> {1}::text) IN ('string', 'boolean') THEN {0} ->> {1}::text END",
     MemberNumber: "CASE WHEN jsonb_typeof({0} -> {1}::text) = 'number' THEN ({0} ->> {1}::text)::float8 END",
+    HasMember: "coalesce(jsonb_typeof({0} -> {1}::text), 'null') <> 'null'",
     Largest: "(SELECT max(value::float8) FROM jsonb_array_elements_text({0}))",
     Holds: "coalesce({0} @> to_jsonb({1}::bigint), false)",
     AnyMemberLike: "EXISTS (SELECT 1 FROM jsonb_each_text({0}) WHERE lower(value) LIKE {1} ESCAPE '/')",

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, UniqueConstraint, false, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import NEVER_REUSE_IDS, Base
@@ -47,6 +47,23 @@ class Round(Base):
     created_at: Mapped[datetime]
     published_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+
+
+class RoundRecord(Base):
+    """What a round rests on and what came of it, so that it can be run again and held against any other round.
+
+    Items are named by their ids alone. Erasing one takes what was chosen and said of it out of here.
+    """
+
+    __tablename__ = "round_records"
+
+    round_id: Mapped[int] = mapped_column(ForeignKey("rounds.id", ondelete="CASCADE"), primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), index=True)
+    recipe: Mapped[dict[str, Any]]  # plan, answers beside the round's own labels, shards, versions of packages
+    left_out: Mapped[bytes] = mapped_column(LargeBinary)  # ids of the items that it might not choose, packed
+    choice: Mapped[list[Any]]  # item, unit, revision and score of each place, best first
+    sample: Mapped[dict[str, Any]]  # items of the pool's sample and the class that each was taken for
+    judged: Mapped[dict[str, Any] | None]  # by stratum: items, classes said and answered; None until it is evaluated
 
 
 class QueueEntry(Base):

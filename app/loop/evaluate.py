@@ -5,7 +5,7 @@ estimate; each fold of them is predicted by a model trained on everything else. 
 that hold together over all rounds of the project (`evaluation/sequence.py`); every other interval is of one look.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,7 +40,8 @@ FIRST = Peek()
 class Evaluation:
     """Metrics by stratum. `accuracy` is the client's own test set's where there is one, else the audit share's.
 
-    `balance` holds the classes' shares among the audit answers, or in the test set while those are few.
+    `balance` holds the classes' shares among the audit answers, or in the test set while those are few; `judged` what
+    was said of the items by models that did not see their answers, by the stratum's name.
     """
 
     imported: dict[str, Any] | None = None
@@ -50,6 +51,7 @@ class Evaluation:
     balance_of: str = "audit"
     reason: str | None = None
     compared: Twin | None = None  # by the audit answers, for the guard
+    judged: Mapping[str, Answers] = field(default_factory=dict)
 
     @property
     def looked(self) -> bool:
@@ -78,25 +80,27 @@ def evaluate(
     An outside model cannot be fitted again here: it is judged as it is, on audit answers that it was not taught. So is
     a model of a project whose audit answers are kept apart.
     """
-    imported = None
+    imported, judged = None, {}
     if heldout is not None and len(heldout):
         tests = Answers(heldout.ids[:, 0], model.probabilities(heldout.block), heldout.targets, np.empty(0))
         imported, _ = _report(tests, plan, Peek(peek.look))
+        judged["imported"] = tests
     rows = np.flatnonzero(labelled.audit)
     rows = rows[peek.audits.tells_of(labelled.ids[rows, 0])]
     progress("evaluate", 0.9)
     if rows.size < FEWEST_AUDIT:
         reason = f"{rows.size} audit answers so far" if imported is None else None
         tested = _shares(heldout.targets, plan) if heldout is not None and len(heldout) else []
-        return Evaluation(imported=imported, reason=reason, balance=tested, balance_of="imported")
+        return Evaluation(imported=imported, reason=reason, balance=tested, balance_of="imported", judged=judged)
     answers = _answers(labelled, rows, plan, model, peek.audits)
     audit, weights = _report(answers, plan, peek)
+    judged |= {"audit": answers} if audit else {}
     balance = _shares(labelled.targets[rows] if weights is None else answers.targets, plan, weights)
     if plan.given is not None or peek.audits.chosen:  # chosen answers are no random ones, to teach or to compare with
-        return Evaluation(imported, audit, None, balance)
+        return Evaluation(imported, audit, None, balance, judged=judged)
     compared = twin(labelled, plan)
     shown = _shown(compared, labelled, heldout, plan)
-    return Evaluation(imported, audit, shown, balance, compared=compared)
+    return Evaluation(imported, audit, shown, balance, compared=compared, judged=judged)
 
 
 def _answers(labelled: Labelled, rows: Indices, plan: Plan, model: Model, audits: AuditSet) -> Answers:

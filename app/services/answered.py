@@ -1,4 +1,4 @@
-"""What a filter asks about answers: their class, who gave them, when and why, what a round learned, what is disputed.
+"""What a filter asks about answers: their class, who gave them, when and why, what is disputed.
 
 Answers are looked up in their own table. Few items are read by their ids, many are tested along the order asked for.
 """
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from app.core.errors import Invalid
 from app.core.filters import Condition
 from app.core.text import fold, write_json
-from app.db import Annotation, Item, Member, Project, Round, User
+from app.db import Annotation, Item, Member, Project, User
 from app.db.functions import Holds
 from app.services import consensus, goal, tasks
 from app.services.among import among, are_few
@@ -133,21 +133,6 @@ def moment(project: Project, text: str, field: str) -> datetime:
     raise Invalid(
         f"{field} is a day, as 2026-11-28, or a moment with its zone, as 2026-11-28T09:00Z", fields={field: "no moment"}
     )
-
-
-def learned(session: Session, project: Project, number: int) -> ColumnElement[bool]:
-    """Whether a round learned from an item's answers.
-
-    Raises:
-        Invalid: there is no such round.
-    """
-    labels = session.execute(
-        select(Round.labels).where(Round.project_id == project.id, Round.number == number)
-    ).scalar_one_or_none()
-    if labels is None:
-        raise Invalid(f"there is no round {number}", fields={"learned": "unknown round"})
-    taught = select(Annotation.item_id).where(one_of(session, Annotation.id, labels))
-    return and_(among(session, taught.distinct()), Item.split == "pool")
 
 
 def disputed(session: Session, project: Project) -> ColumnElement[bool]:

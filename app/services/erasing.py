@@ -45,7 +45,7 @@ from app.db import (
 )
 from app.features import ShardInfo, StoredShard, remove, without
 from app.modalities import files
-from app.services import jobs, media, rounds, scrubbing, search, snapping, thumbnails
+from app.services import jobs, media, records, rounds, scrubbing, search, snapping, thumbnails
 from app.services.jobs import Done, More, Running
 from app.services.pool import feature_folder
 from app.services.versions import set_folder
@@ -108,7 +108,7 @@ def is_empty(item: Item) -> bool:
 def run(running: Running) -> Done | More:
     """Remove the file that no other item shows, and the item's rows in every shard and snapshot.
 
-    Cost: a pass over the items, over each snapshot's file, and over the lists of labels of its rounds.
+    Cost: a pass over the items, over each snapshot's file, over the lists of labels and the records of its rounds.
     """
     given = running.payload
     if running.project_id is None:  # a person: the rows are done
@@ -141,6 +141,9 @@ def run(running: Running) -> Done | More:
     snapshots = snapping.forget(running, given["item"])
     gone = forget_file(running, given["sha256"]) if given["sha256"] else False
     marked = _untaught(running, project_id, set(given.get("taught", ())))
+    with running.db.write() as session:
+        running.checkpoint(session)
+        records.forget(session, project_id, given["item"])
     return _last(running, {"shards": shards, "snapshots": snapshots, "file": gone, "rounds": marked})
 
 

@@ -10,20 +10,20 @@ of no others.
 
 from typing import Any
 
-from sqlalchemy import CTE, ColumnElement, and_, false, null, or_, select, union_all
+from sqlalchemy import CTE, ColumnElement, and_, false, func, null, or_, select, union_all
 from sqlalchemy.orm import Session, aliased, defer
 
 from app.core import filters
 from app.core.errors import Forbidden
 from app.core.filters import Condition, Filter
 from app.db import Item, Lease, Prediction, Project, QueueEntry, Round, Serving
-from app.db.functions import AnyMemberLike, Largest, MemberNumber, MemberText, Tested
-from app.services import answered, doubting, drift, flags, numbers, search, tasks
+from app.db.functions import AnyMemberLike, HasMember, Largest, MemberNumber, MemberText, Tested
+from app.services import answered, between, doubting, drift, flags, numbers, search, tasks
 from app.services.among import among, are_few
 from app.services.leases import SKIPS_UNTIL_A_LOOK
 
 CONTENT = ("key", "q")  # with the metadata all that an annotator may choose by: the rest tells what others think
-MANAGERS = frozenset({"kind"})
+MANAGERS = frozenset({"kind"}) | between.MANAGERS
 STATUS: dict[str, dict[str, Any]] = {
     "open": {"state": "open", "split": "pool", "done": False},
     "answered": {"state": "open", "split": "pool", "done": True},
@@ -40,9 +40,9 @@ def content_only(wanted: Filter) -> bool:
 
 
 def permit(wanted: Filter, *, manager: bool) -> None:
-    """Raise Forbidden where a filter asks why items were served, which only managers are told."""
-    if not manager and MANAGERS.intersection(wanted.names):
-        raise Forbidden("only managers choose by kind")
+    """Raise Forbidden where a filter asks why items were served or what judges, which only managers are told."""
+    if not manager and (asked := MANAGERS.intersection(wanted.names)):
+        raise Forbidden(f"only managers choose by {' and '.join(sorted(asked))}")
 
 
 def conditions(session: Session, project: Project, wanted: Filter) -> list[ColumnElement[bool]]:
@@ -107,8 +107,17 @@ def _condition(session: Session, project: Project, asked: Condition) -> ColumnEl
         case "disputed" | "doubtful" | "drifted" | "queued":
             marked = {"disputed": answered.disputed, "doubtful": doubting.doubtful, "drifted": drift.drifted}
             return (marked | {"queued": _queued})[asked.name](session, project)
-        case "learned":
-            return or_(*(answered.learned(session, project, int(each)) for each in asked.values))
+        case "missing":
+            return or_(*(~HasMember(Item.meta, each) for each in asked.values))
+        case filters.LENGTH:
+            length = func.length(Item.payload["text"].as_string())
+            return numbers.COMPARE[asked.operator](length, asked.number)
+    return _of_rounds(session, project, asked)
+
+
+def _of_rounds(session: Session, project: Project, asked: Condition) -> ColumnElement[bool]:
+    if asked.name in between.FIELDS:
+        return between.condition(session, project, asked)
     return _predicted(session, project, asked)
 
 

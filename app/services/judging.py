@@ -11,18 +11,16 @@ from sqlalchemy.orm import Session
 from app.core.errors import AppError
 from app.db import Prediction, Project, Round, WriteSession
 from app.db.session import now
-from app.evaluation.guard import Guard
 from app.evaluation.saved import Saved
-from app.loop import counterfactual
 from app.loop.doubts import opinions
-from app.loop.evaluate import Peek, evaluate
-from app.loop.guarding import Twin, guarded
-from app.loop.propose import Labelled, Proposal
-from app.services import auditing, costs, doubting, drifting, goal, opening, outbox, status, stopping
+from app.loop.evaluate import Peek
+from app.loop.propose import Proposal
+from app.services import auditing, costs, doubting, drifting, goal, opening, outbox, records, status, stopping
 from app.services.drift import Drift, tell
 from app.services.jobs import Running
 from app.services.labels import by_class
-from app.services.turn_state import Progress, Turn, insert_rows, labelled_rows, mark_done
+from app.services.measuring import Terms, measure, unmeasured
+from app.services.turn_state import Progress, Turn, insert_rows, mark_done
 
 
 def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float) -> None:
@@ -31,42 +29,35 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
     An evaluation that fails is said with the round, whose order stays.
     """
     begun = time.monotonic()
-    taught = opening.taught(turn.labels.items)
-    tests = [item for item in turn.labels.items if item.imported_test]
-    metrics: dict[str, Any] = {}
     doubts: list[dict[str, Any]] = []
-    guard, reason = turn.guard, None
+    reason = None
     with running.db.read() as session:
-        peek, saved = _peek(session, turn.project_id), _saved(session, turn.project_id)
+        terms = Terms(_peek(session, turn.project_id), turn.guard, _saved(session, turn.project_id))
         earlier = stopping.history(session, turn.project_id)
         project = session.get_one(Project, turn.project_id)
-        terms = stopping.terms(session, project)
+        worth = stopping.terms(session, project)
         times = turn.times or costs.known(session, project, turn.labels.newest_annotation)
         cost = costs.to_json(times, project.modality, project.cost_exponent)
         before = Drift.from_json(_last_kept(session, turn.project_id, "drift"))
         stopped = (_last_kept(session, turn.project_id, "stopping") or {}).get("advice", {}).get("stop", False)
-        draws = auditing.judges(session, turn)
-    peek = replace(peek, audits=draws)
-    metrics["looks"] = peek.look - 1
-    if proposal.model is not None:
-        try:
-            heldout = _judged(turn, labelled_rows(turn, tests)) if tests else None
-            labelled = _judged(turn, labelled_rows(turn, taught))
-            found = evaluate(labelled, heldout, turn.plan, proposal.model, Progress(running), peek)
-            metrics |= found.to_json() | {"looks": peek.look if found.looked else peek.look - 1}
-            guard, saved = _beside_chance(found.compared, labelled, turn, peek, saved)
-            doubts = doubting.entries(turn.round_id, labelled, opinions(labelled, turn.plan), proposal.sample_ids)
-        except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
-            reason = f"the evaluation failed: {error}"
+        peek = replace(terms.peek, audits=auditing.judges(session, turn))
+    terms = replace(terms, peek=peek)
+    taught = opening.taught(turn.labels.items)
+    try:
+        found = measure(running.db, turn, proposal, terms, Progress(running))
+        if found.labelled is not None:
+            thought = opinions(found.labelled, turn.plan)
+            doubts = doubting.entries(turn.round_id, found.labelled, thought, proposal.sample_ids)
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
+        found, reason = unmeasured(terms), f"the evaluation failed: {error}"
     seen = stopping.seen(
         len(taught), proposal.sample_ids, proposal.sample_probabilities, turn.before, turn.plan.multiple
     )
-    rounds = [*earlier, stopping.judged(seen, metrics.get("accuracy"))]
-    weighed = stopping.weighed(rounds, terms)
-    metrics["labelled"] = by_class(taught, turn.class_ids)
-    metrics |= {"guard": guard.to_json(), "saved": saved.to_json(), "stopping": weighed, "cost": cost}
+    rounds = [*earlier, stopping.judged(seen, found.metrics.get("accuracy"))]
+    weighed = stopping.weighed(rounds, worth)
     drift = _drift(running, turn, before)
-    metrics["drift"] = drift and drift.to_json()
+    metrics = found.metrics | {"stopping": weighed, "cost": cost, "drift": drift and drift.to_json()}
+    metrics["labelled"] = by_class(taught, turn.class_ids)
     took = time.monotonic() - begun
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "evaluate", "fraction": 1.0})
@@ -79,18 +70,10 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
             .where(Round.id == turn.round_id)
             .values(state="done", metrics=metrics, seconds=seconds, reason=reason, finished_at=now(session))
         )
+        records.keep_judged(session, turn, found.judged, terms.to_json())
         _tell_of_the_goal(session, turn.project_id)
         tell(session, turn.project_id, turn.number, before, drift)
         stopping.act(session, session.get_one(Project, turn.project_id), weighed["advice"], stopped=stopped)
-
-
-def _beside_chance(
-    compared: Twin | None, labelled: Labelled, turn: Turn, peek: Peek, saved: Saved
-) -> tuple[Guard, Saved]:
-    """The guard, and what is known of labels saved: without random answers the one is down, the other what it was."""
-    if peek.audits.chosen:
-        return Guard(), saved
-    return guarded(compared, turn.plan, turn.guard), counterfactual.look(saved, labelled, turn.plan, turn.number)
 
 
 def _peek(session: Session, project_id: int) -> Peek:
@@ -133,12 +116,3 @@ def _tell_of_the_goal(session: WriteSession, project_id: int) -> None:
         words = goal.reached(goal.parts(session, project, answered, accuracy, now(session)))
         if words:
             outbox.goal_reached(session, project, words)
-
-
-def _judged(turn: Turn, labelled: Labelled) -> Labelled:
-    """The same rows; of an outside model those that it spoke of, with what it said."""
-    if turn.version is None:
-        return labelled
-    found, probabilities = turn.version.given.of(labelled.ids)
-    kept = labelled.take(found)
-    return replace(kept, block=replace(kept.block, given=probabilities))

@@ -5,11 +5,12 @@ answer, an answer to earlier content and an answer without a class teach nothing
 """
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
 from app.core.arrays import Floats
@@ -52,40 +53,50 @@ def label_set(session: Session, project_id: int, question: Question, class_ids: 
     """Read the current answers and put them together by item; O(answers) time and memory."""
     newer = aliased(Annotation)
     rows = session.execute(
-        select(
-            Annotation.id,
-            Annotation.item_id,
-            Annotation.unit,
-            Annotation.label,
-            Annotation.kind,
-            Annotation.decisive,
-            Annotation.counted,
-            Annotation.retracted,
-            Item.revision,
-            Item.reserved,
-            Item.split,
-        )
-        .join(Item, Item.id == Annotation.item_id)
-        .where(
-            Annotation.project_id == project_id,
+        rows_of(project_id).where(
             Annotation.item_revision == Item.revision,
             Item.state == "open",
             ~select(newer.id)
             .where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version)
             .exists(),
         )
-        .order_by(Annotation.id)
     ).all()
+    newest = session.execute(
+        select(Annotation.id).where(Annotation.project_id == project_id).order_by(Annotation.id.desc()).limit(1)
+    ).scalar_one_or_none()
+    return LabelSet(combined(rows, question, class_ids), newest or 0)
+
+
+def rows_of(project_id: int) -> Select[Any]:
+    """The answers of a project with what `combined` reads of them, the earliest first."""
+    return (
+        select(
+            Annotation.id,
+            Annotation.item_id,
+            Annotation.item_revision,
+            Annotation.unit,
+            Annotation.label,
+            Annotation.kind,
+            Annotation.decisive,
+            Annotation.counted,
+            Annotation.retracted,
+            Item.reserved,
+            Item.split,
+        )
+        .join(Item, Item.id == Annotation.item_id)
+        .where(Annotation.project_id == project_id)
+        .order_by(Annotation.id)
+    )
+
+
+def combined(rows: Iterable[Any], question: Question, class_ids: list[int]) -> list[LabelledItem]:
+    """One labelled item for each item and unit that the answers teach something about."""
     kind = TASK_TYPES[question.type]
     by_item: dict[tuple[int, int], list[Any]] = defaultdict(list)
     for row in rows:
         if (row.counted or row.decisive) and not row.retracted:
             by_item[(row.item_id, row.unit)].append(row)
-    items = [item for rows_ in by_item.values() if (item := _combine(rows_, kind, question, class_ids)) is not None]
-    newest = session.execute(
-        select(Annotation.id).where(Annotation.project_id == project_id).order_by(Annotation.id.desc()).limit(1)
-    ).scalar_one_or_none()
-    return LabelSet(items, newest or 0)
+    return [item for rows_ in by_item.values() if (item := _combine(rows_, kind, question, class_ids)) is not None]
 
 
 def by_class(items: list[LabelledItem], class_ids: list[int]) -> dict[str, Any]:
@@ -117,4 +128,4 @@ def _combine(rows: list[Any], kind: Any, question: Question, class_ids: list[int
     # What somebody chose to import is no uniform sample of the pool, although the audit draw fell on it too.
     audit = first.reserved and any(row.kind == "audit" for row in rows)
     chosen = any(row.kind == "query" for row in rows)
-    return LabelledItem(first.item_id, first.unit, first.revision, audit, test, mean, used, chosen)
+    return LabelledItem(first.item_id, first.unit, first.item_revision, audit, test, mean, used, chosen)

@@ -25,6 +25,7 @@ from app.services import (
     flags,
     goal,
     simulations,
+    slicing,
     status,
     stopping,
     tasks,
@@ -69,9 +70,10 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         "doubtful": len(doubting.doubtful_ids(session, project)),
         "pace": pace(session, project, None, moment),
         "stopping": stopping.shown(last),
+        "slices": None if (found := _slices(last)) is None else {"round": last.number if last else None, **found},
         "audit_use": project.audit_use,
         "how": ((last.metrics or {}) if last else {}).get("how"),
-        "rounds": [_brief(row) for row in rows],
+        "rounds": [brief(row) for row in rows],
         "words": {
             "accuracy": accuracy_words(project, state, points),
             "how": how_words(last),
@@ -79,6 +81,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
             "cost": costs.words(((last.metrics or {}) if last else {}).get("cost")),
             "drift": drift.words(((last.metrics or {}) if last else {}).get("drift")),
             "saved": saved_words(last, apart=project.audit_use == "apart"),
+            "slices": slicing.words(_slices(last)),
             "goal": goal_words(state),
             "loop": state["advice"]["text"],
             "strategy": strategy_words(session, project),
@@ -367,7 +370,11 @@ def _judged(row: Any) -> dict[str, Any]:
     return {"stratum": row.stratum, "twin": twin}
 
 
-def _brief(row: Round) -> dict[str, Any]:
+def _slices(last: Round | None) -> dict[str, Any] | None:
+    return ((last.metrics or {}) if last else {}).get("slices")
+
+
+def brief(row: Round) -> dict[str, Any]:
     """A row of the overview's table of rounds."""
     metrics = row.metrics and {name: row.metrics[name] for name in SHOWN_METRICS if name in row.metrics}
     return summary(row) | {"metrics": metrics}

@@ -27,7 +27,7 @@ from app.services.jobs import Done, JobFailed, Later, Running
 from app.services.labels import label_set
 from app.services.picking import Order, Pick, Take
 from app.services.selecting import Ask
-from app.services.turn_state import Turn
+from app.services.turn_state import Progress, Turn
 
 SEED = 0x5E1EC7  # so that a selection draws other numbers than the round
 
@@ -69,7 +69,7 @@ def run(running: Running) -> Done | Later:
         return Done(running.cursor["result"])
     prepared = _load(running)
     try:
-        proposal = turn.think(running, prepared)
+        proposal = turn.think(running.settings, prepared, Progress(running))
     except ClusterUnavailable as reason:
         return Later(AGAIN_SECONDS, str(reason))
     if proposal.fallback is not None or (len(proposal.ids) and proposal.strategy == "random" != prepared.plan.strategy):

@@ -5,6 +5,7 @@ was killed or overtaken publishes nothing, and a turn that is run again gives th
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy as np
 from sqlalchemy import delete, select, update
 
 from app.core.block import Shard
+from app.core.settings import Settings
 from app.db import Prediction, Project, QueueEntry, Round, Serving
 from app.db.session import now
 from app.features import DamagedShard, GivenShard, newest
@@ -30,6 +32,7 @@ from app.services import (
     outbox,
     outside,
     pool,
+    records,
     rounds,
     stopping,
     tasks,
@@ -54,7 +57,7 @@ def run(running: Running) -> Done | Parked | Later:
         return turn
     with one_thread():
         try:
-            proposal = think(running, turn)
+            proposal = think(running.settings, turn, Progress(running))
         except ClusterUnavailable as reason:
             return Later(AGAIN_SECONDS, str(reason))
         except DamagedShard as damage:
@@ -132,6 +135,7 @@ def _load(running: Running) -> Turn | Done | Parked:
         project.id, round_id, number, project.modality, class_ids, plan, vectors, labels, excluded, started, model,
         until, silence, guard, view, before, times, pricing, auditing.is_active(project),
         project.audit_estimate == auditing.POWERED and project.audit_share > 0,
+        question.merged,
     )  # fmt: skip
 
 
@@ -171,7 +175,7 @@ def _look_again(running: Running, project_id: int) -> None:
         rounds.request_if_due(session, project_id, project.state, project.round_size, now(session))
 
 
-def think(running: Running, turn: Turn) -> Proposal:
+def think(settings: Settings, turn: Turn, progress: Callable[[str, float], None]) -> Proposal:
     """Fit, score and choose, with no transaction open; raises ClusterUnavailable."""
     view, model, samples = turn.view, turn.version, None
     shards: list[Shard]
@@ -181,10 +185,9 @@ def think(running: Running, turn: Turn) -> Proposal:
         stored = newest(turn.features.opened(pool.candidates_only(turn.excluded)))
         shards = list(stored) if model is None else [GivenShard(each, model.given) for each in stored]
         rows = sum(shard.rows for shard in shards)
-    progress = Progress(running)
     taught = opening.taught(turn.labels.items)
     here = model is not None or view is not None
-    with engine(running.settings, rows, here=here) as (executor, where):
+    with engine(settings, rows, here=here) as (executor, where):
         labelled = labelled_rows(turn, taught)
         proposal = propose(
             labelled, shards, turn.plan, executor, progress, samples=samples, pool_rows=rows, pricing=turn.pricing
@@ -226,6 +229,7 @@ def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:
             )
         )
         auditing.publish(session, turn, audits)
+        records.keep(session, turn, proposal)
         served: dict[str, Any] = {"round_id": turn.round_id}
         if turn.newest_annotation is not None:
             served["snapshot_annotation_id"] = turn.newest_annotation

@@ -1,6 +1,7 @@
 """What a turn of the loop knows while it runs, and how it reports where it is."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +44,7 @@ class Turn:
     pricing: Pricing | None = None
     chooses_audits: bool = False  # by its learner, instead of by chance
     powers_estimate: bool = False  # by what its learner expects of the audit items without an answer
+    merged: Mapping[int, int] = field(default_factory=dict)  # classes that are read as others
 
 
 class Progress:

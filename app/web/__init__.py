@@ -18,6 +18,7 @@ from app.web import (
     people,
     projects,
     reference,
+    rounds,
     settings,
     simulations,
 )
@@ -42,6 +43,7 @@ def install(app: FastAPI) -> None:
         annotate,
         projects,
         overview,
+        rounds,
         items,
         people,
         exports,

@@ -42,10 +42,11 @@ POLICY = "; ".join(
 )
 SECTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "annotator": (("annotate", "Label"), ("my-answers", "My answers")),
-    "reviewer": (("annotate", "Label"), ("overview", "Overview"), ("items", "Items")),
+    "reviewer": (("annotate", "Label"), ("overview", "Overview"), ("rounds", "Rounds"), ("items", "Items")),
     "manager": (
         ("annotate", "Label"),
         ("overview", "Overview"),
+        ("rounds", "Rounds"),
         ("items", "Items"),
         ("people", "People"),
         ("simulate", "Simulate"),
@@ -89,14 +90,18 @@ def page(
     project: dict[str, Any] | None = None,
     config: dict[str, Any] | None = None,
     status: int = 200,
+    section: str | None = None,
     **data: Any,
 ) -> HTMLResponse:
-    """A page from its template. `config` is what its script reads; it never holds a secret."""
+    """A page from its template. `config` is what its script reads; it never holds a secret.
+
+    `section` names the part of the project that the page belongs to, where its address does not end with it.
+    """
     html = templates.get_template(template).render(
         person=person,
         project=project,
         sections=sections(project) if project else (),
-        section=WITHIN.get(last := request.url.path.rsplit("/", 1)[-1], last),
+        section=section or WITHIN.get(last := request.url.path.rsplit("/", 1)[-1], last),
         csrf_token=getattr(request.state, "csrf_token", ""),
         config=config,
         **data,

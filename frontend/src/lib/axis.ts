@@ -14,7 +14,7 @@ export interface Measure {
 }
 
 const SHORT = 2; // hours, below which minutes are shown
-const LABELS: Measure = { name: "labels", of: (point) => point.labels, random: (labels) => labels };
+export const LABELS: Measure = { name: "labels", of: (point) => point.labels, random: (labels) => labels };
 
 /** Which axes can be drawn: hours once a round kept them, cost with a price of an hour. */
 export function axesOf({ curve, cost }: Overview): Axis[] {

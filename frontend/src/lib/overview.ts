@@ -3,6 +3,7 @@ import type { Measure } from "./axis";
 import type { Balance, ClassRef } from "./balance";
 import type { Estimate, Point, Series } from "./charts";
 import { count, isWide, percent } from "./figures";
+import type { Slices } from "./rounds";
 import type { Clip, Film, Picture } from "./serving";
 import type { Stopping } from "./stopping";
 
@@ -111,6 +112,7 @@ export interface Overview {
   audit_use: "taught" | "apart"; // whether audit answers teach beside judging
   how: { choice: "random" | "active"; estimate: "counted" | "prediction_powered" } | null; // of the newest round
   stopping: Stopping | null; // null until a round is evaluated
+  slices: (Slices & { round: number }) | null; // of the newest evaluated round
   rounds: RoundRow[];
   words: {
     accuracy: string;
@@ -118,6 +120,7 @@ export interface Overview {
     error: string | null;
     cost: string | null; // what an answer takes, and how well that is known
     drift: string | null; // how the new items compare with the earlier ones; null where none came in
+    slices: string | null; // where the model is worst
     saved: string | null; // labels saved by choosing, or that it cannot be told yet
     goal: string;
     loop: string;

@@ -19,6 +19,7 @@ import {
 } from "../lib/overview";
 import { recall, remember } from "../lib/remembered";
 import { roundsTable } from "../lib/rounds-table";
+import { slicesSentence } from "../lib/slices-view";
 import { advice } from "../lib/stopping";
 import { wall } from "../lib/wall";
 
@@ -29,6 +30,7 @@ interface Config {
 const { project } = pageData<Config>();
 const root = document.getElementById("overview") as HTMLElement;
 const base = `/projects/${project.id}`;
+const rounds = `/projects/${project.slug}/rounds`;
 const WALL_ITEMS = 200;
 const LIVE_SECONDS = 30;
 const IN_POOL = "status=open&status=answered&status=excluded&status=fetching&status=failed"; // all but the test set
@@ -123,7 +125,8 @@ function figures(all: Overview): TemplateResult {
       <div>${pace(all)}</div>
     </div>
     ${places ? nextBatch(places, all.status.queue.depth, found) : nothing}
-    <section class="card" aria-labelledby="rounds"><h2 id="rounds">Rounds</h2>${roundsTable(all.rounds, found)}</section>`;
+    <section class="card" aria-labelledby="rounds"><h2 id="rounds">Rounds</h2>${roundsTable(all.rounds, found, { pages: rounds, manager: project.manager })}
+      ${all.rounds.length ? html`<p><a href=${rounds}>All rounds, and any two side by side</a></p>` : nothing}</section>`;
 }
 
 /** New items look unlike the earlier ones: the sentence, and the items behind it. */
@@ -196,7 +199,8 @@ function learning(all: Overview): TemplateResult {
     <p class="quiet">Accuracy on ${judged}. ${bands}</p>
     ${!imported && all.words.how ? html`<p class="quiet">${all.words.how}</p>` : nothing}
     ${twin ? html`<p>${twin}</p>` : nothing}
-    ${all.words.saved ? html`<p>${all.words.saved}</p>` : nothing}</section>`;
+    ${all.words.saved ? html`<p>${all.words.saved}</p>` : nothing}
+    ${all.words.slices && all.slices ? html`<p>${slicesSentence(all.words.slices, all.slices, `${rounds}/${all.slices.round}#worst`, project.manager, found)}</p>` : nothing}</section>`;
 }
 
 /** Before the first point: why there is none, and the way to it. */

@@ -1,0 +1,95 @@
+"""What a filter asks of rounds: the items that a round learned from, was judged by, and what changed between two."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy.orm import Session
+
+from app.core.errors import Invalid
+from app.core.filters import Condition
+from app.db import Annotation, Item, Project, Round
+from app.services import answered, pairs, records
+from app.services.among import among
+
+
+def condition(session: Session, project: Project, asked: Condition) -> ColumnElement[bool]:
+    """What must hold of an item for one of the fields of `FIELDS`, any of whose values will do.
+
+    Raises:
+        Invalid: there is no such round, or its record is not kept.
+    """
+    return or_(*(FIELDS[asked.name](session, project, each) for each in asked.values))
+
+
+def _learned(session: Session, project: Project, value: str) -> ColumnElement[bool]:
+    labels = _round(session, project, "learned", value).labels
+    return _of_answers(session, labels)
+
+
+def _taught(session: Session, project: Project, value: str) -> ColumnElement[bool]:
+    """Items that the second round learned from and the first did not, or not from these answers."""
+    first, second = (_round(session, project, "taught", each) for each in value.split(":"))
+    return _of_answers(session, sorted(set(second.labels) - set(first.labels)))
+
+
+def _judged(session: Session, project: Project, value: str) -> ColumnElement[bool]:
+    number, _, which = value.partition(":")
+    said = pairs.headline(_record(session, project, "judged", number))
+    return answered.one_of(session, Item.id, [item for item, each in said.items() if _is(each, which)])
+
+
+def _is(found: pairs.Said, which: str) -> bool:
+    """Whether what was said of an item is `right`, `wrong`, a class for a class as `1:2`, or anything."""
+    if which in ("right", "wrong"):
+        return found.right is (which == "right")
+    return not which or [str(found.answer), str(found.said)] == which.split(":")
+
+
+def _moved(session: Session, project: Project, value: str) -> ColumnElement[bool]:
+    first, second, *cell = value.split(":")
+    before, after = (_record(session, project, "moved", each).sample for each in (first, second))
+    found = pairs.moves(before, after, pairs.merged_now(session, project))
+    kept = [each.item for each in found if not cell or [str(each.first), str(each.second)] == cell]
+    return answered.one_of(session, Item.id, kept)
+
+
+def _changed(name: str, which: str) -> Callable[[Session, Project, str], ColumnElement[bool]]:
+    def fits(session: Session, project: Project, value: str) -> ColumnElement[bool]:
+        first, second = (_record(session, project, name, each) for each in value.split(":"))
+        common = pairs.common(first, second, pairs.merged_now(session, project))
+        return answered.one_of(session, Item.id, [each.item for each in getattr(common, which)])
+
+    return fits
+
+
+FIELDS: Mapping[str, Callable[[Session, Project, str], ColumnElement[bool]]] = {
+    "learned": _learned,
+    "taught": _taught,
+    "judged": _judged,
+    "moved": _moved,
+    "gained": _changed("gained", "gained"),
+    "lost": _changed("lost", "lost"),
+}
+MANAGERS = frozenset({"judged", "gained", "lost"})  # they tell which items are of the audit share
+
+
+def _of_answers(session: Session, ids: list[Any]) -> ColumnElement[bool]:
+    taught = select(Annotation.item_id).where(answered.one_of(session, Annotation.id, ids))
+    return and_(among(session, taught.distinct()), Item.split == "pool")
+
+
+def _round(session: Session, project: Project, field: str, number: str) -> Any:
+    found = session.execute(
+        select(Round.id, Round.labels).where(Round.project_id == project.id, Round.number == int(number))
+    ).one_or_none()
+    if found is None:
+        raise Invalid(f"there is no round {number}", fields={field: "unknown round"})
+    return found
+
+
+def _record(session: Session, project: Project, field: str, number: str) -> Any:
+    found = records.of_round(session, _round(session, project, field, number).id)
+    if found is None:
+        raise Invalid(f"what round {number} said is not kept", fields={field: "not kept"})
+    return found

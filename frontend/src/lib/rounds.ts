@@ -1,0 +1,138 @@
+// What REST says of rounds: one of them, its worst slices, and two side by side; and how its numbers are said.
+import { html, svg, type TemplateResult } from "lit";
+import type { ClassRef } from "./balance";
+import type { Estimate } from "./charts";
+import { count, isWide, percent } from "./figures";
+import type { RoundRow } from "./overview";
+import type { Stopping } from "./stopping";
+
+export type Found = (filter: string) => string;
+
+/** What the page knows of its project. */
+export interface Place {
+  id: number;
+  slug: string;
+  multiple: boolean;
+  manager: boolean;
+}
+
+export interface Slice {
+  words: string;
+  filter: string | null;
+  accuracy: Estimate;
+  rest: { value: number; n: number };
+  wrong: number;
+  chance: number;
+  worse: boolean; // at every look
+  likely: boolean; // at this one alone
+}
+
+export interface Slices {
+  looked_at: number;
+  left_out: number;
+  worse: number;
+  worst: Slice[];
+  stratum: "audit" | "imported";
+  judged: number;
+}
+
+export interface Metrics {
+  accuracy: Estimate | null;
+  macro_f1?: Estimate | null;
+  balanced_accuracy?: Estimate | null;
+  mean_absolute_error?: Estimate | null;
+  stratum: "audit" | "imported" | null;
+  reason: string | null;
+  classes?: { class_id: number; recall: Estimate | null; precision: Estimate | null; f1: Estimate | null }[];
+  confusion?: number[][];
+  calibration?: { error: number; bins: { said: number; was: number; n: number }[] } | null;
+  slices?: Slices | null;
+  how?: { choice: "random" | "active" }; // the audit items were drawn
+  stopping?: { advice: Stopping };
+}
+
+export interface RoundDetail extends Omit<RoundRow, "metrics"> {
+  metrics: Metrics | null;
+  learner: Record<string, unknown>;
+  featurizer: string;
+  seed: number;
+  classes: number[]; // the ids of the confusion's columns
+  erased: number;
+}
+
+export interface Difference extends Estimate {
+  gained: number;
+  lost: number;
+  chance: number;
+  verdict: "better" | "worse" | "cannot tell";
+}
+
+interface Changed {
+  count: number;
+  filter: string;
+  items: { item: number; key: string | null; first: Named; second: Named; answer: Named }[];
+}
+
+export type Named = string | string[] | null;
+
+export interface Comparison {
+  rounds: (Pick<RoundRow, "number" | "labels" | "strategy" | "published_at"> & { accuracy: Estimate | null })[];
+  words: string;
+  accuracy: {
+    stratum: "audit" | "imported";
+    first: Estimate;
+    second: Estimate;
+    difference: Difference;
+    ties: number;
+    corrected: number;
+  } | null;
+  classes: { class: ClassRef; first: Estimate | null; second: Estimate | null; difference: Difference | null }[];
+  gained: Changed | null; // null for those who may not know which items judge
+  lost: Changed | null;
+  predictions: {
+    items: number;
+    changed: number;
+    share: Estimate | null;
+    filter: string;
+    moves: { from: { name: string }; to: { name: string }; count: number; filter: string }[];
+  };
+  labels: { first: number; second: number; added: number; gone: number; filter: string; gone_filter: string };
+  settings: { name: string; first: unknown; second: unknown }[];
+}
+
+export const judges = (stratum: string | null): string => (stratum === "imported" ? "test items" : "audit answers");
+
+/** A number with its band; a wide band alone. */
+export function estimated(estimate: Estimate | null | undefined): TemplateResult | string {
+  if (!estimate) return "–";
+  if (isWide(estimate.low, estimate.high)) return `${percent(estimate.low)} to ${percent(estimate.high)}`;
+  return html`<span>${percent(estimate.value, 1)} <small>${percent(estimate.low)} to ${percent(estimate.high)}</small></span>`;
+}
+
+export const points = (share: number): string =>
+  `${share > 0 ? "+" : share < 0 ? "−" : ""}${Math.abs(100 * share).toFixed(1)}`;
+
+/** A difference in points with its ends: "+4.2 (−1.0 to +9.1)". */
+export const difference = (given: Difference | null): TemplateResult | string =>
+  given ? html`<span>${points(given.value)} <small>${points(given.low)} to ${points(given.high)}</small></span>` : "–";
+
+const SIDE = 100; // of the drawing, from nought to either end
+
+/** A difference as a dot with its band on an axis around nought, in points to `reach`. */
+export function whisker(given: Difference, reach: number): TemplateResult {
+  const at = (share: number): number => SIDE + (SIDE * Math.max(-reach, Math.min(reach, share))) / reach;
+  const look = given.verdict === "better" ? "better" : given.verdict === "worse" ? "worse" : "unsure";
+  return html`<svg class="whisker ${look}" viewBox="0 0 ${2 * SIDE} 12" preserveAspectRatio="none" aria-hidden="true">
+    ${svg`<line class="nought" x1=${SIDE} x2=${SIDE} y1="0" y2="12"></line>
+    <line class="band" x1=${at(given.low)} x2=${at(given.high)} y1="6" y2="6"></line>
+    <rect class="value" x=${at(given.value) - 1.5} y="2" width="3" height="8"></rect>`}</svg>`;
+}
+
+/** A number that leads to the items behind it, where there are any and the reader may see them. */
+export const linked = (n: number, filter: string | null, found: Found, words = ""): TemplateResult =>
+  n && filter !== null ? html`<a href=${found(filter)}>${count(n)}${words}</a>` : html`${count(n)}${words}`;
+
+export const strategyOf = ({ strategy }: Pick<RoundRow, "strategy">): string => {
+  if (typeof strategy === "string") return strategy;
+  return strategy.ran && strategy.ran !== strategy.name ? `${strategy.name}: ${strategy.ran}` : (strategy.name ?? "–");
+};

@@ -1,0 +1,159 @@
+"""What is kept of rounds: they come out the same again, two can be compared, and slices lead to their items."""
+
+import random
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import select
+
+from app.cli import main
+from app.db import RoundRecord
+from tests.api.test_figures import listed
+from tests.api.test_loop import WORDS
+from tests.conftest import Api, Speaker
+
+
+def rows(count: int) -> list[dict[str, Any]]:
+    """Pets; what came by mail is written in words that say nothing."""
+    chance = random.Random(5)
+    made = []
+    for number in range(count):
+        name, source = ("cat", "dog")[number % 2], ("web", "web", "mail")[number % 3]
+        words = WORDS[name].split() if source == "web" else ["lorem", "ipsum", "dolor", "amet"]
+        mark = number if source == "web" else chance.randrange(10**6)  # a number's last digit would tell the class
+        text = f"it {chance.choice(words)} and {chance.choice(words)} number {mark}"
+        made.append(
+            {"key": f"{name}-{number}", "text": text, "metadata": {"source": source, "year": 1990 + number % 3}}
+        )
+    return made
+
+
+def answer(speaker: Speaker, project: int, count: int) -> list[dict[str, Any]]:
+    stored = []
+    for _ in range(count):
+        lease = speaker.post(f"/projects/{project}/leases", json={"count": 1}).json()["leases"][0]
+        body = {"lease": lease["id"], "label": {"class": lease["item"]["key"][:3]}, "seconds_spent": 1.0}
+        found = speaker.post("/annotations", json=body)
+        assert found.status_code == 201, found.text
+        stored.append(found.json())
+    return stored
+
+
+def replay(api: Api, project: int, number: int, *more: str) -> int:
+    url = api.db.url.render_as_string(hide_password=False)
+    local = ["--data", str(api.settings.data), "--database-url", url]
+    return main(["rounds", "replay", str(project), str(number), *local, *more])
+
+
+def taught(api: Api, **given: Any) -> tuple[Speaker, int, list[dict[str, Any]]]:
+    """A project with three rounds, the last one learned from 120 answers."""
+    boss = api.as_("boss")
+    project = boss.project(audit_share=0.5, round_size=60, blind_share=0, **given)["id"]
+    boss.push(project, rows(400))
+    api.run_jobs()
+    stored = []
+    for _ in range(2):
+        stored += answer(boss, project, 60)
+        api.run_jobs()
+    return boss, project, stored
+
+
+def test_slices_and_comparison_lead_to_their_items_and_managers_alone_see_which(api: Api) -> None:
+    boss, project, _ = taught(api, audit_use="apart")
+    shown = boss.get(f"/projects/{project}/rounds/3").json()
+    slices = shown["metrics"]["slices"]
+    compared = boss.get(f"/projects/{project}/rounds/2/compare/3").json()
+
+    first = slices["worst"][0]
+    assert (first["column"], first["value"], first["worse"]) == ("source", "mail", True)
+    assert listed(boss, project, f"judged=3&{first['filter']}") == first["accuracy"]["n"]
+    assert listed(boss, project, f"judged=3:wrong&{first['filter']}") == first["wrong"]
+    assert listed(boss, project, "judged=3") == shown["metrics"]["accuracy"]["n"]
+    assert listed(boss, project, "judged=3:1:2") == shown["metrics"]["confusion"][0][1]
+    assert listed(boss, project, "text.length:<5") == 0
+    assert listed(boss, project, f"missing={quote('source')}") == 0
+    assert listed(boss, project, "missing=colour&text.length:>=5") == 400
+
+    difference = compared["accuracy"]["difference"]
+    both = listed(boss, project, "judged=2&status=answered")
+    assert difference["n"] == both
+    for name in ("gained", "lost"):
+        assert compared[name]["count"] == difference[name]
+        assert listed(boss, project, compared[name]["filter"]) == difference[name]
+        assert all(each["key"][:3] == each["answer"] for each in compared[name]["items"])
+    predictions = compared["predictions"]
+    assert listed(boss, project, predictions["filter"]) == predictions["changed"]
+    assert sum(each["count"] for each in predictions["moves"]) == predictions["changed"]
+    for each in predictions["moves"]:
+        assert listed(boss, project, each["filter"]) == each["count"]
+    assert listed(boss, project, compared["labels"]["filter"]) == compared["labels"]["added"]
+    assert 0 < compared["labels"]["added"] < 60  # audit answers are kept apart
+    assert compared["labels"]["gone"] == 0
+    assert compared["settings"] == []
+    assert "of " + str(difference["n"]) in compared["words"]
+    assert replay(api, project, 3) == 0
+
+    eve = api.as_("eve")
+    boss.post(f"/projects/{project}/members", json={"user": "eve", "role": "reviewer"})
+    ann = api.as_("ann")
+    boss.post(f"/projects/{project}/members", json={"user": "ann", "role": "annotator"})
+
+    seen = eve.get(f"/projects/{project}/rounds/2/compare/3").json()
+    assert (seen["gained"], seen["lost"]) == (None, None)
+    assert seen["accuracy"]["difference"]["n"] > 0
+    for filter_ in ("judged=3", "gained=2:3", "lost=2:3"):
+        assert eve.get(f"/projects/{project}/items?{filter_}").status_code == 403
+    assert eve.get(f"/projects/{project}/items?moved=2:3").status_code == 200
+    assert ann.get(f"/projects/{project}/rounds/2/compare/3").status_code == 403
+    assert boss.get(f"/projects/{project}/rounds/2/compare/9").status_code == 404
+    for filter_ in ("judged=9", "judged=3:maybe", "moved=3", "moved=0:3", "taught=2:9", "text.length=4", "missing= "):
+        assert boss.get(f"/projects/{project}/items?{filter_}").status_code == 422, filter_
+    with api.db.write() as session:
+        session.delete(session.execute(select(RoundRecord).where(RoundRecord.project_id == project)).scalars().first())
+    gone = boss.get(f"/projects/{project}/rounds/1/compare/3")
+    assert (gone.status_code, "is not kept" in gone.json()["detail"]) == (409, True)
+
+
+def test_a_round_comes_out_the_same_and_what_changed_since_is_said(
+    api: Api, capsys: pytest.CaptureFixture[str]
+) -> None:
+    boss, project, stored = taught(api)
+    boss.push(project, [{"key": "late", "text": "it purrs late"}])
+    api.run_jobs()
+
+    assert [replay(api, project, number) for number in (1, 2, 3)] == [0, 0, 0], capsys.readouterr().out
+    assert "DIFFERS" not in (said := capsys.readouterr().out)
+    assert "since" not in said
+    for each in stored[:40]:
+        label = {"class": "dog" if each["label"]["class"] == "cat" else "cat"}
+        headers = {"If-Match": f'"{each["version"]}"'}
+        assert boss.put(f"/annotations/{each['id']}", json={"label": label}, headers=headers).status_code == 200
+    api.run_jobs()
+
+    assert replay(api, project, 3) == 0
+    said = capsys.readouterr().out
+    assert "answers of 40 items" in said
+    assert replay(api, project, 3, "--current") == 1
+    said = capsys.readouterr().out
+    assert "DIFFERS  metrics" in said
+    assert "accuracy.value" in said
+    assert replay(api, project, 99) == 1
+    assert "there is no round 99" in capsys.readouterr().err
+
+    with api.db.read() as session:
+        kept = session.execute(select(RoundRecord).where(RoundRecord.project_id == project)).scalars().all()
+        held = [each.judged["audit"]["items"] for each in kept if (each.judged or {}).get("audit")]
+    gone = held[-1][0]
+    assert boss.delete(f"/items/{gone}?erase=true").status_code == 204
+    api.run_jobs()
+
+    with api.db.read() as session:
+        for each in session.execute(select(RoundRecord).where(RoundRecord.project_id == project)).scalars():
+            said = (each.judged or {}).get("audit", {"items": []})
+            assert gone not in said["items"]
+            assert gone not in each.sample["items"]
+            assert gone not in [place[0] for place in each.choice]
+            assert len(said["items"]) == len(said.get("said", said["items"]))
+    assert replay(api, project, 3) == 1
+    assert "erased" in capsys.readouterr().err

@@ -1,0 +1,77 @@
+"""The rounds page: whether to go on, two rounds side by side, one round, and the items behind its numbers."""
+
+import re
+import time
+from typing import Any
+
+import httpx
+from playwright.sync_api import expect
+
+from app.services import accounts
+from tests.api.test_records import rows
+from tests.browser.conftest import Site, Visit
+from tests.conftest import PASSWORD
+
+ROUND_SECONDS = 60.0
+
+
+def taught(site: Site) -> dict[str, Any]:
+    """A project whose third round has learned from eighty answers; its admin is user 1."""
+    with site.db.write() as session:
+        user = accounts.create_user(session, "Ann", PASSWORD, admin=True)
+        _, secret = accounts.create_token(session, user.id, "test", accounts.SCOPES)
+    with httpx.Client(base_url=f"{site.url}/api/v1", headers={"Authorization": f"Bearer {secret}"}) as rest:
+        asked = {"name": "Pets", "modality": "text", "task": {"classes": ["cat", "dog"]}, "audit_share": 0.5}
+        project: dict[str, Any] = rest.post("/projects", json={**asked, "round_size": 40}).json()
+        path = f"/projects/{project['id']}"
+        assert rest.post(f"{path}/items", json=rows(150)).status_code == 200
+        for number in (1, 2, 3):
+            until = time.monotonic() + ROUND_SECONDS
+            while (found := rest.get(f"{path}/rounds/{number}")).json().get("state") != "done":
+                assert time.monotonic() < until, found.text
+                time.sleep(0.1)
+            for _ in range(40 if number < 3 else 0):
+                [lease] = rest.post(f"{path}/leases", json={"count": 1}).json()["leases"]
+                body = {"lease": lease["id"], "label": {"class": lease["item"]["key"][:3]}}
+                assert rest.post("/annotations", json=body).status_code == 201
+    return project
+
+
+def check(visit: Visit) -> None:
+    """The page as it is now is whole in a wide and in a narrow window."""
+    for width in (390, 1280):
+        visit.page.set_viewport_size({"width": width, "height": 844})
+        assert (visit.findings(), visit.overflows()) == ([], False)
+
+
+def test_from_the_sentence_to_two_rounds_to_one_to_the_items_behind(visit: Visit) -> None:
+    project = taught(visit.site)
+    visit.sign_in(1)
+    page = visit.open(f"/projects/{project['slug']}/rounds")
+
+    worth = page.get_by_role("region", name="Is it worth going on?")
+    expect(worth).to_contain_text("Where it is worst")
+    expect(worth).to_contain_text("What the last 40 labels brought")
+    expect(page.get_by_role("button", name="Compare two rounds")).to_be_disabled()
+    check(visit)
+    for number in (3, 2):
+        page.get_by_role("checkbox", name=f"Compare round {number}").check()
+    page.get_by_role("link", name="Compare rounds 2 and 3").click()
+
+    better = page.get_by_role("region", name="Which is better?")
+    expect(better).to_contain_text(re.compile("round 3 is better|Round 3 is (better|worse)"))
+    expect(page.get_by_role("region", name="Labels and settings")).to_contain_text("40 items that round 2 did not know")
+    check(visit)
+    page.get_by_role("link", name="All rounds").click()
+    page.get_by_role("table").get_by_role("link", name="3", exact=True).click()
+
+    worst = page.get_by_role("region", name="Where it is worst")
+    expect(worst).to_contain_text("source is mail")
+    expect(page.get_by_text(f"labelwise rounds replay {project['slug']} 3")).to_be_visible()
+    check(visit)
+    row = worst.get_by_role("row").filter(has=page.get_by_role("rowheader", name="source is mail"))
+    wrong = row.get_by_role("link").first.inner_text()
+    row.get_by_role("link").first.click()
+    expect(page).to_have_url(re.compile("judged=3:wrong&metadata.source=mail"))
+    listed = page.get_by_role("region", name="Items found").get_by_role("listitem")
+    expect(listed).to_have_count(int(wrong))
