@@ -10,13 +10,13 @@ from pydantic import BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
 
 from app.api.bodies import StrictRoute
-from app.api.deps import Caller, Db
+from app.api.deps import Caller, Config, Db
 from app.api.pages import Cursor, Limit, seal, unseal
 from app.api.payloads import item_view
 from app.core.ending import ending
 from app.core.text import INT64_MAX, write_json
 from app.db import Database, Job
-from app.services import comparing, fetches, overview, paces, rounds, status
+from app.services import comparing, contesting, fetches, overview, paces, rounds, status
 from app.services.access import Person, visible
 
 router = APIRouter(tags=["loop"], route_class=StrictRoute)
@@ -167,6 +167,13 @@ def compare_rounds(project: str, number: Number, other: Number, person: Caller, 
     """A round (`other`) held against an earlier one on the same items: what is better, and what changed hands."""
     with db.read() as session:
         return comparing.compare(session, person, project, number, other)
+
+
+@router.get("/projects/{project}/rounds/{number}/compare-predictions/{version}", response_model=AnyOut)
+def compare_predictions(project: str, number: Number, version: Number, person: Caller, config: Config, db: Db) -> Any:
+    """An outside model's version, by its id, held against a round on the items that judge it (reviewers, managers)."""
+    with db.read() as session:
+        return contesting.contest(session, config, person, project, number, version)
 
 
 @router.get("/projects/{project}/pace", response_model=PacesOut)

@@ -35,15 +35,15 @@ def compare(session: Session, person: Person, project_ref: int | str, first: int
     asked_by = standing(session, person, project_ref, "reviewer")
     project, manager = asked_by.project, asked_by.role == "manager"
     both = [rounds.one(session, person, project_ref, number) for number in (first, second)]
-    kept = [_record(session, each) for each in both]
+    kept = [record_of(session, each) for each in both]
     question = tasks.driving(tasks.questions(session, project))
     shared = pairs.common(kept[0], kept[1], question.merged)
-    paired = _paired(shared.pairs)
+    paired = paired_of(shared.pairs)
     return {
         "rounds": [_brief(each) for each in both],
-        "words": _words(first, second, shared, paired),
-        "accuracy": _accuracy(shared, paired),
-        "classes": [] if question.options.get("multiple") else _classes(session, project, question, shared.pairs),
+        "words": words((f"round {first}", f"round {second}"), shared, paired),
+        "accuracy": accuracy_of(shared, paired),
+        "classes": classes_of(session, project, question, shared.pairs),
         "gained": _changed(session, question, shared.gained, f"gained={first}:{second}") if manager else None,
         "lost": _changed(session, question, shared.lost, f"lost={first}:{second}") if manager else None,
         "predictions": _predictions(kept, question, f"moved={first}:{second}"),
@@ -52,7 +52,8 @@ def compare(session: Session, person: Person, project_ref: int | str, first: int
     }
 
 
-def _record(session: Session, row: Round) -> RoundRecord:
+def record_of(session: Session, row: Round) -> RoundRecord:
+    """What a round said; raises Conflict where that is not kept."""
     found = records.of_round(session, row.id)
     if found is None:
         why = "it published no order" if row.published_at is None else "an earlier release ran it"
@@ -74,12 +75,14 @@ def _brief(row: Round) -> dict[str, Any]:
     }
 
 
-def _paired(given: Iterable[Pair]) -> Paired:
+def paired_of(given: Iterable[Pair]) -> Paired:
+    """How often one side alone is right."""
     right = np.array([(each.first == each.answer, each.second == each.answer) for each in given], dtype=np.bool_)
     return Paired.of(*right.reshape(-1, 2).T)
 
 
-def _accuracy(shared: Common, paired: Paired) -> dict[str, Any] | None:
+def accuracy_of(shared: Common, paired: Paired) -> dict[str, Any] | None:
+    """Both accuracies on the items of both, and their difference; None without any."""
     if not shared.pairs:
         return None
     right = [
@@ -100,24 +103,29 @@ def _sides(shared: Common) -> list[list[Any]]:
     return [[each.first for each in shared.pairs], [each.second for each in shared.pairs]]
 
 
-def _words(first: int, second: int, shared: Common, paired: Paired) -> str:
+def words(names: tuple[str, str], shared: Common, paired: Paired) -> str:
+    """Which of two, by their names, is better, or that it cannot be told, in one sentence."""
+    first, second = names
     if not shared.pairs:
-        return "No items that chance drew judged both rounds, so which is better cannot be told."
+        return "No items that chance drew judged both, so which is better cannot be told."
     judges = "test items" if shared.stratum == "imported" else "audit answers"
     counted = f"{paired.gained} right that were wrong, {paired.lost} wrong that were right, of {paired.n} {judges}"
     low, high = (100 * each for each in paired.interval)
     if paired.verdict == "cannot tell":
-        return f"Cannot tell yet whether round {second} is better than round {first}: {counted}."
+        return f"Cannot tell yet whether {second} is better than {first}: {counted}."
     least, most = (low, high) if paired.verdict == "better" else (-high, -low)
-    return f"Round {second} is {paired.verdict} than round {first}, by {least:.1f} to {most:.1f} points: {counted}."
+    said = f"{second} is {paired.verdict} than {first}, by {least:.1f} to {most:.1f} points: {counted}."
+    return f"{said[:1].upper()}{said[1:]}"
 
 
-def _classes(session: Session, project: Project, question: Question, given: Sequence[Pair]) -> list[dict[str, Any]]:
+def classes_of(session: Session, project: Project, question: Question, given: Sequence[Pair]) -> list[dict[str, Any]]:
     """Recall of each class in both rounds and their paired difference, each of one look and one class."""
+    if question.options.get("multiple"):
+        return []
     rows = []
     for each in tasks.classes_of(session, project.id, retired=False, question=question.id):
         own = [pair for pair in given if pair.answer == each.number]
-        paired = _paired(own)
+        paired = paired_of(own)
         recalls = [
             share(sum(getattr(pair, side) == each.number for pair in own), len(own)) for side in ("first", "second")
         ]

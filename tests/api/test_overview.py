@@ -63,7 +63,7 @@ def test_the_table_of_rounds_leaves_confusion_and_answers_to_each_round(api: Api
 
     newest = boss.get(f"/projects/{project}/overview").json()["rounds"][0]
 
-    assert set(newest["metrics"]) == {"accuracy", "macro_f1", "stratum", "reason"}
+    assert set(newest["metrics"]) == {"accuracy", "macro_f1", "stratum", "reason", "how"}
     assert "annotations" not in newest
     assert boss.get(f"/projects/{project}/rounds/{newest['number']}").json()["metrics"]["confusion"]
 

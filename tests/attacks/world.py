@@ -73,6 +73,7 @@ def make(site: Site) -> World:
             "media_id": picture(site),
             "bucket": "none",
             "simulation": 1,
+            "other": 1,
             "code": "guessed",
         },
     )
