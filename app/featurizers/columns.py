@@ -6,6 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -108,7 +109,12 @@ def _describe(name: str, values: list[Any]) -> dict[str, Any] | None:
         return {"name": name, "type": "text"}
     frequent = sorted(counts, key=lambda value: (-counts[value], value))[:MOST_CATEGORIES]
     frequent = [value for value in frequent if counts[value] > 1] or frequent[:1]
-    return {"name": name, "type": "category", "values": frequent}
+    return {"name": name, "type": "category", "digests": [_digest(value) for value in frequent]}
+
+
+def _digest(value: str) -> str:
+    """What stands for a category in the state, so that the state does not quote an item that is erased."""
+    return blake2b(value.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def _encode(rows: Sequence[dict[str, Any]], columns: list[dict[str, Any]]) -> Floats:
@@ -127,12 +133,18 @@ def _one_column(values: list[Any], column: dict[str, Any]) -> AnyArray:
         return np.stack([scaled, ~there], axis=1) if column["missing"] else scaled[:, None]
     if column["type"] == "text":
         return _hashed_words(values)
-    place = {value: number for number, value in enumerate(column["values"])}
+    # A state that an earlier version wrote has the values themselves.
+    digests = column["digests"] if "digests" in column else map(_digest, column["values"])
+    place = {digest: number for number, digest in enumerate(digests)}
     rest = len(place)  # rare values together; a missing one has no column at all
     encoded = np.zeros((len(values), rest + 1))
+    known: dict[str, int] = {}
     for row, value in enumerate(values):
         if value is not None and value != "":
-            encoded[row, place.get(str(value), rest)] = 1
+            written = str(value)
+            if written not in known:
+                known[written] = place.get(_digest(written), rest)
+            encoded[row, known[written]] = 1
     return encoded
 
 

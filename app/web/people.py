@@ -1,4 +1,4 @@
-"""Who works on a project, a person's own tokens, and which project may read which bucket."""
+"""Who works on a project, a person's own tokens, which project may read which bucket, and who did what."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -35,3 +35,13 @@ def buckets(request: Request, visitor: Visitor, db: Db) -> Response:
     with db.read() as session:
         every = [{"id": each.id, "slug": each.slug, "name": each.name} for each in projects.listed(session, visitor)]
     return page(request, "buckets.html", visitor, config={"projects": every})
+
+
+@router.get("/audit-log")
+def audit_log(request: Request, visitor: Visitor, db: Db) -> Response:
+    """Who did what, newest first (admins)."""
+    if not visitor.admin:
+        raise Forbidden("only an admin reads the audit log")
+    with db.read() as session:
+        every = [{"id": each.id, "slug": each.slug, "name": each.name} for each in projects.listed(session, visitor)]
+    return page(request, "audit-log.html", visitor, config={"projects": every})

@@ -3,6 +3,7 @@
 Only processes that a harness starts are changed, in memory; the product knows of no such switch.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -12,10 +13,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from sqlalchemy import create_engine, event, update
+from sqlalchemy import create_engine, event, text, update
 from sqlalchemy.pool import NullPool
 
 from app import features
+from app.api import errors
+from app.cli import serve
 from app.core import clock
 from app.db import Database, Job, migrate
 from app.db import session as sessions
@@ -23,6 +26,8 @@ from app.db.writer import Writer, _settle, _Write
 from app.services import annotations, answers, filed, jobs, recounting, turn
 
 LATE_SECONDS = 0.05
+HELD_SECONDS = 2.0
+KEPT_BYTES = 100_000
 TAKEN: list[tuple[Any, str, Any]] = []  # what stood where something else was put
 
 
@@ -178,6 +183,46 @@ def _no_transaction() -> None:
     put(migrate, "_engine", lambda url, _is_sqlite: create_engine(url, poolclass=NullPool))
 
 
+def _think_in_a_transaction() -> None:
+    """A round holds what people's answers need while it thinks, as a network call inside of a transaction would."""
+    think = turn.think
+
+    def inside(running: jobs.Running, given: Any) -> Any:
+        proposal = think(running, given)
+        with running.db.write() as session:
+            if not running.db.is_sqlite:
+                session.execute(text("LOCK TABLE leases IN EXCLUSIVE MODE"))
+            time.sleep(HELD_SECONDS)
+        return proposal
+
+    put(turn, "think", inside)
+
+
+def _keep_everything() -> None:
+    """What an answer needed stays: its memory always, and now and then an open file."""
+    store = answers.store
+    kept: list[Any] = []
+
+    def hoarding(*given: Any) -> Any:
+        kept.append(bytearray(os.urandom(KEPT_BYTES)))
+        if len(kept) % 20 == 0:
+            kept.append(os.open(os.devnull, os.O_RDONLY))
+        return store(*given)
+
+    put(answers, "store", hoarding)
+
+
+def _unknown_full_disk() -> None:
+    """A disk without room is an error like any other."""
+    put(errors, "is_full", lambda _error: False)
+    put(errors, "NO_ROOM", frozenset())
+
+
+def _nobody_buries() -> None:
+    """The jobs of a worker that died wait for the end of their leases."""
+    put(serve, "_free_jobs", lambda _settings, _pid: None)
+
+
 GUARDS: dict[str, Callable[[], None]] = {
     "commit_first": _answer_before_commit,
     "idempotency": _no_idempotency,
@@ -187,4 +232,8 @@ GUARDS: dict[str, Callable[[], None]] = {
     "clock": _wall_clock,
     "checksums": _no_checksums,
     "transaction": _no_transaction,
+    "short_transactions": _think_in_a_transaction,
+    "give_back": _keep_everything,
+    "room": _unknown_full_disk,
+    "burial": _nobody_buries,
 }

@@ -14,19 +14,20 @@ from app.db import Round
 from benchmarks.faults.journal import Journal, violations
 from benchmarks.faults.outcome import Harness, Outcome, Run, percentile
 from benchmarks.faults.people import labelling
-from benchmarks.faults.site import Site, end, site
+from benchmarks.faults.site import How, Site, end, site
 
 PEOPLE = {"postgresql": 200, "sqlite": 50}
 THINK_SECONDS = 2.0
 ITEMS = 100_000
 P95_SECONDS, P99_SECONDS = 0.3, 1.0
+SECONDS, PROOF_SECONDS, PROOF_ITEMS = 600, 60, 3_000
 
 
 def run(run: Run) -> Outcome:
     """One run; waits of the first ten seconds, in which everybody arrives, are left out."""
     people = run.people if run.people > 20 else PEOPLE[run.database]
     with site(run.database, people) as at:
-        server, worker = at.server(), at.worker()
+        server, worker = at.server(), at.worker(How(without=run.without))
         training = _Training(at)
         try:
             at.serving()
@@ -35,7 +36,7 @@ def run(run: Run) -> Outcome:
             training.start()
             begun = time.monotonic()
             with labelling(at, at.people, journal, seed=run.seed, think=THINK_SECONDS):
-                time.sleep(run.seconds or 600)
+                time.sleep(run.seconds or (PROOF_SECONDS if run.without else SECONDS))
             took = time.monotonic() - begun
             training.stopping.set()
             training.join(10)
@@ -74,4 +75,4 @@ class _Training(threading.Thread):
                     continue
 
 
-HARNESS = Harness(run, guards={}, times=ITEMS)
+HARNESS = Harness(run, guards={"short_transactions": "both"}, times=ITEMS, proof=PROOF_ITEMS)

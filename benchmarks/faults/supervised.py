@@ -23,6 +23,9 @@ from benchmarks.faults.site import Site, site
 
 ROOT = Path(__file__).resolve().parents[2]
 BACK_SECONDS, AGAIN_SECONDS, END_SECONDS = 10.0, 5.0, 15.0
+WITHOUT = (
+    "from benchmarks.faults import guards; guards.remove({!r}); from app.cli import main; raise SystemExit(main())"
+)
 STEADY_SECONDS = 31.0  # a child that ran for longer is started again at once
 
 
@@ -31,7 +34,7 @@ def run(run: Run) -> Outcome:
     chance = random.Random(run.seed)
     back, again, steady = [], [], STEADY_SECONDS if run.times > 1 else 0.0
     with site(run.database, run.people) as at:
-        process = _start(at)
+        process = _start(at, run.without)
         try:
             at.serving()
             at.set_up(items=2_000 + 100 * run.times, round_size=20)
@@ -61,10 +64,11 @@ def run(run: Run) -> Outcome:
     return Outcome(run.times, figures, found)
 
 
-def _start(at: Site) -> "subprocess.Popen[bytes]":
+def _start(at: Site, without: str) -> "subprocess.Popen[bytes]":
     plain = {name: value for name, value in os.environ.items() if not name.startswith("LABELWISE_")}
     environment = plain | {"PYTHONPATH": str(ROOT), "LABELWISE_DATA": str(at.data), "LABELWISE_DATABASE_URL": at.url}
-    command = [sys.executable, "-m", "labelwise", "serve", "--port", str(at.port)]
+    program = ["-c", WITHOUT.format(without)] if without else ["-m", "labelwise"]
+    command = [sys.executable, *program, "serve", "--port", str(at.port)]
     log = (at.data.parent / "log").open("wb")
     return subprocess.Popen(command, env=environment, cwd=at.data.parent, stdout=log, stderr=log)
 
@@ -103,4 +107,4 @@ def _killed_round(at: Site, parent: int) -> float:
     return time.monotonic() - begun
 
 
-HARNESS = Harness(run, guards={}, databases=("sqlite",), times=3)
+HARNESS = Harness(run, guards={"burial": "both"}, databases=("sqlite",), times=3, proof=1)

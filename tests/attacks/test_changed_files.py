@@ -1,4 +1,4 @@
-"""Real files with a few bytes changed, as imports and uploads: taken whole or in part, or refused, and nothing else.
+"""Real files and filters with a few bytes changed: taken whole or in part, or refused, and nothing else.
 
 `LABELWISE_TEST_CHANGED_FILES=20000 pytest tests/attacks/test_changed_files.py -k "parquet and sqlite"` sends so many of
 a kind; without it there are 40. `LABELWISE_TEST_CHANGED_FILES_FROM` is the number of the first. A number of a kind is
@@ -11,6 +11,7 @@ import random
 import time
 from collections import Counter
 from typing import Any
+from urllib.parse import quote_from_bytes
 
 import pytest
 
@@ -28,6 +29,13 @@ FILES = {
     "zip": "image", "PNG": "image", "JPEG": "image", "WEBP": "image", "GIF": "image",
     "WAV": "audio", "FLAC": "audio", "OGG": "audio", "MP3": "audio", "MP4": "video", "WEBM": "video",
 }  # fmt: skip
+FILTERS = [
+    b"status=answered&class=cat&metadata.n=3&disputed=false",
+    b"predicted.probability:<0.6&predicted.class=dog&queued=true",
+    b"q=dog%20kennel&split=train&state=open",
+    b"metadata.n:>=2&metadata.n:<9&annotator=U1&doubtful=true",
+    b"key=item-1&key=item-2&answered_after=2026-01-01T00:00:00Z&learned=1",
+]
 REFUSALS = {400, 413, 415, 422}
 
 
@@ -94,6 +102,20 @@ def test_changed_files_are_shown_or_refused_with_a_reason(aimed: Site, kind: str
         assert nothing_is_spoilt(aimed, project)
     assert left_over(aimed) == []
     aimed.M.delete(f"/projects/{project}")
+
+
+def test_changed_filters_are_understood_or_refused(aimed: Site) -> None:
+    seen = Counter[int]()
+    for number in range(FIRST, FIRST + COUNT):
+        chance = random.Random(f"filter {number}")
+        asked = quote_from_bytes(mutated(chance.choice(FILTERS), chance)[:8_000], safe="=&:<>!%+*|,;()[]'\"~-._ ")
+        for path in ("items", "export", "items/count"):
+            answer = aimed.M.get(f"/projects/{aimed.P1}/{path}?{asked}", patient=True)
+            assert answer.status_code in (200, 404, 414, *REFUSALS), (path, asked, answer.text[:500])
+            seen[answer.status_code] += 1
+
+    assert seen[200], seen
+    assert seen[422], seen
 
 
 def nothing_is_spoilt(site: Site, project: int) -> bool:

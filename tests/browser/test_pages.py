@@ -4,8 +4,11 @@ import re
 
 import pytest
 from playwright.sync_api import expect
+from sqlalchemy import func, select
 
-from app.services import accounts
+from app.db import Item
+from app.services import accounts, items
+from app.services.access import Person
 from tests.browser.conftest import Visit
 from tests.browser.test_annotate import make_project
 
@@ -79,6 +82,25 @@ def test_a_token_is_shown_once_and_revoked(demo_visit: Visit) -> None:
     page.get_by_role("button", name="Revoke nightly import").click()
     expect(page.get_by_text("nightly import is revoked.")).to_be_visible()
     expect(page.get_by_text("None yet.")).to_be_visible()
+
+
+def test_an_admin_reads_that_an_item_was_erased(manager: Visit) -> None:
+    project = make_project(manager.site, count=2)
+    with manager.site.db.write() as session:
+        first = session.execute(select(func.min(Item.id)).where(Item.project_id == project)).scalar_one()
+        items.remove(session, Person(1, "Ada", True), first, erase=True)
+
+    page = manager.open("/audit-log")
+
+    row = page.get_by_role("row").filter(has_text="item erased")
+    expect(row).to_contain_text(f"item: {first}")
+    expect(row).to_contain_text("Ada")
+    expect(row.get_by_role("link", name="Films")).to_be_visible()
+    for width, scheme in ((1280, "light"), (390, "dark")):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a literal in the tuple
+        assert manager.findings() == []
+        assert not manager.overflows()
 
 
 def test_settings_rename_a_class_and_pause_the_project(demo_visit: Visit) -> None:

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from app.core.errors import Invalid
 from app.featurizers import FEATURIZERS, choose_featurizer, make_featurizer, needs_refit
+from app.featurizers.columns import _encode
 from app.featurizers.dense import unit_rows
 from tests.clips import made
 
@@ -161,6 +162,21 @@ def test_items_that_come_later_are_placed_by_what_was_learned_before() -> None:
     assert block.sparse is not None
     assert block.sparse[0].nnz > 0  # the learner sees new words; the space does not
     assert block.dense[1].any()
+
+
+def test_the_state_of_columns_quotes_no_row_and_one_that_does_is_still_read(tmp_path: Path) -> None:
+    rows = [{"name": f"Wilhelmine {n % 3}", "age": n} for n in range(30)]
+    featurizer = make_featurizer("columns", {"features": 16})
+    state = featurizer.fit(rows)
+    featurizer.save(state, tmp_path / "state")
+    [named] = [each for each in state.columns if each["type"] == "category"]
+    earlier = {"name": "name", "type": "category", "values": [f"Wilhelmine {n}" for n in range(3)]}
+
+    assert "Wilhelmine" not in str(featurizer.load(tmp_path / "state"))
+    assert len(named["digests"]) == 3
+    encoded = _encode(rows, [named])
+    assert encoded.sum(axis=0).tolist() == [10, 10, 10, 0]
+    assert encoded.tolist() == _encode(rows, [earlier]).tolist()
 
 
 def test_a_column_of_sentences_is_read_as_words() -> None:
