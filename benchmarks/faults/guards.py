@@ -184,18 +184,17 @@ def _no_transaction() -> None:
 
 
 def _think_in_a_transaction() -> None:
-    """A round holds what people's answers need while it thinks, as a network call inside of a transaction would."""
-    think = turn.think
+    """A round holds what people's answers need for a while, as one would that thinks inside of its transaction."""
+    publish = vars(turn)["_publish"]
 
-    def inside(running: jobs.Running, given: Any) -> Any:
-        proposal = think(running, given)
+    def late(running: jobs.Running, *given: Any) -> Any:
         with running.db.write() as session:
             if not running.db.is_sqlite:
                 session.execute(text("LOCK TABLE leases IN EXCLUSIVE MODE"))
             time.sleep(HELD_SECONDS)
-        return proposal
+        return publish(running, *given)
 
-    put(turn, "think", inside)
+    put(turn, "_publish", late)
 
 
 def _keep_everything() -> None:
