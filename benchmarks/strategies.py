@@ -64,6 +64,7 @@ def main() -> None:
     given.add_argument("--rivals", default="10000,100000", help="rows at which scikit-activeml is measured, or nothing")
     given.add_argument("--rival-limit", type=float, default=20, help="seconds of one run of theirs")
     given.add_argument("--isotropic", action="store_true", help="core_set on a pool without clusters too")
+    given.add_argument("--brute", action="store_true", help="compare core_set's picks with the plain rule's in float64")
     given.add_argument("--write", action="store_true", help="write the result files")
     given.add_argument("--worker", help=argparse.SUPPRESS)
     options = given.parse_args()
@@ -84,11 +85,8 @@ def main() -> None:
             for job in jobs:
                 limit = options.rival_limit if job["kind"] == "theirs" else options.limit
                 found.append(_measured({**job, "folder": f"{folder}/clusters"}, limit))
-            if options.isotropic and "core_set" in names:
-                shutil.rmtree(Path(folder) / "clusters")
-                _make(Path(folder) / "isotropic", rows, None)
-                job = {"kind": "ours", "rows": rows, "name": "core_set", "folder": f"{folder}/isotropic"}
-                found.append({**_measured(job, options.limit), "name": "core_set, isotropic pool"})
+            if "core_set" in names:
+                found += _k_center(options, rows, Path(folder))
     table = _table(found)
     print(table)
     if options.write:
@@ -97,6 +95,21 @@ def main() -> None:
             writer = csv.DictWriter(file, ["kind", "name", "rows", "seconds", "megabytes", "said"])
             writer.writeheader()
             writer.writerows({key: each.get(key, "") for key in writer.fieldnames} for each in found)
+
+
+def _k_center(options: argparse.Namespace, rows: int, folder: Path) -> list[dict[str, Any]]:
+    """core_set on a pool without clusters, and beside the plain rule on both, where that is asked for."""
+    job, found = {"rows": rows, "name": "core_set"}, []
+    if options.brute:
+        _compared({**job, "folder": f"{folder}/clusters"}, "clustered pool")
+    if options.isotropic:
+        shutil.rmtree(folder / "clusters")
+        _make(folder / "isotropic", rows, None)
+        job["folder"] = f"{folder}/isotropic"
+        found.append({**_measured({**job, "kind": "ours"}, options.limit), "name": "core_set, isotropic pool"})
+        if options.brute:
+            _compared(job, "isotropic pool")
+    return found
 
 
 def _make(folder: Path, rows: int, noise: float | None) -> None:
@@ -138,6 +151,12 @@ def _measured(job: dict[str, Any], limit: float) -> dict[str, Any]:
     return result
 
 
+def _compared(job: dict[str, Any], pool: str) -> None:
+    """Say whether core_set picks what the plain rule does."""
+    found = _measured({**job, "kind": "brute"}, 3_600)
+    print(f"core_set and the plain rule in float64, {job['rows']:,} rows, {pool}: {_cell(found)}", flush=True)
+
+
 class _Memory(threading.Thread):
     """The highest private memory of this process: mapped files do not count."""
 
@@ -170,6 +189,10 @@ def _worked(job: dict[str, Any]) -> dict[str, Any]:
         return _limits(shards)
     if job["kind"] == "theirs":
         return _theirs(job["name"], shards, classes)
+    return _ours(job, shards, classes)
+
+
+def _ours(job: dict[str, Any], shards: list[StoredShard], classes: Any) -> dict[str, Any]:
     rows = len(classes)
     labelled = np.sort(np.random.default_rng(1).choice(rows, min(LABELS, rows // 2), replace=False))
     dense = _rows(shards, labelled)
@@ -193,7 +216,23 @@ def _worked(job: dict[str, Any]) -> dict[str, Any]:
         proposal = propose(taught, shards, plan, executor, lambda _step, _fraction: None)
     seconds = time.monotonic() - begun
     assert len(proposal.ids) == BATCH
+    if job["kind"] == "brute":
+        return _brute(shards, labelled, proposal.ids[:, 0] - 1)
     return {"seconds": round(seconds, 3), "megabytes": memory.megabytes, "said": proposal.fallback or ""}
+
+
+def _brute(shards: list[StoredShard], labelled: Any, picked: Any) -> dict[str, Any]:
+    """The plain rule over all rows in float64, one pass a pick, and whether it picks the same in the same order."""
+    begun = time.monotonic()
+    matrix = np.concatenate([shard.load().block.dense for shard in shards], dtype=np.float64)
+    centers = matrix[labelled].T.copy()
+    like = np.concatenate([(matrix[s : s + SHARD] @ centers).max(axis=1) for s in range(0, len(matrix), SHARD)])
+    expected = []
+    for _ in range(BATCH):
+        expected.append(int(like.argmin()))
+        np.maximum(like, matrix @ matrix[expected[-1]], out=like)
+    same = sum(a == b for a, b in zip(expected, picked.tolist(), strict=True))
+    return {"seconds": round(time.monotonic() - begun, 3), "megabytes": 0.0, "said": f"{same} of {BATCH} the same"}
 
 
 def _rows(shards: list[StoredShard], rows: Any) -> Any:
