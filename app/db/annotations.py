@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.base import NEVER_REUSE_IDS, Base
 
 AUDITED = text("kind = 'audit' AND version = 1")
+CHANGED = text("version > 1")
+GIVEN = text("version = 1 AND origin = 'human'")
 
 
 class Annotation(Base):
@@ -27,6 +29,9 @@ class Annotation(Base):
         Index("ix_annotations_feed", "project_id", "id"),
         Index("ix_annotations_audited", "project_id", sqlite_where=AUDITED, postgresql_where=AUDITED),
         Index("ix_annotations_annotator", "project_id", "annotator_id", "id"),
+        Index("ix_annotations_standing", "project_id", "origin", "kind", "counted", "retracted"),
+        Index("ix_annotations_changed", "project_id", sqlite_where=CHANGED, postgresql_where=CHANGED),
+        Index("ix_annotations_days", "project_id", "created_at", sqlite_where=GIVEN, postgresql_where=GIVEN),
         NEVER_REUSE_IDS,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, time
 from typing import Any, cast
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, and_, any_, func, or_, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, and_, any_, func, literal_column, or_, select
 from sqlalchemy import cast as as_type
 from sqlalchemy.orm import Session, aliased
 
@@ -71,6 +71,19 @@ def taken_back(answer: Any) -> ColumnElement[bool]:
     last = aliased(Annotation)
     found = select(last.id).where(last.answer_id == answer.answer_id, last.retracted, newest(last))
     return found.correlate(answer).exists()
+
+
+def taken_back_in(project_id: int, answer: Any) -> ColumnElement[bool]:
+    """As `taken_back`, where many answers of one project are asked: the few that changed are looked at once."""
+    last = aliased(Annotation)
+    changed = and_(last.project_id == project_id, last.version > literal_column("1"))  # an index's own words
+    found = select(last.answer_id).where(changed, last.retracted, newest(last))
+    return cast("ColumnElement[bool]", answer.answer_id.in_(found))
+
+
+def first_of_a_person(answer: Any) -> ColumnElement[bool]:
+    """Whether a version is the first one of an answer that somebody gave here, in the words of the index of days."""
+    return and_(answer.version == literal_column("1"), answer.origin == literal_column("'human'"))
 
 
 def of_class(session: Session, project: Project, numbers: Sequence[int]) -> ColumnElement[bool]:

@@ -1,4 +1,4 @@
-"""How often each class is named, in the labels and in the pool."""
+"""How often each class is named, in the labels and in the pool, and how often people disagree."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import Annotation, Project, Round
-from app.services import tasks
+from app.services import answered, tasks
 from app.services.labels import by_class, label_set
 from app.task_types.base import Question
 
@@ -46,6 +46,17 @@ def balance(session: Session, project: Project, last: Round | None) -> dict[str,
         "balance_of": metrics.get("balance_of", "audit"),
         "balance_round": last.number if last and counted else None,
     }
+
+
+def disputed(session: Session, project: Project, last: Round | None) -> int:
+    """Items whose label is a tie: counted now, or where there are many answers by the last round."""
+    counted = (last.metrics or {}).get("disputed") if last and _are_many(session, project.id) else None
+    return int(counted) if counted is not None else ties(session, project)
+
+
+def ties(session: Session, project: Project) -> int:
+    """Items whose label is a tie now; O(answers)."""
+    return len(answered.disputed_ids(session, project)) if project.overlap > 1 else 0
 
 
 def _are_many(session: Session, project_id: int) -> bool:

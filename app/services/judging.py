@@ -15,7 +15,7 @@ from app.evaluation.saved import Saved
 from app.loop.doubts import opinions
 from app.loop.evaluate import Peek
 from app.loop.propose import Proposal
-from app.services import auditing, costs, doubting, drifting, goal, opening, outbox, records, status, stopping
+from app.services import auditing, balance, costs, doubting, drifting, goal, opening, outbox, records, status, stopping
 from app.services.drift import Drift, tell
 from app.services.jobs import Running
 from app.services.labels import by_class
@@ -40,6 +40,7 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
         cost = costs.to_json(times, project.modality, project.cost_exponent)
         before = Drift.from_json(_last_kept(session, turn.project_id, "drift"))
         stopped = (_last_kept(session, turn.project_id, "stopping") or {}).get("advice", {}).get("stop", False)
+        disputed = balance.ties(session, project)
         peek = replace(terms.peek, audits=auditing.judges(session, turn))
     terms = replace(terms, peek=peek)
     taught = opening.taught(turn.labels.items)
@@ -57,7 +58,7 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
     weighed = stopping.weighed(rounds, worth)
     drift = _drift(running, turn, before)
     metrics = found.metrics | {"stopping": weighed, "cost": cost, "drift": drift and drift.to_json()}
-    metrics["labelled"] = by_class(taught, turn.class_ids)
+    metrics |= {"labelled": by_class(taught, turn.class_ids), "disputed": disputed}
     took = time.monotonic() - begun
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "evaluate", "fraction": 1.0})

@@ -5,16 +5,27 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session, defer
 
 from app.core.text import write_json
-from app.db import Annotation, FeatureSet, Item, Job, Lease, Project, Round, Serving, Worker
+from app.db import FeatureSet, Item, Job, Lease, Project, Round, Serving, Worker
 from app.services import flags, goal, rounds, tasks
 from app.services.access import Person, project_for
 from app.services.leases import SKIPS_UNTIL_A_LOOK
 
 WORKER_SILENCE = timedelta(seconds=30)
+STANDING = text("""
+    SELECT origin, kind, sum(versions) FROM (
+        SELECT origin, kind, count(*) AS versions FROM annotations
+        WHERE project_id = :project AND counted AND NOT retracted GROUP BY origin, kind
+        UNION ALL
+        SELECT earlier.origin, earlier.kind, -count(*) FROM annotations AS later
+        JOIN annotations AS earlier ON earlier.answer_id = later.answer_id AND earlier.version = later.version - 1
+        WHERE later.project_id = :project AND later.version > 1 AND earlier.counted AND NOT earlier.retracted
+        GROUP BY earlier.origin, earlier.kind
+    ) AS parts GROUP BY origin, kind
+""")
 
 
 def status(session: Session, person: Person, project_ref: int | str, moment: datetime) -> dict[str, Any]:
@@ -106,14 +117,11 @@ def item_counts(session: Session, project_id: int) -> dict[str, int]:
 def standing(session: Session, project_id: int) -> dict[str, int]:
     """The answers that stand: `annotations` of every origin, `answers` that people gave here, `audit` ones of these.
 
-    The newest version of each counts; retractions and uncounted ones are left out. O(annotations).
+    The newest version of each counts; retractions and uncounted ones are left out. One walk of a covering index, and a
+    look at the versions that another one followed.
     """
-    last = select(func.max(Annotation.id)).where(Annotation.project_id == project_id).group_by(Annotation.answer_id)
-    rows = session.execute(
-        select(Annotation.origin, Annotation.kind, func.count())
-        .where(Annotation.id.in_(last), ~Annotation.retracted, Annotation.counted)
-        .group_by(Annotation.origin, Annotation.kind)
-    ).all()
+    found = session.execute(STANDING, {"project": project_id})
+    rows = [(origin, kind, int(count)) for origin, kind, count in found]
     return {
         "annotations": sum(count for _, _, count in rows),
         "answers": sum(count for origin, _, count in rows if origin == "human"),
