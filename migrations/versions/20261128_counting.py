@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20261128_counting"
-down_revision = "20261128_cost_exponent"
+down_revision = "20261128_round_records"
 branch_labels = None
 depends_on = None
 
