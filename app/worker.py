@@ -30,6 +30,7 @@ from app.services import (
     buckets,
     collecting,
     demo,
+    disturbing,
     edits,
     erasing,
     features,
@@ -78,6 +79,7 @@ HANDLERS: dict[str, Handler] = {
     "retain": retention.run,
     "scrub": scrubbing.run,
     "compare": replaying.run,
+    "disturb": disturbing.run,
 }
 BESIDE = ("score",)  # kinds that mostly wait for others' servers: a worker process has a thread of its own for them
 

@@ -54,16 +54,18 @@ def main() -> None:
     given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     given.add_argument("--seeds", type=int, default=10)
     given.add_argument("--labels", type=int, default=400)
+    given.add_argument("--sets", default="even,rich")
+    given.add_argument("--strategies", default="auto,margin")
     options = given.parse_args()
     with one_thread():
-        for name in ("even", "rich"):
+        for name in options.sets.split(","):
             print(f"\n{name}, {options.seeds} seeds, {options.labels} labels\n")
             print(
                 "| strategy | exponent | hours to the target | of exponent 0 | labels to it | accuracy at equal hours |"
             )
             print("|---|---|---|---|---|---|")
             made = [texts(name, seed) for seed in range(options.seeds)]
-            for strategy in ("auto", "margin"):
+            for strategy in options.strategies.split(","):
                 _table(strategy, made, options.labels)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import select
 from app.core.arrays import Floats, Indices
 from app.db import FeatureSet, Item, Job, Project
 from app.evaluation.drift import FEWEST, GROWN, MOST, alarms, told_apart
-from app.features import gather, newest
+from app.features import StoredShard, gather, newest
 from app.featurizers import make_featurizer, options_of
 from app.modalities import MODALITIES
 from app.services import features, opening
@@ -46,27 +46,27 @@ class _Side:
 def look(running: Running, turn: Turn, last: Drift | None) -> Drift | None:
     """Compare the new items where they grew by a quarter since the last look; no transaction is open meanwhile.
 
-    Reads the identities of the pool, and the vectors or contents of at most 2,000 items (of files 300).
+    Passes over the identities of the pool, a shard at a time, and reads the vectors or contents of at most 2,000 items
+    (of files 300).
     """
-    ids = _identities(turn)
+    shards = newest(turn.features.opened())
     labels = np.array([each.item_id for each in opening.taught(turn.labels.items)], dtype=np.int64)
-    if len(labels) < FEWEST or not len(ids):
+    highest = max((shard.span().high for shard in shards), default=-1)
+    if len(labels) < FEWEST or highest < 0:
         return None
-    highest = int(ids[:, 0].max())
     if last is None:
         return Drift(highest, turn.number)
-    is_new = ids[:, 0] > last.since
-    now = replace(last, new=int(is_new.sum()), labelled=int((labels > last.since).sum()))
+    new = sum(len(_between(shard, last.since, highest)) for shard in shards)
+    now = replace(last, new=new, labelled=int((labels > last.since).sum()))
     if now.labelled >= FEWEST:
         behind = last.since if last.alarm else last.behind  # after an alarm the items before it are no measure any more
         return Drift(highest, turn.number, behind, last.looks)
     if now.new < max(FEWEST, GROWN * last.seen) or _is_coming(running, turn.project_id):
         return now
-    earlier = ids[(ids[:, 0] <= last.since) & (ids[:, 0] > last.behind)]
-    return _compared(running, turn, now, earlier, ids[is_new], labels)
+    return _compared(running, turn, now, shards, labels)
 
 
-def _compared(running: Running, turn: Turn, now: Drift, earlier: Indices, new: Indices, labels: Indices) -> Drift:
+def _compared(running: Running, turn: Turn, now: Drift, shards: list[StoredShard], labels: Indices) -> Drift:
     with running.db.read() as session:
         name = session.get_one(FeatureSet, turn.features.set_id).name
         project = session.get_one(Project, turn.project_id)
@@ -74,7 +74,8 @@ def _compared(running: Running, turn: Turn, now: Drift, earlier: Indices, new: I
     if name not in AS_STORED and (field_of.media or "").startswith("video/"):
         return replace(now, lack="clips would have to be decoded again")
     most = MOST if name in AS_STORED or field_of.media is None else MOST_FILES
-    sides = [_drawn(running, project, each, most) for each in (earlier, new)]
+    bounds = ((now.behind, now.since), (now.since, np.iinfo(np.int64).max))
+    sides = [_drawn(running, project, _lowest(shards, *each, 2 * most), most) for each in bounds]
     if min(len(side.ids) for side in sides) < FEWEST:
         return now
     if name not in AS_STORED and any(isinstance(side.content, Files) for side in sides):
@@ -99,13 +100,22 @@ def _compared(running: Running, turn: Turn, now: Drift, earlier: Indices, new: I
     )
 
 
-def _identities(turn: Turn) -> Indices:
-    """The newest revision of every item that has a vector, (n, 3)."""
-    parts = []
-    for shard in newest(turn.features.opened()):
-        ids = shard.ids()
-        parts.append(np.asarray(ids[shard.candidates(ids)]))
-    return np.concatenate([np.empty((0, 3), dtype=np.int64), *parts])
+def _between(shard: StoredShard, above: int, to: int) -> Indices:
+    """The newest revisions (n, 3) of a shard's items in a range of ids; nothing is read of a shard beyond it."""
+    span = shard.span()
+    if span.high <= above or span.low > to:
+        return np.empty((0, 3), dtype=np.int64)
+    ids = shard.ids()
+    return np.asarray(ids[shard.candidates(ids) & (ids[:, 0] > above) & (ids[:, 0] <= to)])
+
+
+def _lowest(shards: list[StoredShard], above: int, to: int, most: int) -> Indices:
+    """The identities with the lowest keyed hashes in a range of ids, (n, 3): a uniform draw, the same at every look."""
+    kept = np.empty((0, 3), dtype=np.int64)
+    for shard in shards:
+        both = np.concatenate([kept, _between(shard, above, to)])
+        kept = both[np.argsort(keyed_hash(both, KEY), kind="stable")[:most]]
+    return kept
 
 
 def _is_coming(running: Running, project_id: int) -> bool:
@@ -116,10 +126,8 @@ def _is_coming(running: Running, project_id: int) -> bool:
         return session.execute(coming.limit(1)).first() is not None
 
 
-def _drawn(running: Running, project: Project, ids: Indices, most: int) -> _Side:
-    """A uniform draw of items that are in the pool, the same at every look while the pool is."""
-    order = np.argsort(keyed_hash(ids, KEY), kind="stable")[: 2 * most]
-    some = ids[order]
+def _drawn(running: Running, project: Project, some: Indices, most: int) -> _Side:
+    """Those of some identities (n, 3) that are in the pool, in their order, at most so many, with their content."""
     found: dict[int, Any] = {}
     with running.db.read() as session:
         for start in range(0, len(some), AT_ONCE):

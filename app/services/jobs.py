@@ -26,7 +26,9 @@ CHANNEL = "labelwise_jobs"
 LIVING = timedelta(seconds=15)  # a worker says every four seconds that it lives
 UNTIL_WOKEN = timedelta(days=36_500)
 # Nobody asked for these, and rounds say more.
-UNTOLD = {"round", "score", "featurize", "index", "simulate", "erase", "fetch", "lost", "purge", "scrub", "retain"}
+UNTOLD = {
+    "round", "score", "featurize", "index", "simulate", "erase", "fetch", "lost", "purge", "scrub", "retain", "disturb",
+}  # fmt: skip
 PRIORITY = {
     "round": 10,
     "select": 6,
@@ -41,6 +43,7 @@ PRIORITY = {
     "snapshot": 1,
     "index": 1,
     "compare": 0,
+    "disturb": 0,
 }
 
 

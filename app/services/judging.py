@@ -15,7 +15,20 @@ from app.evaluation.saved import Saved
 from app.loop.doubts import opinions
 from app.loop.evaluate import Peek
 from app.loop.propose import Proposal
-from app.services import auditing, balance, costs, doubting, drifting, goal, opening, outbox, records, status, stopping
+from app.services import (
+    auditing,
+    balance,
+    costs,
+    doubting,
+    drifting,
+    goal,
+    opening,
+    outbox,
+    records,
+    robustness,
+    status,
+    stopping,
+)
 from app.services.drift import Drift, tell
 from app.services.jobs import Running
 from app.services.labels import by_class
@@ -63,6 +76,8 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "evaluate", "fraction": 1.0})
         insert_rows(session, Prediction, doubts)
+        metrics["robustness"] = kept = _last_kept(session, turn.project_id, "robustness")
+        robustness.request(session, turn.project_id, len(taught), kept)
         mark_done(session, turn.round_id)
         seconds = {**proposal.seconds, "to_published": published_in, "evaluate": round(took, 4)}
         seconds["total"] = round(published_in + took, 4)

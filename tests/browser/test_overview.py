@@ -187,3 +187,32 @@ def test_the_curve_is_drawn_against_labels_hours_or_cost_as_a_person_likes(visit
     expect(page.get_by_role("radio", name="cost")).to_be_checked()
     assert not visit.overflows()
     assert visit.findings() == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_new_items_that_look_unlike_the_earlier_ones_and_disturbed_ones_are_said_with_what_is_behind(
+    visit: Visit, width: int
+) -> None:
+    drift = (
+        "The 150 items that came in since round 3 look unlike the earlier ones: a model tells them apart in 83 of 100."
+    )
+    worst = "Disturbed most by typos: 9 points less are right (4 to 14)."
+    kinds = [
+        {"name": "typos", "words": "one word in seven", "loss": {"value": 0.09, "low": 0.04, "high": 0.14, "n": 120}},
+        {"name": "casing", "words": "capitals only", "loss": {"value": -0.002, "low": -0.02, "high": 0.02, "n": 120}},
+    ]
+    found = {"round": 4, "labels": 160, "lack": None, "kinds": kinds}
+    words = {"drift": drift, "robustness": worst}
+    change = {"curve": CURVE, "drift": {"alarm": True, "items": 42}, "robustness": found, "words": words}
+    visit.page.set_viewport_size({"width": width, "height": 844})
+    page = open_overview(visit, change)
+
+    expect(page.get_by_role("note").filter(has_text=drift)).to_be_visible()
+    expect(page.get_by_role("link", name="the 42 most unlike")).to_have_attribute("href", re.compile("drifted=true"))
+    table = page.get_by_role("region", name="Loss by disturbance")
+    expect(table).to_be_hidden()
+    page.get_by_text(worst).click()
+    expect(table.get_by_role("row", name=re.compile("typos"))).to_contain_text("9.0")
+    expect(table.get_by_role("row", name=re.compile("casing"))).to_contain_text("\u22120.2")
+    assert not visit.overflows()
+    assert visit.findings() == []

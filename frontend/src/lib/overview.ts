@@ -4,6 +4,7 @@ import type { Balance, ClassRef } from "./balance";
 import type { Estimate, Point, Series } from "./charts";
 import { count, isWide, percent } from "./figures";
 import type { Slices } from "./rounds";
+import type { Robustness } from "./robustness";
 import type { Clip, Film, Picture } from "./serving";
 import type { Stopping } from "./stopping";
 
@@ -97,6 +98,7 @@ export interface Overview {
   curve: CurvePoint[];
   cost: Cost | null; // null until a round is evaluated
   drift: { alarm: boolean; items: number }; // new items that look unlike the earlier ones
+  robustness: Robustness | null; // null before a look
   random: { name: string; points: { labels: number; accuracy: Estimate }[] } | null;
   balance: Balance[];
   balance_of: "audit" | "imported";
@@ -121,6 +123,7 @@ export interface Overview {
     cost: string | null; // what an answer takes, and how well that is known
     drift: string | null; // how the new items compare with the earlier ones; null where none came in
     slices: string | null; // where the model is worst
+    robustness: string | null; // the worst disturbance
     saved: string | null; // labels saved by choosing, or that it cannot be told yet
     goal: string;
     loop: string;

@@ -18,6 +18,7 @@ import {
   type Wall,
 } from "../lib/overview";
 import { recall, remember } from "../lib/remembered";
+import { robustness } from "../lib/robustness";
 import { roundsTable } from "../lib/rounds-table";
 import { slicesSentence } from "../lib/slices-view";
 import { advice } from "../lib/stopping";
@@ -200,7 +201,8 @@ function learning(all: Overview): TemplateResult {
     ${!imported && all.words.how ? html`<p class="quiet">${all.words.how}</p>` : nothing}
     ${twin ? html`<p>${twin}</p>` : nothing}
     ${all.words.saved ? html`<p>${all.words.saved}</p>` : nothing}
-    ${all.words.slices && all.slices ? html`<p>${slicesSentence(all.words.slices, all.slices, `${rounds}/${all.slices.round}#worst`, project.manager, found)}</p>` : nothing}</section>`;
+    ${all.words.slices && all.slices ? html`<p>${slicesSentence(all.words.slices, all.slices, `${rounds}/${all.slices.round}#worst`, project.manager, found)}</p>` : nothing}
+    ${robustness(all.robustness, all.words.robustness)}</section>`;
 }
 
 /** Before the first point: why there is none, and the way to it. */
