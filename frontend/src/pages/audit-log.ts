@@ -48,12 +48,12 @@ function list(): TemplateResult {
   if (lines.length === 0) return html`<p class="quiet">Nothing was done yet.</p>`;
   return html`<p class="quiet">Every change of an account, a key, a member, a setting, and every export and deletion. Nobody can change or remove a line; those beyond the time that they are kept go by themselves.</p>
     <div class="scroll" tabindex="0" role="region" aria-label="Audit log, table"><table ${stacked()}>
-      <thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">Project</th><th scope="col">Details</th></tr></thead>
+      <thead><tr><th scope="col">What</th><th scope="col">Who</th><th scope="col">Project</th><th scope="col">Details</th><th scope="col">When</th></tr></thead>
       <tbody>${lines.map(
         (
           line,
-        ) => html`<tr><td><time datetime=${line.at}>${moment(line.at)}</time></td><td class="long">${line.user ?? "the service"}</td>
-        <th scope="row">${line.action.replace(".", " ").replaceAll("_", " ")}</th><td class="long">${project(line)}</td><td class="long">${details(line.detail)}</td></tr>`,
+        ) => html`<tr><th scope="row">${line.action.replace(".", " ").replaceAll("_", " ")}</th><td class="long">${line.user ?? "the service"}</td>
+        <td class="long">${project(line)}</td><td class="long">${details(line.detail)}</td><td><time datetime=${line.at}>${moment(line.at)}</time></td></tr>`,
       )}</tbody></table></div>`;
 }
 
