@@ -3,8 +3,8 @@ import type { Measure } from "./axis";
 import type { Balance, ClassRef } from "./balance";
 import type { Estimate, Point, Series } from "./charts";
 import { count, isWide, percent } from "./figures";
-import type { Slices } from "./rounds";
 import type { Robustness } from "./robustness";
+import type { Slices } from "./rounds";
 import type { Clip, Film, Picture } from "./serving";
 import type { Stopping } from "./stopping";
 
