@@ -82,7 +82,7 @@ function moves({ predictions }: Comparison, [first, second]: number[], to: Found
     ${
       items === 0
         ? html`<p class="quiet">One of them had no model, or no item of the sample is open in both.</p>`
-        : html`<p>${linked(changed, filter, to)} of ${count(items)} items of the fixed sample are taken for another class in round ${second} than in round ${first}${share ? html`: ${percent(share.value, 1)} <small>(${percent(share.low, 1)} to ${percent(share.high, 1)} of the pool)</small>` : nothing}.</p>
+        : html`<p>${linked(changed, filter, to)} of ${count(items)} items of the fixed sample that were open in both are taken for another class in round ${second} than in round ${first}${share ? html`: ${percent(share.value, 1)} <small>(${percent(share.low, 1)} to ${percent(share.high, 1)})</small>. Items that were labelled in between, often the doubtful ones, are not among them` : nothing}.</p>
       <ul class="plain two">${rows.slice(0, MOVES).map(line)}</ul>
       ${rows.length > MOVES ? html`<details class="values"><summary>${count(rows.length - MOVES)} more pairs</summary><ul class="plain two">${rows.slice(MOVES).map(line)}</ul></details>` : nothing}`
     }</section>`;
