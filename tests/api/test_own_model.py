@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +37,7 @@ def own(db: Database, settings: Settings) -> Iterator[tuple[Project, dict[str, s
         client = Client(url, token)
         project = client.project("pets", create=BODY)
         project.push(pets(200))
-        while project.status()["queue"]["round"] is None:
-            time.sleep(0.05)
+        until(lambda: project.status()["queue"]["round"] is not None)
         yield project, {**os.environ, "PYTHONPATH": str(ROOT), "LABELWISE_URL": url, "LABELWISE_TOKEN": token}
         client.close()
 
@@ -107,13 +106,21 @@ def python_with_torch() -> str | None:
     return None
 
 
-def until_judged(project: Project, number: int, process: "subprocess.Popen[str]") -> None:
-    while True:
-        row = project.rounds()[0]
-        if row["number"] == number and row["state"] == "done":
-            return
-        assert process.poll() in (None, 0), process.communicate()[1]
+def until(found: Callable[[], Any]) -> Any:
+    """What is found as soon as there is something."""
+    end = time.monotonic() + 120
+    while not (value := found()):
+        assert time.monotonic() < end, "it did not come in two minutes"
         time.sleep(0.05)
+    return value
+
+
+def until_judged(project: Project, number: int, process: "subprocess.Popen[str]") -> None:
+    def judged() -> bool:
+        assert process.poll() in (None, 0), process.communicate()[1]
+        return any(row["number"] == number and row["state"] == "done" for row in project.rounds())
+
+    until(judged)
 
 
 @pytest.mark.parametrize("db", ["sqlite"], indirect=True)
@@ -130,14 +137,13 @@ def test_the_scorer_of_the_example_learns_and_scores(
             learner = {"name": "http", "url": f"{scorer}/", "secret": secret}
             project = client.project("pets", create={**BODY, "learner": learner})
             project.push(pets(200))
-            while project.status()["queue"]["round"] is None:
-                time.sleep(0.05)
+            until(lambda: project.status()["queue"]["round"] is not None)
             answer(project, 12)
-            while project.status()["queue"]["round"] != 2:
-                time.sleep(0.05)
+            until(lambda: project.status()["queue"]["round"] == 2)
             answer(project, 30)
-            while not (row := project.rounds()[0])["metrics"] or row["number"] != 3:
-                time.sleep(0.05)
+            row = until(
+                lambda: next((each for each in project.rounds() if each["number"] == 3 and each["metrics"]), None)
+            )
             client.close()
 
     assert row["model"] == f"{host} round-3/round-3"
