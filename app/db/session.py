@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
@@ -34,6 +34,7 @@ SQLITE_PRAGMAS = (
     # 4 MB wrote them each time (a quarter of its rate).
     "wal_autocheckpoint=16000",
 )
+AGAIN_LATER = ("08", "40", "53", "57")  # SQLSTATE: connection, rollback, resources, an operator's intervention
 CLOCK = text("SELECT clock_timestamp()")
 CLOCK_SECONDS = 5.0  # how long PostgreSQL's clock is followed before it is read again
 # Few threads wait for PostgreSQL on behalf of all requests: among 40 that fought for the interpreter's lock a lease
@@ -168,11 +169,16 @@ def now(session: WriteSession) -> datetime:
 
 
 def is_busy(error: DBAPIError) -> bool:
-    """Whether the database asks to try again later: locked, out of connections, restarted, a serialisation failure."""
+    """Whether the database asks to try again later: locked, out of connections, restarted, a serialisation failure.
+
+    PostgreSQL says so by the class of its state; an error of its client that has no state is one of the connection.
+    """
+    state = getattr(error.orig, "sqlstate", "")  # SQLite's errors have no such attribute
+    if error.connection_invalidated or (state is None and isinstance(error, OperationalError)):
+        return True
     words = str(error.orig).lower()
-    return error.connection_invalidated or any(
-        sign in words for sign in ("locked", "busy", "deadlock", "could not serialize", "connection", "starting up")
-    )
+    signs = ("locked", "busy", "deadlock", "could not serialize", "connection", "starting up")
+    return (state or "")[:2] in AGAIN_LATER or any(sign in words for sign in signs)
 
 
 def is_full(error: DBAPIError) -> bool:
