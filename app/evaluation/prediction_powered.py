@@ -13,7 +13,7 @@ from app.core.arrays import Doubles
 from app.evaluation.active_testing import Judged, interval
 from app.evaluation.intervals import Estimate
 
-FEWEST = 20  # answers from which the factor can be told
+FEWEST = 10  # wrong answers, and as many right ones, from which the factor can be told
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,9 @@ class Powered:
 def accuracy(
     judged: Judged, expected: Doubles, mean_expected: float, level: float, population: int | None = None
 ) -> Powered | None:
-    """The accuracy of a learner on `population` items, of which the audit set is a uniform sample; None with too few.
+    """The accuracy of a learner on `population` items, of which the audit set is a uniform sample.
+
+    None with fewer than ten wrong or ten right answers: a factor tuned on less fits them too well to be believed.
 
     `expected` (m,): the learner's expected error of each draw, of any value where it has no answer; `mean_expected`:
     that of all items of the audit set. The error is f mean_expected + mean(error - f expected), by the weights of the
@@ -38,7 +40,8 @@ def accuracy(
     Source: Angelopoulos, Bates, Fannjiang, Jordan, Zrnic. Prediction-Powered Inference. Science 2023; Angelopoulos,
     Duchi, Zrnic. PPI++: Efficient Prediction-Powered Inference. arXiv 2311.01453. 2023.
     """
-    if judged.n < FEWEST:
+    right = float(judged.counted @ judged.hits)
+    if min(right, judged.n - right) < FEWEST:
         return None
     wrong, by_draw = judged.mean(1 - judged.hits)
     thought, thought_by_draw = judged.mean(expected)

@@ -80,20 +80,17 @@ def verdict(answers: Answers, audits: AuditSet, plan: Plan, look: int, populatio
     right = hits(answers.said, answers.targets, plan.multiple)
     judged, weights, places = _judged(answers, audits, right)
     how = _how(judged, audits)
-    powered = audits.powered and judged.n >= prediction_powered.FEWEST
-    if powered:
+    if audits.powered:
         errors = np.zeros(len(judged.hits))
         errors[places] = expected_errors(answers.said, plan.multiple)
         whole = _mean_expected(errors[places], answers.waiting, audits)
         at, once = (
             prediction_powered.accuracy(judged, errors, whole, level, population) for level in (level_of(look), LEVEL)
         )
-        assert at is not None
-        assert once is not None
-        how |= {"estimate": "prediction_powered", "factor": round(at.factor, 4)}
-        return Verdict(at.estimate, once.estimate, how, weights)
-    if audits.powered:
-        how["why"] = f"counted until there are {prediction_powered.FEWEST} audit answers: {judged.n} so far"
+        if at is not None and once is not None:
+            how |= {"estimate": "prediction_powered", "factor": round(at.factor, 4)}
+            return Verdict(at.estimate, once.estimate, how, weights)
+        how["why"] = f"counted until {prediction_powered.FEWEST} audit answers are wrong, and as many right"
     if not audits.chosen:
         return Verdict(at_look(right, look, population), share(float(right.sum()), len(right)), how)
     weighed = [active_testing.accuracy(judged, level, population) for level in (level_of(look), LEVEL)]

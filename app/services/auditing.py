@@ -120,8 +120,9 @@ def publish(session: WriteSession, turn: Turn, open_: Open | None) -> None:
     leases.one_at_a_time(session, turn.project_id)  # nobody is given a place while they are dealt anew
     mine = AuditDraw.project_id == turn.project_id
     session.execute(delete(AuditDraw).where(mine, AuditDraw.drawn_at.is_(None)))
-    answered = exists(select(Item.id).where(Item.id == AuditDraw.item_id, Item.done))
-    session.execute(update(AuditDraw).where(mine, text("audit_draws.listed"), answered).values(listed=False))
+    for done in (True, False):  # what was taken back, or has another content now, is asked about again
+        items = exists(select(Item.id).where(Item.id == AuditDraw.item_id, Item.done == done))
+        session.execute(update(AuditDraw).where(mine, AuditDraw.listed == done, items).values(listed=not done))
     taken = np.fromiter(session.execute(select(AuditDraw.item_id).where(mine)).scalars(), dtype=np.int64)
     last = session.execute(select(func.max(AuditDraw.place)).where(mine)).scalar()
     place = 0 if last is None else int(last) + 1

@@ -99,6 +99,8 @@ def test_a_goal_of_hours_and_a_day_is_set_and_shown(visit: Visit) -> None:
     page.get_by_label("Goal: labels").fill("50")
     page.get_by_label("Goal: hours of work").fill("7.5")
     page.get_by_label("Goal: last day").fill("2099-12-24")
+    page.get_by_label("Which audit items").select_option("active")
+    expect(page.get_by_text("Audit items that the model is unsure of come first")).to_be_visible()
     page.locator("form", has=page.get_by_role("heading", name="Goal and learning")).get_by_role(
         "button", name="Save"
     ).click()
@@ -107,6 +109,7 @@ def test_a_goal_of_hours_and_a_day_is_set_and_shown(visit: Visit) -> None:
     page.reload()
 
     expect(page.get_by_label("Goal: last day")).to_have_value("2099-12-24")
+    expect(page.get_by_label("Which audit items")).to_have_value("active")
     page.goto(f"{visit.site.url}/projects/{project}/overview")
     goal = page.get_by_role("list", name="Goal")
     expect(goal).to_contain_text("0 of 50 labels")

@@ -12,7 +12,7 @@ class CertifiedAccuracy:
     """Stop where the lower end of the headline's interval is >= the accuracy of the goal.
 
     The interval holds at every look (`evaluation/sequence.py`): of 100 projects that stop by it, 95 at least have what
-    they stopped for.
+    they stopped for. Where audit items are chosen or the model's expectation is heeded, this is an approximation.
     """
 
     name: ClassVar[str] = "certified"

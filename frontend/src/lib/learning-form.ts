@@ -165,13 +165,13 @@ export function learningFields(
       <label>Audit answers<select @change=${set("auditUse")}>
         <option value="taught" .selected=${form.auditUse === "taught"}>judge and teach (cross-fitting)</option>
         <option value="apart" .selected=${form.auditUse === "apart"}>only judge (kept apart)</option></select></label>
-      ${number("costExponent", "Quick items first, 0 (off) to 1: worth is divided by expected seconds to this power", "0", 0, 1)}
       <label>Which audit items<select @change=${set("auditChoice")}>
         <option value="random" .selected=${form.auditChoice === "random"}>at random</option>
         <option value="active" .selected=${form.auditChoice === "active"}>what tells most (active testing)</option></select></label>
-      <label>Accuracy<select @change=${set("auditEstimate")}>
+      <label>How the accuracy is estimated<select @change=${set("auditEstimate")}>
         <option value="counted" .selected=${form.auditEstimate === "counted"}>counted on audit answers</option>
         <option value="prediction_powered" .selected=${form.auditEstimate === "prediction_powered"}>with the model's expectation (prediction-powered)</option></select></label>
+      ${number("costExponent", "Quick items first, 0 (off) to 1: worth is divided by expected seconds to this power", "0", 0, 1)}
       ${number("goalAccuracy", "Goal: accuracy in %", "none", 1, 100)}
       ${number("goalLabels", "Goal: labels", "none", 1, 100_000_000)}
       ${number("goalHours", "Goal: hours of work", "none", 0.1, 1_000_000)}

@@ -130,3 +130,22 @@ def test_a_band_is_the_range_of_the_curves() -> None:
 
     assert mean.tolist() == pytest.approx([0.6, 0.8])
     assert (low.tolist(), high.tolist()) == ([0.5, 0.7], [0.7, 0.9])
+
+
+def test_an_answer_that_weighs_two_is_two_answers() -> None:
+    probabilities, targets = answers(60)
+    weights = np.random.default_rng(2).integers(1, 4, 60)
+
+    weighed = report(probabilities, targets, (1, 2, 3, 4), False, 0, (1, 2, 3, 4), weights.astype(np.float64))
+    again = np.repeat(np.arange(60), weights)
+    repeated = report(probabilities[again], targets[again], (1, 2, 3, 4), False, 0, (1, 2, 3, 4))
+
+    for name in ("macro_f1", "balanced_accuracy", "mean_absolute_error", "accuracy"):
+        assert weighed[name]["value"] == pytest.approx(repeated[name]["value"], abs=1e-4)
+        assert weighed[name]["n"] == 60
+        assert weighed[name]["high"] - weighed[name]["low"] > repeated[name]["high"] - repeated[name]["low"]
+    assert weighed["calibration"]["error"] == pytest.approx(repeated["calibration"]["error"], abs=1e-4)
+    for mine, theirs in zip(weighed["classes"], repeated["classes"], strict=True):
+        for name in ("recall", "precision", "f1"):
+            assert mine[name]["value"] == pytest.approx(theirs[name]["value"], abs=1e-4)
+    assert sum(map(sum, weighed["confusion"])) == 60

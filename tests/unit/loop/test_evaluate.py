@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from app.core.block import Block
-from app.learners import make_learner
-from app.loop.evaluate import Evaluation, evaluate
+from app.evaluation.active_testing import Draws
+from app.learners import Model, make_learner
+from app.loop.auditing import AuditSet
+from app.loop.evaluate import Evaluation, Peek, evaluate
 from app.loop.executors import LocalExecutor
 from app.loop.propose import Labelled, Plan, propose
 
@@ -105,3 +108,65 @@ def test_audit_answers_kept_apart_teach_nothing_and_are_judged_by_the_model_itse
     right = (model.probabilities(judges.block).argmax(axis=1) == judges.targets.argmax(axis=1)).mean()
     assert found.to_json()["accuracy"]["value"] == round(float(right), 4)
     assert found.compared is not None
+
+
+def fitted(taught: Labelled) -> Model:
+    learner = make_learner("ridge", {}, taught.block, 3)
+    return learner.fit(taught.block, taught.targets, taught.weights, multiple=False, seed=4)
+
+
+def chosen(labelled: Labelled, powered: bool) -> Peek:
+    """The audit rows as draws from five times as many items, the later ones ever less by chance."""
+    items = labelled.ids[labelled.audit, 0]
+    waiting = items.max() + 1 + np.arange(4 * len(items))
+    left = 5 * len(items) - np.arange(len(items))
+    frame = np.concatenate([items, waiting])
+    draws = Draws(items, np.linspace(0.5, 2, len(items)) / left, left, np.full(len(items), frame.max()), waiting)
+    expected = (lambda _model: np.full(len(waiting), 0.25)) if powered else None
+    return Peek(3, None, AuditSet(draws, True, powered, waiting, expected))
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_chosen_audit_answers_weigh_by_their_chances_and_compare_nothing(apart: bool) -> None:
+    labelled, plan = rows(200, 13, audit=60), replace(PLAN, apart=apart)
+    taught = labelled.take(~labelled.audit)
+    model = fitted(taught)
+    peek = chosen(labelled, powered=False)
+    assert peek.audits.draws is not None
+
+    found = evaluate(labelled, None, plan, model, lambda _step, _fraction: None, peek).to_json()
+
+    draws = peek.audits.draws
+    if apart:
+        wrong = model.probabilities(labelled.take(labelled.audit).block).argmax(axis=1) != labelled.targets[:60].argmax(
+            1
+        )
+        assert found["accuracy"]["value"] == pytest.approx(1 - draws.weights @ wrong / 300, abs=1e-4)
+    share = draws.weights @ labelled.targets[:60] / draws.weights.sum()
+    assert [each["value"] for each in found["balance"]] == pytest.approx(share.tolist(), abs=1e-4)
+    assert found["how"] == {
+        "choice": "active", "estimate": "counted", "why": None, "drawn": 60, "unanswered": 0, "audit_set": 300,
+        "unheard": 0,
+    }  # fmt: skip
+    assert found["twin"] is None
+    assert found["accuracy"]["low"] < found["accuracy_at_one_look"]["low"] < found["accuracy"]["value"]
+
+
+def test_the_models_expectation_corrects_the_estimate_once_ten_answers_are_wrong() -> None:
+    for audit, estimate in ((60, "prediction_powered"), (15, "counted")):
+        labelled = rows(200, 14, audit=audit, noise=1.0)
+        waiting = np.arange(1_000, 1_400)
+        audits = AuditSet(None, False, True, waiting, lambda _model: np.full(400, 0.9))
+        model = fitted(labelled)
+
+        found = evaluate(labelled, None, PLAN, model, lambda _step, _fraction: None, Peek(2, None, audits)).to_json()
+
+        counted = evaluate(labelled, None, PLAN, model, lambda _step, _fraction: None, Peek(2)).to_json()
+        assert found["how"]["estimate"] == estimate
+        assert found["twin"] == counted["twin"]  # the audit answers are random ones still
+        if audit == 60:
+            assert found["how"]["factor"] > 0
+            assert found["accuracy"]["value"] < counted["accuracy"]["value"]  # the others are expected to be far worse
+        else:
+            assert found["how"]["why"] == "counted until 10 audit answers are wrong, and as many right"
+            assert found["accuracy"] == counted["accuracy"]
