@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app.db import AuditDraw, Lease
+from app.db import AuditDraw, Item, Lease
 from tests.api.test_loop import pets
 from tests.conftest import Api, Speaker
 
@@ -82,16 +82,19 @@ def test_the_choice_may_change_at_any_time_and_what_chance_gave_is_a_draw(api: A
     api.run_jobs()
 
     newest = boss.get(f"/projects/{project}/rounds").json()["items"][0]["metrics"]
-    newest = boss.get(f"/projects/{project}/rounds").json()["items"][0]["metrics"]
     with api.db.read() as session:
         draws = session.execute(select(AuditDraw).order_by(AuditDraw.place)).scalars().all()
-    assert len(draws) == boss.get(f"/projects/{project}/status").json()["audit"]["answers"]
+        drawn = Item.id.in_([each.item_id for each in draws])
+        done = session.execute(select(Item.id).where(drawn, Item.done)).scalars().all()
+    assert len(done) == boss.get(f"/projects/{project}/status").json()["audit"]["answers"]
     assert all(each.drawn_at is not None for each in draws)
     by_chance = [each for each in draws if each.round_id is None]
     assert len(by_chance) > before
     assert all(each.chance == pytest.approx(1 / each.remaining) for each in by_chance)
     assert newest["how"]["choice"] == "active"  # some of the answers are chosen ones still
-    assert newest["how"]["drawn"] == newest["accuracy"]["n"] == len(draws)
+    assert newest["how"]["drawn"] == len(draws)
+    assert newest["accuracy"]["n"] == len(done)
+    assert newest["how"]["unanswered"] == len(draws) - len(done)  # passed over, as its twin was with somebody
 
 
 @pytest.mark.parametrize("wrong", [{"audit_choice": "best"}, {"audit_estimate": 3}, {"audit_share": 0.0}])
