@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import Forbidden, NotFound
 from app.core.text import INT64_MAX
-from app.db import Annotation, Flag, Item, Job, Lease, Media, Member, Project, Webhook
+from app.db import Annotation, Flag, Item, Job, Lease, Media, Member, PredictionSet, Project, Webhook
 
 Role = Literal["annotator", "reviewer", "manager"]
 RANK: dict[str, int] = {"annotator": 1, "reviewer": 2, "manager": 3}
@@ -24,6 +24,7 @@ NOUNS: dict[type, str] = {
     Job: "job",
     Lease: "lease",
     Media: "file",
+    PredictionSet: "version of predictions",
     Webhook: "webhook",
 }
 

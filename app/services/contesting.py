@@ -6,11 +6,11 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.core.errors import Conflict, NotFound
+from app.core.errors import Conflict
 from app.core.settings import Settings
 from app.db import Item, PredictionSet, Project, RoundRecord
 from app.services import answered, comparing, pairs, records, rounds, tasks, versions
-from app.services.access import Person, standing
+from app.services.access import Person, absent, standing, visible
 
 
 def contest(
@@ -26,9 +26,9 @@ def contest(
     """
     project = standing(session, person, project_ref, "reviewer").project
     row = rounds.one(session, person, project_ref, number)
-    chosen = session.get(PredictionSet, set_id)
-    if chosen is None or chosen.project_id != project.id:
-        raise NotFound(f"there is no version {set_id} of an outside model's predictions")
+    chosen, owner = visible(session, person, PredictionSet, set_id, "reviewer")
+    if owner.id != project.id:
+        raise absent(PredictionSet)
     version = versions.opened(session, settings, set_id, list(row.class_ids))
     if version is None:
         raise Conflict(

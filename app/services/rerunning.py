@@ -1,6 +1,5 @@
 """Running a stored round again from what is kept of it, and saying line by line what is the same and what differs."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import numpy as np
 
 from app.core.errors import Conflict
 from app.core.settings import Settings
+from app.core.text import parse_json, write_json
 from app.db import Database, Project
 from app.features import DamagedShard
 from app.loop.executors import one_thread
@@ -18,12 +18,8 @@ from app.services.measuring import Measured, measure, unmeasured
 from app.services.recalled import Recalled, recall
 
 SHOWN = 10  # figures that differ
-NOT_AGAIN = (
-    "stopping",
-    "cost",
-    "drift",
-    "labelled",
-)  # they rest on the clock, on prices, on new items, on the rounds before
+# They rest on the clock, on prices, on new items, on the rounds before, on what is counted beside, on a later job.
+NOT_AGAIN = ("stopping", "cost", "drift", "labelled", "disputed", "robustness")
 ABOUT = 1e-9
 UNCOUNTED = (
     "its estimate rests on audit items that had no answer then, which are not kept: the choice alone is compared"
@@ -108,7 +104,7 @@ def _metrics(found: Recalled, measured: Measured | None) -> Iterator[Line]:
     if measured is None:
         return
     stored = dict(_figures({k: v for k, v in (found.row.metrics or {}).items() if k not in NOT_AGAIN}))
-    fresh = dict(_figures(json.loads(json.dumps(measured.metrics))))
+    fresh = dict(_figures(parse_json(write_json(measured.metrics).encode())))
     other = [name for name in {**stored, **fresh} if not _equal(stored.get(name), fresh.get(name))]
     detail = f"{len({**stored, **fresh}) - len(other):,} of {len({**stored, **fresh}):,} figures"
     yield Line(not other, "metrics", detail)

@@ -99,6 +99,8 @@ def test_an_admin_reads_that_an_item_was_erased(manager: Visit) -> None:
     for width, scheme in ((1280, "light"), (390, "dark")):
         page.set_viewport_size({"width": width, "height": 844})
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # a literal in the tuple
+        page.reload()  # colours that change do so in a while
+        expect(row).to_be_visible()
         assert manager.findings() == []
         assert not manager.overflows()
 
