@@ -33,7 +33,7 @@ TABLES: Mapping[str, str] = {
 }
 IMAGES: Mapping[str, str] = {
     "noise": "grain of a tenth of the range",
-    "blur": "blurred by a hundredth of the longer side",
+    "blur": "blurred by a hundredth of the longer side, a pixel at least",
     "dark": "half as bright",
 }
 KINDS: Mapping[str, Mapping[str, str]] = {"text": TEXTS, "table": TABLES, "image": IMAGES}

@@ -89,6 +89,20 @@ def test_a_digit_is_served_as_a_picture_of_8_pixels_with_a_reason_in_words(visit
     assert lease["reason"]["words"] == "unlike anything labelled so far"
 
 
+def test_pictures_are_disturbed_and_the_loss_is_told(visited: Api, prepared_demo: Demo) -> None:
+    project_id, boss = prepared_demo.project_id, visited.as_("boss")
+    label(boss, project_id, 20)
+
+    work(visited, project_id, 2)
+
+    found = boss.get(f"/projects/{project_id}/overview").json()
+    kinds = {each["name"]: each["loss"] for each in found["robustness"]["kinds"]}
+    assert list(kinds) == ["noise", "blur", "dark"]
+    assert all(each["n"] == 60 and each["low"] <= each["value"] <= each["high"] for each in kinds.values())
+    assert kinds["blur"]["low"] > 0  # of a picture of eight pixels a blurred one says little
+    assert found["words"]["robustness"].startswith("Disturbed most by blur")
+
+
 def test_ten_answers_give_a_true_accuracy_and_ten_piles_and_a_reset_erases_them_but_not_the_test_set(api: Api) -> None:
     project_id, _ = demo.ensure_demo(api.db, api.settings)
     boss = api.as_("boss")
