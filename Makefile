@@ -49,4 +49,4 @@ check: setup ## all gates: style, types, import contracts, front end
 	@cd frontend && PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error && npx tsc --noEmit && npx biome ci src
 
 bench: setup ## the benchmarks whose results stand in benchmarks/RESULTS.md
-	@for each in round serving feed snapshots annotators merges imports items_page predictions scorer own_model videos simulate strategies cluster incremental doubts; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
+	@for each in round serving feed snapshots annotators merges imports items_page overview predictions scorer own_model videos simulate strategies cluster incremental doubts; do echo "== $$each"; $(BIN)/python -m benchmarks.$$each || exit 1; done
