@@ -84,6 +84,11 @@ HANDLERS: dict[str, Handler] = {
 BESIDE = ("score",)  # kinds that mostly wait for others' servers: a worker process has a thread of its own for them
 
 
+def first_line(error: Exception) -> str:
+    """What an error says in one line; its kind where it says nothing."""
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
 class WorkerProcess:
     """One worker: call `run` in the main thread of a process, or `run_waiting` in a test."""
 
@@ -112,7 +117,7 @@ class WorkerProcess:
             try:
                 self._work(stopped)
             except (psycopg.Error, SQLAlchemyError) as error:
-                log.warning("the database does not answer, tried again: %s", str(error).splitlines()[0])
+                log.warning("the database does not answer, tried again: %s", first_line(error))
                 self._stop.wait(NET_SECONDS)
         beside.stop()
         courier.stop()

@@ -2,6 +2,7 @@
 
 from uuid import uuid4
 
+import psycopg
 import pytest
 from sqlalchemy import select, text
 
@@ -9,6 +10,7 @@ from app.core.settings import Settings
 from app.db import Round
 from app.db.migrate import current, differences, migrate
 from app.services import jobs, turn
+from app.worker import first_line
 from tests import databases
 from tests.api.test_loop import pets
 from tests.conftest import Api
@@ -95,3 +97,8 @@ def test_models_and_migrations_agree_and_go_down_and_up_again(db, settings: Sett
 
     if not db.is_sqlite:
         databases.postgres_url.cache_clear()
+
+
+def test_an_error_of_the_database_that_says_nothing_is_told_by_its_kind() -> None:
+    assert first_line(psycopg.OperationalError()) == "OperationalError"
+    assert first_line(psycopg.OperationalError("the connection is lost\nand more")) == "the connection is lost"
