@@ -31,7 +31,17 @@ class Annotation(Base):
         Index("ix_annotations_annotator", "project_id", "annotator_id", "id"),
         Index("ix_annotations_standing", "project_id", "origin", "kind", "counted", "retracted"),
         Index("ix_annotations_changed", "project_id", sqlite_where=CHANGED, postgresql_where=CHANGED),
-        Index("ix_annotations_days", "project_id", "created_at", sqlite_where=GIVEN, postgresql_where=GIVEN),
+        # All that the pace of a week is counted from, so that no answer itself is read.
+        Index(
+            "ix_annotations_days",
+            "project_id",
+            "created_at",
+            "annotator_id",
+            "item_id",
+            "answer_id",
+            sqlite_where=GIVEN,
+            postgresql_where=GIVEN,
+        ),
         NEVER_REUSE_IDS,
     )
 

@@ -21,9 +21,8 @@ def upgrade() -> None:
     op.create_index(
         "ix_annotations_changed", "annotations", ["project_id"], sqlite_where=CHANGED, postgresql_where=CHANGED
     )
-    op.create_index(
-        "ix_annotations_days", "annotations", ["project_id", "created_at"], sqlite_where=GIVEN, postgresql_where=GIVEN
-    )
+    columns = ["project_id", "created_at", "annotator_id", "item_id", "answer_id"]
+    op.create_index("ix_annotations_days", "annotations", columns, sqlite_where=GIVEN, postgresql_where=GIVEN)
 
 
 def downgrade() -> None:
