@@ -1,5 +1,8 @@
 """The worker process: claims jobs, rounds first, runs them, and keeps their leases alive while it does.
 
+Every eighth turn goes to the job that has been due for longest, so that rounds without an end keep nothing else from
+its end.
+
 It is woken at once (a notification on PostgreSQL, the file's data version on SQLite) and looks by itself every
 second as a net. Killed at any point, its jobs are claimed again when their leases end.
 """
@@ -7,6 +10,7 @@ second as a net. Killed at any point, its jobs are claimed again when their leas
 import contextlib
 import logging
 import os
+import secrets
 import select as io_select
 import signal
 import socket
@@ -21,7 +25,7 @@ import psycopg
 from sqlalchemy import delete, insert, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.core import logs
+from app.core import logs, memory
 from app.core.requests import ON_BEHALF_OF
 from app.core.settings import Settings
 from app.db import Database, Job, Worker
@@ -60,6 +64,7 @@ HEARTBEAT_SECONDS = 4.0
 RETRIES = 3
 BACK_OFF_SECONDS = 2.0
 FORGET_HOURS = 24.0
+TURNS = 8  # the last of so many is that of the job which has been due for longest
 
 HANDLERS: dict[str, Handler] = {
     "round": turn.run,
@@ -92,7 +97,10 @@ def first_line(error: Exception) -> str:
 class WorkerProcess:
     """One worker: call `run` in the main thread of a process, or `run_waiting` in a test."""
 
-    def __init__(self, settings: Settings, db: Database, handlers: dict[str, Handler] | None = None) -> None:
+    def __init__(
+        self, settings: Settings, db: Database, handlers: dict[str, Handler] | None = None, first_turn: int = 0
+    ) -> None:
+        self._turn = first_turn
         self._settings = settings
         self._db = db
         self._handlers = dict(handlers or HANDLERS)
@@ -125,10 +133,16 @@ class WorkerProcess:
 
     def _work(self, stopped: Callable[[], bool]) -> None:
         """Run what is due and wait for more, until the end or the loss of the connection that wakes us."""
+        worked = False
         with waker(self._db) as wait:
             while not (self._stop.is_set() or stopped()):
-                if not self._try_one():
-                    wait(NET_SECONDS)
+                if self._try_one():
+                    worked = True
+                    continue
+                if worked:
+                    memory.give_back()
+                    worked = False
+                wait(NET_SECONDS)
 
     def run_beside(self) -> None:
         """Work until `stop`, for another worker of this process; what is in hand when it ends is left to its lease."""
@@ -149,7 +163,9 @@ class WorkerProcess:
     def run_one(self) -> bool:
         """Claim and run one slice of one job; False when there was nothing to do."""
         try:
-            running = jobs.claim(self._db, self._settings, tuple(self._handlers))
+            self._turn += 1
+            waited = self._turn % TURNS == 0
+            running = jobs.claim(self._db, self._settings, tuple(self._handlers), longest_due=waited)
         except Exception:
             log.exception("could not look for jobs")
             return False
@@ -301,7 +317,8 @@ def run_worker(settings: Settings, *, parent_pipe: int | None = None) -> None:
         os.nice(10)  # people who label come first
     logs.install(settings)
     db = Database(settings.url)
-    worker = WorkerProcess(settings, db)
+    # A worker that is killed again and again comes to its last turn too.
+    worker = WorkerProcess(settings, db, first_turn=secrets.randbelow(TURNS))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     if parent_pipe is not None:

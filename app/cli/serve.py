@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.cli.child import PIPE
 from app.cli.family import Child, Family
+from app.core import memory
 from app.core.secrets import key_of
 from app.core.settings import Settings
 from app.db import Database
@@ -23,8 +24,6 @@ PORTS_TRIED = 50
 BACKLOG = 2048
 ANYWHERE = ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-# glibc gives each thread a heap of its own and hands little back: twelve exports at once left 70 MB with the process.
-FEW_HEAPS = {"MALLOC_ARENA_MAX": "2"}
 
 
 def serve(settings: Settings, given: argparse.Namespace) -> int:
@@ -122,10 +121,10 @@ def _run(settings: Settings, listening: socket.socket) -> int:
     # -P: a folder named app where the program was started from is none of ours.
     start = f"from app.cli.child import main; main({listening.fileno()})"
     web = [sys.executable, "-P", "-c", start]
-    children = [Child("web", web, environment=FEW_HEAPS) for _ in range(settings.web_processes)]
+    children = [Child("web", web, environment=memory.FEW_HEAPS) for _ in range(settings.web_processes)]
     if settings.worker:
         background = [sys.executable, "-P", "-m", "labelwise", "worker"]
-        children.append(Child("worker", background, on_death=lambda pid: _free_jobs(settings, pid)))
+        children.append(Child("worker", background, lambda pid: _free_jobs(settings, pid), memory.FEW_HEAPS))
     for finding in _unsafe(settings):
         print(f"{finding.what}: {finding.detail}. {finding.advice}.", file=sys.stderr)
     print(f"Labelwise listens on {address(settings, listening)} (Ctrl+C ends it)", flush=True)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Update, delete, func, or_, select, text, update
+from sqlalchemy import Update, case, delete, func, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -237,8 +237,13 @@ def is_due(db: Database, kinds: tuple[str, ...]) -> bool:
         return session.execute(select(Job.id).where(Job.kind.in_(kinds), due).limit(1)).first() is not None
 
 
-def claim(db: Database, settings: Settings, kinds: tuple[str, ...]) -> Running | None:
-    """Take the most urgent due job: waiting, or running under a lease that ended. None when there is none."""
+def claim(db: Database, settings: Settings, kinds: tuple[str, ...], *, longest_due: bool = False) -> Running | None:
+    """Take the most urgent due job: waiting, or running under a lease that ended. None when there is none.
+
+    With `longest_due` the one that has been due for longest, however urgent.
+    """
+    since = case((Job.state == "waiting", Job.due_at), else_=Job.lease_until)
+    order = (since, Job.id) if longest_due else (Job.priority.desc(), Job.due_at, Job.id)
     with db.write() as session:
         moment = now(session)
         due = (
@@ -256,7 +261,7 @@ def claim(db: Database, settings: Settings, kinds: tuple[str, ...]) -> Running |
                     & Job.project_id.in_(_projects_with_running_round())
                 ),
             )
-            .order_by(Job.priority.desc(), Job.due_at, Job.id)
+            .order_by(*order)
             .limit(1)
             .with_for_update(skip_locked=True)
         )

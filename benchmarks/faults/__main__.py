@@ -7,9 +7,11 @@ where either is not so. `--write` keeps the rows in benchmarks/results/faults.md
 
 import argparse
 import importlib
+import os
 import sys
 from dataclasses import replace
 
+from app.core import memory
 from benchmarks.faults.outcome import Harness, Run, keep, row
 
 NAMES = (
@@ -33,6 +35,7 @@ def main() -> int:
     given.add_argument("--no-proof", action="store_true")
     given.add_argument("--write", action="store_true")
     options = given.parse_args()
+    os.environ.update(memory.FEW_HEAPS)  # as `labelwise serve` starts its processes
     harness: Harness = importlib.import_module(f"benchmarks.faults.{options.name}").HARNESS
     databases = (options.database,) if options.database else harness.databases
     good = [_on(harness, options, database) for database in databases]

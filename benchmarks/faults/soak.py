@@ -1,6 +1,7 @@
 """Two hours of people and rounds: memory, open files, threads and connections grow by at most 5 % after the first ten
-minutes. `--seconds` is how long; the first twelfth is left out."""
+minutes. `--seconds` is how long; the first twelfth is left out. Each measurement is written to benchmarks/out too."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from benchmarks.faults.site import How, Site, end, site
 SECONDS, PROOF_SECONDS, PROOF_ITEMS = 7_200.0, 60.0, 6_000
 PEOPLE, THINK_SECONDS, ITEMS = 50, 2.0, 400_000
 MOST_GROWTH = 0.05
+OUT = Path(__file__).resolve().parents[1] / "out" / "soak.json"
 SPARE = {"memory": 4e6, "files": 3, "threads": 2, "connections": 2}  # what a measurement wavers by
 MEASURED = tuple(SPARE)
 
@@ -41,6 +43,8 @@ def run(run: Run) -> Outcome:
             found = violations(at, journal)
         finally:
             end(server, worker)
+    OUT.parent.mkdir(exist_ok=True)
+    OUT.write_text(json.dumps({f"{who} {what}": values for (who, what), values in measured.items()}))
     figures: dict[str, object] = {"seconds": round(seconds), "acknowledged": len(journal.acked)}
     for (who, what), values in measured.items():
         first, last = _middle(values[: max(1, len(values) // 4)]), _middle(values[-max(1, len(values) // 4) :])

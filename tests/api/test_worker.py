@@ -10,7 +10,8 @@ from app.core.settings import Settings
 from app.db import Round
 from app.db.migrate import current, differences, migrate
 from app.services import jobs, turn
-from app.worker import first_line
+from app.services.jobs import Done, More
+from app.worker import TURNS, WorkerProcess, first_line
 from tests import databases
 from tests.api.test_loop import pets
 from tests.conftest import Api
@@ -41,6 +42,31 @@ def test_a_worker_that_was_only_slow_cannot_overwrite_its_successor(api: Api) ->
 
     with api.db.read() as session:
         assert [each.state for each in session.execute(select(Round)).scalars()] == ["done"]
+
+
+def test_work_without_an_end_keeps_nothing_less_urgent_waiting(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project()["id"]
+    turns: list[str] = []
+
+    def endless(_running):
+        turns.append("round")
+        return More()
+
+    def sliced(_running):
+        turns.append("import")
+        return Done() if turns.count("import") == 3 else More()
+
+    with api.db.write() as session:
+        session.execute(text("DELETE FROM jobs"))
+        jobs.enqueue(session, "import", project)
+        jobs.enqueue(session, "round", project)
+    worker = WorkerProcess(api.settings, api.db, {"round": endless, "import": sliced})
+
+    assert worker.run_waiting(limit=6 * TURNS) == 6 * TURNS
+
+    assert turns.count("import") == 3
+    assert turns[: TURNS - 1] == ["round"] * (TURNS - 1), "the urgent comes first"
 
 
 def test_a_learner_that_raises_is_told_and_people_go_on(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
