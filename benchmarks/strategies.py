@@ -296,7 +296,7 @@ def _table(found: list[dict[str, Any]]) -> str:
 def _page(table: str) -> str:
     return f"""# Time and memory of the query strategies
 
-`python -m benchmarks.strategies --isotropic --rival-limit 200 --write`: a pool of {WIDTH} float32 columns
+`python -m benchmarks.strategies --isotropic --brute --rival-limit 200 --write`: a pool of {WIDTH} float32 columns
 in shards on disk ({CLUSTERS} clusters), {CLASSES} classes, {LABELS:,} labels, a batch of {BATCH}, from the labels to
 the chosen order on {os.cpu_count()} cores; each in a process of its own. Memory is what the process took beside the
 mapped features. scikit-activeml gets the same features and labels in memory, and its own classifier; "> 200 s" is where

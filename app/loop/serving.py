@@ -2,6 +2,7 @@
 
 from hashlib import blake2b
 
+AUDIT_WARM_UP_FROM = 20  # slots of the smallest first round: until it ends no model is there to be judged
 AUDIT_WARM_UP = 60  # audit answers until which the audit share is raised
 AUDIT_WARM_UP_SHARE = 0.3
 GUARDED_SHARE = 0.5  # of the slots, while the guard is up
@@ -24,12 +25,13 @@ def slot_kind(
 ) -> str:
     """Whether the next slot is served from the audit order or from the query order.
 
-    The share is 0.3 until 60 audit answers are in, then as set, and 0.5 at least while the guard is up; without an
-    audit share every slot is a query.
+    The share is as set in the first 20 slots, 0.3 until 60 audit answers are in, then as set again, and 0.5 at least
+    while the guard is up; without an audit share every slot is a query.
     """
     if audit_share <= 0:
         return "query"
-    share = max(audit_share, AUDIT_WARM_UP_SHARE) if audit_answers < AUDIT_WARM_UP else audit_share
+    warm_up = slots_served >= AUDIT_WARM_UP_FROM and audit_answers < AUDIT_WARM_UP
+    share = max(audit_share, AUDIT_WARM_UP_SHARE) if warm_up else audit_share
     share = max(share, GUARDED_SHARE) if guarded else share
     return "audit" if _uniform(project_seed, "slot", str(slots_served)) < share else "query"
 

@@ -31,7 +31,7 @@ from app.loop.sets import Dataset
 from app.strategies import AUTO
 
 ROUND_SIZE = 20
-RESULTS = 5  # raised whenever the same run would end otherwise, so that old files are not read as new ones
+RESULTS = 6  # raised whenever the same run would end otherwise, so that old files are not read as new ones
 
 
 @dataclass(frozen=True)

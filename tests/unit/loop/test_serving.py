@@ -33,10 +33,12 @@ def test_draws_are_uniform_63_bit_numbers_that_never_change() -> None:
     assert draw(-3, "ключ \u0000 键") == draw(-3, "ключ \u0000 键")
 
 
-def test_three_of_ten_slots_are_audits_until_sixty_answers_and_then_the_share_that_is_set() -> None:
-    early = [slot_kind(5, slot, 0, 0.1) for slot in range(10_000)].count("audit")
+def test_three_of_ten_slots_are_audits_until_sixty_answers_and_before_and_after_the_share_that_is_set() -> None:
+    first = [slot_kind(seed, slot, 0, 0.1) for seed in range(500) for slot in range(20)].count("audit")
+    early = [slot_kind(5, slot, 0, 0.1) for slot in range(20, 10_020)].count("audit")
     late = [slot_kind(5, slot, 60, 0.1) for slot in range(10_000)].count("audit")
 
+    assert abs(first / 10_000 - 0.1) < 0.015
     assert abs(early / 10_000 - 0.3) < 0.02
     assert abs(late / 10_000 - 0.1) < 0.015
     assert {slot_kind(5, slot, 0, 0.0) for slot in range(100)} == {"query"}
