@@ -1,10 +1,12 @@
 """Memory that is free in this process and could be somebody else's."""
 
 import ctypes
+from collections.abc import Callable
 
 # glibc gives each thread a heap of its own and hands little back: twelve exports at once left 70 MB with the process.
 FEW_HEAPS = {"MALLOC_ARENA_MAX": "2"}
 
+_trim: Callable[[int], int] | None
 try:
     _trim = ctypes.CDLL(None).malloc_trim
 except (AttributeError, OSError, TypeError):  # another C library than glibc

@@ -1,6 +1,6 @@
 """The tables, one file per noun, and the database that holds them."""
 
-from app.db.annotations import Annotation
+from app.db.annotations import Annotation, is_newest
 from app.db.base import Base
 from app.db.buckets import BucketGrant
 from app.db.edits import Edit
@@ -69,4 +69,5 @@ __all__ = [
     "Webhook",
     "Worker",
     "WriteSession",
+    "is_newest",
 ]

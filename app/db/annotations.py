@@ -1,11 +1,12 @@
 """Answers: append-only versions."""
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy import CheckConstraint, ColumnElement, ForeignKey, Index, String, UniqueConstraint, select, text
+from sqlalchemy.orm import Mapped, aliased, mapped_column
 
 from app.db.base import NEVER_REUSE_IDS, Base
 
@@ -71,3 +72,16 @@ class Annotation(Base):
     seconds_spent: Mapped[float] = mapped_column(default=0.0)  # the page's count of active seconds
     seconds_elapsed: Mapped[float | None]  # the server's: from lease to answer
     created_at: Mapped[datetime]
+
+
+NEWER = aliased(Annotation)
+
+
+@lru_cache(64)
+def is_newest(answer: Any = Annotation) -> ColumnElement[bool]:
+    """Whether a version of an answer, of the table or of an alias of it, is its current one.
+
+    Put together once: to do so takes as long as the database needs for the look.
+    """
+    later = select(NEWER.id).where(NEWER.answer_id == answer.answer_id, NEWER.version > answer.version)
+    return ~later.correlate(answer).exists()

@@ -5,6 +5,7 @@ Answers are looked up in their own table. Few items are read by their ids, many 
 
 from collections.abc import Sequence
 from datetime import datetime, time
+from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Text, and_, any_, func, literal_column, or_, select
@@ -14,11 +15,12 @@ from sqlalchemy.orm import Session, aliased
 from app.core.errors import Invalid
 from app.core.filters import Condition
 from app.core.text import fold, write_json
-from app.db import Annotation, Item, Member, Project, User
+from app.db import Annotation, Item, Member, Project, User, is_newest
 from app.db.functions import Holds
 from app.services import consensus, goal, tasks
 from app.services.among import among, are_few
 
+LAST = aliased(Annotation)
 GIVEN = ("annotator", "kind", "answered_after", "answered_before")  # these must hold of one and the same answer
 
 
@@ -59,25 +61,17 @@ def given_by(session: Session, project: Project, name: str, answer: Any = Annota
     return mine
 
 
-def newest(answer: Any) -> ColumnElement[bool]:
-    """Whether a version of an answer is its current one."""
-    newer = aliased(Annotation)
-    later = select(newer.id).where(newer.answer_id == answer.answer_id, newer.version > answer.version)
-    return ~later.correlate(answer).exists()
-
-
+@lru_cache(64)
 def taken_back(answer: Any) -> ColumnElement[bool]:
     """Whether the current version of an answer is a retraction."""
-    last = aliased(Annotation)
-    found = select(last.id).where(last.answer_id == answer.answer_id, last.retracted, newest(last))
+    found = select(LAST.id).where(LAST.answer_id == answer.answer_id, LAST.retracted, is_newest(LAST))
     return found.correlate(answer).exists()
 
 
 def taken_back_in(project_id: int, answer: Any) -> ColumnElement[bool]:
     """As `taken_back`, where many answers of one project are asked: the few that changed are looked at once."""
-    last = aliased(Annotation)
-    changed = and_(last.project_id == project_id, last.version > literal_column("1"))  # an index's own words
-    found = select(last.answer_id).where(changed, last.retracted, newest(last))
+    changed = and_(LAST.project_id == project_id, LAST.version > literal_column("1"))  # an index's own words
+    found = select(LAST.answer_id).where(changed, LAST.retracted, is_newest(LAST))
     return cast("ColumnElement[bool]", answer.answer_id.in_(found))
 
 
@@ -96,14 +90,14 @@ def of_class(session: Session, project: Project, numbers: Sequence[int]) -> Colu
         ~word.retracted,
         word.answer_id != answer.answer_id,
         or_(~answer.decisive, word.id > answer.id),
-        newest(word),
+        is_newest(word),
     )
     found = select(answer.item_id).where(
         answer.project_id == project.id,
         ~answer.retracted,
         or_(answer.counted, answer.decisive),
         names_class(project, answer.label, numbers),
-        newest(answer),
+        is_newest(answer),
         ~last_word.correlate(answer).exists(),
     )
     if are_few(session, select(Annotation.id).where(Annotation.project_id == project.id)):
@@ -159,7 +153,9 @@ def disputed_ids(session: Session, project: Project) -> list[int]:
     text = func.count(func.distinct(as_type(answer.label, Text)))
     differing = (
         select(answer.item_id)
-        .where(answer.project_id == project.id, ~answer.retracted, or_(answer.counted, answer.decisive), newest(answer))
+        .where(
+            answer.project_id == project.id, ~answer.retracted, or_(answer.counted, answer.decisive), is_newest(answer)
+        )
         .group_by(answer.item_id)
         .having(func.count() > 1, text > 1)
     )

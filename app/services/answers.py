@@ -11,11 +11,11 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 from sqlalchemy import Row, Select, Table, TextClause, TextualSelect, bindparam, insert, select, text
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound
 from app.core.text import INT64_MAX
-from app.db import Annotation, Item, Lease, Project, Round, User, WriteSession
+from app.db import Annotation, Item, Lease, Project, Round, User, WriteSession, is_newest
 from app.services import closing, leases, tasks
 from app.services.access import Person
 
@@ -287,10 +287,7 @@ def versions_of(session: Session, item_id: int) -> list[Version]:
 
 def current(statement: Select[Any]) -> Select[Any]:
     """Only the highest version of each answer."""
-    newer = aliased(Annotation)
-    return statement.where(
-        ~select(newer.id).where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version).exists()
-    )
+    return statement.where(is_newest())
 
 
 def select_shown() -> Select[Any]:

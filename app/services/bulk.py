@@ -19,12 +19,11 @@ from uuid import uuid4
 
 from sqlalchemy import Row, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import aliased
 
 from app.core.errors import AppError, Invalid
 from app.core.settings import Settings
 from app.core.text import check_text, fold
-from app.db import Annotation, Database, Lease, Member, Project, Selected, User, WriteSession
+from app.db import Annotation, Database, Lease, Member, Project, Selected, User, WriteSession, is_newest
 from app.db.session import now
 from app.formats import Format, ReadRow
 from app.services import closing, fitting, leases, rounds, storing, tasks
@@ -228,14 +227,11 @@ def _flush(db: Database, project_id: int, batch: list[Answer], sender: int, mome
 
 def _before(session: WriteSession, item_ids: list[int]) -> dict[int, dict[Source, Mapping[str, Any]]]:
     """The newest version of each answer to some items, by source."""
-    newer = aliased(Annotation)
     columns = [column for column in Annotation.__table__.c if column.name not in ("id", "request_id")]
     rows = session.execute(
         select(*columns).where(
             Annotation.item_id.in_(item_ids),
-            ~select(newer.id)
-            .where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version)
-            .exists(),
+            is_newest(),
         )
     ).mappings()
     found: dict[int, dict[Source, Mapping[str, Any]]] = defaultdict(dict)

@@ -11,9 +11,9 @@ from sqlalchemy import and_, func, not_, or_, select, text, update
 from sqlalchemy.orm import aliased
 from sqlalchemy.orm.util import identity_key
 
-from app.db import Annotation, Item, Project, QueueEntry, WriteSession
-from app.services.answered import newest
+from app.db import Annotation, Item, Project, QueueEntry, WriteSession, is_newest
 
+ANSWER, WORD = aliased(Annotation), aliased(Annotation)
 LOCK = text("SELECT id FROM items WHERE id = :item FOR NO KEY UPDATE")
 # The answers to an item's present content that count; of the hot path, so it is made once.
 COUNTED = text("""
@@ -43,15 +43,14 @@ def refresh(session: WriteSession, project: Project, item_ids: Sequence[int]) ->
     if session.get_bind().dialect.name == "postgresql":
         held = select(Item.id).where(Item.id.in_(item_ids)).order_by(Item.id)
         session.execute(held.with_for_update(key_share=True))
-    answer, word = aliased(Annotation), aliased(Annotation)
     full = (
         select(func.count())
-        .select_from(answer)
-        .where(_stands(answer), answer.counted)
+        .select_from(ANSWER)
+        .where(_stands(ANSWER), ANSWER.counted)
         .correlate(Item)
         .scalar_subquery()
     )
-    decided = select(word.id).where(_stands(word), word.decisive).correlate(Item).exists()
+    decided = select(WORD.id).where(_stands(WORD), WORD.decisive).correlate(Item).exists()
     done = or_(full >= project.overlap, decided)
     changed = session.execute(
         update(Item)
@@ -70,4 +69,4 @@ def refresh(session: WriteSession, project: Project, item_ids: Sequence[int]) ->
 
 
 def _stands(answer: Any) -> Any:
-    return and_(answer.item_id == Item.id, answer.item_revision == Item.revision, ~answer.retracted, newest(answer))
+    return and_(answer.item_id == Item.id, answer.item_revision == Item.revision, ~answer.retracted, is_newest(answer))

@@ -6,9 +6,9 @@ from typing import Any
 
 import orjson
 from sqlalchemy import ColumnElement, Row, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
-from app.db import Annotation, Item, Project, User
+from app.db import Annotation, Item, Project, User, is_newest
 from app.services import tasks
 from app.task_types.base import Question
 
@@ -82,7 +82,6 @@ def walk(session: Session, project: Project, which: Conditions = ()) -> Iterator
 
 def answers_of(session: Session, item_ids: Sequence[int]) -> dict[int, list[Row[Any]]]:
     """The current answers that count of some items, oldest first: `label`, `decisive`, `annotator`, `created_at`."""
-    newer = aliased(Annotation)
     rows = session.execute(
         select(
             Annotation.item_id,
@@ -95,11 +94,7 @@ def answers_of(session: Session, item_ids: Sequence[int]) -> dict[int, list[Row[
         .outerjoin(User, User.id == Annotation.annotator_id)
         .join(Item, (Item.id == Annotation.item_id) & (Item.revision == Annotation.item_revision))
         .where(Annotation.item_id.in_(item_ids), ~Annotation.retracted, Annotation.counted | Annotation.decisive)
-        .where(
-            ~select(newer.id)
-            .where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version)
-            .exists()
-        )
+        .where(is_newest())
         .order_by(Annotation.id)
     )
     found: dict[int, list[Row[Any]]] = {}

@@ -12,11 +12,11 @@ from sqlalchemy import func, insert, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from app.core.errors import Conflict
-from app.db import Annotation, Item, Lease, Project, QueueEntry, WriteSession
+from app.db import Annotation, Item, Lease, Project, QueueEntry, WriteSession, is_newest
 from app.db.session import now
 from app.services import answers, closing, rounds, tasks
 from app.services.access import Person
-from app.services.answered import newest, one_of
+from app.services.answered import one_of
 
 KIND = "review"
 VERSION = [column for column in Annotation.__table__.c if column.name not in ("id", "request_id")]
@@ -35,7 +35,7 @@ def answered_count(session: Session, item_ids: Sequence[int]) -> int:
         select(func.count(func.distinct(answer.item_id)))
         .join(own, (own.id == answer.item_id) & (own.revision == answer.item_revision))
         .where(one_of(session, answer.item_id, item_ids), ~answer.retracted, answer.counted | answer.decisive)
-        .where(newest(answer))
+        .where(is_newest(answer))
     )
     return int(session.execute(standing).scalar_one())
 
@@ -124,7 +124,7 @@ def _standing(session: Session, item_ids: Sequence[int]) -> dict[int, list[dict[
     """The newest version of each answer to some items, oldest first."""
     found: dict[int, list[dict[str, Any]]] = {item: [] for item in item_ids}
     rows = session.execute(
-        select(*VERSION).where(Annotation.item_id.in_(item_ids), newest(Annotation)).order_by(Annotation.id)
+        select(*VERSION).where(Annotation.item_id.in_(item_ids), is_newest(Annotation)).order_by(Annotation.id)
     ).mappings()
     for row in rows:
         found[row["item_id"]].append(dict(row))

@@ -7,12 +7,12 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 from sqlalchemy import Row, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from app.core.errors import Forbidden, Invalid, Unavailable
 from app.core.filters import Filter
 from app.core.settings import Settings
-from app.db import Annotation, Database, Item, Project, Round, User
+from app.db import Annotation, Database, Item, Project, Round, User, is_newest
 from app.formats import FORMATS, write_csv
 from app.modalities import MODALITIES, files
 from app.services import audit, consensus, filters, tasks
@@ -154,18 +154,13 @@ def annotation_rows(
 ) -> Iterator[dict[str, Any]]:
     """One row a current answer of the items that fit, in the order they were given, with where it came from."""
     questions = tasks.questions(session, project)
-    newer = aliased(Annotation)
     statement = (
         select(Annotation, Item.key, Item.payload, Item.meta, Item.split, Item.reserved, User.name, Round.number)
         .join(Item, Item.id == Annotation.item_id)
         .outerjoin(User, User.id == Annotation.annotator_id)
         .outerjoin(Round, Round.id == Annotation.round_id)
         .where(Annotation.project_id == project.id, ~Annotation.retracted, Item.state != "deleted", *which)
-        .where(
-            ~select(newer.id)
-            .where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version)
-            .exists()
-        )
+        .where(is_newest())
         .order_by(Annotation.id)
         .execution_options(yield_per=FETCHED)
     )

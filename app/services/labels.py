@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import Select, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from app.core.arrays import Floats
-from app.db import Annotation, Item
+from app.db import Annotation, Item, is_newest
 from app.task_types import TASK_TYPES
 from app.task_types.base import Question
 
@@ -51,14 +51,11 @@ class LabelSet:
 
 def label_set(session: Session, project_id: int, question: Question, class_ids: list[int]) -> LabelSet:
     """Read the current answers and put them together by item; O(answers) time and memory."""
-    newer = aliased(Annotation)
     rows = session.execute(
         rows_of(project_id).where(
             Annotation.item_revision == Item.revision,
             Item.state == "open",
-            ~select(newer.id)
-            .where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version)
-            .exists(),
+            is_newest(),
         )
     ).all()
     newest = session.execute(

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.core.errors import Conflict
 from app.core.settings import Settings
-from app.db import Annotation, Database, FeatureSet, FeatureShard, Item, Project, Round, RoundRecord
+from app.db import Annotation, Database, FeatureSet, FeatureShard, Item, Project, Round, RoundRecord, is_newest
 from app.evaluation.guard import Guard
 from app.evaluation.saved import Saved
 from app.features import ShardInfo
@@ -200,16 +200,13 @@ def _as_now(session: Session, project: Project, question: Question, class_ids: l
 def _changed(session: Session, project: Project, row: Round, record: RoundRecord, ids: list[int]) -> list[str]:
     """What is no longer as it was, in words; the replay goes by what was, unless it is asked to go by what is."""
     said = []
-    newer = aliased(Annotation)
     corrected = list(
         session.execute(
             select(Item.key)
             .join(Annotation, Annotation.item_id == Item.id)
             .where(
                 answered.one_of(session, Annotation.id, ids),
-                select(newer.id)
-                .where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version)
-                .exists(),
+                ~is_newest(),
             )
             .distinct()
             .order_by(Item.key)

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import Row, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from app.core.settings import Settings
-from app.db import Annotation, Item, Lease, Project
+from app.db import Annotation, Item, Lease, Project, is_newest
 from app.features import gather
 from app.services import annotations, leases, pool, tasks
 from app.services.access import Person
@@ -83,17 +83,13 @@ def _neighbours(session: Session, settings: Settings, person: Person, held: Leas
 
 
 def _labelled(session: Session, person: Person, held: Lease) -> Sequence[Row[Any]]:
-    newer = aliased(Annotation)
-    replaced = (
-        select(newer.id).where(newer.answer_id == Annotation.answer_id, newer.version > Annotation.version).exists()
-    )
     columns = (Annotation.item_id, Annotation.unit, Annotation.label, Item.key, Item.payload, Item.revision)
     statement = (
         select(*columns)
         .join(Item, Item.id == Annotation.item_id)
         .where(Annotation.project_id == held.project_id, ~Annotation.retracted, Item.state == "open")
         .where(Annotation.item_id != held.item_id, Item.split == "pool", Annotation.item_revision == Item.revision)
-        .where(~replaced)
+        .where(is_newest())
         .order_by(Annotation.id.desc())
         .limit(LOOKED_AT)
     )
