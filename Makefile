@@ -31,13 +31,13 @@ test: setup ## set up and pass all tests
 	@$(MAKE) --no-print-directory --keep-going --jobs 2 code pages
 
 code:
-	@$(QUICK) -n 2 --dist loadfile tests/unit tests/api
+	@$(QUICK) -n 2 --dist loadfile --long one tests/unit tests/api
 
 pages:  # beside the code, which waits for databases and files a quarter of its time
 	@mkdir -p .pytest_cache && { $(QUICK) tests/browser >.pytest_cache/pages 2>&1; ended=$$?; cat .pytest_cache/pages; exit $$ended; }
 
-prove: setup ## kill, race and take guards away: what must hold on bad days
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/proofs
+prove: setup ## kill, race and take guards away: what must hold on bad days; and long tests on their other database
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --long other tests/proofs tests/api
 
 attack: setup ## attack a running service on both databases, case by case of the list
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/attacks

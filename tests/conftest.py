@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import httpx
 import pytest
@@ -25,9 +26,34 @@ from app.worker import WorkerProcess
 from tests import contract, databases
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+DATABASES = ("sqlite", "postgresql")
 PASSWORD = "correct horse battery"
 HASHER = accounts.HASHER
 accounts.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # every test makes people
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    how = "tests marked `long`: on both databases, on one of them, or nothing but these on the other one"
+    parser.addoption("--long", choices=("both", "one", "other"), default="both", help=how)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Long tests run on one database in `make test` and on the other in `make prove`, which one by their name."""
+    if (how := config.getoption("--long")) == "both":
+        return
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    for item in items:
+        long = item.get_closest_marker("long") is not None
+        if long:
+            [name] = {name for name in DATABASES if f"[{name}" in item.nodeid}
+            test = item.nodeid.split("[")[0].rpartition("/")[2]
+            wanted = (name == DATABASES[crc32(test.encode()) % 2]) == (how == "one")
+        else:
+            wanted = how == "one" or "proofs" in item.path.parts
+        (kept if wanted else left_out).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_collection_finish() -> None:
@@ -51,7 +77,7 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(data=tmp_path / "data", _env_file=None)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def db(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Database]:
     """A migrated, empty database of each kind."""
     settings.data.mkdir(parents=True, exist_ok=True)

@@ -159,6 +159,7 @@ def test_a_wait_ends_with_an_empty_page(api: Api) -> None:
     assert 0.6 <= time.monotonic() - began < 5
 
 
+@pytest.mark.long
 def test_many_waiting_readers_hold_neither_connections_nor_threads(api: Api) -> None:
     boss, project = ready(api, 2)
     with ThreadPoolExecutor(60) as pool:  # more than there are connections and threads

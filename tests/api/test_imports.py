@@ -254,6 +254,7 @@ def test_images_are_taken_in_from_files_and_zips_and_bad_ones_named(boss: Speake
     assert [json.loads(line)["label"]["class"] for line in lines] == ["red", "blue"]
 
 
+@pytest.mark.long
 def test_pictures_that_would_fill_the_memory_are_refused(boss: Speaker) -> None:
     project = boss.project(modality="image")["id"]
     out = io.BytesIO()

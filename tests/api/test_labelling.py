@@ -4,6 +4,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import func, select, update
 
 from app.db import Annotation, Item, Lease
@@ -197,6 +198,7 @@ def test_another_persons_lease_does_not_exist(api: Api) -> None:
     assert colleague.post(f"/leases/{lease}/skip", json={}).status_code == 404
 
 
+@pytest.mark.long
 def test_the_audit_share_is_blind_and_held_back_from_the_order(api: Api) -> None:
     boss, project = ready(api, 200, audit_share=0.3, blind_share=0.0)
     api.run_jobs()

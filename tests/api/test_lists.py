@@ -255,6 +255,7 @@ def test_an_answer_that_was_corrected_or_taken_back_is_found_by_what_stands(boss
     assert keys(boss, project, "class=dog") == []
 
 
+@pytest.mark.long
 def test_rounds_are_walked_with_a_signed_cursor(api: Api, boss: Speaker) -> None:
     project = boss.project(audit_share=0)["id"]
     boss.push(project, [row | {"label": row["key"][:3]} for row in pets(40)] + pets(80)[40:])

@@ -48,6 +48,7 @@ def on_disk(api: Api, folder: str) -> list[Path]:
     return [each for each in (api.settings.data / folder).rglob("*") if each.is_file()]
 
 
+@pytest.mark.long
 def test_the_same_bytes_under_two_names_are_two_rows_and_one_file(api: Api, boss: Speaker) -> None:
     project = images(boss)
 

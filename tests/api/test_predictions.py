@@ -259,6 +259,7 @@ def test_versions_are_kept_and_listed(api: Api, boss: Speaker) -> None:
     assert rest["next"] is None
 
 
+@pytest.mark.long
 def test_audit_answers_judge_the_outside_model_and_are_not_given_to_it(api: Api, boss: Speaker) -> None:
     project = external(boss, count=120, audit_share=0.4, round_size=30)
     api.worker().run_waiting()

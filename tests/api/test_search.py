@@ -73,6 +73,7 @@ WORDS = [
 ]
 
 
+@pytest.mark.long
 def test_words_are_found_by_their_beginning_and_no_sign_means_anything(boss: Speaker, project: int) -> None:
     for asked, wanted in WORDS:
         assert keys(boss, project, f"q={quote(asked)}") == wanted, asked

@@ -178,6 +178,7 @@ def test_a_filter_chooses_by_itself_and_brings_no_audit_items(api: Api, boss: Sp
     assert selected(boss, project, 422, count=5, filter="class=fish")["error"] == "Invalid"
 
 
+@pytest.mark.long
 def test_another_strategy_is_computed_by_a_job_that_publishes_nothing(api: Api, boss: Speaker) -> None:
     project = ready(api, boss, audit_share=0, blind_share=0)
     with working(api):

@@ -235,6 +235,7 @@ def test_a_round_that_waits_for_predictions_is_told(api: Api, boss: Speaker, rec
     assert 1 <= receiver.got[0][1]["data"]["labels"] <= 6  # all but audit answers
 
 
+@pytest.mark.long
 def test_two_couriers_deliver_each_event_once(api: Api, boss: Speaker, receiver: Receiver) -> None:
     project = boss.project()["id"]
     boss.push(project, [{"key": f"k{n}", "text": f"text {n}"} for n in range(30)])

@@ -36,6 +36,7 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--force-prefers-reduced-motion",  # pages come to rest at once
 ]
 
 expect.set_options(timeout=PATIENCE_MS)

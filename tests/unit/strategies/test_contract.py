@@ -1,18 +1,11 @@
 """What every query strategy keeps to, whoever wrote it."""
 
-import tracemalloc
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
-from app.core.block import Block, Rows
-from app.loop import scoring
-from app.loop.executors import LocalExecutor
 from app.loop.needs import missing
-from app.loop.propose import Plan, propose
-from app.strategies import AUTO, POOL_STRATEGIES, Need, farthest
-from tests.unit.strategies.toys import ids_of, labelled, pool, run, takes_several, values_for
+from app.strategies import AUTO, POOL_STRATEGIES, Need
+from tests.unit.strategies.toys import labelled, pool, run, takes_several
 
 NAMES = [AUTO, *POOL_STRATEGIES]
 OF_A_MODEL = {Need.PROBABILITIES, Need.COMMITTEE, Need.POSTERIOR, Need.REFIT}
@@ -121,40 +114,6 @@ def test_features_that_are_not_finite_are_refused(name: str) -> None:
         run(name, pool(), labelled(broken, [0, 1, 2] * 3))
     with pytest.raises(ValueError, match="not finite"):
         run(name, broken, labelled(pool(9), [0, 1, 2] * 3))
-
-
-@dataclass(frozen=True)
-class Made:
-    """A shard that is made when its turn comes, so that no array of the pool is there."""
-
-    number: int
-    rows: int = 1_000
-
-    def load(self) -> Rows:
-        matrix = pool(self.rows, 64, seed=self.number)
-        return Rows(ids_of(np.arange(self.rows) + self.number * self.rows), Block(matrix))
-
-    def mapped(self) -> tuple[Rows, None]:
-        return self.load(), None
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_memory_does_not_grow_with_the_pool(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring, "SAMPLE_ROWS", 100)
-    monkeypatch.setattr(farthest, "NEAR_ROWS", 100)
-    monkeypatch.setattr(scoring, "kept_by", lambda _strategy, _size: 100)
-    given = labelled(pool(9, 64, seed=1), [0, 1, 2] * 3)
-    plan = Plan((1, 2, 3), takes_several(name), "text", strategy=name, size=5, seed=1, values=values_for(name))
-    peaks = []
-    for shards in (3, 3, 19):
-        with LocalExecutor(1) as executor:
-            tracemalloc.start()
-            propose(given, [Made(number) for number in range(shards)], plan, executor, lambda _step, _fraction: None)
-            peaks.append(tracemalloc.get_traced_memory()[1])
-            tracemalloc.stop()
-
-    more = 16 * 1_000 * 64 * 4  # bytes of the sixteen shards more
-    assert peaks[2] - peaks[1] < more / 4
 
 
 def test_needs_are_refused_in_words() -> None:
