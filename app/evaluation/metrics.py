@@ -7,6 +7,7 @@ import numpy as np
 
 from app.core.arrays import Doubles, Floats, Indices
 from app.evaluation.intervals import Estimate, share
+from app.evaluation.thresholds import ranked
 
 BOOTSTRAP = 200
 CALIBRATION_BINS = 10
@@ -33,7 +34,7 @@ def report(
     weights: Doubles | None = None,
 ) -> dict[str, Any]:
     """Accuracy, balanced accuracy and F1, macro and a class, with bootstrap intervals; recall, precision, confusion,
-    calibration.
+    calibration, and how the probabilities of each class rank the items.
 
     `values` are the numbers that the classes stand for, where they are the levels of a rating: then the mean absolute
     error stands beside the accuracy. `weights` (n,) say how many answers each one stands for, where some were chosen:
@@ -53,8 +54,10 @@ def report(
         found["mean_absolute_error"] = mean_absolute_error(probabilities, targets, np.array(values), seed, weights)
     drawn = _resampled(predicted, truth, seed, weights)
     found["macro_f1"], found["balanced_accuracy"] = drawn.macro, drawn.balanced
+    ranks = ranked(probabilities, truth, weights, seed)
+    found |= {f"macro_{name}": each for name, each in ranks.macro.items()}
     found["classes"] = [
-        _per_class(predicted[:, i], truth[:, i], number, weights) | {"f1": drawn.classes[i]}
+        _per_class(predicted[:, i], truth[:, i], number, weights) | {"f1": drawn.classes[i]} | ranks.classes[i]
         for i, number in enumerate(classes)
     ]
     if not multiple:

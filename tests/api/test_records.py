@@ -76,6 +76,11 @@ def test_slices_and_comparison_lead_to_their_items_and_managers_alone_see_which(
     assert listed(boss, project, f"missing={quote('source')}") == 0
     assert listed(boss, project, "missing=colour&text.length:>=5") == 400
 
+    [cats, dogs] = shown["metrics"]["classes"]
+    assert [len(row) for row in cats["thresholds"]] == [4] * len(cats["thresholds"])
+    areas = [each["average_precision"]["value"] for each in (cats, dogs)]
+    assert shown["metrics"]["macro_average_precision"]["value"] == pytest.approx(sum(areas) / 2, abs=1e-4)
+
     difference = compared["accuracy"]["difference"]
     both = listed(boss, project, "judged=2&status=answered")
     assert difference["n"] == both

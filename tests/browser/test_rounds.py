@@ -68,6 +68,14 @@ def test_from_the_sentence_to_two_rounds_to_one_to_the_items_behind(visit: Visit
     worst = page.get_by_role("region", name="Where it is worst")
     expect(worst).to_contain_text("source is mail")
     expect(page.get_by_text(f"labelwise rounds replay {project['slug']} 3")).to_be_visible()
+    reliable = page.get_by_role("region", name="From which probability on?")
+    reliable.get_by_text("cat: average precision").click()
+    expect(
+        reliable.get_by_role("img", name=re.compile("cat: share that is found, by the share of false"))
+    ).to_be_visible()
+    expect(reliable.get_by_role("region", name="Thresholds of cat, table").get_by_role("row").last).to_contain_text(
+        "100.0 %"
+    )
     check(visit)
     row = worst.get_by_role("row").filter(has=page.get_by_role("rowheader", name="source is mail"))
     wrong = row.get_by_role("link").first.inner_text()

@@ -39,6 +39,7 @@ export interface CurveOptions {
   yMin?: number; // where the axis begins; by the values unless told
   aside?: number; // pixels at the right in which the names stand beside the ends; inside the chart unless told
   nameless?: boolean; // the names stand somewhere else
+  valueless?: boolean; // and so does the table
 }
 
 const MARGIN = { top: 28, right: 16, bottom: 40, left: 48 };
@@ -64,7 +65,7 @@ export function curveChart(series: Series[], options: CurveOptions): TemplateRes
       ${grid(axes, options)} ${goalLine(axes, options)} ${drawn.map((each) => band(each, axes))}
       ${drawn.map((each) => curve(each, axes, options.xWords ?? count))} ${options.nameless ? nothing : endLabels(drawn, axes)}
     </svg>
-    ${dataTable(drawn, options)}
+    ${options.valueless ? nothing : dataTable(drawn, options)}
   </figure>`;
 }
 

@@ -15,6 +15,7 @@ import {
 } from "./rounds";
 import { slicesTable } from "./slices-view";
 import { stacked } from "./stacked";
+import { thresholds } from "./thresholds-view";
 
 const MATRIX = 12; // classes up to which the whole matrix is drawn
 const LARGEST = 8; // confusions in words
@@ -59,6 +60,7 @@ function measured(
       ${slicesTable(metrics.slices, round.number, place.manager, found, metrics.how?.choice === "active")}</section>
     ${metrics.confusion ? confusion(round, metrics.confusion, name, judged, found) : nothing}
     ${metrics.classes ? perClass(metrics.classes, name) : nothing}
+    ${metrics.classes ? thresholds(metrics.classes, metrics, name) : nothing}
     ${metrics.calibration ? calibration(metrics.calibration) : nothing}`;
 }
 

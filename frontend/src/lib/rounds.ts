@@ -36,6 +36,16 @@ export interface Slices {
   judged: number;
 }
 
+/** The probability from which on items are taken, the share of the class that is found, of the others that is taken too, and how much of what is taken is right. */
+export type Threshold = [from: number, found: number, alarms: number, right: number];
+
+export interface Ranked {
+  class_id: number;
+  roc_auc?: Estimate | null;
+  average_precision?: Estimate | null;
+  thresholds?: Threshold[] | null;
+}
+
 export interface Metrics {
   accuracy: Estimate | null;
   macro_f1?: Estimate | null;
@@ -43,7 +53,9 @@ export interface Metrics {
   mean_absolute_error?: Estimate | null;
   stratum: "audit" | "imported" | null;
   reason: string | null;
-  classes?: { class_id: number; recall: Estimate | null; precision: Estimate | null; f1: Estimate | null }[];
+  macro_average_precision?: Estimate | null;
+  macro_roc_auc?: Estimate | null;
+  classes?: (Ranked & { recall: Estimate | null; precision: Estimate | null; f1: Estimate | null })[];
   confusion?: number[][];
   calibration?: { error: number; bins: { said: number; was: number; n: number }[] } | null;
   slices?: Slices | null;

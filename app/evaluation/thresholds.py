@@ -1,0 +1,130 @@
+"""What every threshold on the probability of one class finds and gets right: ROC and precision-recall curves.
+
+The area under the first is the chance that an item of the class gets a higher probability than another one; average
+precision is the second's: how right the model is on the mean, going through the items from the most probable on.
+
+Source: Fawcett. An Introduction to ROC Analysis. Pattern Recognition Letters 27, 2006. Davis, Goadrich. The
+Relationship Between Precision-Recall and ROC Curves. ICML 2006.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from app.core.arrays import Booleans, Doubles, Floats, Indices
+from app.evaluation.intervals import share
+
+AREAS = ("roc_auc", "average_precision")
+BOOTSTRAP = 200
+SAME = 1e-9
+AT_ONCE = 25  # samples of the rows in memory
+POINTS = 24  # thresholds of a class that are kept
+MOST_CURVES = 30  # classes up to which they are; of more only the areas
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """How well the probabilities (n, c) of each class rank the items of that class.
+
+    `classes` has for each one `roc_auc` and `average_precision` with 95 % bootstrap intervals, None where all items are
+    of the class or none is, and `thresholds`: rows of the probability from which an item is taken, the share of the
+    class that is found (recall), the share of the others that is taken too (false alarms), and the share of what is
+    taken that is right (precision); None beyond 30 classes. `macro` holds the means over the classes that have both.
+    """
+
+    classes: list[dict[str, Any]]
+    macro: dict[str, dict[str, Any] | None]
+
+
+@dataclass(frozen=True)
+class _Curve:
+    """By distinct thresholds, falling: weights of what is taken, of the class (s, t) and of others; s samples."""
+
+    thresholds: Floats
+    right: Doubles
+    wrong: Doubles
+
+    def areas(self) -> tuple[Doubles, Doubles]:
+        """ROC areas and average precisions (s,); not a number where a sample lacks one of the two kinds."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            found = np.pad(self.right / self.right[:, -1:], ((0, 0), (1, 0)))
+            alarms = np.pad(self.wrong / self.wrong[:, -1:], ((0, 0), (1, 0)))
+            taken = self.right + self.wrong
+            precision = np.where(taken > 0, self.right / np.where(taken > 0, taken, 1), 1.0)
+            steps = np.diff(found)
+            auc = (np.diff(alarms) * (found[:, 1:] + found[:, :-1]) / 2).sum(axis=1)
+            mean = (steps * precision).sum(axis=1)
+        return auc, np.where(np.isnan(auc), np.nan, mean)
+
+
+def ranked(probabilities: Floats, truth: Booleans, weights: Doubles, seed: int) -> Ranked:
+    """Curves and areas of every class from probabilities and membership (n, c) and weights (n,) of the rows.
+
+    Each sample of the rows is drawn once for all classes. Costs O(c n (log n + 200)).
+    """
+    n, classes = truth.shape
+    samples = _samples(n, weights, seed)
+    orders = [np.argsort(-probabilities[:, i], kind="stable") for i in range(classes)]
+    areas = np.empty((classes, 2, len(samples)))
+    found: list[dict[str, Any]] = []
+    for i, order in enumerate(orders):
+        parts = []
+        for start in range(0, len(samples), AT_ONCE):
+            curve = _curve(probabilities[order, i], truth[order, i], samples[start : start + AT_ONCE][:, order])
+            parts.append(curve.areas())
+            if start == 0 and classes <= MOST_CURVES:
+                shown = _points(curve)
+        areas[i] = np.concatenate([np.stack(part) for part in parts], axis=1)
+        count = int((truth[:, i] & (weights > 0)).sum())
+        rarer = min(count, int((weights > 0).sum()) - count)
+        each = {name: _estimate(areas[i, k], count, rarer) for k, name in enumerate(AREAS)}
+        told = classes <= MOST_CURVES and each["roc_auc"] is not None
+        found.append({**each, "thresholds": shown if told else None})
+    known = np.isfinite(areas[:, 0, 0])
+    macro = np.full((2, len(samples)), np.nan)
+    if known.any():
+        there = np.isfinite(areas[known])
+        sums, counts = np.where(there, areas[known], 0).sum(axis=0), there.sum(axis=0)
+        macro = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+    return Ranked(found, {name: _estimate(macro[k], n, n) for k, name in enumerate(AREAS)})
+
+
+def _samples(n: int, weights: Doubles, seed: int) -> Doubles:
+    """The weights (1 + 200, n) of the rows themselves and of bootstrap samples of them."""
+    rng = np.random.default_rng(seed)
+    drawn = [np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(BOOTSTRAP)]
+    return np.vstack([np.ones(n), *drawn]) * weights
+
+
+def _curve(scores: Floats, truth: Booleans, weights: Doubles) -> _Curve:
+    """Of rows from the highest score on; equal scores are taken together."""
+    last: Indices = np.flatnonzero(np.append(scores[1:] != scores[:-1], True))
+    right, wrong = np.cumsum(weights * truth, axis=1)[:, last], np.cumsum(weights * ~truth, axis=1)[:, last]
+    return _Curve(scores[last], right, wrong)
+
+
+def _points(curve: _Curve) -> list[list[float]]:
+    """At most 24 thresholds, from the strictest on: the first and the last, and those that lie evenly between."""
+    right, wrong = curve.right[0], curve.wrong[0]
+    found, alarms = right / max(right[-1], 1e-12), wrong / max(wrong[-1], 1e-12)
+    along = found + alarms  # 0 to 2: even steps on both curves
+    places = np.unique(np.searchsorted(along, np.linspace(along[0], along[-1], POINTS)).clip(0, len(along) - 1))
+    precision = right / np.maximum(right + wrong, 1e-12)
+    rows = zip(curve.thresholds[places], found[places], alarms[places], precision[places], strict=True)
+    return [[round(float(value), 4) for value in row] for row in rows]
+
+
+def _estimate(values: Doubles, n: int, rarer: int) -> dict[str, Any] | None:
+    """The first of the values, and where 95 % of the others lie that are numbers; None where the first is none.
+
+    Where every sample says the same, as of a class without a mistake, samples know nothing of mistakes to come: then
+    the interval is Wilson's, of as many answers as the rarer kind has.
+    """
+    if not np.isfinite(values[0]):
+        return None
+    others = values[1:][np.isfinite(values[1:])]
+    low, high = np.quantile(others, [0.025, 0.975]) if len(others) else (0.0, 1.0)
+    if high - low < SAME and (wilson := share(float(values[0]) * rarer, rarer)) is not None:
+        low, high = wilson.low, wilson.high
+    return {"value": round(float(values[0]), 4), "low": round(float(low), 4), "high": round(float(high), 4), "n": n}

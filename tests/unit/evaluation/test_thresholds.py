@@ -1,0 +1,91 @@
+"""ROC and precision-recall curves against scikit-learn's."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
+
+from app.evaluation.intervals import share
+from app.evaluation.thresholds import MOST_CURVES, POINTS, ranked
+
+
+def judged(n: int = 400, classes: int = 3, seed: int = 0, steps: int = 50):
+    """Probabilities with ties, truths that they tell something of, and uneven weights."""
+    rng = np.random.default_rng(seed)
+    truth = np.eye(classes, dtype=bool)[rng.integers(0, classes, n)]
+    scores = np.round((truth + rng.normal(0, 1.2, truth.shape)) * steps) / steps
+    return (scores / 8 + 0.5).clip(0, 1).astype(np.float32), truth, rng.uniform(0.5, 3, n)
+
+
+@pytest.mark.parametrize("steps", [1_000, 3])
+def test_areas_are_those_of_scikit_learn_with_ties_and_weights(steps: int) -> None:
+    probabilities, truth, weights = judged(steps=steps)
+
+    found = ranked(probabilities, truth, weights, seed=1)
+
+    for i, each in enumerate(found.classes):
+        auc = roc_auc_score(truth[:, i], probabilities[:, i], sample_weight=weights)
+        mean = average_precision_score(truth[:, i], probabilities[:, i], sample_weight=weights)
+        assert each["roc_auc"]["value"] == pytest.approx(auc, abs=1e-4)
+        assert each["average_precision"]["value"] == pytest.approx(mean, abs=1e-4)
+        assert each["roc_auc"]["low"] < auc < each["roc_auc"]["high"]
+        assert each["roc_auc"]["n"] == truth[:, i].sum()
+    values = [each["average_precision"]["value"] for each in found.classes]
+    assert found.macro["average_precision"]["value"] == pytest.approx(np.mean(values), abs=1e-4)
+
+
+def test_every_threshold_that_is_kept_lies_on_both_curves_of_scikit_learn() -> None:
+    probabilities, truth, weights = judged(n=60)
+
+    shown = ranked(probabilities, truth, weights, seed=1).classes[0]["thresholds"]
+
+    alarms, recalls, thresholds = roc_curve(
+        truth[:, 0], probabilities[:, 0], sample_weight=weights, drop_intermediate=False
+    )
+    precision, recall, limits = precision_recall_curve(truth[:, 0], probabilities[:, 0], sample_weight=weights)
+    on_roc = {round(float(t), 4): (f, r) for t, f, r in zip(thresholds, alarms, recalls, strict=True)}
+    on_curve = {round(float(t), 4): (p, r) for t, p, r in zip(limits, precision, recall, strict=False)}
+    assert 2 < len(shown) <= POINTS
+    assert shown[-1][1:3] == [1, 1]
+    assert [row[0] for row in shown] == sorted((row[0] for row in shown), reverse=True)
+    for threshold, found, alarm, right in shown:
+        assert on_roc[threshold] == pytest.approx((alarm, found), abs=1e-4)
+        assert on_curve[threshold] == pytest.approx((right, found), abs=1e-4)
+
+
+def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
+    held = 0
+    for seed in range(120):
+        probabilities, truth, _ = judged(n=150, seed=seed, steps=10_000)
+        found = ranked(probabilities, truth, np.ones(150), seed).classes[0]["roc_auc"]
+        held += found["low"] <= 0.7222 <= found["high"]  # two normals of 1.2 a unit apart: Phi(1 / (1.2 sqrt 2))
+    assert 105 <= held <= 120
+
+
+def test_four_items_without_a_mistake_promise_little() -> None:
+    truth = np.zeros((100, 2), dtype=bool)
+    truth[:4, 0], truth[4:, 1] = True, True
+
+    found = ranked(truth.astype(np.float32), truth, np.ones(100), seed=1).classes[0]["roc_auc"]
+
+    assert (found["value"], found["high"]) == (1, 1)
+    assert found["low"] == pytest.approx(share(4, 4).low, abs=1e-4)
+    assert found["low"] < 0.6
+
+
+def test_a_class_that_every_item_or_none_has_is_left_out() -> None:
+    probabilities, truth, weights = judged()
+    truth[:, 2] = False
+
+    found = ranked(probabilities, truth, weights, seed=1)
+
+    assert found.classes[2] == {"roc_auc": None, "average_precision": None, "thresholds": None}
+    assert found.macro["roc_auc"] is not None
+    nothing = ranked(probabilities, np.zeros_like(truth), weights, seed=1)
+    assert nothing.macro == {"roc_auc": None, "average_precision": None}
+
+
+def test_of_very_many_classes_only_the_areas_are_kept() -> None:
+    found = ranked(*judged(n=200, classes=MOST_CURVES + 1), seed=1)
+
+    assert all(each["thresholds"] is None for each in found.classes)
+    assert found.classes[0]["roc_auc"] is not None
