@@ -19,6 +19,7 @@ from labelwise.errors import LabelwiseError
 from labelwise.handles import Job, Lease
 from labelwise.labels import Labels
 from labelwise.report import Report
+from labelwise.rounds import InRounds
 from labelwise.simulations import Simulating
 from labelwise.snapshots import Snapshot
 
@@ -123,7 +124,7 @@ class Client:
             raise LabelwiseError(0, "Interrupted", f"the answer did not come whole: ask again ({error})") from None
 
 
-class Project(FromBuckets, Simulating):
+class Project(FromBuckets, InRounds, Simulating):
     """One project; `card` is what the service says of it."""
 
     _client: "Client"
@@ -283,20 +284,6 @@ class Project(FromBuckets, Simulating):
     def queue(self, limit: int = 50) -> list[dict[str, Any]]:
         """The next items of the order with their scores and reasons; nothing is held."""
         return list(islice(self._client.pages(f"{self._path}/queue"), limit))
-
-    def status(self) -> dict[str, Any]:
-        """What the loop is doing."""
-        found: dict[str, Any] = self._client.call("GET", f"{self._path}/status")
-        return found
-
-    def rounds(self) -> list[dict[str, Any]]:
-        """Rounds, newest first."""
-        found: list[dict[str, Any]] = self._client.call("GET", f"{self._path}/rounds")["items"]
-        return found
-
-    def start_round(self) -> Job:
-        """Start a round now."""
-        return Job(self._client, self._client.call("POST", f"{self._path}/rounds")["job"]["id"])
 
     def learn_with(
         self,

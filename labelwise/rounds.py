@@ -1,0 +1,40 @@
+"""What the loop does: its status and its rounds."""
+
+from typing import Any
+
+from labelwise.handles import Job
+from labelwise.speaking import Speaking
+
+
+class InRounds:
+    """The part of a project that learns in rounds."""
+
+    _client: Speaking
+    _path: str
+
+    def status(self) -> dict[str, Any]:
+        """What the loop is doing."""
+        found: dict[str, Any] = self._client.call("GET", f"{self._path}/status")
+        return found
+
+    def rounds(self) -> list[dict[str, Any]]:
+        """Rounds, newest first."""
+        found: list[dict[str, Any]] = self._client.call("GET", f"{self._path}/rounds")["items"]
+        return found
+
+    def round(self, number: int) -> dict[str, Any]:
+        """One round with all its figures: `metrics` with intervals, the worst slices, each class."""
+        found: dict[str, Any] = self._client.call("GET", f"{self._path}/rounds/{number}")
+        return found
+
+    def compare_rounds(self, first: int, second: int) -> dict[str, Any]:
+        """Two rounds side by side: accuracy on the same judges, predictions that moved, what was learned between them.
+
+        Raises LabelwiseError (409) where one of them kept no record.
+        """
+        found: dict[str, Any] = self._client.call("GET", f"{self._path}/rounds/{first}/compare/{second}")
+        return found
+
+    def start_round(self) -> Job:
+        """Start a round now."""
+        return Job(self._client, self._client.call("POST", f"{self._path}/rounds")["job"]["id"])
