@@ -247,7 +247,7 @@ def _advice(
     sentences = (
         (project.state != "open", paused),
         (items["total"] == 0, "Push items to begin."),
-        (not worker["alive"], "No worker is running: start one with `labelwise worker`; answers are kept meanwhile."),
+        (not worker["alive"], "No worker is running: start one with labelwise worker; answers are kept meanwhile."),
         (failure is not None, f"The last {said['kind']} failed: {said['reason']}"),
         (waits is not None, waits or ""),
         (reached is not None, reached or ""),

@@ -158,31 +158,42 @@ export function learningFields(
       ${Object.entries({ ...LEARNERS, [form.learner]: LEARNERS[form.learner] ?? form.learner }).map(([name, words]) => html`<option value=${name} .selected=${name === form.learner}>${words}</option>`)}</select></label>
     ${form.learner === "external" ? html`<p class="quiet">Each due round waits for its predictions; docs/client.md shows the ten lines that push them.</p>` : nothing}
     ${form.learner === "http" ? scorer.view() : nothing}
-    <div class="fields">
-      ${number("roundSize", "Answers between two rounds", "automatic", 1, 10_000)}
+    ${group(
+      "Rounds",
+      html`${number("roundSize", "Answers between two rounds", "automatic", 1, 10_000)}
       ${running ? nothing : number("overlap", "Answers an item", "1", 1, 50)}
-      ${number("auditShare", "Audit share, % of answers that judge the model", "10", 0, 100)}
+      ${number("costExponent", "Quick items first, 0 (off) to 1", "0", 0, 1)}`,
+    )}
+    ${Number(form.costExponent) > 0 ? html`<p class="quiet">An item's worth is divided by its expected seconds to this power.</p>` : nothing}
+    ${group(
+      "What judges the model",
+      html`${number("auditShare", "Audit share, % of answers", "10", 0, 100)}
       <label>Audit answers<select @change=${set("auditUse")}>
-        <option value="taught" .selected=${form.auditUse === "taught"}>judge and teach (cross-fitting)</option>
+        <option value="taught" .selected=${form.auditUse === "taught"}>judge and teach</option>
         <option value="apart" .selected=${form.auditUse === "apart"}>only judge (kept apart)</option></select></label>
       <label>Which audit items<select @change=${set("auditChoice")}>
         <option value="random" .selected=${form.auditChoice === "random"}>at random</option>
         <option value="active" .selected=${form.auditChoice === "active"}>what tells most (active testing)</option></select></label>
       <label>How the accuracy is estimated<select @change=${set("auditEstimate")}>
         <option value="counted" .selected=${form.auditEstimate === "counted"}>counted on audit answers</option>
-        <option value="prediction_powered" .selected=${form.auditEstimate === "prediction_powered"}>with the model's expectation (prediction-powered)</option></select></label>
-      ${number("costExponent", "Quick items first, 0 (off) to 1: worth is divided by expected seconds to this power", "0", 0, 1)}
-      ${number("goalAccuracy", "Goal: accuracy in %", "none", 1, 100)}
+        <option value="prediction_powered" .selected=${form.auditEstimate === "prediction_powered"}>with what the model expects</option></select></label>`,
+    )}
+    ${auditWords(form)}
+    ${group(
+      "Goal",
+      html`${number("goalAccuracy", "Goal: accuracy in %", "none", 1, 100)}
       ${number("goalLabels", "Goal: labels", "none", 1, 100_000_000)}
       ${number("goalHours", "Goal: hours of work", "none", 0.1, 1_000_000)}
+      ${number("goalCost", "Goal: cost", "none", 0.01, 1_000_000_000_000)}
       <label>Goal: last day<input type="date" .value=${form.goalDate} @input=${set("goalDate")}></label>
       ${number("hourPrice", "Price of an hour of labelling", "none", 0.01, 1_000_000_000)}
-      ${number("goalCost", "Goal: cost", "none", 0.01, 1_000_000_000_000)}
-      ${number("pointWorth", "Worth of a point of accuracy", "none", 0.01, 1_000_000_000_000)}
-    </div>
-    ${auditWords(form)}
+      ${number("pointWorth", "Worth of a point of accuracy", "none", 0.01, 1_000_000_000_000)}`,
+    )}
     <label><input type="checkbox" .checked=${form.goalStops === "yes"} @change=${stops}> Pause by itself when the advice turns to stop</label>`;
 }
+
+const group = (title: string, fields: TemplateResult): TemplateResult =>
+  html`<div><h3>${title}</h3><div class="fields roomy">${fields}</div></div>`;
 
 /** What the choice of audit items and of the estimate means, where it is not the usual one. */
 function auditWords(form: LearningForm): TemplateResult | typeof nothing {
@@ -193,7 +204,7 @@ function auditWords(form: LearningForm): TemplateResult | typeof nothing {
     );
   if (form.auditEstimate === "prediction_powered")
     said.push(
-      "What the model expects of the audit items without an answer corrects the accuracy, as far as it proves right on those with one.",
+      "Prediction-powered: what the model expects of the audit items without an answer corrects the accuracy, as far as it proves right on those with one.",
     );
   return said.length ? html`<p class="quiet">${said.join(" ")}</p>` : nothing;
 }
