@@ -9,12 +9,13 @@ Haertel, Seppi, Ringger, Carroll. Return on Investment for Active Learning. Same
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from app.core.arrays import Doubles, Indices
 from app.strategies import Candidates, PoolStrategy
+from app.strategies.base import PricedStrategy
 
 MOST = 1.0  # the exponent's cap
 FARTHEST = 20.0  # times the median: what is told beyond it is a guess
@@ -30,7 +31,7 @@ class Pricing:
     lack: str = ""
 
 
-def by_cost(strategy: Any) -> bool:
+def by_cost(strategy: Any) -> TypeGuard[PricedStrategy]:
     """Whether a strategy, or its class, can weigh its candidates by what they cost."""
     return bool(getattr(strategy, "by_cost", False))
 
@@ -53,4 +54,4 @@ def priced(candidates: Candidates, strategy: PoolStrategy, pricing: Pricing | No
     ratio = np.clip(seconds / max(middle, 1e-9), 1 / FARTHEST, FARTHEST)
     exponent = min(pricing.exponent, MOST)
     told = f" Quick items come first: an item's worth is divided by its expected seconds to the power {exponent:g}."
-    return strategy.priced(candidates, ratio**exponent), told  # type: ignore[attr-defined]
+    return strategy.priced(candidates, ratio**exponent), told

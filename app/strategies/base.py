@@ -145,6 +145,16 @@ class PoolStrategy(Protocol):
         ...
 
 
+class PricedStrategy(PoolStrategy, Protocol):
+    """A query strategy that can weigh its candidates by what they cost."""
+
+    by_cost: ClassVar[bool]  # whether it does
+
+    def priced(self, candidates: Candidates, prices: Doubles) -> Candidates:
+        """The candidates with what each costs (n,), times the median; what they are worth is divided by it."""
+        ...
+
+
 def keyed_hash(ids: Indices, seed: int) -> NDArray[np.uint64]:
     """Map identities (n, 3) to uniform uint64 (n,) by splitmix64 keyed with the seed; equal on every machine.
 
