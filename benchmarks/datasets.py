@@ -1,7 +1,6 @@
 """The staged labelled sets as simulations read them. They are measured on and never shipped."""
 
 import importlib.util
-import io
 import os
 import tempfile
 from functools import cache
@@ -37,18 +36,16 @@ def raw(name: str, split: str) -> tuple[str, list[Any], list[str]]:
     items, labels = _loader().load(name, split=split)
     if field:
         labels = [each[field] for each in items]
-    if "bytes" in items[0] and items[0]["file"].endswith(".wav"):
-        return "audio", _files(items), labels
     if isinstance(items[0], str):
         return "text", items, labels
     if "bytes" in items[0]:
-        return "image", [io.BytesIO(each["bytes"]) for each in items], labels
+        return "audio" if items[0]["file"].endswith(".wav") else "image", _files(items), labels
     return "table", items, labels
 
 
 def _files(items: list[Any]) -> list[Path]:
-    """The clips as files, for the length of this process."""
-    into = Path(_folder_of_clips().name)
+    """The clips or pictures as files, for the length of this process."""
+    into = Path(tempfile.mkdtemp(dir=_folder_of_files().name))
     paths = []
     for each in items:
         path = into / Path(each["file"]).name
@@ -58,8 +55,8 @@ def _files(items: list[Any]) -> list[Path]:
 
 
 @cache
-def _folder_of_clips() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="labelwise-clips-")
+def _folder_of_files() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="labelwise-sets-")
 
 
 def dataset(name: str, featurizer: dict[str, Any] | None = None) -> Dataset:
