@@ -17,6 +17,7 @@ from app.db.search import ItemNumber, SearchIndex
 from app.db.session import Database, ReadSession
 from app.db.simulations import Simulation, SimulationRun
 from app.db.snapshots import Snapshot
+from app.db.statistics import count_anew
 from app.db.users import BrowserSession, OneTimeLink, SignInFailure, Token, User
 from app.db.webhooks import Delivery, Webhook
 from app.db.writer import WriteSession
@@ -69,5 +70,6 @@ __all__ = [
     "Webhook",
     "Worker",
     "WriteSession",
+    "count_anew",
     "is_newest",
 ]

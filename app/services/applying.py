@@ -4,7 +4,6 @@ The one place in the services that commits by itself: a million rows are two tho
 people who label meanwhile do not wait. Each ends whole; the same file sent again goes on where the first one stopped.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -12,8 +11,8 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import insert, text
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy import insert
+from sqlalchemy.exc import OperationalError
 
 from app.core.errors import AppError, Invalid, Unavailable
 from app.core.settings import Settings
@@ -26,13 +25,9 @@ from app.services.jobs import Running
 from app.services.rows import PreparedRow, Reader, parse_mapping, refused
 from app.task_types.base import ClassRef, Question
 
-log = logging.getLogger("labelwise.import")
-
 BATCH_ROWS = 500
 LISTED = 1_000  # rejected rows in an answer; all of them are in the job's rejected.csv
 NET_SECONDS = 120.0  # after which the vectors of an import are made even if its process died
-MANY_ROWS = 10_000  # after so many PostgreSQL looks at the tables anew
-FILLED = ("items", "annotations", "leases", "client_features")
 BREATH_SECONDS = 0.0005  # between two transactions, so that other threads of the process get their turn
 KEY_SHOWN = 200
 
@@ -237,19 +232,3 @@ def wake_the_loop(db: Database, project_id: int) -> None:
         jobs.at_once(session, "index", project_id)
         fetches.request(session, project_id)
         rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
-
-
-def count_anew(db: Database, rows: int) -> None:
-    """Let PostgreSQL look at the tables that an import of many rows has filled.
-
-    Until it has, it plans by what they held before: leases took a second each on a pool that was just pushed. An import
-    is whole without it, so it never fails for that.
-    """
-    if db.is_sqlite or rows < MANY_ROWS:
-        return
-    try:
-        with db.writing.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            for table in FILLED:
-                connection.execute(text(f"ANALYZE {table}"))
-    except DBAPIError as error:
-        log.warning("could not analyse the tables after an import: %s", error.orig)

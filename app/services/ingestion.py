@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from app.core.errors import AppError, Invalid
 from app.core.settings import Settings
-from app.db import Database, Project, RejectedRow
+from app.db import Database, Project, RejectedRow, count_anew
 from app.db.session import now
 from app.formats import FORMATS, Format, ReadRow
 from app.services import jobs, storing, vectors
@@ -24,7 +24,6 @@ from app.services.applying import (
     Import,
     Options,
     Report,
-    count_anew,
     looked_up,
     new_classes,
     pretending,
@@ -36,6 +35,7 @@ from app.services.rows import PreparedRow, refused
 from app.services.spool import spool
 
 SLICE_SECONDS = 2.0
+MANY_ROWS = 1_000  # after so many PostgreSQL looks at the tables anew
 REJECTED_SHOWN = 20  # in a job's result
 
 
@@ -74,7 +74,7 @@ def import_file(
         work.take(kind.read(file, max_line_bytes=settings.import_line_bytes), lambda: 0)
     if work.rows > work.report.rejected_count:
         wake_the_loop(db, project_id)
-        count_anew(db, work.rows)
+        _count_anew(db, work.rows)
     work.report.rejected.sort(key=lambda row: row["line"])
     return work.report
 
@@ -102,7 +102,7 @@ def run(running: Running) -> Done | More:
         return More()
     if work.rows > work.report.rejected_count:
         wake_the_loop(running.db, work.project_id)
-        count_anew(running.db, work.rows)
+        _count_anew(running.db, work.rows)
     forget(path)
     listed = rejected_rows(running.db, running.id, REJECTED_SHOWN)
     return Done(work.report.counts | {"rejected": listed})
@@ -269,3 +269,8 @@ def _look_at_batch(
         project = session.get_one(Project, project_id)
         for line, key, error in storing.refusals(session, project, fresh, replace=options.replace):
             report.reject(line, key, error)
+
+
+def _count_anew(db: Database, rows: int) -> None:
+    if rows >= MANY_ROWS:
+        count_anew(db)

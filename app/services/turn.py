@@ -15,7 +15,7 @@ from sqlalchemy import delete, select, update
 
 from app.core.block import Shard
 from app.core.settings import Settings
-from app.db import Prediction, Project, QueueEntry, Round, Serving
+from app.db import Prediction, Project, QueueEntry, Round, Serving, count_anew
 from app.db.session import now
 from app.features import DamagedShard, GivenShard, newest
 from app.learners import GivenModel
@@ -63,6 +63,7 @@ def run(running: Running) -> Done | Parked | Later:
         except DamagedShard as damage:
             raise JobFailed(_mended(running, turn, damage)) from None
         published_in = _publish(running, turn, proposal)
+        count_anew(running.db)
         erasing.drop_marked_models(running, turn.project_id)
         judge(running, turn, proposal, published_in)
     if turn.newest_annotation is None:

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from sqlalchemy import text
 
-from app.services import applying
+from app.db import statistics
+from app.services import ingestion
 from tests.conftest import Api, Speaker
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -272,7 +273,7 @@ def test_after_a_large_import_postgresql_knows_how_many_items_there_are(
 ) -> None:
     if api.db.is_sqlite:
         return
-    monkeypatch.setattr(applying, "MANY_ROWS", 50)
+    monkeypatch.setattr(ingestion, "MANY_ROWS", 50)
     boss = api.as_("boss")
     project = boss.project()["id"]
     lines = [json.dumps({"text": f"text {n}"}) for n in range(120)]
@@ -283,5 +284,7 @@ def test_after_a_large_import_postgresql_knows_how_many_items_there_are(
     with api.db.read() as session:
         rows = session.execute(text("SELECT reltuples FROM pg_class WHERE relname = 'items'")).scalar_one()
     assert rows == 60
-    monkeypatch.setattr(applying, "FILLED", ("nobody",))  # what goes wrong with it does not fail the import
+    monkeypatch.setattr(
+        statistics, "GROWN", text("SELECT 'nobody'")
+    )  # what goes wrong with it does not fail the import
     assert send(boss, project, "\n".join(lines[60:])).json()["created"] == 60
