@@ -86,7 +86,7 @@ FIRST = Source(
 )
 # The order that the current round published. Its items are looked up by their ids: words that no index of open items
 # knows keep PostgreSQL from walking those instead, which it does for as long as it has not counted a pool.
-LOOKED_UP = "items.state || '' = 'open' AND NOT items.done AND items.split = 'pool' AND NOT items.reserved"
+LOOKED_UP = f"CASE WHEN {OPEN} AND NOT items.reserved THEN 1 ELSE 0 END = 1"
 QUEUE = Source(f"queue.round_id = :round AND NOT queue.done AND {LOOKED_UP}", "queue.rank", "queue")
 # The audit order (reserved) or the seeded random order (not reserved).
 DRAWN = Source(f"items.project_id = :project AND items.reserved = :reserved AND {OPEN}", "items.draw")

@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from app.db import statistics
 from app.services import ingestion
+from tests.api.test_loop import forget_counts
 from tests.conftest import Api, Speaker
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
@@ -273,6 +274,7 @@ def test_after_a_large_import_postgresql_knows_how_many_items_there_are(
 ) -> None:
     if api.db.is_sqlite:
         return
+    forget_counts(api)
     monkeypatch.setattr(ingestion, "MANY_ROWS", 50)
     boss = api.as_("boss")
     project = boss.project()["id"]
