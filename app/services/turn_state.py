@@ -14,6 +14,7 @@ from app.features import gather
 from app.loop.pricing import Pricing
 from app.loop.propose import Labelled, Plan
 from app.services import costs, looking, pool, stopping, versions
+from app.services.answered import one_of
 from app.services.jobs import Running
 from app.services.labels import LabelledItem, LabelSet
 
@@ -84,15 +85,16 @@ def mark_done(session: WriteSession, round_id: int) -> None:
     On PostgreSQL an answer that is being committed while the order is knows nothing of its places, and the order
     nothing of the answer; so the turn's second commit looks again. What somebody is changing just then is left to them.
     """
+    done = select(Item.done).where(Item.id == QueueEntry.item_id).correlate(QueueEntry).scalar_subquery()
     answered = (
         select(QueueEntry.item_id)
-        .join(Item, Item.id == QueueEntry.item_id)
-        .where(QueueEntry.round_id == round_id, Item.done, ~QueueEntry.done)
-        .with_for_update(skip_locked=True, of=QueueEntry)
+        .where(QueueEntry.round_id == round_id, ~QueueEntry.done, done)  # each place looks its item up, in any plan
+        .with_for_update(skip_locked=True)
     )
-    session.execute(
-        update(QueueEntry).where(QueueEntry.round_id == round_id, QueueEntry.item_id.in_(answered)).values(done=True)
-    )
+    ids = session.execute(answered).scalars().all()
+    if ids:
+        places = update(QueueEntry).where(QueueEntry.round_id == round_id, one_of(session, QueueEntry.item_id, ids))
+        session.execute(places.values(done=True).execution_options(synchronize_session=False))
 
 
 def insert_rows(session: WriteSession, table: Any, rows: list[dict[str, Any]]) -> None:
