@@ -1,7 +1,7 @@
 """The labelled items of a project as a set to be replayed, and the job that replays it, slice by slice.
 
-A job of lowest priority: between two slices every other job goes first. A killed worker's successor goes on in the
-middle of a run; what is finished is a row, written with the cursor in one commit.
+A job of lowest priority: between two slices every other job goes first, but for each eighth turn of a worker. A killed
+worker's successor goes on in the middle of a run; what is finished is a row, written with the cursor in one commit.
 """
 
 import time
