@@ -9,12 +9,14 @@ from app.db.session import Database
 
 log = logging.getLogger("labelwise.database")
 
-# Tables that loops walk while people wait, where they have grown by a quarter since they were looked at.
+# Tables that loops walk while people wait, where they have grown by a quarter since they were looked at, or where
+# nothing was found: what another transaction is just writing has its pages already and does not count yet.
 GROWN = text("""
     SELECT relname FROM pg_class
     WHERE relname IN ('items', 'queue', 'leases', 'annotations', 'predictions', 'client_features')
     AND relkind = 'r' AND relnamespace = CAST(current_schema() AS regnamespace)
-    AND pg_relation_size(oid) > 1.25 * relpages * CAST(current_setting('block_size') AS bigint)
+    AND pg_relation_size(oid) > CASE WHEN reltuples < 1 THEN 0 ELSE 1.25 END
+        * relpages * CAST(current_setting('block_size') AS bigint)
 """)
 
 
