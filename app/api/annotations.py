@@ -130,7 +130,7 @@ class AnnotationOut(BaseModel):
 async def submit_annotation(body: AnnotationIn, person: Caller, db: Db, key: IdempotencyKey) -> Response:
     """Submit the label for a leased item; sent twice with the same key, it is stored once."""
     person.need("label")
-    stored = await db.store(
+    stored = await db.store_together(
         lambda session: annotations.submit(session, person, body.lease, body.label, key, body.seconds_spent)
     )
     return _shown(stored, 201)

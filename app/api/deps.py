@@ -8,10 +8,10 @@ from fastapi import Depends, Header, Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import Forbidden, Invalid, NotSignedIn
-from app.core.secrets import same
+from app.core.secrets import hashed, same
 from app.core.settings import Settings
 from app.db import Database
-from app.services import accounts
+from app.services import holders
 from app.services.access import Person
 
 SECURE_COOKIE = "__Host-labelwise"
@@ -60,7 +60,7 @@ async def optional_person(request: Request, db: Db) -> Person | None:
         _check_scopes(person, request.method)
         return person
     cookie = cookie_of(request)
-    found = await db.look_up(lambda session: accounts.by_cookie(session, cookie, db.now())) if cookie else None
+    found = await db.find(holders.by_cookies, hashed(cookie)) if cookie else None
     if found is None:
         return None
     person, csrf_token = found
@@ -76,13 +76,13 @@ async def _by_token(header: str, db: Database) -> Person:
     kind, _, secret = header.partition(" ")
     found = None
     if kind.lower() == "bearer":
-        found = await db.look_up(lambda session: accounts.by_token(session, secret.strip(), db.now()))
+        found = await db.find(holders.by_tokens, hashed(secret.strip()))
     if found is None:
         raise NotSignedIn("this token is not valid")
     person, unnoted = found
     if unnoted is not None:
         with contextlib.suppress(SQLAlchemyError):  # a full disk or a busy database keeps nobody from reading
-            await db.store(lambda session: accounts.note_use(session, unnoted))
+            await db.store(lambda session: holders.note_use(session, unnoted))
     return person
 
 

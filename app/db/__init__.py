@@ -1,7 +1,7 @@
 """The tables, one file per noun, and the database that holds them."""
 
 from app.db.annotations import Annotation, is_newest
-from app.db.base import Base
+from app.db.base import Base, reads
 from app.db.buckets import BucketGrant
 from app.db.edits import Edit
 from app.db.events import AuditDoor, Event, KeyedRequest
@@ -72,4 +72,5 @@ __all__ = [
     "WriteSession",
     "count_anew",
     "is_newest",
+    "reads",
 ]

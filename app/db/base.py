@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, MetaData, Uuid
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, MetaData, TextClause, TextualSelect, Uuid, column
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -33,6 +33,17 @@ class UtcDateTime(TypeDecorator[datetime]):
 Id = BigInteger().with_variant(Integer, "sqlite")
 NEVER_REUSE_IDS = {"sqlite_autoincrement": True}  # plain SQLite gives a deleted row's id to the next insert
 Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+
+
+def reads(statement: TextClause, columns: str, **types: TypeEngine[Any]) -> TextualSelect:
+    """A text with the names of all columns that it selects, in their order, and the types of those that need one.
+
+    SQLAlchemy then works out once how its rows are read. Of a text that names some of them, or none, it does so each
+    time: a quarter of what an answer's statements took on the processor.
+    """
+    names = columns.split()
+    assert types.keys() <= set(names), f"not among the columns: {types.keys() - set(names)}"
+    return statement.columns(*(column(name, types.get(name)) for name in names))
 
 
 class Base(DeclarativeBase):

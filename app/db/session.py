@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -19,7 +19,8 @@ from sqlalchemy.pool import QueuePool
 
 from app.core.clock import Clock, monotonic_clock
 from app.core.text import write_json
-from app.db.writer import Result, Writer, WriteSession
+from app.db.gathering import Gathering, Waiting
+from app.db.writer import PostgresqlWriter, Result, SqliteWriter, WriteSession
 
 SQLITE_PRAGMAS = (
     "journal_mode=wal",
@@ -39,7 +40,9 @@ CLOCK = text("SELECT clock_timestamp()")
 CLOCK_SECONDS = 5.0  # how long PostgreSQL's clock is followed before it is read again
 # Few threads wait for PostgreSQL on behalf of all requests: among 40 that fought for the interpreter's lock a lease
 # took twice as long, and a sixth of the processor's time went into waking them.
-LOOK_LANES, STORE_LANES = 2, 4
+LOOK_LANES, STORE_LANES = 2, 3
+LOOK_CONNECTIONS = LOOK_LANES + 2  # and of what is found by key: tokens and cookies
+MOST_FOUND = 64  # keys of one statement
 IDLE_SECONDS = 5.0  # a PostgreSQL connection that rested longer is tried before it is used
 # A server whose machine is gone is noticed after half a minute, not after the two hours of the system.
 LIVELY = {
@@ -55,6 +58,9 @@ class ReadSession(Session):
     """Reads only; on SQLite every select is its own snapshot."""
 
 
+Find = Callable[[ReadSession, Sequence[str], datetime], Mapping[str, Result]]
+
+
 class Database:
     """The engines of one process. Sessions are taken with `read()` and `write()`.
 
@@ -68,7 +74,8 @@ class Database:
         self._fixed_clock = clock
         self._clock_reading = (-math.inf, datetime.min.replace(tzinfo=UTC))  # PostgreSQL's, and when it was read
         self._look_lanes = ThreadPoolExecutor(LOOK_LANES, "look")  # threads start when they are first needed
-        self._store_lanes = ThreadPoolExecutor(STORE_LANES, "store")
+        self._store_lanes = ThreadPoolExecutor(STORE_LANES, "store alone")
+        self._finding: dict[Any, Gathering] = {}  # by what finds
         self._questions: dict[int, Any] = {}  # what services remember of projects; see app/services/tasks
         self.settled = 0  # up to which annotation nothing can appear any more; see app/services/feed
         if self.is_sqlite:
@@ -78,11 +85,14 @@ class Database:
             self.writing = _sqlite_engine(url, write=True)
             # A pool of its own: what is looked up in place must never wait for the slow reads of other threads.
             self._looking = _sqlite_engine(url, write=False)
-            self._writer: Writer | None = Writer(self.writing, self._dress)
+            self._writer: SqliteWriter | PostgresqlWriter = SqliteWriter(self.writing, self._dress)
         else:
-            self.reading = self.writing = _postgresql_engine(url, pool_size)
-            self._looking = self.reading.execution_options(isolation_level="AUTOCOMMIT")  # spares BEGIN and ROLLBACK
-            self._writer = None
+            self.reading = self.writing = _postgresql_engine(url, pool_size, max_overflow=5)
+            # Connections of their own that commit by themselves: no BEGIN, no ROLLBACK, nothing to turn back.
+            self._looking = _postgresql_engine(
+                url, LOOK_CONNECTIONS, max_overflow=0, pool_reset_on_return=None, autocommit=True
+            )
+            self._writer = PostgresqlWriter(self.writing, self._dress)
 
     @contextmanager
     def read(self) -> Iterator[ReadSession]:
@@ -94,13 +104,14 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[WriteSession]:
         """A transaction: committed when the block ends, before the caller goes on; rolled back on any error."""
-        if self._writer is not None:
+        if isinstance(self._writer, SqliteWriter):
             with self._writer.alone() as session:
                 yield session
             return
         with WriteSession(bind=self.writing) as session, session.begin():
             self._dress(session)
             yield session
+            session.end()
 
     async def look_up(self, work: Callable[[ReadSession], Result]) -> Result:
         """What `work` reads by an index: on SQLite in place, as a thread's turn costs more than the read does."""
@@ -108,20 +119,47 @@ class Database:
             return self._look(work)
         return await asyncio.get_running_loop().run_in_executor(self._look_lanes, self._look, work)
 
+    async def find(self, work: Find[Result], key: str) -> Result | None:
+        """What `work` finds for a key, looked up together with the keys that others wait for at the same time.
+
+        `work` gets a session, the keys and the time, and gives what it found of them.
+        """
+        if self.is_sqlite:
+            return self._look(lambda session: work(session, [key], self.now())).get(key)
+        gathering = self._finding.get(work)
+        if gathering is None:
+            gathering = self._finding[work] = Gathering("find", 1, MOST_FOUND, lambda asked: self._find(work, asked))
+        found: Result | None = await gathering.ask(key)
+        return found
+
     async def store(self, work: Callable[[WriteSession], Result]) -> Result:
         """What `work` returned, once its transaction is committed; on SQLite requests at once share a commit.
 
         An error of `work` undoes what it wrote and is raised here. It runs in the caller's context.
         """
+        if self.is_sqlite:
+            return await self._writer.together(work)
         run = copy_context().run
-        if self._writer is not None:
-            return await self._writer.together(lambda session: run(work, session))
         return await asyncio.get_running_loop().run_in_executor(self._store_lanes, run, self._writing, work)
+
+    async def store_together(self, work: Callable[[WriteSession], Result]) -> Result:
+        """The same, where requests at once share a commit on PostgreSQL too.
+
+        The work may then be run twice, so that it must do nothing but read and write in its session, and what it locks
+        it holds until the others are done: nothing that many wait for.
+        """
+        return await self._writer.together(work)
 
     def _look(self, work: Callable[[ReadSession], Result]) -> Result:
         with ReadSession(bind=self._looking) as session:
             self._dress(session)
             return work(session)
+
+    def _find(self, work: Find[Any], asked: Sequence[Waiting]) -> None:
+        moment = self.now()
+        found = self._look(lambda session: work(session, list({request.what for request in asked}), moment))
+        for request in asked:
+            request.result = found.get(request.what)
 
     def _writing(self, work: Callable[[WriteSession], Result]) -> Result:
         with self.write() as session:
@@ -150,8 +188,9 @@ class Database:
 
     def dispose(self) -> None:
         """Close every connection, after the writes that wait already."""
-        if self._writer is not None:
-            self._writer.stop()
+        self._writer.stop()
+        for gathering in self._finding.values():
+            gathering.stop()
         self._look_lanes.shutdown()
         self._store_lanes.shutdown()
         self.reading.dispose()
@@ -199,10 +238,16 @@ def _common() -> dict[str, Any]:
     return {"json_serializer": write_json, "json_deserializer": orjson.loads, "hide_parameters": True}
 
 
-def _postgresql_engine(url: str, pool_size: int) -> Engine:
+def _postgresql_engine(url: str, pool_size: int, *, autocommit: bool = False, **more: Any) -> Engine:
     """Connections that rested are tried first, so that a restart of the server costs no request; busy ones are not."""
     engine = create_engine(
-        url, pool_size=pool_size, max_overflow=5, pool_timeout=10, pool_recycle=3600, connect_args=LIVELY, **_common()
+        url,
+        pool_size=pool_size,
+        pool_timeout=10,
+        pool_recycle=3600,
+        connect_args={**LIVELY, "autocommit": autocommit},
+        **_common(),
+        **more,
     )
 
     @event.listens_for(engine, "connect")

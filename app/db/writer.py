@@ -1,18 +1,22 @@
-"""SQLite's one writer: requests that wait together share one transaction, so that one sync to disk serves them all."""
+"""Writes of requests that wait together share one transaction, so that one sync to disk serves them all."""
 
-import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import Context, copy_context
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from app.db.gathering import Gathering, Waiting
+
 Result = TypeVar("Result")
-BATCH_WRITES = 64  # one commit carries at most so many requests
+SQLITE_MOST = 64  # one commit carries at most so many requests
+POSTGRESQL_MOST = 8  # fewer, as each waits for the statements of the others
+POSTGRESQL_LANES = 2  # transactions of several requests at once: while one waits for the disk another one works
 
 
 class WriteSession(Session):
@@ -32,46 +36,93 @@ class WriteSession(Session):
             self._core = self.connection()
         return self._core
 
+    def at_end(self, key: Hashable, work: "Callable[[WriteSession], object]") -> None:
+        """Do this just before the commit: once for all requests of the transaction that ask for it by this key."""
+        self.endings[key] = work
+
+    @property
+    def endings(self) -> "dict[Hashable, Callable[[WriteSession], object]]":
+        """What is still to be done before the commit."""
+        found: dict[Hashable, Callable[[WriteSession], object]] = self.info.setdefault("endings", {})
+        return found
+
+    def end(self) -> None:
+        """Do what is to be done before the commit."""
+        for work in self.endings.values():
+            work(self)
+        self.endings.clear()
+
 
 class RolledBack(Exception):
     """The database undid the whole transaction of several requests: nothing of theirs is stored."""
 
 
-@dataclass
-class _Write:
-    """One request's work, and where its outcome is waited for."""
+class Refused(Exception):
+    """One of several requests failed, and the transaction was undone for all of them."""
 
-    work: Callable[[WriteSession], Any]
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[Any]
-    result: Any = None
-    error: BaseException | None = None
 
-    def settle(self) -> None:
-        """Wake the request; one whose client has gone is not waited for any more."""
-        if self.future.cancelled():
-            return
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
+@dataclass(frozen=True)
+class Work:
+    """A request's work, and the context of the request to run it in."""
+
+    do: Callable[[WriteSession], Any]
+    context: Context
 
 
 class Writer:
-    """Runs every write of this process one after the other.
+    """Runs the writes of requests, those that wait together in one transaction.
 
-    Each request works inside its own savepoint, so that a refused one takes nothing of its neighbours along; it
-    goes on only after the commit that carries its rows, and hears of it when that commit failed.
-    `dress` prepares each session before its work.
+    Each goes on only after the commit that carries its rows, and hears of it when that commit failed; a refused one
+    takes nothing of its neighbours along. `dress` prepares each session before its work.
     """
+
+    name, lanes, most = "writer", 1, SQLITE_MOST
+    joins: Any = "create_savepoint"  # how the session of each request takes part in the transaction
 
     def __init__(self, engine: Engine, dress: Callable[[WriteSession], None]) -> None:
         self._engine = engine
         self._dress = dress
+        self._gathering = Gathering(self.name, self.lanes, self.most, self._store)
+
+    async def together(self, work: Callable[[WriteSession], Result]) -> Result:
+        """Run the work in a transaction that it may share with others; what it returned, once that is committed."""
+        result: Result = await self._gathering.ask(Work(work, copy_context()))
+        return result
+
+    def stop(self) -> None:
+        """End the threads after what waits already."""
+        self._gathering.stop()
+
+    def _store(self, requests: Sequence[Waiting]) -> None:
+        raise NotImplementedError
+
+    def _run(self, request: Waiting, connection: Connection, endings: dict[Hashable, Any]) -> None:
+        """One request in a session of its own; what it leaves to the end is added to `endings`."""
+        work: Work = request.what
+        try:
+            with WriteSession(bind=connection, join_transaction_mode=self.joins) as session:
+                self._dress(session)
+                request.result, request.error = work.context.run(work.do, session), None
+                session.commit()
+                endings |= session.endings
+        except BaseException as error:
+            request.error = error
+
+    def _end(self, connection: Connection, endings: dict[Hashable, Any]) -> None:
+        if endings:
+            with WriteSession(bind=connection, join_transaction_mode="rollback_only") as session:
+                self._dress(session)
+                session.endings.update(endings)
+                session.end()
+                session.commit()
+
+
+class SqliteWriter(Writer):
+    """SQLite's: every write of this process one after the other, each request inside its own savepoint."""
+
+    def __init__(self, engine: Engine, dress: Callable[[WriteSession], None]) -> None:
+        super().__init__(engine, dress)
         self._turn = threading.Lock()
-        self._waiting: SimpleQueue[_Write | None] = SimpleQueue()
-        self._starting = threading.Lock()
-        self._thread: threading.Thread | None = None
 
     @contextmanager
     def alone(self) -> Iterator[WriteSession]:
@@ -79,86 +130,60 @@ class Writer:
         with self._turn, WriteSession(bind=self._engine) as session, session.begin():
             self._dress(session)
             yield session
+            session.end()
 
-    async def together(self, work: Callable[[WriteSession], Result]) -> Result:
-        """Run the work in a transaction that it may share with others; what it returned, once that is committed."""
-        loop = asyncio.get_running_loop()
-        write = _Write(work, loop, loop.create_future())
-        self._start()
-        self._waiting.put(write)
-        result: Result = await write.future
-        return result
-
-    def stop(self) -> None:
-        """End the thread after what waits already."""
-        if self._thread is not None:
-            self._waiting.put(None)
-            self._thread.join()
-            self._thread = None
-
-    def _start(self) -> None:
-        if self._thread is None:
-            with self._starting:
-                if self._thread is None:
-                    self._thread = threading.Thread(target=self._serve, name="writer", daemon=True)
-                    self._thread.start()
-
-    def _serve(self) -> None:
-        while (first := self._waiting.get()) is not None:
-            writes = [first]
-            last = False
-            while len(writes) < BATCH_WRITES and not last:
-                try:
-                    more = self._waiting.get_nowait()
-                except Empty:
-                    break
-                if more is None:
-                    last = True
-                else:
-                    writes.append(more)
-            self._store(writes)
-            _settle(writes)
-            if last:
-                return
-
-    def _store(self, writes: Sequence[_Write]) -> None:
+    def _store(self, requests: Sequence[Waiting]) -> None:
         """One transaction of several requests; whatever goes wrong with it, each of them hears of it."""
         try:
             with self._turn, self._engine.connect() as connection, connection.begin():
-                for write in writes:
-                    self._run(write, connection)
+                endings: dict[Hashable, Any] = {}
+                for request in requests:
+                    self._run(request, connection, endings)
                     if not _in_transaction(connection):
-                        raise RolledBack("the database undid this and other writes") from write.error
+                        raise RolledBack("the database undid this and other writes") from request.error
+                self._end(connection, endings)
         except BaseException as error:
-            for write in writes:
-                if write.error is None or isinstance(error, RolledBack):
-                    write.error = error.__cause__ if isinstance(error, RolledBack) and error.__cause__ else error
+            for request in requests:
+                if request.error is None or isinstance(error, RolledBack):
+                    request.error = error.__cause__ if isinstance(error, RolledBack) and error.__cause__ else error
 
-    def _run(self, write: _Write, connection: Connection) -> None:
+
+class PostgresqlWriter(Writer):
+    """PostgreSQL's, for works that may be run twice and take no lock that others wait for.
+
+    Savepoints would cost as much as transactions do. So the requests share one without them, and where one of them
+    fails all is undone and each is run by itself: an error is rare, and then costs its neighbours a few milliseconds.
+    """
+
+    name, lanes, most = "store", POSTGRESQL_LANES, POSTGRESQL_MOST
+    joins = "rollback_only"
+
+    def _store(self, requests: Sequence[Waiting]) -> None:
         try:
-            with WriteSession(bind=connection, join_transaction_mode="create_savepoint") as session:
-                self._dress(session)
-                write.result = write.work(session)
-                session.commit()
+            self._share(requests)
+        except Refused:
+            if len(requests) > 1:
+                for request in requests:
+                    self._store([request])
         except BaseException as error:
-            write.error = error
+            for request in requests:
+                request.error = error
+
+    def _share(self, requests: Sequence[Waiting]) -> None:
+        """All in one transaction; raises Refused where one of them failed, and nothing is stored.
+
+        A connection that broke is no refusal of one: to try each anew would let all of them wait again.
+        """
+        with self._engine.connect() as connection, connection.begin():
+            endings: dict[Hashable, Any] = {}
+            for request in requests:
+                self._run(request, connection, endings)
+                if request.error is not None:
+                    broken = isinstance(request.error, DBAPIError) and request.error.connection_invalidated
+                    raise request.error if broken else Refused
+            self._end(connection, endings)
 
 
 def _in_transaction(connection: Connection) -> bool:
     """Whether the transaction still stands: SQLite undoes it as a whole when the disk is full or fails."""
     return bool(connection.connection.dbapi_connection.in_transaction)  # type: ignore[union-attr]  # sqlite3's own
-
-
-def _settle(writes: Sequence[_Write]) -> None:
-    """Wake the requests, those of one event loop by one call."""
-    for loop in {write.loop for write in writes}:
-        own = [write for write in writes if write.loop is loop]
-        try:
-            loop.call_soon_threadsafe(_settle_all, own)
-        except RuntimeError:  # the loop was closed: nobody waits there any more
-            continue
-
-
-def _settle_all(writes: Sequence[_Write]) -> None:
-    for write in writes:
-        write.settle()

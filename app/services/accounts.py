@@ -7,7 +7,7 @@ from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
-from sqlalchemy import bindparam, delete, select, text, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound, NotSignedIn
@@ -22,7 +22,6 @@ from app.services.access import Person, project_for
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 MOST_SESSIONS = 50  # of one person at once
 SCOPES = ("read", "label", "import", "manage")
-NOTED_EVERY = timedelta(minutes=1)  # the use of a token
 SETUP_HOURS = 24
 ROLES = ("annotator", "reviewer", "manager")
 ENDED_LINK = "this link is not valid any more: ask for a new one"
@@ -92,54 +91,6 @@ def sign_in(db: Database, settings: Settings, name: str, password: str, address:
             if user is not None:
                 audit.record(session, "session.refused", user.id)
         raise NotSignedIn("name or password is wrong")
-
-
-BY_COOKIE = (
-    text("""
-    SELECT sessions.csrf_token, sessions.expires_at, users.id, users.name, users.admin
-    FROM sessions JOIN users ON users.id = sessions.user_id
-    WHERE sessions.secret_hash = :secret AND users.active = :yes
-""")
-    .bindparams(bindparam("yes", type_=User.active.type))
-    .columns(expires_at=BrowserSession.expires_at.type, admin=User.admin.type)
-)
-
-
-def by_cookie(session: Session, secret: str, moment: datetime) -> tuple[Person, str] | None:
-    """Who holds a cookie and the CSRF token of its pages, if its session lives and the person is active."""
-    row = session.connection().execute(BY_COOKIE, {"secret": hashed(secret), "yes": True}).first()
-    if row is None or row.expires_at <= moment:
-        return None
-    return Person(row.id, row.name, row.admin), row.csrf_token
-
-
-BY_TOKEN = text("""
-    SELECT tokens.id AS token_id, tokens.last_used_at, tokens.scopes, tokens.project_id, tokens.expires_at,
-        users.id, users.name, users.admin
-    FROM tokens JOIN users ON users.id = tokens.user_id
-    WHERE tokens.secret_hash = :secret AND users.active = :yes
-""").bindparams(bindparam("yes", type_=User.active.type)).columns(
-    scopes=Token.scopes.type, expires_at=Token.expires_at.type, admin=User.admin.type,
-    last_used_at=Token.last_used_at.type,
-)  # fmt: skip
-
-
-def by_token(session: Session, secret: str, moment: datetime) -> tuple[Person, int | None] | None:
-    """Who holds a token, if it lives and the person is active, and its id where its use is to be noted."""
-    row = session.connection().execute(BY_TOKEN, {"secret": hashed(secret), "yes": True}).first()
-    if row is None or (row.expires_at is not None and row.expires_at <= moment):
-        return None
-    admin = row.admin and row.project_id is None
-    person = Person(row.id, row.name, admin, frozenset(row.scopes), row.project_id, row.expires_at)
-    is_noted = row.last_used_at is not None and row.last_used_at > moment - NOTED_EVERY
-    return person, None if is_noted else row.token_id
-
-
-def note_use(session: WriteSession, token_id: int) -> None:
-    """Remember that a token was used just now; of requests at once the first one writes."""
-    moment = now(session)
-    unknown = Token.last_used_at.is_(None) | (Token.last_used_at <= moment - NOTED_EVERY)
-    session.execute(update(Token).where(Token.id == token_id, unknown).values(last_used_at=moment))
 
 
 def sign_out(session: WriteSession, secret: str) -> None:

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -56,7 +57,14 @@ def submit(
         return before
     moment = held.moment or now(session)
     stored = answers.store(session, held, person, checked, request_id, seconds_spent, moment)
-    rounds.request_if_due(session, held.project_id, held.project_state, held.round_size, moment)
+    due = partial(
+        rounds.request_if_due,
+        project_id=held.project_id,
+        state=held.project_state,
+        size=held.round_size,
+        moment=moment,
+    )
+    session.at_end(("round", held.project_id), due)
     return stored
 
 

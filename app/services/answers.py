@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound
 from app.core.text import INT64_MAX
-from app.db import Annotation, Item, Lease, Project, Round, User, WriteSession, is_newest
+from app.db import Annotation, Item, Lease, Project, Round, User, WriteSession, is_newest, reads
 from app.services import closing, leases, tasks
 from app.services.access import Person
 
@@ -81,10 +81,14 @@ HELD_SQL = """
 def _held(moment: str, lock: str) -> TextualSelect:
     request = bindparam("request", type_=Annotation.request_id.type)
     statement = text(HELD_SQL.format(moment=moment, lock=lock)).bindparams(request)
-    return statement.columns(
+    return reads(
+        statement,
+        "moment id project_id item_id unit state kind blind round_id task_version guidelines_version suggestion"
+        " served_at expires_at item_revision key item_state revision project_state project_gone overlap round_size"
+        " project_version project_updated_at round_number role earlier",
         moment=Lease.served_at.type,
-        suggestion=Lease.suggestion.type,
         blind=Lease.blind.type,
+        suggestion=Lease.suggestion.type,
         served_at=Lease.served_at.type,
         expires_at=Lease.expires_at.type,
         project_updated_at=Project.updated_at.type,

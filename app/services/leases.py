@@ -15,8 +15,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict
-from app.db import AuditDraw, Item, Lease, QueueEntry, WriteSession
+from app.db import AuditDraw, Item, Lease, QueueEntry, WriteSession, reads
 from app.db.base import Json
+from app.db.session import now
 from app.services.access import Person, absent, visible
 
 SKIPS_UNTIL_A_LOOK = 3  # after so many people skipped an item, a manager should look at it
@@ -105,19 +106,33 @@ EXPIRE = text("""
     WHERE project_id = :project AND state = 'live' AND expires_at <= :now
 """).bindparams(bindparam("now", type_=Lease.expires_at.type))
 
-LIVE_OF = text("""
-    SELECT leases.id, leases.item_id, leases.kind, leases.blind, leases.rank, leases.suggestion, leases.reason,
-           leases.expires_at, leases.round_id, items.key, items.payload, items.fingerprint
-    FROM leases JOIN items ON items.id = leases.item_id
-    WHERE leases.annotator_id = :annotator AND leases.project_id = :project AND leases.state = 'live'
-    AND items.state = 'open'
-    ORDER BY leases.id LIMIT :limit
-""").columns(suggestion=Json, reason=Json, payload=Json, expires_at=Lease.expires_at.type, blind=Lease.blind.type)
+LIVE_OF = reads(
+    text("""
+        SELECT leases.id, leases.item_id, leases.kind, leases.blind, leases.rank, leases.suggestion, leases.reason,
+               leases.expires_at, leases.round_id, items.key, items.payload, items.fingerprint
+        FROM leases JOIN items ON items.id = leases.item_id
+        WHERE leases.annotator_id = :annotator AND leases.project_id = :project AND leases.state = 'live'
+        AND items.state = 'open'
+        ORDER BY leases.id LIMIT :limit
+    """),
+    "id item_id kind blind rank suggestion reason expires_at round_id key payload fingerprint",
+    blind=Lease.blind.type,
+    suggestion=Json,
+    reason=Json,
+    expires_at=Lease.expires_at.type,
+    payload=Json,
+)
 
 GIVE = insert(Lease.__table__).returning(Lease.__table__.c.id, sort_by_parameter_order=True)  # type: ignore[arg-type]  # a Table, always
 
-ONE_AT_A_TIME = text("SELECT slots_served, round_id FROM serving WHERE project_id = :project FOR UPDATE")
-ONE_REQUEST = text("SELECT pg_advisory_xact_lock(:lock)")
+ONE_AT_A_TIME = reads(
+    text("SELECT slots_served, round_id FROM serving WHERE project_id = :project FOR UPDATE"), "slots_served round_id"
+)
+ONE_REQUEST = reads(
+    text("SELECT pg_advisory_xact_lock(:lock) AS held, clock_timestamp() AS moment"),
+    "held moment",
+    moment=Lease.served_at.type,
+)
 
 MOVE = text("UPDATE leases SET state = :after WHERE id = :lease AND state = :before")
 
@@ -139,10 +154,16 @@ def one_at_a_time(session: WriteSession, project_id: int) -> Row[Any] | None:
     return session.core.execute(ONE_AT_A_TIME, {"project": project_id}).one()
 
 
-def one_request_at_a_time(session: WriteSession, project_id: int, annotator_id: int) -> None:
-    """Let requests of one person for items of one project follow one another: the second one gets the same items."""
-    if session.get_bind().dialect.name == "postgresql":
-        session.core.execute(ONE_REQUEST, {"lock": (project_id % 2**31 << 32) + annotator_id % 2**32})
+def one_request_at_a_time(session: WriteSession, project_id: int, annotator_id: int) -> datetime:
+    """Let requests of one person for items of one project follow one another: the second one gets the same items.
+
+    The time when it is this one's turn.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return now(session)
+    lock = {"lock": (project_id % 2**31 << 32) + annotator_id % 2**32}
+    moment: datetime = session.core.execute(ONE_REQUEST, lock).one().moment
+    return now(session) if "now" in session.info else moment
 
 
 def expire(session: WriteSession, project_id: int, now: datetime) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, text
 from sqlalchemy.orm import Session
 
-from app.db import Lease, Project, Round, WriteSession
+from app.db import Lease, Project, Round, WriteSession, reads
 from app.loop.serving import AUDIT_WARM_UP, slot_kind
 from app.services import auditing, guarding, leases, tasks
 from app.services.access import Person
@@ -97,14 +97,21 @@ class Take:
 
 
 # The standing of a project's queue; audit answers are counted as far as it matters.
-ORDER = text("""
-    SELECT serving.slots_served, serving.round_id, rounds.number, rounds.strategy, rounds.fallback, rounds.class_ids,
-           (SELECT count(*) FROM (SELECT 1 FROM annotations WHERE project_id = :project AND kind = 'audit'
-            AND version = 1 LIMIT :warm_up) AS audits) AS audited,
-           EXISTS (SELECT 1 FROM items WHERE items.project_id = :project AND items.priority > 0
-            AND items.state = 'open' AND NOT items.done) AS has_first
-    FROM serving LEFT JOIN rounds ON rounds.id = serving.round_id WHERE serving.project_id = :project
-""").columns(strategy=Round.strategy.type, class_ids=Round.class_ids.type, has_first=Lease.blind.type)
+ORDER = reads(
+    text("""
+        SELECT serving.slots_served, serving.round_id, rounds.number, rounds.strategy, rounds.fallback,
+               rounds.class_ids,
+               (SELECT count(*) FROM (SELECT 1 FROM annotations WHERE project_id = :project AND kind = 'audit'
+                AND version = 1 LIMIT :warm_up) AS audits) AS audited,
+               EXISTS (SELECT 1 FROM items WHERE items.project_id = :project AND items.priority > 0
+                AND items.state = 'open' AND NOT items.done) AS has_first
+        FROM serving LEFT JOIN rounds ON rounds.id = serving.round_id WHERE serving.project_id = :project
+    """),
+    "slots_served round_id number strategy fallback class_ids audited has_first",
+    strategy=Round.strategy.type,
+    class_ids=Round.class_ids.type,
+    has_first=Lease.blind.type,
+)
 SLOTS = text("UPDATE serving SET slots_served = slots_served + :slots WHERE project_id = :project")
 
 

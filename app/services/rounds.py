@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, NotFound
 from app.core.text import INT64_MAX
-from app.db import FeatureSet, Job, Lease, Member, Project, Round, Serving, WriteSession
+from app.db import FeatureSet, Job, Lease, Member, Project, Round, Serving, WriteSession, reads
 from app.db.session import now
 from app.learners import HTTP
 from app.loop.serving import MOST_MEANWHILE, queue_length
@@ -24,18 +24,21 @@ LONGEST_PAUSE_SECONDS = 300.0
 
 
 # What decides whether a round is due: a few index rows (the partial indexes' conditions stand here word for word).
-STANDING = text("""
-    SELECT serving.round_id, serving.snapshot_annotation_id, rounds.queue_length,
-           (SELECT count(*) FROM jobs WHERE jobs.project_id = :project AND jobs.kind = 'round'
-            AND jobs.kind IN ('round', 'featurize') AND jobs.state = 'waiting') AS waiting,
-           (SELECT count(*) FROM feature_sets WHERE feature_sets.project_id = :project
-            AND feature_sets.active = :yes) AS featured,
-           (SELECT count(*) FROM leases WHERE leases.project_id = :project AND leases.state = 'live') AS live,
-           (SELECT count(DISTINCT leases.annotator_id) FROM leases WHERE leases.project_id = :project
-            AND leases.state = 'live' AND leases.served_at >= :since) AS active
-    FROM serving LEFT JOIN rounds ON rounds.id = serving.round_id
-    WHERE serving.project_id = :project
-""").bindparams(bindparam("since", type_=Lease.served_at.type), bindparam("yes", type_=FeatureSet.active.type))
+STANDING = reads(
+    text("""
+        SELECT serving.round_id, serving.snapshot_annotation_id, rounds.queue_length,
+               (SELECT count(*) FROM jobs WHERE jobs.project_id = :project AND jobs.kind = 'round'
+                AND jobs.kind IN ('round', 'featurize') AND jobs.state = 'waiting') AS waiting,
+               (SELECT count(*) FROM feature_sets WHERE feature_sets.project_id = :project
+                AND feature_sets.active = :yes) AS featured,
+               (SELECT count(*) FROM leases WHERE leases.project_id = :project AND leases.state = 'live') AS live,
+               (SELECT count(DISTINCT leases.annotator_id) FROM leases WHERE leases.project_id = :project
+                AND leases.state = 'live' AND leases.served_at >= :since) AS active
+        FROM serving LEFT JOIN rounds ON rounds.id = serving.round_id
+        WHERE serving.project_id = :project
+    """).bindparams(bindparam("since", type_=Lease.served_at.type), bindparam("yes", type_=FeatureSet.active.type)),
+    "round_id snapshot_annotation_id queue_length waiting featured live active",
+)
 
 
 def request_if_due(
@@ -146,9 +149,10 @@ def live_leases(session: Session, project_id: int) -> int:
     ).scalar_one()
 
 
-LEFT = text("""
-    SELECT count(*) FROM (SELECT 1 FROM queue WHERE round_id = :round AND NOT done LIMIT :limit) AS places
-""")
+LEFT = reads(
+    text("SELECT count(*) FROM (SELECT 1 FROM queue WHERE round_id = :round AND NOT done LIMIT :limit) AS places"),
+    "count",
+)
 
 
 def left_in_queue(session: Session, round_id: int, limit: int = INT64_MAX) -> int:
@@ -156,9 +160,13 @@ def left_in_queue(session: Session, round_id: int, limit: int = INT64_MAX) -> in
     return session.connection().execute(LEFT, {"round": round_id, "limit": limit}).scalar_one()  # type: ignore[no-any-return]  # text is untyped
 
 
-NEW_ANSWERS = text("""
-    SELECT count(*) FROM (SELECT 1 FROM annotations WHERE project_id = :project AND id > :after LIMIT :limit) AS fresh
-""")
+NEW_ANSWERS = reads(
+    text("""
+        SELECT count(*)
+        FROM (SELECT 1 FROM annotations WHERE project_id = :project AND id > :after LIMIT :limit) AS fresh
+    """),
+    "count",
+)
 
 
 def new_answers(session: Session, project_id: int, after: int, limit: int) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import Row, select, text, update
 
 from app.core.errors import Conflict, Invalid
 from app.core.settings import Settings
-from app.db import Item, Job, Lease, Project, Worker, WriteSession
+from app.db import Item, Job, Lease, Project, Worker, WriteSession, reads
 from app.db.session import now
 from app.loop.propose import words
 from app.loop.serving import is_blind
@@ -27,12 +27,17 @@ WORKER_SILENCE_SECONDS = 30
 
 
 # The job that the very first order waits for, and when a worker was last seen.
-FIRST_ORDER = text("""
-    SELECT first.kind, first.created_at, alive.alive
-    FROM (SELECT max(last_seen) AS alive FROM workers) AS alive
-    LEFT JOIN (SELECT kind, created_at FROM jobs WHERE project_id = :project AND kind IN ('round', 'featurize')
-               AND state IN ('waiting', 'running') ORDER BY created_at LIMIT 1) AS first ON 1 = 1
-""").columns(created_at=Job.created_at.type, alive=Worker.last_seen.type)
+FIRST_ORDER = reads(
+    text("""
+        SELECT first.kind, first.created_at, alive.alive
+        FROM (SELECT max(last_seen) AS alive FROM workers) AS alive
+        LEFT JOIN (SELECT kind, created_at FROM jobs WHERE project_id = :project AND kind IN ('round', 'featurize')
+                   AND state IN ('waiting', 'running') ORDER BY created_at LIMIT 1) AS first ON 1 = 1
+    """),
+    "kind created_at alive",
+    created_at=Job.created_at.type,
+    alive=Worker.last_seen.type,
+)
 
 
 @dataclass(frozen=True)
@@ -89,9 +94,8 @@ def lease(
         raise Invalid(f"hold_hours is more than 0 and at most {MAX_HOURS}", fields={"hold_hours": hold_hours})
     found = standing(session, person, project_ref)
     project, role = found.project, found.role
-    moment = now(session)
+    moment = leases.one_request_at_a_time(session, project.id, person.id)
     rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
-    leases.one_request_at_a_time(session, project.id, person.id)
     leases.expire(session, project.id, moment)
     mine = leases.live_of(session, person.id, project.id, count)
     held = [_of_row(row) for row in mine]

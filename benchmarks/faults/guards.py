@@ -4,7 +4,6 @@ Only processes that a harness starts are changed, in memory; the product knows o
 """
 
 import os
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -20,9 +19,10 @@ from app import features
 from app.api import errors
 from app.cli import serve
 from app.core import clock
-from app.db import Database, Job, migrate
+from app.db import Database, Job, gathering, migrate
 from app.db import session as sessions
-from app.db.writer import Writer, _settle, _Write
+from app.db.gathering import Waiting
+from app.db.writer import Writer
 from app.services import annotations, answers, filed, jobs, recounting, turn
 
 LATE_SECONDS = 0.05
@@ -73,44 +73,15 @@ def shifted(file: Path) -> type[datetime]:
 
 def _answer_before_commit() -> None:
     """People hear of their answer a moment before it is committed."""
-    run, writing = Writer._run, Database._writing
+    run, settle = Writer._run, Waiting.settle
 
-    def early(self: Writer, write: Any, connection: Any) -> None:
-        run(self, write, connection)
-        _settle([write])
+    def early(self: Writer, request: Waiting, *more: Any) -> None:
+        run(self, request, *more)
+        gathering.settle([request])
         time.sleep(LATE_SECONDS)
 
-    def late(self: Database, work: Callable[[Any], Any]) -> Any:
-        done = threading.Event()
-        outcome: list[Any] = []
-
-        def work_then_wait(session: Any) -> None:
-            try:
-                outcome.append(work(session))
-            except BaseException as error:
-                outcome.append(error)
-                raise
-            finally:
-                done.set()
-            time.sleep(LATE_SECONDS)
-
-        threading.Thread(target=_quietly, args=(writing, self, work_then_wait), daemon=True).start()
-        done.wait()
-        if isinstance(outcome[0], BaseException):
-            raise outcome[0]
-        return outcome[0]
-
-    settle = _Write.settle
-    put(_Write, "settle", lambda self: None if self.future.done() else settle(self))
+    put(Waiting, "settle", lambda self: None if self.future.done() else settle(self))
     put(Writer, "_run", early)
-    put(Database, "_writing", late)
-
-
-def _quietly(writing: Any, db: Database, work: Any) -> None:
-    try:
-        writing(db, work)
-    except Exception:
-        return
 
 
 def _no_idempotency() -> None:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -32,7 +33,8 @@ import app.web.pages
 from app.api import files
 from app.core import pictures
 from app.core.errors import NotFound
-from app.db import Database, Lease, Project, User
+from app.db import Database, Lease, Project, User, WriteSession
+from app.db.session import now
 from app.services import access, answers, closing
 from app.services.access import Person, Standing
 from app.services.jobs import Running
@@ -58,6 +60,11 @@ class Taken:
         assert self.db is not None
         with self.db.write() as session:
             session.execute(text(statement))
+
+
+def at_any_time(session: WriteSession, *_given: int) -> datetime:
+    """The time, without waiting for one's turn."""
+    return now(session)
 
 
 def nothing(*_: Any, **__: Any) -> None:

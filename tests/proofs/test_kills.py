@@ -30,10 +30,10 @@ def test_every_job_ends_whole_when_the_worker_is_killed_five_times() -> None:
 
 
 def test_what_a_guard_is_taken_from_is_put_back() -> None:
-    whole = vars(guards.Database)["_writing"]
+    whole = vars(guards.Writer)["_run"]
     for name in guards.GUARDS:
         guards.remove(name)
         guards.restore()
 
-    assert vars(guards.Database)["_writing"] is whole
+    assert vars(guards.Writer)["_run"] is whole
     assert guards.TAKEN == []
