@@ -30,7 +30,7 @@ class Waiting:
 
 
 class Gathering:
-    """Threads that serve what has come in since they last looked, at most `most` requests at a time.
+    """Threads that serve what has come in since they last looked, at most `most` of them at a time.
 
     `serve` writes a result or an error into each request. A request that comes while all threads are busy waits for
     the next turn, so what serves it began after it came.
@@ -68,14 +68,14 @@ class Gathering:
 
     def _work(self) -> None:
         while True:
-            requests = self._taken()
-            if requests:
+            asked = self._taken()
+            if asked:
                 try:
-                    self._serve(requests)
+                    self._serve(asked)
                 except BaseException as error:
-                    for request in requests:
+                    for request in asked:
                         request.error = error
-                settle(requests)
+                settle(asked)
                 continue
             with self._turn:
                 if self._waiting.empty():  # what comes from here on starts a thread of its own
@@ -83,25 +83,25 @@ class Gathering:
                     return
 
     def _taken(self) -> list[Waiting]:
-        requests: list[Waiting] = []
-        while len(requests) < self._most:
+        asked: list[Waiting] = []
+        while len(asked) < self._most:
             try:
-                requests.append(self._waiting.get_nowait())
+                asked.append(self._waiting.get_nowait())
             except Empty:
                 break
-        return requests
+        return asked
 
 
-def settle(requests: Sequence[Waiting]) -> None:
-    """Wake the requests, those of one event loop by one call."""
-    for loop in {request.loop for request in requests}:
-        own = [request for request in requests if request.loop is loop]
+def settle(asked: Sequence[Waiting]) -> None:
+    """Wake those who asked, those of one event loop by one call."""
+    for loop in {request.loop for request in asked}:
+        own = [request for request in asked if request.loop is loop]
         try:
             loop.call_soon_threadsafe(_settle_all, own)
         except RuntimeError:  # the loop was closed: nobody waits there any more
             continue
 
 
-def _settle_all(requests: Sequence[Waiting]) -> None:
-    for request in requests:
+def _settle_all(asked: Sequence[Waiting]) -> None:
+    for request in asked:
         request.settle()

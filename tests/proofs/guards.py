@@ -41,6 +41,7 @@ from tests.proofs.removals import (
     any_version_matches,
     anybody_is_manager,
     as_it_is,
+    at_any_time,
     bodies_have_no_end,
     drop,
     earlier_answers_are_forgotten,

@@ -25,6 +25,7 @@ import app.services.accounts
 import app.services.annotations
 import app.services.archives
 import app.services.courier
+import app.services.holders
 import app.services.idempotency
 import app.services.leases
 import app.services.projects
@@ -149,13 +150,12 @@ def who_left_stays(taken: Taken) -> None:
 
 
 def switched_off_is_let_in(taken: Taken) -> None:
-    for name in ("BY_COOKIE", "BY_TOKEN"):
-        before = getattr(app.services.accounts, name)
+    holders = app.services.holders
+    for name in ("COOKIE", "COOKIES", "TOKEN", "TOKENS"):
+        before = getattr(holders, name)
         open_ = text(str(before.element).replace("users.active = :yes", "(users.active = :yes OR 1 = 1)"))
-        bound = open_.bindparams(app.services.accounts.bindparam("yes", type_=User.active.type))
-        taken.patch.setattr(
-            app.services.accounts, name, bound.columns(**{each.key: each.type for each in before.selected_columns})
-        )
+        bound = open_.bindparams(holders.bindparam("yes", type_=User.active.type))
+        taken.patch.setattr(holders, name, bound.columns(*before.selected_columns))
 
 
 def any_lease_is_mine(taken: Taken) -> None:

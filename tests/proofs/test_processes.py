@@ -29,7 +29,7 @@ PEOPLE, ANSWERS = 6, 15
 
 def server(data: Path, url: str, port: int, dies: bool, _told: Connection) -> None:
     """A server; one that dies does so right after the commit of its first answer, before anybody hears of it."""
-    store = Database.store
+    store = Database.store_together
 
     async def store_and_die(self: Database, work: Any) -> Any:
         result = await store(self, work)
@@ -38,7 +38,7 @@ def server(data: Path, url: str, port: int, dies: bool, _told: Connection) -> No
         return result
 
     if dies:
-        Database.store = store_and_die  # type: ignore[method-assign]
+        Database.store_together = store_and_die  # type: ignore[method-assign]
     settings = Settings(data=data, database_url=url, _env_file=None)
     uvicorn.run(create_app(settings), port=port, log_level="warning")
 
