@@ -36,14 +36,14 @@ class WriteSession(Session):
             self._core = self.connection()
         return self._core
 
-    def at_end(self, key: Hashable, work: "Callable[[WriteSession], object]") -> None:
+    def at_end(self, key: Hashable, work: "Ending") -> None:
         """Do this just before the commit: once for all requests of the transaction that ask for it by this key."""
         self.endings[key] = work
 
     @property
-    def endings(self) -> "dict[Hashable, Callable[[WriteSession], object]]":
+    def endings(self) -> "dict[Hashable, Ending]":
         """What is still to be done before the commit."""
-        found: dict[Hashable, Callable[[WriteSession], object]] = self.info.setdefault("endings", {})
+        found: dict[Hashable, Ending] = self.info.setdefault("endings", {})
         return found
 
     def end(self) -> None:
@@ -51,6 +51,9 @@ class WriteSession(Session):
         for work in self.endings.values():
             work(self)
         self.endings.clear()
+
+
+Ending = Callable[[WriteSession], object]
 
 
 class RolledBack(Exception):
@@ -77,7 +80,6 @@ class Writer:
     """
 
     name, lanes, most = "writer", 1, SQLITE_MOST
-    joins: Any = "create_savepoint"  # how the session of each request takes part in the transaction
 
     def __init__(self, engine: Engine, dress: Callable[[WriteSession], None]) -> None:
         self._engine = engine
@@ -93,28 +95,17 @@ class Writer:
         """End the threads after what waits already."""
         self._gathering.stop()
 
-    def _store(self, requests: Sequence[Waiting]) -> None:
+    def _store(self, asked: Sequence[Waiting]) -> None:
         raise NotImplementedError
 
-    def _run(self, request: Waiting, connection: Connection, endings: dict[Hashable, Any]) -> None:
-        """One request in a session of its own; what it leaves to the end is added to `endings`."""
-        work: Work = request.what
+    def _run(self, waiting: Waiting, session: WriteSession) -> None:
+        """The work of one request."""
+        work: Work = waiting.what
         try:
-            with WriteSession(bind=connection, join_transaction_mode=self.joins) as session:
-                self._dress(session)
-                request.result, request.error = work.context.run(work.do, session), None
-                session.commit()
-                endings |= session.endings
+            waiting.result, waiting.error = work.context.run(work.do, session), None
+            session.flush()
         except BaseException as error:
-            request.error = error
-
-    def _end(self, connection: Connection, endings: dict[Hashable, Any]) -> None:
-        if endings:
-            with WriteSession(bind=connection, join_transaction_mode="rollback_only") as session:
-                self._dress(session)
-                session.endings.update(endings)
-                session.end()
-                session.commit()
+            waiting.error = error
 
 
 class SqliteWriter(Writer):
@@ -132,56 +123,69 @@ class SqliteWriter(Writer):
             yield session
             session.end()
 
-    def _store(self, requests: Sequence[Waiting]) -> None:
+    def _store(self, asked: Sequence[Waiting]) -> None:
         """One transaction of several requests; whatever goes wrong with it, each of them hears of it."""
         try:
             with self._turn, self._engine.connect() as connection, connection.begin():
-                endings: dict[Hashable, Any] = {}
-                for request in requests:
-                    self._run(request, connection, endings)
+                endings: dict[Hashable, Ending] = {}
+                for waiting in asked:
+                    with self._session(connection) as session:
+                        self._run(waiting, session)
+                        if waiting.error is None:
+                            endings |= session.endings
+                            session.commit()
                     if not _in_transaction(connection):
-                        raise RolledBack("the database undid this and other writes") from request.error
-                self._end(connection, endings)
+                        raise RolledBack("the database undid this and other writes") from waiting.error
+                if endings:
+                    with self._session(connection) as session:
+                        session.endings.update(endings)
+                        session.end()
+                        session.commit()
         except BaseException as error:
-            for request in requests:
-                if request.error is None or isinstance(error, RolledBack):
-                    request.error = error.__cause__ if isinstance(error, RolledBack) and error.__cause__ else error
+            for waiting in asked:
+                if waiting.error is None or isinstance(error, RolledBack):
+                    waiting.error = error.__cause__ if isinstance(error, RolledBack) and error.__cause__ else error
+
+    @contextmanager
+    def _session(self, connection: Connection) -> Iterator[WriteSession]:
+        with WriteSession(bind=connection, join_transaction_mode="create_savepoint") as session:
+            self._dress(session)
+            yield session
 
 
 class PostgresqlWriter(Writer):
     """PostgreSQL's, for works that may be run twice and take no lock that others wait for.
 
-    Savepoints would cost as much as transactions do. So the requests share one without them, and where one of them
-    fails all is undone and each is run by itself: an error is rare, and then costs its neighbours a few milliseconds.
+    Savepoints would cost as much as transactions do. So the requests share one session without them, and where one of
+    them fails all is undone and each is run by itself: that is rare, and then costs its neighbours a few milliseconds.
     """
 
     name, lanes, most = "store", POSTGRESQL_LANES, POSTGRESQL_MOST
-    joins = "rollback_only"
 
-    def _store(self, requests: Sequence[Waiting]) -> None:
+    def _store(self, asked: Sequence[Waiting]) -> None:
         try:
-            self._share(requests)
+            self._share(asked)
         except Refused:
-            if len(requests) > 1:
-                for request in requests:
-                    self._store([request])
+            if len(asked) > 1:
+                for waiting in asked:
+                    self._store([waiting])
         except BaseException as error:
-            for request in requests:
-                request.error = error
+            for waiting in asked:
+                waiting.error = error
 
-    def _share(self, requests: Sequence[Waiting]) -> None:
+    def _share(self, asked: Sequence[Waiting]) -> None:
         """All in one transaction; raises Refused where one of them failed, and nothing is stored.
 
         A connection that broke is no refusal of one: to try each anew would let all of them wait again.
         """
-        with self._engine.connect() as connection, connection.begin():
-            endings: dict[Hashable, Any] = {}
-            for request in requests:
-                self._run(request, connection, endings)
-                if request.error is not None:
-                    broken = isinstance(request.error, DBAPIError) and request.error.connection_invalidated
-                    raise request.error if broken else Refused
-            self._end(connection, endings)
+        with WriteSession(bind=self._engine) as session, session.begin():
+            self._dress(session)
+            for waiting in asked:
+                self._run(waiting, session)
+                if waiting.error is not None:
+                    broken = isinstance(waiting.error, DBAPIError) and waiting.error.connection_invalidated
+                    raise waiting.error if broken else Refused
+            session.end()
 
 
 def _in_transaction(connection: Connection) -> bool:

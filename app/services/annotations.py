@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -57,14 +56,7 @@ def submit(
         return before
     moment = held.moment or now(session)
     stored = answers.store(session, held, person, checked, request_id, seconds_spent, moment)
-    due = partial(
-        rounds.request_if_due,
-        project_id=held.project_id,
-        state=held.project_state,
-        size=held.round_size,
-        moment=moment,
-    )
-    session.at_end(("round", held.project_id), due)
+    rounds.ask_at_end(session, held.project_id, held.project_state, held.round_size, moment)
     return stored
 
 

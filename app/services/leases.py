@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, null, select, text, update
+from sqlalchemy import ColumnElement, Row, Select, TextualSelect, bindparam, func, insert, null, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -106,28 +106,34 @@ EXPIRE = text("""
     WHERE project_id = :project AND state = 'live' AND expires_at <= :now
 """).bindparams(bindparam("now", type_=Lease.expires_at.type))
 
-LIVE_OF = reads(
-    text("""
-        SELECT leases.id, leases.item_id, leases.kind, leases.blind, leases.rank, leases.suggestion, leases.reason,
-               leases.expires_at, leases.round_id, items.key, items.payload, items.fingerprint
-        FROM leases JOIN items ON items.id = leases.item_id
-        WHERE leases.annotator_id = :annotator AND leases.project_id = :project AND leases.state = 'live'
-        AND items.state = 'open'
-        ORDER BY leases.id LIMIT :limit
-    """),
-    "id item_id kind blind rank suggestion reason expires_at round_id key payload fingerprint",
-    blind=Lease.blind.type,
-    suggestion=Json,
-    reason=Json,
-    expires_at=Lease.expires_at.type,
-    payload=Json,
-)
+LIVE_OF = """
+    {first} SELECT leases.id, leases.item_id, leases.kind, leases.blind, leases.rank, leases.suggestion, leases.reason,
+           leases.expires_at, leases.round_id, items.key, items.payload, items.fingerprint
+    FROM leases JOIN items ON items.id = leases.item_id
+    WHERE leases.annotator_id = :annotator AND leases.project_id = :project AND leases.state = 'live'
+    AND leases.expires_at > :now AND items.state = 'open'
+    ORDER BY leases.id LIMIT :limit
+"""
+
+
+def _live_of(first: str) -> TextualSelect:
+    return reads(
+        text(LIVE_OF.format(first=first)).bindparams(bindparam("now", type_=Lease.expires_at.type)),
+        "id item_id kind blind rank suggestion reason expires_at round_id key payload fingerprint",
+        blind=Lease.blind.type,
+        suggestion=Json,
+        reason=Json,
+        expires_at=Lease.expires_at.type,
+        payload=Json,
+    )
+
+
+LIVE = _live_of("")
+EXPIRE_AND_LIVE = _live_of(f"WITH ended AS ({EXPIRE.text})")  # PostgreSQL's, in one turn
 
 GIVE = insert(Lease.__table__).returning(Lease.__table__.c.id, sort_by_parameter_order=True)  # type: ignore[arg-type]  # a Table, always
 
-ONE_AT_A_TIME = reads(
-    text("SELECT slots_served, round_id FROM serving WHERE project_id = :project FOR UPDATE"), "slots_served round_id"
-)
+ONE_AT_A_TIME = text("SELECT 1 FROM serving WHERE project_id = :project FOR UPDATE")
 ONE_REQUEST = reads(
     text("SELECT pg_advisory_xact_lock(:lock) AS held, clock_timestamp() AS moment"),
     "held moment",
@@ -143,15 +149,14 @@ NEXT_END = text("""
 """).columns(soonest=Lease.expires_at.type)
 
 
-def one_at_a_time(session: WriteSession, project_id: int) -> Row[Any] | None:
+def one_at_a_time(session: WriteSession, project_id: int) -> None:
     """Let one transaction at a time give out items of a project, and no round publish meanwhile.
 
-    What is held until the commit is held up for everybody, so this comes as late as it can. The slots served and
-    the round by now; None on SQLite, whose write lock does so by itself.
+    What is held until the commit is held up for everybody, so this comes as late as it can; on SQLite the write lock
+    does so by itself.
     """
-    if session.get_bind().dialect.name == "sqlite":
-        return None
-    return session.core.execute(ONE_AT_A_TIME, {"project": project_id}).one()
+    if session.get_bind().dialect.name == "postgresql":
+        session.core.execute(ONE_AT_A_TIME, {"project": project_id})
 
 
 def one_request_at_a_time(session: WriteSession, project_id: int, annotator_id: int) -> datetime:
@@ -166,15 +171,18 @@ def one_request_at_a_time(session: WriteSession, project_id: int, annotator_id: 
     return now(session) if "now" in session.info else moment
 
 
-def expire(session: WriteSession, project_id: int, now: datetime) -> None:
+def expire(session: WriteSession, project_id: int, moment: datetime) -> None:
     """Write the end of every lease whose moment has come; its slot is free from here on."""
-    session.core.execute(EXPIRE, {"project": project_id, "now": now})
+    session.core.execute(EXPIRE, {"project": project_id, "now": moment})
 
 
-def live_of(session: WriteSession, annotator_id: int, project_id: int, limit: int) -> list[Row[Any]]:
-    """The annotator's own live leases with their items, oldest first."""
-    values = {"annotator": annotator_id, "project": project_id, "limit": limit}
-    return list(session.core.execute(LIVE_OF, values).all())
+def live_of(session: WriteSession, annotator_id: int, project_id: int, limit: int, moment: datetime) -> list[Row[Any]]:
+    """The annotator's own live leases with their items, oldest first, once `expire` has been done."""
+    values = {"annotator": annotator_id, "project": project_id, "limit": limit, "now": moment}
+    if session.get_bind().dialect.name == "postgresql":
+        return list(session.core.execute(EXPIRE_AND_LIVE, values).all())
+    expire(session, project_id, moment)
+    return list(session.core.execute(LIVE, values).all())
 
 
 def free_slots(session: Session, item_ids: Iterable[int], overlap: int) -> dict[int, int]:

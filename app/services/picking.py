@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, text
+from sqlalchemy import ColumnElement, Row, TextualSelect, text
 from sqlalchemy.orm import Session
 
 from app.db import Lease, Project, Round, WriteSession, reads
@@ -97,27 +97,41 @@ class Take:
 
 
 # The standing of a project's queue; audit answers are counted as far as it matters.
-ORDER = reads(
-    text("""
-        SELECT serving.slots_served, serving.round_id, rounds.number, rounds.strategy, rounds.fallback,
-               rounds.class_ids,
-               (SELECT count(*) FROM (SELECT 1 FROM annotations WHERE project_id = :project AND kind = 'audit'
-                AND version = 1 LIMIT :warm_up) AS audits) AS audited,
-               EXISTS (SELECT 1 FROM items WHERE items.project_id = :project AND items.priority > 0
-                AND items.state = 'open' AND NOT items.done) AS has_first
-        FROM serving LEFT JOIN rounds ON rounds.id = serving.round_id WHERE serving.project_id = :project
-    """),
-    "slots_served round_id number strategy fallback class_ids audited has_first",
-    strategy=Round.strategy.type,
-    class_ids=Round.class_ids.type,
-    has_first=Lease.blind.type,
-)
+ORDER_SQL = """
+    SELECT serving.slots_served, serving.round_id, rounds.number, rounds.strategy, rounds.fallback, rounds.class_ids,
+           (SELECT count(*) FROM (SELECT 1 FROM annotations WHERE project_id = :project AND kind = 'audit'
+            AND version = 1 LIMIT :warm_up) AS audits) AS audited,
+           EXISTS (SELECT 1 FROM items WHERE items.project_id = :project AND items.priority > 0
+            AND items.state = 'open' AND NOT items.done) AS has_first
+    FROM serving LEFT JOIN rounds ON rounds.id = serving.round_id WHERE serving.project_id = :project {lock}
+"""
+
+
+def _order(lock: str) -> TextualSelect:
+    return reads(
+        text(ORDER_SQL.format(lock=lock)),
+        "slots_served round_id number strategy fallback class_ids audited has_first",
+        strategy=Round.strategy.type,
+        class_ids=Round.class_ids.type,
+        has_first=Lease.blind.type,
+    )
+
+
+ORDER, ORDER_ALONE = _order(""), _order("FOR UPDATE OF serving")  # the second is PostgreSQL's
 SLOTS = text("UPDATE serving SET slots_served = slots_served + :slots WHERE project_id = :project")
 
 
-def order_of(session: Session, project: Project) -> Order:
-    """The order that is served now, and how far it is served."""
-    row = session.connection().execute(ORDER, {"project": project.id, "warm_up": AUDIT_WARM_UP}).one()
+def order_of(session: Session, project: Project, *, alone: bool = False) -> Order:
+    """The order that is served now, and how far it is served.
+
+    With `alone` it is the project's turn to give out items: no other transaction does so, and no round publishes
+    meanwhile. What is held until the commit is held up for everybody, so this comes as late as it can.
+    """
+    lock = alone and session.get_bind().dialect.name == "postgresql"  # SQLite's write lock does so by itself
+    values = {"project": project.id, "warm_up": AUDIT_WARM_UP}
+    row = session.connection().execute(ORDER_ALONE if lock else ORDER, values).one()
+    if lock and row.round_id is not None and row.number is None:  # published while we waited, and not seen yet
+        row = session.connection().execute(ORDER, values).one()
     order = Order(row.slots_served, row.audited, row.has_first)
     if row.round_id is None:
         return replace(order, fallback="no round has been published yet")
@@ -131,14 +145,6 @@ def order_of(session: Session, project: Project) -> Order:
         class_ids=row.class_ids,
         question=tasks.driving(tasks.questions(session, project)),
     )
-
-
-def alone(session: WriteSession, project: Project, order: Order) -> Order:
-    """Take the project's turn to give out items; the order as it is now that it cannot move any more."""
-    row = leases.one_at_a_time(session, project.id)
-    if row is None:
-        return order
-    return order_of(session, project) if row.round_id != order.round_id else replace(order, slots_served=row[0])
 
 
 def pick(take: Take) -> list[Pick]:

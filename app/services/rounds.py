@@ -60,6 +60,11 @@ def request_if_due(
     return jobs.enqueue(session, "round", project_id, delay_seconds=_pause(session, project_id, moment))
 
 
+def ask_at_end(session: WriteSession, project_id: int, state: str, size: int | None, moment: datetime) -> None:
+    """Do `request_if_due` just before the commit, once for all requests that share the transaction."""
+    session.at_end(("round", project_id), lambda ending: request_if_due(ending, project_id, state, size, moment))
+
+
 def run_with(session: WriteSession, project_id: int, prediction_set: int) -> int:
     """Let a round use a version of an outside model's predictions now; the job's id.
 

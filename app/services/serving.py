@@ -95,14 +95,12 @@ def lease(
     found = standing(session, person, project_ref)
     project, role = found.project, found.role
     moment = leases.one_request_at_a_time(session, project.id, person.id)
-    rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
-    leases.expire(session, project.id, moment)
-    mine = leases.live_of(session, person.id, project.id, count)
+    mine = leases.live_of(session, person.id, project.id, count, moment)
     held = [_of_row(row) for row in mine]
     if project.state != "open":
         state = "paused" if project.state == "paused" else "closed"
         return Served(project, state, leases=held, words=f"the project is {project.state}", manager=role == "manager")
-    order = picking.order_of(session, project)
+    order = picking.order_of(session, project, alone=len(held) < count)
     picks: list[Pick] = []
     if len(held) < count:
         wait = _preparing(session, project, order, moment) if not held else None
@@ -110,9 +108,9 @@ def lease(
             return wait
         if found.slice != (only.assigned if only else None):
             raise SliceFirst
-        order = picking.alone(session, project, order)
         take = Take(session, project, person, order, count - len(held), {row.fingerprint for row in mine})
         picks = _picked(take, only)
+        _ask_where_dry(session, take, picks, moment)
     until = leases.end(moment, settings.lease_seconds, hold_hours)
     given = _give(session, project, person, order, picks, moment, until, hold_hours)
     if held or given:
@@ -125,6 +123,13 @@ def _picked(take: Take, only: Slice | None) -> list[Pick]:
         return picking.pick(take)
     take = replace(take, fitting=[Item.id.in_(only.ids)])
     return picking.own_slice(take) if only.own else picking.pick(take)
+
+
+def _ask_where_dry(session: WriteSession, take: Take, picks: Sequence[Pick], moment: datetime) -> None:
+    """Ask for a round where the order has run dry and one is due, in case the answers that should have did not."""
+    project, dry = take.project, len(picks) < take.count or any(pick.kind == "random" for pick in picks)
+    if dry and take.order.round_id is not None:
+        rounds.ask_at_end(session, project.id, project.state, project.round_size, moment)
 
 
 def _give(

@@ -66,8 +66,7 @@ def run(running: Running) -> Done | Parked | Later:
         count_anew(running.db)
         erasing.drop_marked_models(running, turn.project_id)
         judge(running, turn, proposal, published_in)
-    if turn.newest_annotation is None:
-        _look_again(running, turn.project_id)
+    _look_again(running, turn.project_id)
     return Done({"round": turn.number})
 
 
@@ -170,7 +169,11 @@ def _is_first(session: Any, project_id: int) -> bool:
 
 
 def _look_again(running: Running, project_id: int) -> None:
-    """The first order of an outside model's project teaches nothing: labels that are there already make a round due."""
+    """Ask for the next round where one is due by now: nobody may come any more who would.
+
+    Answers came while this one ran or waited for predictions; and the first order of an outside model's project teaches
+    nothing, so that labels that are there already make a round due.
+    """
     with running.db.write() as session:
         project = session.get_one(Project, project_id)
         rounds.request_if_due(session, project_id, project.state, project.round_size, now(session))

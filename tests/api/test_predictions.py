@@ -356,7 +356,6 @@ def test_answers_of_the_meantime_make_the_next_round_due(api: Api, boss: Speaker
     push(boss, project, [{"key": key, "probabilities": SURE} for key in all_keys()])
     api.worker().run_waiting()
 
-    served(boss, project, 1)  # whoever comes next asks whether a round is due
     api.run_jobs_until(lambda: status(boss, project)["round"]["state"] == "waiting_for_predictions")
 
     assert boss.get(f"/projects/{project}/rounds/3").json()["labels"] == 10
