@@ -232,20 +232,30 @@ def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:
                 seconds=seconds,
             )
         )
-        auditing.publish(session, turn, audits)
         records.keep(session, turn, proposal)
+        told = {"round": turn.number, "labels": len(turn.labels.items), "queue": len(entries)}
+        outbox.emit(session, turn.project_id, "round.published", told)
+        mark_done(session, turn.round_id)
+        auditing.publish(session, turn, audits)
         served: dict[str, Any] = {"round_id": turn.round_id}
         if turn.newest_annotation is not None:
             served["snapshot_annotation_id"] = turn.newest_annotation
+        # Last, as nobody is given an item from here to the commit.
         session.execute(update(Serving).where(Serving.project_id == turn.project_id).values(served))
-        told = {"round": turn.number, "labels": len(turn.labels.items), "queue": len(entries)}
-        outbox.emit(session, turn.project_id, "round.published", told)
-        # The orders and predictions of earlier rounds are never read again.
-        for table in (QueueEntry, Prediction):
-            older = select(Round.id).where(Round.project_id == turn.project_id, Round.number < turn.number)
-            session.execute(delete(table).where(table.round_id.in_(older)))
-        mark_done(session, turn.round_id)
+    _drop_older(running, turn)
     return seconds["to_published"]
+
+
+def _drop_older(running: Running, turn: Turn) -> None:
+    """The orders and predictions of earlier rounds are never read again.
+
+    In a transaction of its own: whoever answers an item waits for the one that removes its place.
+    """
+    older = select(Round.id).where(Round.project_id == turn.project_id, Round.number < turn.number)
+    with running.db.write() as session:
+        running.checkpoint(session)
+        for table in (QueueEntry, Prediction):
+            session.execute(delete(table).where(table.round_id.in_(older)))
 
 
 def _order(running: Running, turn: Turn, proposal: Proposal) -> list[dict[str, Any]]:
