@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, tuple_, update
 
 from app.core.block import Shard
 from app.core.settings import Settings
@@ -249,13 +249,16 @@ def _publish(running: Running, turn: Turn, proposal: Proposal) -> float:
 def _drop_older(running: Running, turn: Turn) -> None:
     """The orders and predictions of earlier rounds are never read again.
 
-    In a transaction of its own: whoever answers an item waits for the one that removes its place.
+    In a transaction of its own, as whoever answers an item waits for the one that removes its place. Itself it waits
+    for nobody: places that somebody is passing just then are left to the next round.
     """
     older = select(Round.id).where(Round.project_id == turn.project_id, Round.number < turn.number)
+    place = (QueueEntry.round_id, QueueEntry.rank)
+    free = select(*place).where(QueueEntry.round_id.in_(older)).with_for_update(skip_locked=True)
     with running.db.write() as session:
         running.checkpoint(session)
-        for table in (QueueEntry, Prediction):
-            session.execute(delete(table).where(table.round_id.in_(older)))
+        session.execute(delete(Prediction).where(Prediction.round_id.in_(older)))
+        session.execute(delete(QueueEntry).where(tuple_(*place).in_(free)))
 
 
 def _order(running: Running, turn: Turn, proposal: Proposal) -> list[dict[str, Any]]:

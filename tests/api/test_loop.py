@@ -1,13 +1,14 @@
 """The loop from push to the new queue, over REST."""
 
 import re
+import threading
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.dialects import postgresql
 
-from app.db import count_anew
+from app.db import QueueEntry, Round, count_anew
 from app.services.leases import QUEUE
 from tests.conftest import Api
 
@@ -51,6 +52,35 @@ def test_pushed_items_are_labelled_learned_and_ranked_again(api: Api) -> None:
     served = boss.post(f"/projects/{project}/leases", json={"count": 20}).json()
     reasons = [lease["reason"]["words"] for lease in served["leases"] if lease["reason"].get("words")]
     assert any(words.startswith(("hesitates", "quite sure")) for words in reasons)
+
+
+@pytest.mark.parametrize("db", ["postgresql"], indirect=True)
+def test_a_round_waits_for_nobody_who_is_answering(api: Api) -> None:
+    """It removed the places of the order before while answers that share a commit held some: each waited for the other,
+    for the second after which PostgreSQL ends that, and everybody behind them too."""
+    boss = api.as_("boss")
+    project = boss.project()["id"]
+    boss.push(project, pets(300))
+    api.run_jobs()
+    boss.post(f"/projects/{project}/rounds")
+
+    def places() -> dict[int, int]:
+        with api.db.read() as session:
+            counts = select(Round.number, func.count()).join(QueueEntry, QueueEntry.round_id == Round.id)
+            return dict(session.execute(counts.group_by(Round.number)).all())
+
+    worker = threading.Thread(target=api.run_jobs)
+    with api.db.write() as session:
+        session.execute(update(QueueEntry).where(QueueEntry.rank == 7).values(done=True))
+        worker.start()
+        worker.join(30)
+        assert not worker.is_alive()
+    assert places()[1] == 1
+    assert places()[2] > 100
+
+    boss.post(f"/projects/{project}/rounds")
+    api.run_jobs()
+    assert set(places()) == {3}
 
 
 def forget_counts(api: Api) -> None:
