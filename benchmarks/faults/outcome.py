@@ -60,13 +60,14 @@ def row(name: str, run: Run, outcome: Outcome) -> str:
 
 
 def keep(name: str, run: Run, outcome: Outcome) -> None:
-    """Put a run on the page, in the place of the last one of its kind."""
+    """Put a run on the page, in the place of the last one of its kind; what is written below the table stays there."""
     lines = PAGE.read_text().splitlines() if PAGE.exists() else HEAD.splitlines()
     begin = f"| {name} | {run.without or '-'} | {run.database} |"
     others = [line for line in lines if not line.startswith(begin)]
     head = len(HEAD.splitlines())
-    rows = sorted([*others[head:], row(name, run, outcome)])
-    PAGE.write_text("\n".join([*others[:head], *rows]) + "\n")
+    rows = [line for line in others[head:] if line.startswith("|")]
+    below = [line for line in others[head:] if not line.startswith("|")]
+    PAGE.write_text("\n".join([*others[:head], *sorted([*rows, row(name, run, outcome)]), *below]) + "\n")
 
 
 def percentile(values: list[float], share: float) -> float:
