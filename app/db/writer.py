@@ -1,6 +1,7 @@
 """Writes of requests that wait together share one transaction, so that one sync to disk serves them all."""
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import Context, copy_context
@@ -72,7 +73,7 @@ class Work:
     context: Context
 
 
-class Writer:
+class Writer(ABC):
     """Runs the writes of requests, those that wait together in one transaction.
 
     Each goes on only after the commit that carries its rows, and hears of it when that commit failed; a refused one
@@ -95,8 +96,9 @@ class Writer:
         """End the threads after what waits already."""
         self._gathering.stop()
 
+    @abstractmethod
     def _store(self, asked: Sequence[Waiting]) -> None:
-        raise NotImplementedError
+        """Commit the works of those who asked, and write a result or an error into each."""
 
     def _run(self, waiting: Waiting, session: WriteSession) -> None:
         """The work of one request."""
