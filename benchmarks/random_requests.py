@@ -47,8 +47,7 @@ def main() -> int:
     options = given.parse_args()
     found = 0
     with tempfile.TemporaryDirectory() as folder, own_site(Path(folder), options.database) as site:
-        for role in options.role or ROLES:
-            outcome = ask_at_random(site, role, options.each, options.seed)
+        for role, outcome in ask_at_random(site, options.role or ROLES, options.each, options.seed).items():
             found += len(outcome.findings)
             print(*outcome.findings, _line(options.database, role, 1, outcome), sep="\n", flush=True)
             if options.write:

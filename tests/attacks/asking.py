@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -40,6 +40,7 @@ CHECKS = [
 SLOW = {"wait": 0}  # nobody waits for what will not change
 TOO_LONG = 414  # said of an address before anybody looks which route it is
 MOST_FINDINGS = 20  # after so many the run ends
+RENEWED = 250  # after so many requests a role has things of its own again: some were deleted
 
 
 @dataclass
@@ -70,9 +71,12 @@ def own_site(folder: Path, database: str) -> Iterator[Site]:
         made.close()
 
 
-def ask_at_random(site: Site, role: str, count: int, number: int | None = None) -> Outcome:
-    """Make so many requests as somebody; the same `number`, on a fresh service, makes the same ones."""
-    voice, here, outcome = site.people[role], world.make(site), Outcome()
+def ask_at_random(site: Site, roles: Sequence[str], count: int, number: int | None = None) -> dict[str, Outcome]:
+    """Make so many requests as each of some roles; the same `number`, on a fresh service, makes the same ones.
+
+    To draw a request takes longer than to answer it, so each role is asked the same ones, of things of its own.
+    """
+    asked = {role: _Asked(site, site.people[role]) for role in roles}
     strategy = _described(site.A.get("/openapi.json").text)
 
     @settings(
@@ -85,25 +89,42 @@ def ask_at_random(site: Site, role: str, count: int, number: int | None = None) 
     )
     @given(case=strategy, real=st.sampled_from([True, True, False]))
     def ask(case: Any, real: bool) -> None:
-        if real:
-            case.path_parameters = {**case.path_parameters, **_real(here, case)}
+        drawn = dict(case.path_parameters or {})
         for name in SLOW.keys() & (case.query or {}).keys():
             case.query[name] = SLOW[name]
-        answer = case.call(base_url=site.address, headers=_signed(site, voice), timeout=60)
-        outcome.statuses[answer.status_code] += 1
-        try:
-            if answer.status_code != TOO_LONG:
-                case.validate_response(answer, checks=CHECKS, headers=_signed(site, voice))
-            assert answer.status_code < 400 or not LEAKS.search(answer.text), f"a leak: {answer.text[:500]}"
-        except (AssertionError, Failure, FailureGroup) as error:
-            outcome.findings.append(f"{case.method} {case.formatted_path} {answer.status_code}: {_words(error)}")
-            if len(outcome.findings) >= MOST_FINDINGS:
-                raise EnoughFoundError from None
+        for each in asked.values():
+            each.ask(case, drawn, real)
+        if sum(len(each.outcome.findings) for each in asked.values()) >= MOST_FINDINGS:
+            raise EnoughFoundError
 
     asking = ask if number is None else seed(number)(ask)
     with suppress(EnoughFoundError):
         asking()
-    return outcome
+    return {role: each.outcome for role, each in asked.items()}
+
+
+class _Asked:
+    """A role: who asks, of which things, and what came of it."""
+
+    def __init__(self, site: Site, voice: Voice) -> None:
+        self._site, self._voice, self.outcome = site, voice, Outcome()
+        self._here = world.make(site)
+
+    def ask(self, case: Any, drawn: dict[str, Any], real: bool) -> None:
+        """One request, with the ids of things that there are where it is to be a `real` one."""
+        if self.outcome.requests % RENEWED == RENEWED - 1:
+            self._here = world.make(self._site)
+        case.path_parameters = {**drawn, **(_real(self._here, case, drawn) if real else {})}
+        answer = case.call(base_url=self._site.address, headers=_signed(self._site, self._voice), timeout=60)
+        self.outcome.statuses[answer.status_code] += 1
+        try:
+            if answer.status_code != TOO_LONG:
+                case.validate_response(answer, checks=CHECKS, headers=_signed(self._site, self._voice))
+            assert answer.status_code < 400 or not LEAKS.search(answer.text), f"a leak: {answer.text[:500]}"
+        except (AssertionError, Failure, FailureGroup) as error:
+            self.outcome.findings.append(
+                f"{self._voice.name}: {case.method} {case.formatted_path} {answer.status_code}: {_words(error)}"
+            )
 
 
 @cache
@@ -122,9 +143,9 @@ def _words(error: BaseException) -> str:
     return " | ".join([str(error), *map(str, inner)])[:3_000]
 
 
-def _real(here: world.World, case: Any) -> dict[str, Any]:
+def _real(here: world.World, case: Any, drawn: Iterable[str]) -> dict[str, Any]:
     """Ids of things that there are, in place of the random ones."""
-    found = {name: here.ids[name] for name in case.path_parameters if name in here.ids}
+    found = {name: here.ids[name] for name in drawn if name in here.ids}
     if "user" in found and "/members/" not in case.path:
         found["user"] = here.ids["somebody"]  # the people of the test stay
     if "token" in found:
