@@ -108,18 +108,20 @@ class _Asked:
 
     def __init__(self, site: Site, voice: Voice) -> None:
         self._site, self._voice, self.outcome = site, voice, Outcome()
-        self._here = world.make(site)
+        self._here, self._spent = world.make(site), False
 
     def ask(self, case: Any, drawn: dict[str, Any], real: bool) -> None:
         """One request, with the ids of things that there are where it is to be a `real` one."""
-        if self.outcome.requests % RENEWED == RENEWED - 1:
+        if self._spent or self.outcome.requests % RENEWED == RENEWED - 1:
             self._here = world.make(self._site)
         case.path_parameters = {**drawn, **(_real(self._here, case, drawn) if real else {})}
-        answer = case.call(base_url=self._site.address, headers=_signed(self._site, self._voice), timeout=60)
+        headers = _signed(self._site, self._voice)
+        answer = case.call(base_url=self._site.address, headers=headers, timeout=60)
         self.outcome.statuses[answer.status_code] += 1
+        self._spent = case.method == "DELETE" and case.path.endswith("/projects/{project}") and answer.status_code < 300
         try:
             if answer.status_code != TOO_LONG:
-                case.validate_response(answer, checks=CHECKS, headers=_signed(self._site, self._voice))
+                case.validate_response(answer, checks=CHECKS, headers=headers)
             assert answer.status_code < 400 or not LEAKS.search(answer.text), f"a leak: {answer.text[:500]}"
         except (AssertionError, Failure, FailureGroup) as error:
             self.outcome.findings.append(
