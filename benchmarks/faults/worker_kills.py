@@ -95,12 +95,14 @@ def _rows(number: int) -> list[dict[str, str]]:
 
 
 def _ended(at: Site, seconds: float) -> list[str]:
-    """The jobs that have not ended after so long; rounds that wait for their turn are none of them."""
-    until = time.monotonic() + seconds
+    """The jobs that are left when none has ended for so long; rounds that wait for their turn are none of them."""
+    until, fewest = time.monotonic() + seconds, float("inf")
     while True:
         with at.db.read() as session:
             rows = session.execute(select(Job.id, Job.kind, Job.state).where(Job.state.in_(STATES))).all()
         left = [row for row in rows if row.state == "running" or row.kind in ("import", "snapshot")]
+        if len(left) < fewest:
+            until, fewest = time.monotonic() + seconds, len(left)
         if not left or time.monotonic() > until:
             return [f"{len(left)} jobs never end, as {left[0].kind} {left[0].id}"] if left else []
         time.sleep(0.2)
