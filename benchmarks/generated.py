@@ -93,6 +93,49 @@ def rare() -> Dataset:
     return _cut("rare", "text", ("other", "rare"), _unit(dense), truth, 7_000)
 
 
+def groups_few() -> Dataset:
+    """Four classes of three groups each, well apart."""
+    return _groups("groups_few", 11, classes=4, groups=3, spread=1.2)
+
+
+def groups_many() -> Dataset:
+    """Fifteen classes of a group each, which touch."""
+    return _groups("groups_many", 12, classes=15, groups=1, spread=1.7)
+
+
+def groups_mixed() -> Dataset:
+    """Eight classes of two groups each, which overlap."""
+    return _groups("groups_mixed", 13, classes=8, groups=2, spread=2.2)
+
+
+def groups_wrong() -> Dataset:
+    """Six classes of two groups each; one item in seven, also of those to test on, is of another class."""
+    made = _groups("groups_wrong", 14, classes=6, groups=2, spread=1.4)
+    rng = np.random.default_rng(15)
+    for labels in (made.labels, made.test_labels):
+        wrong = rng.random(len(labels)) < 1 / 7
+        labels[wrong] = (labels[wrong] + rng.integers(1, 6, int(wrong.sum()))) % 6
+    return made
+
+
+def slope() -> Dataset:
+    """Three classes by where an item lies along two of twenty directions, with doubt."""
+    rng = np.random.default_rng(16)
+    dense = rng.standard_normal((6_000, 20))
+    logits = 2.5 * dense[:, :2] @ np.array([[1.0, -0.5, -0.5], [0.0, 0.87, -0.87]])
+    truth = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
+    return _cut("slope", "table", ("low", "middle", "high"), _unit(dense), truth.astype(np.int64), 4_000)
+
+
+def _groups(name: str, seed: int, classes: int, groups: int, spread: float) -> Dataset:
+    rng = np.random.default_rng(seed)
+    centers = rng.standard_normal((classes * groups, 32))
+    group = rng.integers(0, len(centers), 6_000)
+    dense = _unit(centers[group] + spread * rng.standard_normal((len(group), 32)))
+    names = tuple(f"class {number}" for number in range(classes))
+    return _cut(name, "text", names, dense, (group % classes).astype(np.int64), 4_000)
+
+
 def _unit(matrix: Any) -> Any:
     return (matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-9)).astype(np.float32)
 
@@ -102,5 +145,9 @@ def _cut(name: str, modality: str, names: tuple[str, ...], dense: Any, truth: An
 
 
 GENERATED: dict[str, Callable[[], Dataset]] = {
-    made.__name__: made for made in (digits, digits_noise, digits_copies, breast_cancer, long_tail, overlap, rare)
-}
+    made.__name__: made
+    for made in (
+        digits, digits_noise, digits_copies, breast_cancer, long_tail, overlap, rare,
+        groups_few, groups_many, groups_mixed, groups_wrong, slope,
+    )
+}  # fmt: skip
