@@ -143,6 +143,7 @@ def change_user(session: WriteSession, person: Person, user_id: int, active: boo
     user.admin = user.admin if admin is None else admin
     if not user.active:
         session.execute(delete(BrowserSession).where(BrowserSession.user_id == user_id))
+        end_invitations(session, user_id)
         leases.release_of(session, user_id)
     audit.record(session, "user.changed", person.id, user=user_id, active=user.active, admin=user.admin)
     return user
@@ -281,6 +282,12 @@ def need_admin(person: Person) -> None:
     person.need("manage")
     if not person.admin:
         raise Forbidden("only an admin may do this")
+
+
+def end_invitations(session: WriteSession, user_id: int, project_id: int | None = None) -> None:
+    """End the links by which somebody who may do so no more let people in, to one project or to all."""
+    links = delete(OneTimeLink).where(OneTimeLink.created_by == user_id)
+    session.execute(links if project_id is None else links.where(OneTimeLink.project_id == project_id))
 
 
 def is_set_up(session: Session) -> bool:

@@ -3,6 +3,7 @@
 Erasure keeps the person's row under a random name, so that answers stay with one and the same nobody.
 """
 
+import json
 import secrets
 from typing import Any
 from urllib.parse import quote, unquote_plus
@@ -31,7 +32,7 @@ from app.db import (
 from app.db.session import now
 from app.services import audit, closing, jobs, leases
 from app.services.access import Person
-from app.services.accounts import keep_an_admin, need_admin
+from app.services.accounts import end_invitations, keep_an_admin, need_admin
 
 ABOUT = "annotator="  # the part of a filter that names somebody
 
@@ -111,6 +112,10 @@ def forget(session: WriteSession, user: User) -> None:
     pseudonym = f"erased-{secrets.token_hex(6)}"  # random: it says nothing of who it was
     for owned in (BrowserSession, Token, Member, KeyedRequest, OneTimeLink):
         session.execute(delete(owned).where(owned.user_id == user.id))
+    end_invitations(session, user.id)
+    # Answers kept for repeated requests of other people quote the name.
+    quoted = KeyedRequest.answer.contains(json.dumps(before, ensure_ascii=False), autoescape=True)
+    session.execute(delete(KeyedRequest).where(quoted))
     leases.release_of(session, user.id)
     imported = update(Annotation).where(Annotation.annotator_name == before)
     session.execute(imported.values(annotator_name=pseudonym))

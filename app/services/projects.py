@@ -21,6 +21,7 @@ from app.loop.pricing import by_cost
 from app.modalities import MODALITIES
 from app.services import audit, guidelines, leases, retask, rounds, slices, tasks
 from app.services.access import Person, project_for
+from app.services.accounts import end_invitations
 from app.strategies import AUTO, KINDS, OF_OUR_LEARNER, Need, catalogue, make_strategy
 from app.task_types.parsing import parse_task
 
@@ -199,6 +200,7 @@ def set_member(
         return True
     if role is not None and role != "manager":
         _keep_a_manager(session, member)
+        end_invitations(session, found.id, project.id)
     member.role = role or member.role
     if given:
         member.slice = given["slice"]
@@ -214,6 +216,7 @@ def remove_member(session: WriteSession, person: Person, ref: int | str, user_id
         raise NotFound("this person is not a member")
     _keep_a_manager(session, member)
     session.delete(member)
+    end_invitations(session, user_id, project.id)
     leases.release_of(session, user_id, project.id)
     audit.record(session, "member.removed", person.id, project_id=project.id, user=user_id)
 

@@ -15,6 +15,7 @@ from app.db import Item, Project
 from app.evaluation.metrics import hits
 from app.evaluation.slices import worst
 from app.loop.auditing import Answers
+from app.services.records import STRATA
 
 MOST_JUDGED = 5_000  # items whose metadata are read, the ones pushed last
 MOST_NAMES = 200  # of columns that are read; the twenty that most items have are looked at
@@ -25,11 +26,11 @@ SCALARS = (str, int, float, bool)
 def worst_slices(
     session: Session, project_id: int, judged: Mapping[str, Answers], multiple: bool, look: int
 ) -> dict[str, Any] | None:
-    """The worst slices by the audit answers, or by the client's own test set where there are none of these.
+    """The worst slices by the client's own test set, or by the audit answers where there is none, as the headline.
 
     None where no slice is large enough. Cost: O(judged items x columns), both bounded.
     """
-    stratum = next((name for name in ("audit", "imported") if name in judged), None)
+    stratum = next((name for name in reversed(STRATA) if name in judged), None)
     if stratum is None:
         return None
     found = judged[stratum]

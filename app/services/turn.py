@@ -15,9 +15,9 @@ from sqlalchemy import ColumnElement, any_, delete, func, literal_column, select
 
 from app.core.block import Shard
 from app.core.settings import Settings
-from app.db import Prediction, Project, QueueEntry, Round, Serving, WriteSession, count_anew
+from app.db import Item, Prediction, Project, QueueEntry, Round, Serving, WriteSession, count_anew
 from app.db.session import now
-from app.features import DamagedShard, GivenShard, newest
+from app.features import DamagedShard, GivenShard, fault, newest
 from app.learners import GivenModel
 from app.loop.executors import one_thread
 from app.loop.propose import Plan, Proposal, propose
@@ -58,7 +58,7 @@ def run(running: Running) -> Done | Parked | Later:
         return turn
     with one_thread():
         try:
-            proposal = think(running.settings, turn, Progress(running))
+            proposal = _of_items_there(running, turn, think(running.settings, turn, Progress(running)))
         except ClusterUnavailable as reason:
             return Later(AGAIN_SECONDS, str(reason))
         except DamagedShard as damage:
@@ -69,6 +69,32 @@ def run(running: Running) -> Done | Parked | Later:
         judge(running, turn, proposal, published_in)
     _look_again(running, turn.project_id)
     return Done({"round": turn.number})
+
+
+def _of_items_there(running: Running, turn: Turn, proposal: Proposal) -> Proposal:
+    """The proposal without items that were erased while it was made; O(its items).
+
+    Raises:
+        DamagedShard: it names items that never were, as a file of the features holds other bytes than were written.
+    """
+    named = np.union1d(proposal.ids[:, 0], proposal.sample_ids[:, 0])
+    there = select(Item.id).where(Item.project_id == turn.project_id)
+    with running.db.read() as session:
+        known = list(session.execute(there.where(one_of(session, Item.id, named.tolist()))).scalars())
+    if len(known) == len(named):
+        return proposal
+    for shard in turn.features.opened():
+        if damage := fault(shard):
+            raise DamagedShard(damage)
+    order, sample = np.isin(proposal.ids[:, 0], known), np.isin(proposal.sample_ids[:, 0], known)
+    return replace(
+        proposal,
+        ids=proposal.ids[order],
+        scores=proposal.scores[order],
+        probabilities=None if proposal.probabilities is None else proposal.probabilities[order],
+        sample_ids=proposal.sample_ids[sample],
+        sample_probabilities=None if proposal.sample_probabilities is None else proposal.sample_probabilities[sample],
+    )
 
 
 def _mended(running: Running, turn: Turn, damage: DamagedShard) -> str:

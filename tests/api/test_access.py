@@ -1,9 +1,9 @@
 """Who gets in, and who does not."""
 
 import re
+from typing import Any
 
 import pytest
-from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from app.services import accounts
@@ -22,34 +22,22 @@ PUBLIC = {
 }
 
 
-def routes(app) -> list[tuple[str, str]]:
-    found = []
-    for route in app.routes:
-        for inner in getattr(route, "routes", None) or getattr(getattr(route, "app", None), "routes", []) or [route]:
-            if isinstance(inner, APIRoute):
-                found += [(method, inner.path) for method in sorted(inner.methods)]
-    return found
-
-
 def walked(api: Api) -> list[tuple[str, str]]:
-    from app import api as rest
-    from app.web import annotate, demo, door, entry, exports, items, overview, people, projects, reference, settings
-
-    listed = []
-    pages = (annotate, demo, door, entry, exports, items, overview, people, projects, reference, settings)
-    for router in [*rest.routers(), *(each.router for each in pages)]:
-        listed += _of(router)
-    return listed
+    """Every method and address that the program answers, whoever added it."""
+    return [each for route in api.client.app.routes for each in _of(route)]
 
 
-def _of(router) -> list[tuple[str, str]]:
-    found = []
-    for route in router.routes:
-        if isinstance(route, APIRoute):
-            found += [(method, route.path) for method in sorted(route.methods)]
-        elif hasattr(route, "effective_candidates"):
-            found += [(m, each.path) for each in route.effective_candidates() for m in sorted(each.methods)]
-    return found
+def _of(route: Any) -> list[tuple[str, str]]:
+    if hasattr(route, "effective_candidates"):
+        return [each for inner in route.effective_candidates() for each in _of(inner)]
+    return [(method, route.path) for method in sorted(getattr(route, "methods", None) or ())]
+
+
+def test_the_walk_finds_pages_and_interfaces_and_only_files_are_mounted(api: Api) -> None:
+    found = {path for _, path in walked(api)}
+    assert {"/api/v1/projects", "/projects/{ref}/rounds/{number}", "/projects/{project}/simulate"} <= found
+    mounted = [route for route in api.client.app.routes if not _of(route)]
+    assert [route.path for route in mounted] == ["/static"]
 
 
 def test_every_route_is_closed_to_strangers_but_for_a_short_list(api: Api) -> None:
@@ -172,6 +160,32 @@ def test_projects_of_others_do_not_exist_and_roles_are_kept(api: Api) -> None:
         assert annotator.get(f"/projects/{project}{path}").status_code == 403, path
     for path in ("", "/status", "/progress"):
         assert annotator.get(f"/projects/{project}{path}").status_code == 200, path
+
+
+@pytest.mark.parametrize("how", ["removed", "demoted", "switched off", "erased"])
+def test_who_may_invite_no_more_lets_nobody_in_by_an_old_link(api: Api, how: str) -> None:
+    """The links of a manager who was gone went on letting people in, as managers too."""
+    boss = api.as_("boss")
+    project = boss.project()["id"]
+    former = api.user("former")
+    boss.post(f"/projects/{project}/members", json={"user": "former", "role": "manager"}).raise_for_status()
+    link = {"uses": 5, "role": "manager"}
+    url = api.as_("former").post(f"/projects/{project}/invitations", json=link).json()["url"]
+    kept = boss.post(f"/projects/{project}/invitations", json={"uses": 1}).json()["url"]
+    end = {
+        "removed": lambda: boss.delete(f"/projects/{project}/members/{former}"),
+        "demoted": lambda: boss.patch(f"/projects/{project}/members/{former}", json={"role": "annotator"}),
+        "switched off": lambda: boss.patch(f"/users/{former}", json={"active": False}),
+        "erased": lambda: boss.delete(f"/users/{former}"),
+    }
+    assert end[how]().status_code in (200, 204)
+
+    codes = [each.rsplit("/", 1)[1] for each in (url, kept)]
+    tried = [
+        api.client.post(f"/api/v1/invitations/{code}/accept", json={"name": f"new {code[:5]}", "password": PASSWORD})
+        for code in codes
+    ]
+    assert [each.status_code for each in tried] == [404, 201]
 
 
 def test_an_invitation_lets_so_many_people_in(api: Api) -> None:

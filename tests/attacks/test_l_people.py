@@ -57,6 +57,9 @@ def test_l01_a_person_gets_all_that_is_about_them_and_nobody_elses(aimed: Site) 
 def test_l02_an_erased_person_is_nowhere_any_more(aimed: Site) -> None:
     word = f"Wilhelmine{uuid4().hex[:12]}"
     gone = aimed.new_user(word)
+    named = {"name": f"{word} the second", "password": PASSWORD}
+    made = aimed.A.post("/users", json=named, headers={"Idempotency-Key": str(uuid4())})  # its answer is kept
+    assert aimed.A.delete(f"/users/{made.json()['id']}").status_code == 204
     aimed.join(aimed.M, aimed.P1, gone)
     project = aimed.new_project(aimed.M, 6)
     aimed.join(aimed.M, project, gone, "manager")

@@ -2,10 +2,12 @@
 
 import errno
 import sqlite3
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import DatabaseError, InterfaceError
@@ -91,10 +93,25 @@ def last_round(api: Api) -> Job:
         return session.execute(select(Job).where(Job.kind == "round").order_by(Job.id.desc()).limit(1)).scalar_one()
 
 
-def test_damaged_features_fail_one_round_and_are_made_anew(api: Api) -> None:
-    boss, project = ranked(api)
-    [shard, *_] = api.settings.data.glob("features/*/*/*.dense.npy")
+def cut(folder: Path) -> None:
+    [shard, *_] = folder.glob("*/*/*.dense.npy")
     shard.write_bytes(shard.read_bytes()[:100])
+
+
+def renamed(folder: Path) -> None:
+    """The rows are of items that never were: the round failed again and again for a foreign key."""
+    for shard in folder.glob("*/*/*.ids.npy"):
+        ids = np.load(shard)
+        ids[len(ids) // 2 :, 0] += 1 << 40
+        np.save(shard, ids)
+
+
+@pytest.mark.parametrize(("damage", "words"), [(cut, "is damaged"), (renamed, "holds other bytes than were written")])
+def test_damaged_features_fail_one_round_and_are_made_anew(
+    api: Api, damage: Callable[[Path], None], words: str
+) -> None:
+    boss, project = ranked(api)
+    damage(api.settings.data / "features")
     with api.db.read() as session:
         before = session.execute(select(FeatureSet.version)).scalar_one()
 
@@ -104,7 +121,7 @@ def test_damaged_features_fail_one_round_and_are_made_anew(api: Api) -> None:
     api.run_jobs()
 
     assert failed.state == "failed"
-    assert "is damaged: the features are being made anew" in (failed.reason or "")
+    assert f"{words}: the features are being made anew" in (failed.reason or "")
     with api.db.read() as session:
         assert session.execute(select(FeatureSet.version)).scalar_one() != before
     assert last_round(api).state == "done"
