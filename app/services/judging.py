@@ -44,10 +44,9 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
     begun = time.monotonic()
     doubts: list[dict[str, Any]] = []
     reason = None
-    taught = opening.taught(turn.labels.items)
     with running.db.read() as session:
         terms = Terms(_peek(session, turn.project_id), turn.guard, _saved(session, turn.project_id))
-        rounds = stopping.history(session, turn.project_id)
+        earlier = stopping.history(session, turn.project_id)
         project = session.get_one(Project, turn.project_id)
         worth = stopping.terms(session, project)
         times = turn.times or costs.known(session, project, turn.labels.newest_annotation)
@@ -56,8 +55,8 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
         stopped = (_last_kept(session, turn.project_id, "stopping") or {}).get("advice", {}).get("stop", False)
         disputed = balance.ties(session, project)
         peek = replace(terms.peek, audits=auditing.judges(session, turn))
-        past = stopping.earlier(session, turn.project_id, turn.number, len(taught), turn.class_ids)
     terms = replace(terms, peek=peek)
+    taught = opening.taught(turn.labels.items)
     try:
         found = measure(running.db, turn, proposal, terms, Progress(running))
         if found.labelled is not None:
@@ -66,9 +65,9 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
     except (ValueError, ArithmeticError, np.linalg.LinAlgError) as error:
         found, reason = unmeasured(terms), f"the evaluation failed: {error}"
     seen = stopping.seen(
-        len(taught), proposal.sample_ids, proposal.sample_probabilities, turn.before, past, turn.plan.multiple
+        len(taught), proposal.sample_ids, proposal.sample_probabilities, turn.before, turn.plan.multiple
     )
-    rounds = [*rounds, stopping.judged(seen, found.metrics.get("accuracy"))]
+    rounds = [*earlier, stopping.judged(seen, found.metrics.get("accuracy"))]
     weighed = stopping.weighed(rounds, worth)
     drift = _drift(running, turn, before)
     metrics = found.metrics | {"stopping": weighed, "cost": cost, "drift": drift and drift.to_json()}

@@ -8,15 +8,15 @@ import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.core.arrays import Booleans, Floats, Indices
-from app.db import Annotation, Prediction, Project, Round, RoundRecord, Serving, WriteSession
+from app.core.arrays import Floats, Indices
+from app.db import Annotation, Prediction, Project, Round, Serving, WriteSession
 from app.db.session import now
-from app.evaluation.stopping import CRITERIA, EARLIER, Seen, Terms, advise, gained, signals, told, verdicts
+from app.evaluation.stopping import CRITERIA, Seen, Terms, advise, signals, told, verdicts
 from app.services import audit, goal, outbox
 
 ROUNDS = 200  # that the learning curve is fitted to, the newest ones
 TIMES = 2_000  # of the newest answers, for the median
-DIALS = ("recent", "curve", "certified")  # what the overview shows beside the advice, others below them
+DIALS = ("stable", "curve", "certified")  # what the overview shows beside the advice, others below them
 
 
 @dataclass(frozen=True)
@@ -46,51 +46,10 @@ def before(session: Session, project_id: int, class_ids: list[int]) -> Before | 
     return Before(np.array([row.item_id for row in rows]), np.array([row.probabilities for row in rows], np.float32))
 
 
-@dataclass(frozen=True)
-class Earlier:
-    """What an earlier round took its sample for: items (n,), and (n, c) which classes it named, by today's classes."""
-
-    items: Indices
-    said: Booleans
-
-
-def earlier(session: Session, project_id: int, number: int, labels: int, class_ids: list[int]) -> Earlier | None:
-    """What the newest round said that had three quarters of this one's labels or fewer; None where it said nothing.
-
-    Items that it took for a class that there is no more are left out.
-    """
-    sample = session.execute(
-        select(RoundRecord.sample)
-        .join(Round, Round.id == RoundRecord.round_id)
-        .where(Round.project_id == project_id, Round.number < number, Round.labels_count <= EARLIER * labels)
-        .order_by(Round.number.desc())
-        .limit(1)
-    ).scalar_one_or_none()
-    columns = {class_id: column for column, class_id in enumerate(class_ids)}
-    named = [each if isinstance(each, list) else [each] for each in (sample or {}).get("said", ())]
-    known = [place for place, each in enumerate(named) if all(class_id in columns for class_id in each)]
-    if sample is None or not known:
-        return None
-    said = np.zeros((len(known), len(class_ids)), dtype=np.bool_)
-    for row, place in enumerate(known):
-        said[row, [columns[class_id] for class_id in named[place]]] = True
-    return Earlier(np.array(sample["items"], dtype=np.int64)[known], said)
-
-
-def seen(
-    labels: int, ids: Indices, now: Floats | None, last: Before | None, past: Earlier | None, multiple: bool
-) -> Seen:
-    """The round as the criteria see it, by the items (n, 3) that its sample and an earlier one both have."""
+def seen(labels: int, ids: Indices, now: Floats | None, last: Before | None, multiple: bool) -> Seen:
+    """The round as the criteria see it, by the items (n, 3) that both samples have."""
     if now is None:
         return Seen(labels)
-    found = _beside_last(labels, ids, now, last, multiple)
-    if past is None:
-        return found
-    _, mine, theirs = np.intersect1d(ids[:, 0], past.items, return_indices=True)
-    return replace(found, gained=gained(now[mine], past.said[theirs], multiple))
-
-
-def _beside_last(labels: int, ids: Indices, now: Floats, last: Before | None, multiple: bool) -> Seen:
     if last is None:
         return signals(labels, now, None, multiple)
     _, mine, theirs = np.intersect1d(ids[:, 0], last.items, return_indices=True)

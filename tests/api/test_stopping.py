@@ -33,17 +33,15 @@ def test_a_round_says_by_every_criterion_whether_to_go_on(api: Api) -> None:
 
     stopping = found["stopping"]
     by_name = {each["name"]: each for each in (*stopping["dials"], *stopping["others"])}
-    assert [each["name"] for each in stopping["dials"]] == ["recent", "curve", "certified"]
-    assert len(by_name) == 11
+    assert [each["name"] for each in stopping["dials"]] == ["stable", "curve", "certified"]
+    assert len(by_name) == 10
     assert by_name["stable"]["stop"] is True  # two words tell the pets apart
-    assert (by_name["recent"]["stop"], by_name["recent"]["value"]) == (True, 0)
     assert by_name["certified"]["stop"] is False
     assert by_name["budget"]["words"].endswith("of 1,000 cost are spent.")
     assert stopping["round"] == rounds[0]["number"]
     seen = [each["metrics"]["stopping"]["seen"] for each in rounds if each["metrics"]]
     assert seen[0]["labels"] == 60
     assert seen[0]["agreement"] == pytest.approx(1)
-    assert seen[0]["gained"] == 0
     looks = [each["metrics"]["looks"] for each in rounds]
     assert looks == sorted(looks, reverse=True)
     assert looks[0] >= 5
@@ -60,7 +58,7 @@ def test_it_stops_by_itself_once_and_people_may_go_on(api: Api) -> None:
     assert status["advice"]["text"].endswith("The project is paused: open it to go on.")
     with api.db.read() as session:
         told = session.execute(select(Event).where(Event.action == "project.stopped")).scalars().one()
-        assert told.detail == {"because": ["recent", "stable"]}
+        assert told.detail == {"because": ["stable"]}
 
     stored = boss.get(f"/projects/{project}")
     again = boss.patch(f"/projects/{project}", json={"state": "open"}, headers={"If-Match": stored.headers["etag"]})

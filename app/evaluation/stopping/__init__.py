@@ -13,15 +13,13 @@ from app.evaluation.stopping.curve import CurveExtrapolation
 from app.evaluation.stopping.f_change import FChange
 from app.evaluation.stopping.gain import GainAgainstPrice
 from app.evaluation.stopping.plateau import Plateau
-from app.evaluation.stopping.recent import EARLIER, RecentGain
-from app.evaluation.stopping.signals import gained, signals
+from app.evaluation.stopping.signals import signals
 from app.evaluation.stopping.stable import StablePredictions
 from app.evaluation.stopping.uncertainty import OverallUncertainty
 
 CRITERIA: dict[str, Criterion] = {
     each.name: each
     for each in (
-        RecentGain(),
         StablePredictions(),
         CurveExtrapolation(),
         CertifiedAccuracy(),
@@ -34,8 +32,6 @@ CRITERIA: dict[str, Criterion] = {
         Plateau(),
     )
 }
-
-SETTLED = ("recent", "stable")  # each of them stops where nothing is said about prices
 
 
 @dataclass(frozen=True)
@@ -55,9 +51,8 @@ def verdicts(history: Sequence[Seen], terms: Terms) -> dict[str, Verdict]:
 def advise(found: Mapping[str, Verdict]) -> Advice:
     """What follows: a goal that is certified or a budget that is spent stops; so does what costs more than it brings.
 
-    Where the project names no prices, a last quarter of the labels that brought little stops, and so do stable
-    predictions: the one sees sooner that no more is to come where classes overlap, the other where they do not. The
-    learning curve alone never does: on as few audit answers as a young project has, what it expects is mostly chance.
+    Where the project names no prices, stable predictions stop. The learning curve alone never does: on as few audit
+    answers as a young project has, what it expects is mostly chance.
     """
     for name, text in (
         ("certified", "Stop: the goal is reached for sure."),
@@ -66,10 +61,9 @@ def advise(found: Mapping[str, Verdict]) -> Advice:
     ):
         if found[name].stop:
             return Advice(True, f"{text} {found[name].words}", (name,))
-    settled = tuple(name for name in SETTLED if found[name].stop)
-    if found["gain"].stop is None and settled:
-        words = f"More labels would change little, you may stop: {_small(found[settled[0]].words)}"
-        return Advice(True, words, settled)
+    if found["gain"].stop is None and found["stable"].stop:
+        words = f"More labels would change little, you may stop: {_small(found['stable'].words)}"
+        return Advice(True, words, ("stable",))
     return _worth(found)
 
 
@@ -77,12 +71,9 @@ def _worth(found: Mapping[str, Verdict]) -> Advice:
     """Why it is worth going on, in a sentence; nothing is named where it cannot be told."""
     if found["gain"].stop is False:
         return Advice(False, f"Go on: {_small(found['gain'].words)}", ("gain",))
-    if found["recent"].stop is False:
-        brought = _small(found["recent"].words.partition(";")[0])
-        if found["curve"].stop is False:
-            gain = _small(found["curve"].words.partition(";")[0])
-            return Advice(False, f"Go on: {brought}, and {gain}.", ("recent", "curve"))
-        return Advice(False, f"Go on: {brought}.", ("recent",))
+    if found["stable"].stop is False and found["curve"].stop is False:
+        gain = _small(found["curve"].words.partition(";")[0])
+        return Advice(False, f"Go on: each round still changes what the model says, and {gain}.", ("stable", "curve"))
     if found["stable"].stop is False:
         return Advice(False, "Go on: each round still changes what the model says.", ("stable",))
     return Advice(False, "Go on labelling: whether more labels would change much cannot be told yet.")
@@ -107,7 +98,4 @@ def told(found: Mapping[str, Verdict]) -> list[dict[str, Any]]:
     ]
 
 
-__all__ = [
-    "CRITERIA", "EARLIER", "Advice", "Criterion", "Seen", "Terms", "Verdict", "advise", "gained", "signals",
-    "told", "verdicts",
-]  # fmt: skip
+__all__ = ["CRITERIA", "Advice", "Criterion", "Seen", "Terms", "Verdict", "advise", "signals", "told", "verdicts"]

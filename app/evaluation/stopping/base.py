@@ -13,17 +13,14 @@ class Seen:
 
     `agreement` is Cohen's kappa of its predictions and those of the round before on the stop set, the fixed uniform
     sample of the pool; `changed` the share predicted otherwise; `f_change` 1 - F of one round's predictions against the
-    other's, the mean over classes. `gained` is by how much likelier its predictions there are right than those of the
-    learner that three quarters of its labels had taught, by its own probabilities. `uncertainty` and `most_uncertain`
-    are the mean and the largest entropy there, as a share of the largest possible. `accuracy`, `low` and `high` are of
-    the headline, on `judges` answers.
+    other's, the mean over classes. `uncertainty` and `most_uncertain` are the mean and the largest entropy there, as a
+    share of the largest possible. `accuracy`, `low` and `high` are of the headline, on `judges` answers.
     """
 
     labels: int
     agreement: float | None = None
     changed: float | None = None
     f_change: float | None = None
-    gained: float | None = None
     uncertainty: float | None = None
     most_uncertain: float | None = None
     accuracy: float | None = None

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from app.core.arrays import Booleans, Doubles, Floats, Indices
+from app.core.arrays import Doubles, Floats, Indices
 from app.evaluation.stopping.base import Seen
 
 
@@ -26,22 +26,6 @@ def signals(labels: int, now: Floats, before: Floats | None, multiple: bool = Fa
     agreement = None if len(np.union1d(one, other)) == 1 else kappa(one, other, now.shape[1])
     changed = float((one != other).mean())
     return replace(here, agreement=agreement, changed=changed, f_change=f_change(one, other))
-
-
-def gained(now: Floats, earlier: Booleans, multiple: bool = False) -> float | None:
-    """By how much likelier the newest predictions are right than earlier ones, by the newest probabilities (n, c).
-
-    `earlier` (n, c) marks what an earlier learner took each item for. Not below 0, as the newest predictions are the
-    likeliest ones. None where both name only one and the same class, which is nothing learned and not nothing to learn,
-    and without items.
-
-    Cost: O(n c).
-    """
-    said = earlier.astype(np.int64).reshape(-1) if multiple else earlier.argmax(axis=1)
-    now = _cells(now) if multiple else now
-    if not len(now) or len(np.union1d(said, now.argmax(axis=1))) == 1:
-        return None
-    return float((now.max(axis=1) - now[np.arange(len(now)), said]).mean(dtype=np.float64))
 
 
 def _cells(probabilities: Floats) -> Floats:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score, f1_score
 
-from app.evaluation.stopping import CRITERIA, Seen, Terms, Verdict, advise, gained, signals, told, verdicts
+from app.evaluation.stopping import CRITERIA, Seen, Terms, Verdict, advise, signals, told, verdicts
 from app.evaluation.stopping.curve import fitted
 from app.evaluation.stopping.signals import f_change, kappa
 
@@ -28,7 +28,6 @@ PRICES = Terms(hour_price=36.0, point_worth=10.0, seconds=10.0)  # an answer cos
     ("name", "stops", "goes_on", "terms"),
     [
         ("stable", series("agreement", 0.5, 0.986, 0.99, 0.995), series("agreement", 1.0, 0.98, 0.99, 0.995), Terms()),
-        ("recent", series("gained", 0.2, 0.004, 0.0, 0.0049), series("gained", 0.0, 0.005, 0.0, 0.0), Terms()),
         ("change", series("changed", 0.4, 0.002), series("changed", 0.0, 0.003), Terms()),
         ("uncertainty", series("uncertainty", 0.3, 0.049), series("uncertainty", 0.01, 0.05), Terms()),
         ("confidence", series("most_uncertain", 0.9, 0.049), series("most_uncertain", 0.0, 0.05), Terms()),
@@ -124,27 +123,6 @@ def test_where_several_classes_may_hold_each_is_a_prediction_of_its_own() -> Non
     assert signals(10, now[:0], None) == Seen(10)
 
 
-def test_what_the_last_quarter_brought_is_what_the_newest_model_holds_likelier() -> None:
-    rng = np.random.default_rng(0)
-    now = rng.dirichlet(np.ones(3), 200).astype(np.float32)
-    said = rng.integers(0, 3, 200)
-    by_hand = np.mean([max(row) - row[one] for row, one in zip(now, said, strict=True)])
-
-    assert gained(now, np.eye(3, dtype=bool)[said]) == pytest.approx(by_hand, rel=1e-5)
-    assert gained(now, np.eye(3, dtype=bool)[now.argmax(axis=1)]) == 0
-    assert gained(now[:0], np.eye(3, dtype=bool)[:0]) is None
-    same = np.tile(np.array([[0.9, 0.1]], dtype=np.float32), (5, 1))
-    assert gained(same, np.eye(2, dtype=bool)[[0] * 5]) is None  # one class only: nothing was learned yet
-    assert gained(same, np.eye(2, dtype=bool)[[0, 0, 0, 0, 1]]) == pytest.approx(0.8 / 5)
-
-
-def test_where_several_classes_may_hold_what_was_brought_is_of_each_yes_and_no() -> None:
-    now = np.array([[0.9, 0.3], [0.2, 0.6]], dtype=np.float32)
-    before = np.array([[True, True], [False, False]])
-
-    assert gained(now, before, multiple=True) == pytest.approx((0 + 0.4 + 0 + 0.2) / 4)
-
-
 def given(**stops: bool | None) -> dict[str, Verdict]:
     none = Verdict(None, "Not asked.")
     return dict.fromkeys(CRITERIA, none) | {name: Verdict(stop, "Words.") for name, stop in stops.items()}
@@ -155,12 +133,7 @@ def test_the_advice_stops_for_a_goal_a_budget_or_a_price_and_else_for_what_is_st
     assert advise(given(budget=True)).because == ("budget",)
     assert advise(given(gain=True)).stop
     assert advise(given(stable=True, curve=False)).stop
-    assert advise(given(recent=True, stable=False)).because == ("recent",)
-    assert advise(given(recent=False, stable=True)).because == ("stable",)
-    assert advise(given(recent=False, stable=False, curve=False)).because == ("recent", "curve")
-    assert advise(given(recent=False)).because == ("recent",)
     assert not advise(given(stable=False, curve=True)).stop
-    assert not advise(given(recent=True, gain=False)).stop
     assert not advise(given(stable=True, curve=True, gain=False)).stop  # whoever names a price has decided
     assert not advise(given(plateau=True, change=True, uncertainty=True)).stop
     assert advise(given()).text.endswith("cannot be told yet.")
@@ -171,4 +144,4 @@ def test_every_criterion_is_told_with_its_figures_after_one_round_already() -> N
 
     assert [each["name"] for each in told(found)] == list(CRITERIA)
     assert all(each["stop"] is None and each["words"] for each in told(found))
-    assert len({each.title for each in CRITERIA.values()}) == 11
+    assert len({each.title for each in CRITERIA.values()}) == 10
