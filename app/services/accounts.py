@@ -173,8 +173,9 @@ def create_token(
         Invalid: unknown scopes.
         Forbidden: scopes that the token which makes this one has not.
     """
-    if not scopes or (unknown := set(scopes) - set(SCOPES)):
-        raise Invalid(f"scopes are one or more of {', '.join(SCOPES)}", fields={"scopes": sorted(unknown)})
+    if not scopes or set(scopes) - set(SCOPES):
+        unknown = sorted(set(scopes) - set(SCOPES))
+        raise Invalid(f"scopes are one or more of {', '.join(SCOPES)}", fields={"scopes": unknown or "one or more"})
     if made_by is not None:
         for scope in sorted(set(scopes)):
             made_by.need(scope)

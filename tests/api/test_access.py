@@ -202,6 +202,15 @@ def test_an_invitation_lets_so_many_people_in(api: Api) -> None:
     assert late.status_code == 404
 
 
+@pytest.mark.parametrize("scopes", [[], ["read", "fly"]])
+def test_a_token_without_a_scope_or_with_a_strange_one_is_refused(api: Api, scopes: list[str]) -> None:
+    """The empty list was answered with 500."""
+    refused = api.as_("boss").post("/tokens", json={"name": "t", "scopes": scopes})
+
+    assert refused.status_code == 422, refused.text
+    assert refused.json()["fields"] == {"scopes": ["fly"] if scopes else "one or more"}
+
+
 def test_a_token_does_only_what_its_scopes_say(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project()["id"]

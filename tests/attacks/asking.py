@@ -114,7 +114,9 @@ class _Asked:
         """One request, with the ids of things that there are where it is to be a `real` one."""
         if self._spent or self.outcome.requests % RENEWED == RENEWED - 1:
             self._here = world.make(self._site)
-        case.path_parameters = {**drawn, **(_real(self._here, case, drawn) if real else {})}
+        people = {str(each.id) for each in self._site.people.values()}
+        stays = str(drawn.get("user")) in people  # who asks is not to be switched off by chance
+        case.path_parameters = {**drawn, **(_real(self._here, case, drawn) if real or stays else {})}
         headers = _signed(self._site, self._voice)
         answer = case.call(base_url=self._site.address, headers=headers, timeout=60)
         self.outcome.statuses[answer.status_code] += 1

@@ -177,17 +177,15 @@ const place = (x: number, accuracy: Estimate): Point => ({
   high: accuracy.high,
 });
 
-/** One sentence on whether choosing is ahead of chance, with both numbers and what they rest on. */
+/** What chosen and as many random labels teach, each with its band of one look; whether that is chance, `saved` says. */
 export function twinWords(overview: Overview): string | null {
   const twin = overview.curve.at(-1)?.twin;
   if (!twin?.random || !twin.chosen) return null;
   const { random, chosen } = twin;
-  const wide = isWide(random.low, random.high) || isWide(chosen.low, chosen.high);
-  const said = `${count(twin.labels)} chosen labels give ${percent(chosen.value)}, as many random ones ${percent(random.value)}`;
-  if (chosen.low > random.high) return `Choosing is ahead of chance: ${said}.`;
-  if (random.low > chosen.high) return `Chance is ahead of choosing: ${said}.`;
-  if (wide) return "Whether choosing is ahead of chance cannot be told yet: their bands are still wide.";
-  return `Whether choosing is ahead of chance cannot be told yet: ${said}, and their bands overlap.`;
+  if (isWide(random.low, random.high) || isWide(chosen.low, chosen.high)) return null;
+  const band = ({ value, low, high }: typeof random): string =>
+    `${percent(value)} (${percent(low)} to ${percent(high)})`;
+  return `${count(twin.labels)} chosen labels give ${band(chosen)}, as many random ones ${band(random)}.`;
 }
 
 const STEPS: Record<string, string> = {
