@@ -184,7 +184,7 @@ export function twinWords(overview: Overview): string | null {
   const { random, chosen } = twin;
   if (isWide(random.low, random.high) || isWide(chosen.low, chosen.high)) return null;
   const band = ({ value, low, high }: typeof random): string =>
-    `${percent(value)} (${percent(low)} to ${percent(high)})`;
+    `${percent(value)} (${Math.round(100 * low)} to ${percent(high)})`;
   return `${count(twin.labels)} chosen labels give ${band(chosen)}, as many random ones ${band(random)}.`;
 }
 
