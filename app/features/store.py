@@ -11,6 +11,7 @@ import hashlib
 import math
 import os
 import shutil
+import tokenize
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -32,6 +33,10 @@ CSR_PARTS = ("data", "indices", "indptr")
 FIRST_FORM = b"\x93NUMPY\x01\x00"  # how a .npy file begins whose header is short, as those of shards are
 START = len(FIRST_FORM) + 2  # of the header, behind its length
 LONGEST_HEADER = 256
+
+
+# What numpy raises for a file that is none; it reads the head of one as Python.
+UNREADABLE = (ValueError, EOFError, SyntaxError, tokenize.TokenError)
 
 
 class DamagedShard(Exception):
@@ -348,7 +353,7 @@ def _mapped(folder: Path, name: str, part: str) -> AnyArray:
     path = folder / f"{name}.{part}.npy"
     try:
         return _view(path)
-    except (ValueError, EOFError):  # a file of no rows cannot be mapped, and one that was cut neither
+    except UNREADABLE:  # a file of no rows cannot be mapped, and one that was cut neither
         return _read(path)
     except FileNotFoundError:
         raise GoneShard(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
@@ -380,7 +385,7 @@ def _header(begin: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
 def _read(path: Path) -> AnyArray:
     try:
         found: AnyArray = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError, FileNotFoundError):
+    except (*UNREADABLE, FileNotFoundError):
         raise DamagedShard(f"the feature file {path.name} is damaged") from None
     return found
 

@@ -1,5 +1,6 @@
 """Linear heads over frozen features: what they are once fitted, how they score and how they are stored."""
 
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass, replace
@@ -14,7 +15,10 @@ from app.core.block import Block
 from app.core.disk import sync
 
 # What reading a model's file raises where it is not what was written.
-DAMAGED = (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
+DAMAGED = (
+    OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, SyntaxError, tokenize.TokenError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,12 @@ PUBLIC = {
 
 def walked(api: Api) -> list[tuple[str, str]]:
     """Every method and address that the program answers, whoever added it."""
-    return [each for route in api.client.app.routes for each in _of(route)]
+    return addresses(api.client.app)
+
+
+def addresses(app: Any) -> list[tuple[str, str]]:
+    """Every method and address of an application."""
+    return [each for route in app.routes for each in _of(route)]
 
 
 def _of(route: Any) -> list[tuple[str, str]]:

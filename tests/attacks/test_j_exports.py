@@ -97,6 +97,7 @@ def test_j03_no_file_of_the_machine_is_in_an_export(aimed: Site) -> None:
     finally:
         path.unlink(missing_ok=True)
         path.write_bytes(content)
+        path.chmod(0o600)
 
 
 @case("J-05")

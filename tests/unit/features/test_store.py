@@ -192,6 +192,17 @@ def test_a_file_that_was_cut_is_damaged_wherever_it_was_cut(tmp_path: Path, left
         StoredShard(tmp_path, info).load()
 
 
+@pytest.mark.parametrize("sign", [b"(", b"\0", b"=", b"\xff"])
+def test_a_file_whose_head_is_no_python_any_more_is_damaged(tmp_path: Path, sign: bytes) -> None:
+    """numpy reads the head as Python, and raised what nobody expected."""
+    info = append(tmp_path, identities(list(range(40))), block_of(40))
+    file = tmp_path / f"{info.name}.ids.npy"
+    file.write_bytes(file.read_bytes().replace(b"}", sign, 1))
+
+    with pytest.raises(DamagedShard):
+        StoredShard(tmp_path, info).load()
+
+
 def test_a_file_of_objects_is_never_mapped_and_other_forms_of_numbers_are_read(tmp_path: Path) -> None:
     info = append(tmp_path, identities([1, 2]), block_of(2))
     file = tmp_path / f"{info.name}.dense.npy"

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
 from app.core.block import Block
-from app.learners import LEARNERS, CannotFit, left_out, load_model, logistic, make_learner, ridge
+from app.learners import DAMAGED, LEARNERS, CannotFit, LinearModel, left_out, load_model, logistic, make_learner, ridge
 from app.learners.calibration import temperature
 from app.learners.linear import link, row_space
 
@@ -167,3 +167,15 @@ def test_a_warm_start_ends_where_a_cold_one_does_and_sooner(sparse: bool, monkey
     warm = learner.fit(block.take(after), targets, np.ones(1_400), multiple=False, seed=0, warm=first)
     assert warm.probabilities(block) == pytest.approx(cold.probabilities(block), abs=0.02)
     assert iterations[2] < iterations[1]
+
+
+@pytest.mark.parametrize("sign", [b"(", b"\0", b"=", b"\xff"])
+def test_a_model_whose_head_is_no_python_any_more_is_damaged(tmp_path: Path, sign: bytes) -> None:
+    """numpy reads the head of each array as Python, and raised what nobody expected."""
+    file = tmp_path / "model.npz"
+    LinearModel(np.eye(3, 2, dtype=np.float32), np.zeros(2, dtype=np.float32), 1.0, False, 3).save(file)
+    assert load_model(file) is not None
+    file.write_bytes(file.read_bytes().replace(b"}", sign))
+
+    with pytest.raises(DAMAGED):
+        load_model(file)
