@@ -126,7 +126,7 @@ def test_a_lease_looks_at_the_first_places_of_the_order_and_does_not_sort_all_of
         for table in ("items", "queue", "leases"):
             session.execute(text(f"ANALYZE {table}"))
     plan = plan_of_a_lease(api)
-    assert "ix_queue_next on queue" in plan, plan
+    assert re.search(r"Index Scan using (ix_queue_next|pk_queue) on queue", plan), plan
     assert "Sort" not in plan, plan
 
 
@@ -142,13 +142,18 @@ def plan_of_a_lease(api: Api) -> str:
 @pytest.mark.parametrize("db", ["postgresql"], indirect=True)
 def test_places_are_removed_by_their_addresses_whatever_is_known_of_the_table(api: Api) -> None:
     """The first round of a project compared each of 4,000 places with each other one, for 9 seconds."""
+    boss = api.as_("boss")
+    boss.push(boss.project()["id"], pets(1_500))
+    api.run_jobs()
     forget_counts(api)
     with api.db.write() as session:
         places = QueueEntry.round_id == 1
         words = str(delete(QueueEntry).where(turn.free(session, places)).compile(dialect=postgresql.dialect()))
         words = re.sub(r"%[(]\w+[)]s", "1", words)
         plan = "\n".join(session.execute(text(f"EXPLAIN {words}")).scalars())
-    assert "Tid Scan on queue" in plan, plan
+    assert "InitPlan" in plan, plan  # those that are free are looked for once, and compared with nothing
+    assert "Loop" not in plan, plan
+    assert "Join" not in plan, plan
 
 
 @pytest.mark.parametrize("db", ["postgresql"], indirect=True)
