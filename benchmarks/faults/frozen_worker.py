@@ -15,6 +15,7 @@ from benchmarks.faults.site import How, Site, end, site
 
 LEASE_SECONDS = 1.0
 LONGEST_STEP = 0.5
+TAKEN_SECONDS = 30.0  # longer than the other worker needs
 TABLES = ("rounds", "queue", "predictions", "serving", "items", "annotations", "rejected_rows", "feature_shards")
 
 
@@ -22,7 +23,7 @@ def run(run: Run) -> Outcome:
     """So many times; what every table held before the first worker went on is compared with what it holds after."""
     chance = random.Random(run.seed)
     how = How(without=run.without, job_lease_seconds=LEASE_SECONDS)
-    found, frozen = [], 0
+    found, frozen, locked = [], 0, 0
     with site(run.database, 1) as at:
         server, first = at.server(), at.worker(how)
         second = None
@@ -37,11 +38,16 @@ def run(run: Run) -> Outcome:
                 if not _still(at, held):  # it was quicker
                     os.kill(first.pid or 0, signal.SIGCONT)
                     continue
-                frozen += 1
                 time.sleep(LEASE_SECONDS + 0.2)
                 second = at.worker(How(job_lease_seconds=15))
-                _wait_until_ended(at)
+                taken = _wait_until_ended(at, TAKEN_SECONDS)
                 end(second)
+                if not taken:  # stopped in the middle of a write, it keeps the job by its lock, and may end it
+                    locked += 1
+                    os.kill(first.pid or 0, signal.SIGCONT)
+                    _wait_until_ended(at, 60)
+                    continue
+                frozen += 1
                 before = _rows(at)
                 os.kill(first.pid or 0, signal.SIGCONT)
                 time.sleep(1.5)
@@ -50,7 +56,7 @@ def run(run: Run) -> Outcome:
         finally:
             end(server, first, second)
     found += [] if frozen else ["no worker was stopped in the middle of a job"]
-    return Outcome(frozen, {"tables compared": len(TABLES)}, found)
+    return Outcome(frozen, {"tables compared": len(TABLES), "stopped with a lock": locked}, found)
 
 
 def _ask_for_a_round(at: Site) -> None:
@@ -77,15 +83,16 @@ def _still(at: Site, job: int) -> bool:
         return session.execute(select(Job.state).where(Job.id == job)).scalar_one() == "running"
 
 
-def _wait_until_ended(at: Site) -> None:
-    """Until no round is due: the worker that goes on might run that one, as it may."""
-    until = time.monotonic() + 60
+def _wait_until_ended(at: Site, seconds: float) -> bool:
+    """Until no round is due, which the worker that goes on might run, as it may; False where that takes longer."""
+    until = time.monotonic() + seconds
     left = select(Job.id).where(Job.kind == "round", Job.state.in_(("waiting", "running")))
     while time.monotonic() < until:
         with at.db.read() as session:
             if session.execute(left).first() is None:
-                return
+                return True
         time.sleep(0.05)
+    return False
 
 
 def _rows(at: Site) -> dict[str, Any]:
