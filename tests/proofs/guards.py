@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import app.api.annotations
+import app.api.bodies
 import app.api.deps
 import app.api.pages
+import app.cli.wire
 import app.core.addresses
 import app.core.fetch
 import app.core.filters
+import app.core.logs
 import app.core.secrets
 import app.core.text
+import app.db.migrate
 import app.db.session
 import app.formats.sheets
 import app.main
@@ -28,8 +32,10 @@ import app.services.idempotency
 import app.services.leases
 import app.services.passwords
 import app.services.projects
+import app.services.tombstones
 import app.services.webhooks
 import app.web.pages
+from app.db import BrowserSession, Token
 from app.services import access, audit
 from app.services.access import Person
 from tests.proofs.removals import (
@@ -50,13 +56,18 @@ from tests.proofs.removals import (
     items_are_not_locked,
     leases_are_not_locked,
     links_are_never_used_up,
+    links_never_end,
+    many_may_be_alike,
     no_token_is_asked_for,
     nobody_is_an_admin,
     nothing,
+    nothing_ends,
     pictures_of_any_size,
     redirects_are_trusted,
+    refusals_repeat_what_was_sent,
     switched_off_is_let_in,
     transactions_begin_as_readers,
+    unknown_fields_are_passed_over,
     who_left_stays,
 )
 
@@ -300,5 +311,81 @@ GUARDS = [
         lambda taken: taken.patch.setattr(audit, "record", nothing),
         "tests.proofs.test_audit_log:test_a_deed_is_one_line_with_who_did_it_in_which_request",
         {"action": "token.created"},
+    ),
+    Guard("what is an admin's", inside("need_admin"), LINES + "what_belongs_to_admins_is_theirs_alone"),
+    Guard("end of a token", nothing_ends, LINES + "what_lets_somebody_in_is_over_when_its_end_comes", {"kind": Token}),
+    Guard(
+        "end of a session",
+        nothing_ends,
+        LINES + "what_lets_somebody_in_is_over_when_its_end_comes",
+        {"kind": BrowserSession},
+    ),
+    Guard("end of a link", links_never_end, LINES + "a_link_is_over_when_its_end_comes"),
+    Guard("unknown fields", unknown_fields_are_passed_over, LINES + "a_field_that_nobody_knows_is_refused"),
+    Guard(
+        "silence of a refusal",
+        refusals_repeat_what_was_sent,
+        LINES + "a_refusal_repeats_nothing_of_what_was_sent",
+    ),
+    Guard(
+        "type of a body",
+        lambda taken: taken.patch.setattr(app.api.bodies, "WrongType", lambda *_: app.api.bodies.Invalid("no")),
+        LINES + "a_body_of_another_type_is_not_read",
+    ),
+    Guard(
+        "Host",
+        lambda taken: taken.patch.setattr(app.main, "is_served", lambda *_: True),
+        LINES + "a_host_that_is_not_ours_is_refused",
+    ),
+    Guard(
+        "JSON that a database holds",
+        lambda taken: taken.everywhere(app.core.text.check_json, as_it_is),
+        LINES + "no_json_gets_in_that_a_database_cannot_hold",
+    ),
+    Guard(
+        "who was erased stays so",
+        lambda taken: taken.patch.setattr(app.services.tombstones, "_back", lambda *_: []),
+        LINES + "who_was_erased_is_erased_again_where_an_older_copy_brought_it_back",
+    ),
+    Guard(
+        "secrets of the log",
+        lambda taken: taken.patch.setattr(app.core.logs.Lines, "_masked", lambda _, text: text),
+        "tests.unit.core.test_logs:test_what_looks_like_a_secret_is_masked",
+        {"text": "Authorization: Bearer abcdefgh12345678"},
+        databases=False,
+    ),
+    Guard(
+        "schema of a newer release",
+        lambda taken: taken.patch.setattr(app.db.migrate, "check_known", nothing),
+        "tests.unit.cli.test_care:test_a_newer_schema_is_refused_and_nothing_is_changed",
+    ),
+    Guard(
+        "size of a head",
+        lambda taken: taken.patch.setattr(app.cli.wire, "HEAD_BYTES", 10**9),
+        "tests.unit.cli.test_wire:test_a_head_that_is_too_large_is_refused_in_the_form_of_all_refusals",
+        {
+            "sent": b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000 + b"\r\nHost: x\r\nConnection: close\r\n\r\n",
+            "status": b"431",
+        },
+        databases=False,
+    ),
+    Guard(
+        "patience with a head",
+        lambda taken: taken.patch.setattr(app.cli.wire.Connection, "_look", nothing),
+        "tests.unit.cli.test_wire:test_a_head_that_does_not_come_is_not_waited_for",
+        {"pieces": (b"GET / HTTP/1.1\r\n",)},
+        databases=False,
+    ),
+    Guard(
+        "versions of an answer",
+        many_may_be_alike("annotations"),
+        LINES + "the_schema_refuses_a_second",
+        {"what": "version of an answer"},
+    ),
+    Guard(
+        "one answer of a request",
+        many_may_be_alike("annotations"),
+        LINES + "the_schema_refuses_a_second",
+        {"what": "answer of a request"},
     ),
 ]

@@ -1,9 +1,11 @@
 """How guards are taken away: changes of the running code, or of the schema, that a careless hand might make."""
 
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from sqlalchemy import event, text
 from starlette.testclient import TestClient
 
 import app.api.annotations
+import app.api.bodies
 import app.api.deps
 import app.api.pages
 import app.core.addresses
@@ -33,7 +36,7 @@ import app.services.webhooks
 import app.web.pages
 from app.api import files
 from app.core import pictures
-from app.core.errors import NotFound
+from app.core.errors import Invalid, NotFound
 from app.db import Database, Lease, Project, User, WriteSession
 from app.db.session import now
 from app.services import access, answers, closing
@@ -239,3 +242,60 @@ def inside(function: str) -> Callable[[Taken], None]:
 
 def drop(index: str) -> Callable[[Taken], None]:
     return lambda taken: taken.execute(f"DROP INDEX {index}")
+
+
+def many_may_be_alike(table: str) -> Callable[[Taken], None]:
+    """Make an empty table anew in which no two rows have to differ."""
+
+    def remove(taken: Taken) -> None:
+        assert taken.db is not None
+        with taken.db.write() as session:
+            written = text("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = :name")
+            made = session.execute(written, {"name": table}).scalar_one()
+            loose, count = re.subn(r",\s*CONSTRAINT \w+ UNIQUE \([^)]*\)", "", made)
+            assert count
+            session.execute(text("PRAGMA legacy_alter_table = ON"))  # who refers to it refers to the new one
+            session.execute(text(f"ALTER TABLE {table} RENAME TO former_{table}"))
+            session.execute(text(loose))
+
+    return remove
+
+
+def nothing_ends(taken: Taken) -> None:
+    """What lets somebody in is looked at as if no time had passed."""
+    for name in ("by_cookies", "by_tokens"):
+        whole = getattr(app.services.holders, name)
+        taken.patch.setattr(app.services.holders, name, partial(_long_ago, whole))
+
+
+def _long_ago(whole: Any, session: Any, hashes: Any, _moment: datetime) -> Any:
+    return whole(session, hashes, datetime(2000, 1, 1, tzinfo=UTC))
+
+
+def links_never_end(taken: Taken) -> None:
+    whole = app.services.accounts._use
+
+    def use(session: Any, code: str, kind: str) -> Any:
+        again = text("UPDATE one_time_links SET expires_at = '2100-01-01 00:00:00.000000' WHERE kind = :kind")
+        session.execute(again, {"kind": kind})
+        return whole(session, code, kind)
+
+    taken.patch.setattr(app.services.accounts, "_use", use)
+
+
+def unknown_fields_are_passed_over(taken: Taken) -> None:
+    """A body is read as if it held nothing but what an account has."""
+    whole = app.api.bodies.StrictRequest.json
+
+    async def known(self: Any) -> Any:
+        body = await whole(self)
+        return {name: value for name, value in body.items() if name in ("name", "password", "admin")}
+
+    taken.patch.setattr(app.api.bodies.StrictRequest, "json", known)
+
+
+def refusals_repeat_what_was_sent(taken: Taken) -> None:
+    def refusal(error: Any) -> Any:
+        return Invalid(str(error.errors()), fields={"password": str(error.errors())})
+
+    taken.everywhere(app.api.bodies.refusal, refusal)

@@ -11,13 +11,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from app.core.errors import InvalidFile
 from app.core.settings import Settings
-from app.db import Base, Item, Job, Lease
-from app.services import archives, jobs
+from app.db import Annotation, Base, BrowserSession, Item, Job, Lease, OneTimeLink, Token
+from app.services import archives, erasing, jobs, tombstones
 from tests.conftest import PASSWORD, Api, Speaker
 
 
@@ -48,6 +48,8 @@ SECOND: dict[str, tuple[type, dict[str, Any]]] = {
     "round": (Job, {}),
     "request": (Job, {}),
     "item of a key": (Item, {}),
+    "version of an answer": (Annotation, {"request_id": None}),
+    "answer of a request": (Annotation, {"version": 2}),
 }
 
 
@@ -56,7 +58,10 @@ def test_the_schema_refuses_a_second(api: Api, what: str) -> None:
     table, changes = SECOND[what]
     boss, project = project_of(api, count=1)
     join(api, boss, project, "ann")
-    taken(boss, project)
+    lease = taken(boss, project)
+    if table is Annotation:
+        body = {"lease": lease, "label": {"class": "cat"}}
+        boss.post("/annotations", json=body, headers={"Idempotency-Key": str(uuid4())})
     with api.db.write() as session:
         session.query(Job).delete()
         jobs.enqueue(session, "round", project)
@@ -212,3 +217,97 @@ def test_a_filter_reaches_the_fields_of_the_list_alone(api: Api) -> None:
         ]
         assert {each.status_code for each in answers} == {422}
         assert answers[0].json()["detail"] == answers[1].json()["detail"]
+
+
+@pytest.mark.parametrize("kind", [Token, BrowserSession], ids=["token", "session"])
+def test_what_lets_somebody_in_is_over_when_its_end_comes(api: Api, kind: Any) -> None:
+    token = api.as_("eve").post("/tokens", json={"name": "t", "expires_in": 3_600}).json()["token"]
+    shown = {"Authorization": f"Bearer {token}"} if kind is Token else {}
+    api.client.post("/api/v1/session", json={"name": "eve", "password": PASSWORD})  # the client keeps the cookie
+
+    before = api.client.get("/api/v1/projects", headers=shown).status_code
+    with api.db.write() as session:
+        session.execute(update(kind).values(expires_at=kind.created_at).where(kind.expires_at.is_not(None)))
+    after = api.client.get("/api/v1/projects", headers=shown).status_code
+
+    assert (before, after) == (200, 401)
+
+
+def test_a_link_is_over_when_its_end_comes(api: Api) -> None:
+    boss, project = project_of(api)
+    url = boss.post(f"/projects/{project}/invitations", json={"role": "annotator", "uses": 5}).json()["url"]
+    code = url.rsplit("/", 1)[-1]
+
+    def joined(name: str) -> int:
+        body = {"name": name, "password": PASSWORD}
+        return int(api.client.post(f"/api/v1/invitations/{code}/accept", json=body).status_code)
+
+    first = joined("ann")
+    api.client.cookies.clear()
+    with api.db.write() as session:
+        session.execute(update(OneTimeLink).values(expires_at=OneTimeLink.created_at))
+
+    assert (first, joined("ben")) == (201, 404)
+
+
+def test_what_belongs_to_admins_is_theirs_alone(api: Api) -> None:
+    boss, project = project_of(api)
+    ann = join(api, boss, project, "ann")
+
+    assert ann.post("/users", json={"name": "eve", "password": PASSWORD}).status_code == 403
+    assert ann.get("/users").status_code == 403
+    assert "eve" not in {each["name"] for each in boss.get("/users").json()["items"]}
+
+
+def test_a_field_that_nobody_knows_is_refused(api: Api) -> None:
+    answer = api.as_("boss").post("/users", json={"name": "eve", "password": PASSWORD, "is_admin": True})
+
+    assert answer.status_code == 422
+    assert "is_admin" in answer.json()["fields"]
+
+
+def test_a_refusal_repeats_nothing_of_what_was_sent(api: Api) -> None:
+    secret = "correct horse battery"
+    answer = api.as_("boss").post("/users", json={"name": 7, "password": [secret], secret[:7]: 1})
+
+    assert answer.status_code == 422
+    assert "password" in answer.json()["fields"]
+    assert secret not in answer.text
+
+
+def test_a_body_of_another_type_is_not_read(api: Api) -> None:
+    """A form that another site's page sends is text/plain or one of two more: it must never be taken for JSON."""
+    content = '{"name": "P", "modality": "text", "task": {"classes": ["a", "b"]}}'
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"):
+        answer = api.as_("boss").post("/projects", content=content, headers={"Content-Type": kind})
+        assert answer.status_code == 415
+
+
+def test_a_host_that_is_not_ours_is_refused(api: Api) -> None:
+    for host in ("evil.example/x", "a b", "", "labelwise:99999999"):
+        assert api.client.get("/sign-in", headers={"Host": host}).status_code == 400
+
+
+def test_no_json_gets_in_that_a_database_cannot_hold(api: Api) -> None:
+    boss, project = project_of(api)
+    deep = "[" * 60 + "]" * 60
+    for bad in ("9223372036854775808", "1e999", deep):
+        row = f'{{"key": "x", "text": "fine", "metadata": {{"size": {bad}}}}}'
+        sent = {"content": row, "headers": {"Content-Type": "application/x-ndjson"}}
+        assert boss.post(f"/projects/{project}/items", **sent).json().get("rejected_count", 1) == 1
+    assert boss.get(f"/projects/{project}/items").status_code == 200
+
+
+def test_who_was_erased_is_erased_again_where_an_older_copy_brought_it_back(api: Api) -> None:
+    boss, _ = project_of(api)
+    with api.db.read() as session:
+        item = session.execute(select(Item).limit(1)).scalar_one()
+        number, made, payload = item.id, item.created_at.isoformat(), item.payload
+    erasing.write_tombstones(api.settings, [("item", number, made)])  # by the service that erased it, after the copy
+
+    again = tombstones.apply(api.db, api.settings)
+
+    assert again == 1
+    assert boss.get(f"/items/{number}").status_code == 404
+    with api.db.read() as session:
+        assert session.get_one(Item, number).payload != payload
