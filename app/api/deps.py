@@ -11,8 +11,9 @@ from app.core.errors import Forbidden, Invalid, NotSignedIn
 from app.core.secrets import hashed, same
 from app.core.settings import Settings
 from app.db import Database
-from app.services import holders
+from app.services import holders, sessions
 from app.services.access import Person
+from app.services.sessions import Held
 
 SECURE_COOKIE = "__Host-labelwise"
 PLAIN_COOKIE = "labelwise"
@@ -60,16 +61,26 @@ async def optional_person(request: Request, db: Db) -> Person | None:
         _check_scopes(person, request.method)
         return person
     cookie = cookie_of(request)
-    found = await db.find(holders.by_cookies, hashed(cookie)) if cookie else None
-    if found is None:
+    held = await db.find(holders.by_cookies, hashed(cookie)) if cookie else None
+    if held is None or sessions.is_over(request.app.state.settings, held, db.now()):
         return None
-    person, csrf_token = found
     if request.method not in SAFE_METHODS:
         check_same_site(request)
-        if not same(request.headers.get("x-csrf-token", ""), csrf_token):
+        if not same(request.headers.get("x-csrf-token", ""), held.csrf_token):
             raise Forbidden("the X-CSRF-Token header is missing or old: reload the page")
-    request.state.csrf_token = csrf_token
-    return person
+    await _note_use(request, db, held)
+    request.state.csrf_token = held.csrf_token
+    return held.person
+
+
+async def _note_use(request: Request, db: Database, held: Held) -> None:
+    """Keep the session of somebody who opens pages or changes things; what a page that lies open asks does not."""
+    config: Settings = request.app.state.settings
+    if request.method in SAFE_METHODS and request.url.path.startswith("/api/"):
+        return
+    if not sessions.is_noted(config, held, db.now()):
+        with contextlib.suppress(SQLAlchemyError):  # a full disk or a busy database keeps nobody from reading
+            await db.store(lambda session: sessions.note_use(session, config, held))
 
 
 async def _by_token(header: str, db: Database) -> Person:

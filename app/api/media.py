@@ -1,33 +1,28 @@
 """Files of items over REST: uploaded, shown, shrunk."""
 
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path as FilePath
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
-from starlette.types import Message, Receive
 
-from app.api import files
+from app.api import files, forms
 from app.api.bodies import StreamRoute, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.buckets import ObjectLost
-from app.core.errors import AppError, Invalid, InvalidFile, NotFound, TooLarge
-from app.core.settings import Settings
+from app.core.errors import Invalid, NotFound
 from app.core.text import INT64_MAX
 from app.db import Database, Media
-from app.services import archives, buckets, ingestion, media, thumbnails
-from app.services.access import Person, project_for
+from app.services import buckets, ingestion, media, quota, spool, thumbnails, uploads
 
 router = APIRouter(tags=["items"], route_class=StrictRoute)
 streams = APIRouter(tags=["items"], route_class=StreamRoute)
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
-FILES_AT_ONCE = 1000
+REJECTED_SHOWN = 1000
 FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}},
     206: {"description": "The range that was asked for"},
@@ -69,44 +64,17 @@ async def upload_media(
 ) -> MediaOut:
     """Upload images, sounds or videos, or a ZIP of them; `labels=folders` makes labelled items of a ZIP's folders."""
     await run_in_threadpool(ingestion.check_may_import, db, person, project)
+    with db.read() as session:
+        left = quota.left(session, config)
     # The form is read here, not by a parameter: a parameter would take the bytes before it is known who sends them.
-    bounded = Request(request.scope, _bounded(request, config.import_body_bytes))
-    async with bounded.form(max_files=FILES_AT_ONCE) as form:
-        sent = [each for each in form.getlist("files") if isinstance(each, UploadFile)]
+    with spool.spool(config) as (_, file):
+        sent = await forms.receive_files(request, config, file, "files", left)
         if not sent:
             raise Invalid("send the files in the multipart field `files`", fields={"files": "missing"})
-        return await run_in_threadpool(_take_in, db, config, person, project, sent, labels == "folders")
-
-
-def _take_in(
-    db: Database, config: Settings, person: Person, project: str, sent: list[UploadFile], folders: bool
-) -> MediaOut:
-    with db.read() as session:
-        found = project_for(session, person, project, "manager")
-        project_id, modality = found.id, found.modality
-        media.check_quota(session, config)
-        if folders:
-            archives.check_folders(session, found)
-    stored: list[dict[str, Any]] = []
-    rejected: list[dict[str, Any]] = []
-    for each in sent:
-        name = (each.filename or "file").replace("\\", "/").rsplit("/", 1)[-1][:200] or "file"
-        for inner, source in _opened(each.file, name, config, alone=len(sent) == 1):
-            if isinstance(source, str):
-                rejected.append({"name": inner[:200], "error": source})
-                continue
-            try:
-                kept = media.store(config, project_id, modality, source)
-                with db.write() as session:
-                    row = media.record(session, project_id, inner, kept)
-                    stored.append(
-                        {"id": row.id, "name": row.name, "sha256": row.sha256, "type": row.type, "size": row.size}
-                    )
-            except AppError as error:
-                rejected.append({"name": inner[:200], "error": str(error)})
-    if stored and folders:
-        rejected += archives.items_of_folders(db, config, person, project, stored)
-    return MediaOut(media=stored, rejected=rejected[:1000])
+        opened = [(each.name, each.open()) for each in sent]
+        take_in = partial(uploads.take_in, db, config, person, project, opened, folders=labels == "folders")
+        stored, rejected = await run_in_threadpool(take_in)
+    return MediaOut(media=stored, rejected=rejected[:REJECTED_SHOWN])
 
 
 @router.get("/media/{media_id}", response_model=None, responses=FILE)
@@ -159,32 +127,3 @@ def _kept_in_mind(db: Database, row: Media) -> Iterator[None]:
         raise NotFound(str(error)) from None
     if row.lost is not None:
         buckets.find_again(db, row)
-
-
-def _bounded(request: Request, limit: int) -> Receive:
-    """The request's own stream, which ends with a refusal behind so many bytes."""
-    size = 0
-
-    async def receive() -> Message:
-        nonlocal size
-        message = await request.receive()
-        size += len(message.get("body", b""))
-        if size > limit:
-            raise TooLarge(f"the body has more than {limit:,} bytes")
-        return message
-
-    return receive
-
-
-def _opened(file: BinaryIO, name: str, config: Any, *, alone: bool) -> Iterator[tuple[str, BinaryIO | str]]:
-    """The files in a file that was sent; of a damaged ZIP among others the reason, alone it refuses the request."""
-    if not zipfile.is_zipfile(file):
-        file.seek(0)
-        yield name, file
-        return
-    try:
-        yield from archives.entries(file, config)
-    except InvalidFile as error:
-        if alone:
-            raise
-        yield name, str(error)

@@ -20,8 +20,8 @@ from app.api.deps import (
 from app.api.turns import PASSWORDS
 from app.core.errors import Forbidden
 from app.core.settings import Settings
-from app.services import accounts, attempts
-from app.services.accounts import SignedIn
+from app.services import accounts, attempts, sessions
+from app.services.sessions import SignedIn
 
 router = APIRouter(tags=["accounts"], route_class=StrictRoute)
 public = APIRouter(tags=["accounts"], route_class=StrictRoute)
@@ -89,9 +89,19 @@ def sign_out(request: Request, response: Response, person: Caller, db: Db) -> No
     """Sign out; the session ends on the server."""
     if (secret := cookie_of(request)) is not None:
         with db.write() as session:
-            accounts.sign_out(session, secret)
-    for name in (SECURE_COOKIE, PLAIN_COOKIE):
-        response.delete_cookie(name, path="/")
+            sessions.end(session, secret)
+    _forget_cookies(response)
+
+
+@router.delete("/sessions", status_code=204)
+def sign_out_everywhere(response: Response, person: Caller, db: Db, tokens: bool = False) -> None:
+    """Sign out in every browser, this one too; with `tokens` the person's tokens end as well."""
+    person.need("manage")
+    if person.token_project is not None:
+        raise Forbidden("a token that is bound to a project signs nobody out")
+    with db.write() as session:
+        sessions.end_everywhere(session, person, tokens=tokens)
+    _forget_cookies(response)
 
 
 @router.post("/session/password", status_code=204)
@@ -150,6 +160,11 @@ async def accept_invitation(
 def address_of(request: Request) -> str:
     """Where a request comes from: the other end of the connection, or what a trusted proxy says of it."""
     return request.client.host if request.client else ""
+
+
+def _forget_cookies(response: Response) -> None:
+    for name in (SECURE_COOKIE, PLAIN_COOKIE):
+        response.delete_cookie(name, path="/")
 
 
 def set_cookie(request: Request, response: Response, signed_in: SignedIn) -> None:

@@ -54,7 +54,8 @@ class Settings(BaseSettings):
     whole_pool_items: int = Field(1_000_000, gt=0)  # larger ones are looked at in parts, or by Dask
     lease_seconds: int = Field(900, gt=0)  # how long one annotator keeps an item
     job_lease_seconds: float = Field(15, gt=0)  # a worker that is silent for longer has lost its job
-    session_days: int = Field(14, gt=0)
+    session_days: float = Field(7, gt=0, le=366)  # how long a sign-in lasts at most, and without use
+    session_idle_hours: float = Field(12, gt=0, le=8_784)
     json_body_bytes: int = Field(1_000_000, gt=0)
     import_line_bytes: int = Field(10_000_000, gt=0)
     import_body_bytes: int = Field(64_000_000_000, gt=0)

@@ -1,7 +1,6 @@
 """Accounts: the first admin, signing in and out, users, tokens and one-time links."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,28 +13,18 @@ from app.core.errors import Conflict, Forbidden, Invalid, NotFound, NotSignedIn
 from app.core.secrets import hashed, new_secret
 from app.core.settings import Settings
 from app.core.text import check_text, fold
-from app.db import BrowserSession, Database, Member, OneTimeLink, Project, Token, User, WriteSession
+from app.db import Database, Member, OneTimeLink, Project, Token, User, WriteSession
 from app.db.session import now
-from app.services import attempts, audit, leases, passwords
+from app.services import attempts, audit, leases, passwords, sessions
 from app.services.access import Person, project_for
+from app.services.sessions import SignedIn
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-MOST_SESSIONS = 50  # of one person at once
 SCOPES = ("read", "label", "import", "manage")
 SETUP_HOURS = 24
 ROLES = ("annotator", "reviewer", "manager")
 ENDED_LINK = "this link is not valid any more: ask for a new one"
 NOBODY = HASHER.hash("nobody has this password")  # so that unknown names take as long as wrong passwords
-
-
-@dataclass(frozen=True)
-class SignedIn:
-    """A fresh browser session; the secret goes into the cookie and nowhere else."""
-
-    secret: str
-    csrf_token: str
-    user: dict[str, Any]
-    expires_at: datetime
 
 
 def setup_link(session: WriteSession) -> str | None:
@@ -52,7 +41,7 @@ def set_up(session: WriteSession, settings: Settings, code: str, name: str, pass
     if session.execute(select(User.id).limit(1)).first() is not None:
         raise NotFound("this link has been used")
     user = create_user(session, name, password, admin=True)
-    return _open(session, settings, user)
+    return sessions.begin(session, settings, user)
 
 
 def create_user(session: WriteSession, name: str, password: str, *, admin: bool = False, by: int | None = None) -> User:
@@ -87,15 +76,10 @@ def sign_in(db: Database, settings: Settings, name: str, password: str, address:
             user = session.get(User, found.id) if found else None
             if user is not None and right and user.active:
                 audit.record(session, "session.opened", user.id)
-                return _open(session, settings, user)
+                return sessions.begin(session, settings, user)
             if user is not None:
                 audit.record(session, "session.refused", user.id)
         raise NotSignedIn("name or password is wrong")
-
-
-def sign_out(session: WriteSession, secret: str) -> None:
-    """End one browser session on the server's side."""
-    session.execute(delete(BrowserSession).where(BrowserSession.secret_hash == hashed(secret)))
 
 
 def change_password(
@@ -117,8 +101,7 @@ def change_password(
     with db.write() as session:
         session.execute(update(User).where(User.id == person.id).values(password_hash=made))
         audit.record(session, "password.changed", person.id)
-        others = delete(BrowserSession).where(BrowserSession.user_id == person.id)
-        session.execute(others.where(BrowserSession.secret_hash != hashed(keep)) if keep else others)
+        sessions.end_all(session, person.id, keep=keep)
         session.execute(delete(Token).where(Token.user_id == person.id))
 
 
@@ -131,7 +114,7 @@ def users(session: Session, person: Person, limit: int, behind: int = 0) -> Sequ
 def change_user(session: WriteSession, person: Person, user_id: int, active: bool | None, admin: bool | None) -> User:
     """Switch a person off or on, or make an admin; the last active admin stays one (Conflict).
 
-    Who is switched off is signed out and holds no item any more.
+    Who is switched off, or becomes or stops being an admin, is signed out; who is switched off holds no item any more.
     """
     need_admin(person)
     user = session.get(User, user_id)
@@ -139,10 +122,12 @@ def change_user(session: WriteSession, person: Person, user_id: int, active: boo
         raise NotFound("there is no such user")
     if active is False or admin is False:
         keep_an_admin(session, user)
+    before = (user.active, user.admin)
     user.active = user.active if active is None else active
     user.admin = user.admin if admin is None else admin
+    if (user.active, user.admin) != before:
+        sessions.end_all(session, user_id)
     if not user.active:
-        session.execute(delete(BrowserSession).where(BrowserSession.user_id == user_id))
         end_invitations(session, user_id)
         leases.release_of(session, user_id)
     audit.record(session, "user.changed", person.id, user=user_id, active=user.active, admin=user.admin)
@@ -246,7 +231,8 @@ def sign_in_link(session: WriteSession, user_id: int, project_id: int | None) ->
 def enter(session: WriteSession, settings: Settings, code: str) -> tuple[SignedIn, int | None]:
     """Use a sign-in link: the browser session, and the project that it opens."""
     link = _use(session, code, "sign_in")
-    return _open(session, settings, session.get_one(User, link.user_id)), link.project_id
+    audit.record(session, "session.opened", link.user_id, link=link.id)
+    return sessions.begin(session, settings, session.get_one(User, link.user_id)), link.project_id
 
 
 def accept_invitation(
@@ -261,7 +247,7 @@ def accept_invitation(
         raise NotFound("this link is not valid any more: the project was deleted")
     signed_in = None
     if person is None:
-        signed_in = _open(session, settings, create_user(session, name, password))
+        signed_in = sessions.begin(session, settings, create_user(session, name, password))
     user_id = signed_in.user["id"] if signed_in else person.id if person else 0
     if session.get(Member, (link.project_id, user_id)) is None:
         session.add(
@@ -328,21 +314,6 @@ def _use(session: WriteSession, code: str, kind: str) -> OneTimeLink:
     if link is None:
         raise NotFound(ENDED_LINK)
     return link
-
-
-def _open(session: WriteSession, settings: Settings, user: User) -> SignedIn:
-    moment = now(session)
-    secret, csrf = new_secret(), new_secret()
-    ends = moment + timedelta(days=settings.session_days)
-    session.execute(delete(BrowserSession).where(BrowserSession.expires_at < moment))
-    own = select(BrowserSession.id).where(BrowserSession.user_id == user.id).order_by(BrowserSession.id.desc())
-    too_old = session.execute(own.offset(MOST_SESSIONS - 1)).scalars().all()
-    session.execute(delete(BrowserSession).where(BrowserSession.id.in_(too_old)))
-    session.add(
-        BrowserSession(secret_hash=hashed(secret), user_id=user.id, csrf_token=csrf, created_at=moment, expires_at=ends)
-    )
-    session.flush()
-    return SignedIn(secret, csrf, {"id": user.id, "name": user.name, "admin": user.admin}, ends)
 
 
 def _verify(stored: str, password: str) -> bool:

@@ -23,12 +23,13 @@ from app.core.text import fold, write_json
 from app.db import Item, Project, RejectedRow, WriteSession
 from app.db.session import now
 from app.modalities import MODALITIES, files
-from app.services import buckets, classes, ingestion, jobs, media, search, storing, tasks
+from app.services import buckets, classes, erasing, ingestion, jobs, media, quota, search, storing, tasks
 from app.services.access import Person, project_for
 from app.services.applying import NET_SECONDS, wake_the_loop
 from app.services.buckets import FoundFile, Granted
 from app.services.jobs import Done, JobFailed, Later, More, Running
 from app.services.media import StoredFile
+from app.services.quota import Room
 from app.services.rows import KEY_BYTES, PreparedRow, Reader, refused
 
 SLICE_SECONDS = 2.0
@@ -79,11 +80,12 @@ def run(running: Running) -> Done | More | Later:
         running.checkpoint(session, cursor)
         granted = buckets.granted(session, running.settings, running.project_id)
         modality = session.get_one(Project, running.project_id).modality
+        left = quota.left(session, running.settings)
     try:
         place = granted.place(running.payload["bucket"])
     except NotFound as error:
         raise JobFailed(str(error)) from None
-    return _Collection(running, place, modality, cursor).work()
+    return _Collection(running, place, modality, cursor, left).work()
 
 
 @dataclass
@@ -92,6 +94,7 @@ class _Collection:
     place: Place
     modality: str
     cursor: dict[str, Any]
+    left: int | None  # bytes that may still be stored, by the last look
 
     def work(self) -> Done | More | Later:
         deadline = time.monotonic() + SLICE_SECONDS
@@ -143,7 +146,8 @@ class _Collection:
             return found
         raw = RangedFile(self.place, entry)
         try:
-            stored = media.store(settings, project_id, self.modality, raw)  # type: ignore[arg-type]  # only read() is used
+            source: Any = raw  # only read() is used
+            stored = media.store(settings, project_id, self.modality, source, self.left)
         except AppError:
             if raw.refusal is not None:
                 raise raw.refusal from None
@@ -165,8 +169,9 @@ class _Collection:
         project_id, counts = self.running.project_id, self.cursor["counts"]
         assert project_id is not None
         with self.running.db.write() as session:
+            room = quota.room(session, self.running.settings)
             project = session.get_one(Project, project_id)
-            outcome, bad = _items(session, project, self, seen)
+            outcome, bad, unnamed = _items(session, project, self, seen, room)
             if bad:
                 session.execute(insert(RejectedRow), [{"job_id": self.running.id, **each} for each in bad])
             for name in ("created", "updated", "unchanged"):
@@ -177,6 +182,9 @@ class _Collection:
             if outcome.created or outcome.updated:
                 jobs.enqueue(session, "featurize", project_id, delay_seconds=NET_SECONDS)
                 search.request(session, project_id, delay_seconds=NET_SECONDS)
+        self.left = room.left
+        for file in unnamed:
+            erasing.drop_unnamed(self.running.db, self.running.settings, project_id, file.sha256)
 
     def _end(self) -> Done:
         counts = self.cursor["counts"]
@@ -193,11 +201,16 @@ def _batches(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
 
 
 def _items(
-    session: WriteSession, project: Project, work: _Collection, seen: Sequence[_Seen]
-) -> tuple[storing.Outcome, list[dict[str, Any]]]:
-    """Store what can be stored; what became of it, and the refused files by line, key and reason."""
+    session: WriteSession, project: Project, work: _Collection, seen: Sequence[_Seen], room: Room
+) -> tuple[storing.Outcome, list[dict[str, Any]], list[StoredFile]]:
+    """Store what can be stored; what became of it, the refused files by line, key and reason, and their copies."""
     folders = work.running.payload["labels"] == "folders"
-    held = _held(session, project, work, seen)
+    held, too_many = _held(session, project, work, seen, room)
+    unnamed = [each.file for each in seen if each.entry.path in too_many and isinstance(each.file, StoredFile)]
+    seen = [
+        replace(each, file=None, reason=too_many[each.entry.path]) if each.entry.path in too_many else each
+        for each in seen
+    ]
     reader = _reader(session, project, work, seen)
     rows: list[PreparedRow] = []
     bad: list[dict[str, Any]] = []
@@ -223,22 +236,29 @@ def _items(
     _as_named(session, project, work, [each for each in seen if each.again])
     outcome.unchanged += unchanged
     bad += [{"line": line, "key": key, "error": error} for line, key, error in outcome.refused]
-    return outcome, bad
+    return outcome, bad, unnamed
 
 
-def _held(session: WriteSession, project: Project, work: _Collection, seen: Sequence[_Seen]) -> dict[str, Any]:
-    """What the item of each file holds, by its path."""
+def _held(
+    session: WriteSession, project: Project, work: _Collection, seen: Sequence[_Seen], room: Room
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the item of each file holds, by its path, and why a copy of it was not kept."""
     bucket = work.running.payload["bucket"]
     found = [each.file for each in seen if isinstance(each.file, FoundFile)]
     rows = buckets.record(session, project.id, found)
     held = {each.at.path: media.payload(rows[each.mark]) for each in found}
+    bad: dict[str, str] = {}
     for each in seen:
         if isinstance(each.file, StoredFile):
             at = InBucket(bucket, each.entry.path)
             name = each.entry.path.rsplit("/", 1)[-1][:200]
-            row = media.payload(media.record(session, project.id, name, each.file))
+            try:
+                row = media.payload(media.record(session, project.id, name, each.file, room))
+            except AppError as error:
+                bad[at.path] = refused(error)
+                continue
             held[at.path] = {**row, "address": str(at), "mark": buckets.mark(at, each.entry.version)}
-    return held
+    return held, bad
 
 
 def _reader(session: WriteSession, project: Project, work: _Collection, seen: Sequence[_Seen]) -> Reader:

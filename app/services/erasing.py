@@ -22,6 +22,7 @@ from app.db import (
     Annotation,
     AuditDraw,
     ClientFeature,
+    Database,
     Delivery,
     Edit,
     FeatureSet,
@@ -217,13 +218,12 @@ def forget_file(running: Running, sha256: str) -> bool:
     return True
 
 
-def drop_unnamed(running: Running, sha256: str) -> None:
-    """Remove a file that came for an item which no longer wants it, unless somebody uploaded the same."""
-    assert running.project_id is not None
-    with running.db.read() as session:
-        named = select(Media.id).where(Media.project_id == running.project_id, Media.sha256 == sha256).limit(1)
+def drop_unnamed(db: Database, settings: Settings, project_id: int, sha256: str) -> None:
+    """Remove a file that came and is not wanted, unless somebody uploaded the same."""
+    with db.read() as session:
+        named = select(Media.id).where(Media.project_id == project_id, Media.sha256 == sha256).limit(1)
         if session.execute(named).first() is None:
-            _unlink(running.settings, running.project_id, sha256)
+            _unlink(settings, project_id, sha256)
 
 
 def _read_elsewhere(session: Session, project_id: int, moment: datetime) -> bool:

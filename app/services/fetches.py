@@ -23,10 +23,11 @@ from app.core.fetch import FetchFailed, safe_fetch
 from app.db import Item, Job, Project, WriteSession
 from app.db.session import now
 from app.modalities import files
-from app.services import buckets, erasing, jobs, leases, media, search, spool, underway, vectors
+from app.services import buckets, jobs, leases, media, quota, search, spool, underway, vectors
 from app.services.buckets import FoundFile, Granted
 from app.services.jobs import Done, JobCancelled, JobLost, More, Running
 from app.services.media import StoredFile
+from app.services.quota import Room
 from app.services.underway import Outcome, Underway
 
 SLICE_SECONDS = 2.0
@@ -124,9 +125,9 @@ def _begin(running: Running, here: Underway, cursor: dict[str, Any], allowed: Al
     with running.db.read() as session:
         rows = _next(session, running.project_id, cursor["after"], [*cursor["seen"], *here.ids], here.room)
         granted = buckets.granted(session, running.settings, running.project_id)
-        quota = media.used_up(session, running.settings)
+        left = quota.left(session, running.settings)
     for row in rows:
-        here.begin(row, partial(_fetch, granted, row, allowed, quota))
+        here.begin(row, partial(_fetch, granted, row, allowed, left))
 
 
 def _give_up(running: Running, since: datetime) -> Done | More:
@@ -157,19 +158,18 @@ def _next(session: Session, project_id: int, after: int, but: Sequence[int], lim
     ).all()
 
 
-def _fetch(granted: Granted, row: Row[Any], allowed: Allowed, quota: str | None) -> Outcome:
+def _fetch(granted: Granted, row: Row[Any], allowed: Allowed, left: int | None) -> Outcome:
     settings, (field, held) = granted.settings, _file(row)
     address = held["address"]
     if places.is_in_bucket(address):
         return _look(granted, address, field)
-    if quota is not None:
-        return Outcome(reason=quota)
     try:
+        quota.check(settings, left, 1)  # a file that finds no room at all is not asked for
         with spool.spool(settings) as (_, file):
             most = settings.media_file_bytes
             safe_fetch(address, file, most_bytes=most, seconds=FETCH_SECONDS, allowed=allowed)
             file.seek(0)
-            return Outcome(file=media.store(settings, row.project_id, field, file))
+            return Outcome(file=media.store(settings, row.project_id, field, file, left))
     except FetchFailed as error:
         return Outcome(reason=str(error), again=error.again)
     except AppError as error:
@@ -200,33 +200,49 @@ def _store(
     assert running.project_id is not None
     seen = [*cursor["seen"], *(row.id for row, _ in found)]
     after = min(waiting) - 1 if waiting else max(seen)
-    cursor = {
-        "after": max(cursor["after"], after),
-        "seen": sorted(each for each in seen if each > after),
-        "fetched": cursor["fetched"] + sum(each.file is not None for _, each in found),
-        "failed": cursor["failed"] + sum(each.file is None and not (each.again or each.down) for _, each in found),
-    }
     with running.db.write() as session:
-        progress = {"step": "fetch", "done": cursor["fetched"] + cursor["failed"]}
-        running.checkpoint(session, cursor, progress)
+        room = quota.room(session, running.settings)
         moment = now(session)
-        here, unwanted = [], []
+        here: list[int] = []
+        unwanted: list[StoredFile] = []
+        fetched = failed = 0
         for row, outcome in found:
             if not _still_waits(session, row):
-                unwanted += [outcome.file.sha256] if isinstance(outcome.file, StoredFile) else []
+                unwanted += [outcome.file] if isinstance(outcome.file, StoredFile) else []
                 continue
             if outcome.down:
                 continue  # it waits on, and this is none of its tries
-            values = _opened(session, row, outcome.file) if outcome.file else _refused(row, outcome)
+            came, values = _became(session, row, outcome, room)
+            if not came and isinstance(outcome.file, StoredFile):
+                unwanted.append(outcome.file)
             with search.kept_up(session, row.project_id, [row.id]):
                 session.execute(update(Item).where(Item.id == row.id).values(updated_at=moment, **values))
-            here += [row.id] if outcome.file else []
+            here += [row.id] if came else []
+            fetched, failed = fetched + came, failed + ("reason" in values and not came)
+        cursor = {
+            "after": max(cursor["after"], after),
+            "seen": sorted(each for each in seen if each > after),
+            "fetched": cursor["fetched"] + fetched,
+            "failed": cursor["failed"] + failed,
+        }
+        progress = {"step": "fetch", "done": cursor["fetched"] + cursor["failed"]}
+        running.checkpoint(session, cursor, progress)
         vectors.put_in_line(session, running.project_id, here)
         if here:
             jobs.enqueue(session, "featurize", running.project_id, delay_seconds=FEATURES_AFTER_SECONDS)
-    for sha256 in unwanted:
-        erasing.drop_unnamed(running, sha256)
+    for file in unwanted:
+        underway.drop(running, file)
     return cursor
+
+
+def _became(session: WriteSession, row: Row[Any], outcome: Outcome, room: Room) -> tuple[bool, dict[str, Any]]:
+    """Whether an item's file is here now, and what the item becomes."""
+    if outcome.file is None:
+        return False, _refused(row, outcome)
+    try:
+        return True, _opened(session, row, outcome.file, room)
+    except AppError as error:
+        return False, _refused(row, Outcome(reason=str(error), again=isinstance(error, Unavailable)))
 
 
 def _still_waits(session: WriteSession, row: Row[Any]) -> bool:
@@ -235,13 +251,13 @@ def _still_waits(session: WriteSession, row: Row[Any]) -> bool:
     return session.execute(same.with_for_update()).first() is not None
 
 
-def _opened(session: WriteSession, row: Row[Any], file: StoredFile | FoundFile) -> dict[str, Any]:
+def _opened(session: WriteSession, row: Row[Any], file: StoredFile | FoundFile, room: Room) -> dict[str, Any]:
     field, held = _file(row)
     address = held["address"]
     if isinstance(file, FoundFile):
         stored = media.payload(buckets.record(session, row.project_id, [file])[file.mark])
     else:
-        stored = media.payload(media.record(session, row.project_id, _name(address), file))
+        stored = media.payload(media.record(session, row.project_id, _name(address), file, room))
     values: dict[str, Any] = {"payload": {field: {**stored, "address": address}}, "state": "open", "reason": None}
     if held.get("was", stored["sha256"]) != stored["sha256"]:  # what was answered of the earlier content stays with it
         values |= {"revision": row.revision + 1, "done": False}

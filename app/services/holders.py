@@ -10,10 +10,12 @@ from sqlalchemy.orm import Session
 from app.db import BrowserSession, Token, User, WriteSession, reads
 from app.db.session import now
 from app.services.access import Person
+from app.services.sessions import Held
 
 NOTED_EVERY = timedelta(minutes=1)  # the use of a token
 COOKIES_SQL = """
-    SELECT sessions.secret_hash, sessions.csrf_token, sessions.expires_at, users.id, users.name, users.admin
+    SELECT sessions.secret_hash, sessions.csrf_token, sessions.id AS session_id, sessions.created_at,
+        sessions.expires_at, users.id, users.name, users.admin
     FROM sessions JOIN users ON users.id = sessions.user_id
     WHERE sessions.secret_hash {these} AND users.active = :yes
 """
@@ -28,7 +30,8 @@ TOKENS_SQL = """
 def _cookies(these: str) -> TextualSelect:
     return reads(
         text(COOKIES_SQL.format(these=these)).bindparams(bindparam("yes", type_=User.active.type)),
-        "secret_hash csrf_token expires_at id name admin",
+        "secret_hash csrf_token session_id created_at expires_at id name admin",
+        created_at=BrowserSession.created_at.type,
         expires_at=BrowserSession.expires_at.type,
         admin=User.admin.type,
     )
@@ -49,13 +52,15 @@ ONE, MANY = "= :secret", "= ANY(:secrets)"  # the second is PostgreSQL's
 COOKIE, COOKIES, TOKEN, TOKENS = _cookies(ONE), _cookies(MANY), _tokens(ONE), _tokens(MANY)
 
 
-def by_cookies(session: Session, hashes: Sequence[str], moment: datetime) -> dict[str, tuple[Person, str]]:
-    """Who holds each cookie and the CSRF token of its pages, where its session lives and the person is active.
+def by_cookies(session: Session, hashes: Sequence[str], moment: datetime) -> dict[str, Held]:
+    """Who holds each cookie, where its session lives and the person is active.
 
     Cookies go by the form in which they are stored; see `hashed`.
     """
     return {
-        row.secret_hash: (Person(row.id, row.name, row.admin), row.csrf_token)
+        row.secret_hash: Held(
+            Person(row.id, row.name, row.admin), row.csrf_token, row.session_id, row.created_at, row.expires_at
+        )
         for row in _held(session, COOKIE, COOKIES, hashes)
         if row.expires_at > moment
     }

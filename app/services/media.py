@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeGuard
 from uuid import uuid4
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
 from app.core.disk import sync, sync_folder
-from app.core.errors import Invalid, InvalidPayload, NoRoom, NotFound, TooLarge
+from app.core.errors import Invalid, InvalidPayload, NotFound, TooLarge, Unavailable
 from app.core.places import InBucket
 from app.core.settings import Settings
 from app.core.text import INT64_MAX, check_text
@@ -21,8 +21,9 @@ from app.db import Media, WriteSession
 from app.db.session import now
 from app.modalities import files
 from app.modalities.base import FileInfo
-from app.services import access
+from app.services import access, quota
 from app.services.access import Person
+from app.services.quota import Room
 
 PIECE = 1 << 20
 NAME_LIMIT = 500
@@ -48,11 +49,12 @@ def path_of(settings: Settings, project_id: int, sha256: str | None) -> Path | N
     return settings.data / "media" / str(project_id) / sha256[:2] / sha256
 
 
-def store(settings: Settings, project_id: int, modality: str, source: BinaryIO) -> StoredFile:
-    """Take a file in, bounded and looked at; the same bytes are kept once.
+def store(settings: Settings, project_id: int, modality: str, source: BinaryIO, left: int | None = None) -> StoredFile:
+    """Take a file in, bounded and looked at; the same bytes are kept once. `left`: what the quota had left before.
 
     Raises:
         TooLarge: more bytes than the setting allows.
+        NoRoom: more than are left, as soon as they came.
         InvalidPayload: of no kind that is taken, not of the project's kind, damaged, too many pixels or seconds.
     """
     piece = source.read(PIECE)
@@ -67,6 +69,7 @@ def store(settings: Settings, project_id: int, modality: str, source: BinaryIO) 
                 size += len(piece)
                 if size > settings.media_file_bytes:
                     raise TooLarge(f"a file has more than {settings.media_file_bytes:,} bytes")
+                quota.check(settings, left, size)
                 digest.update(piece)
                 file.write(piece)
                 piece = source.read(PIECE)
@@ -93,12 +96,21 @@ def file_in(payload: dict[str, Any]) -> tuple[str, dict[str, Any]] | None:
     return files.file_in(payload)
 
 
-def record(session: WriteSession, project_id: int, name: str, stored: StoredFile) -> Media:
-    """The row of a stored file under a name; the same bytes under another name are a row of their own."""
+def record(session: WriteSession, project_id: int, name: str, stored: StoredFile, room: Room) -> Media:
+    """The row of a stored file under a name; the same bytes under another name are a row of their own.
+
+    Raises:
+        NoRoom: they are new, and more than the quota has room for by now.
+        Unavailable: the file is gone again, as another upload of the same bytes found no room for them.
+    """
     checked = check_text(plain_name(name), what="the file name", limit=NAME_LIMIT)
-    found = session.execute(
-        select(Media).where(Media.project_id == project_id, Media.sha256 == stored.sha256, Media.name == checked)
-    ).scalar_one_or_none()
+    same = select(Media).where(Media.project_id == project_id, Media.sha256 == stored.sha256)
+    if session.execute(same.where(Media.lost.is_(None)).limit(1)).first() is None:
+        room.take(stored.size)
+        path = path_of(room.settings, project_id, stored.sha256)
+        if path is None or not path.is_file():
+            raise Unavailable("another upload of the same file was refused: try again shortly")
+    found = session.execute(same.where(Media.name == checked)).scalar_one_or_none()
     if found is not None:
         found.lost = None  # it may have been removed after the project was closed
         return found
@@ -199,27 +211,3 @@ def stored_path(settings: Settings, row: Media) -> Path:
     if path.stat().st_size != row.size:
         raise NotFound("the file is damaged: whoever runs this service brings it back from a backup")
     return path
-
-
-def check_quota(session: Session, settings: Settings) -> None:
-    """Raise NoRoom where stored files take all that they may."""
-    if (reason := used_up(session, settings)) is not None:
-        raise NoRoom(reason)
-
-
-def used_up(session: Session, settings: Settings) -> str | None:
-    """Why no file is stored any more; None while there is room. A pass over the files where a quota is set."""
-    if not settings.media_bytes or stored_bytes(session) < settings.media_bytes:
-        return None
-    return f"stored files take all of the {settings.media_bytes:,} bytes that they may take here"
-
-
-def stored_bytes(session: Session) -> int:
-    """What stored files take, the same bytes under two names once."""
-    once = (
-        select(func.max(Media.size).label("size"))
-        .where(Media.bucket.is_(None))
-        .group_by(Media.project_id, Media.sha256)
-        .subquery()
-    )
-    return int(session.execute(select(func.coalesce(func.sum(once.c.size), 0))).scalar_one())

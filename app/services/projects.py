@@ -19,7 +19,7 @@ from app.featurizers import FEATURIZERS, make_featurizer
 from app.learners import EXTERNAL, HTTP, LEARNERS, OUTSIDE, Scorer, make_learner
 from app.loop.pricing import by_cost
 from app.modalities import MODALITIES
-from app.services import audit, guidelines, leases, retask, rounds, slices, tasks
+from app.services import audit, guidelines, leases, retask, rounds, sessions, slices, tasks
 from app.services.access import Person, project_for
 from app.services.accounts import end_invitations
 from app.strategies import AUTO, KINDS, OF_OUR_LEARNER, Need, catalogue, make_strategy
@@ -179,6 +179,8 @@ def set_member(
 ) -> bool:
     """Add a person by name, or change the role or the slice; whether the person is new. The last manager stays one.
 
+    Whose role changes signs in again.
+
     By number only a member is found. A role of None stays what it is; a slice is a filter by content, or None for the
     whole pool. Raises NotFound, Invalid, Conflict.
     """
@@ -201,14 +203,16 @@ def set_member(
     if role is not None and role != "manager":
         _keep_a_manager(session, member)
         end_invitations(session, found.id, project.id)
-    member.role = role or member.role
+    if role is not None and role != member.role:
+        member.role = role
+        sessions.end_all(session, found.id)
     if given:
         member.slice = given["slice"]
     return False
 
 
 def remove_member(session: WriteSession, person: Person, ref: int | str, user_id: int) -> None:
-    """Take a person out of a project: what the person holds is given back, answers stay."""
+    """Take a person out of a project: what the person holds is given back, answers stay, and browsers sign in again."""
     person.need("manage")
     project = project_for(session, person, ref, "manager")
     member = session.get(Member, (project.id, user_id))
@@ -216,6 +220,7 @@ def remove_member(session: WriteSession, person: Person, ref: int | str, user_id
         raise NotFound("this person is not a member")
     _keep_a_manager(session, member)
     session.delete(member)
+    sessions.end_all(session, user_id)
     end_invitations(session, user_id, project.id)
     leases.release_of(session, user_id, project.id)
     audit.record(session, "member.removed", person.id, project_id=project.id, user=user_id)

@@ -97,7 +97,13 @@ class Underway:
     def _drop(self, outcome: Outcome) -> None:
         if isinstance(outcome.file, StoredFile) and self._dropping:
             with contextlib.suppress(Exception):  # a file too many in the folder is no harm
-                erasing.drop_unnamed(self.running, outcome.file.sha256)
+                drop(self.running, outcome.file)
+
+
+def drop(running: Running, file: StoredFile) -> None:
+    """Remove a file that came for an item which does not want it any more, unless an upload has the same."""
+    assert running.project_id is not None
+    erasing.drop_unnamed(running.db, running.settings, running.project_id, file.sha256)
 
 
 _jobs: "WeakKeyDictionary[Database, dict[int, Underway]]" = WeakKeyDictionary()

@@ -121,6 +121,33 @@ def test_what_is_not_there_or_no_image_fails_with_the_reason(api: Api, boss: Spe
     assert not list((api.settings.data / "tmp").iterdir())
 
 
+def test_fetched_files_are_held_to_the_quota(
+    api: Api, boss: Speaker, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are asked for while there is room for either; the second is counted again where its row is written."""
+    monkeypatch.setattr(underway, "AT_ONCE", 2)
+    monkeypatch.setattr(fetches.quota, "check", lambda settings, left, size: None)
+    take = fetches.Room.take
+
+    def counted(room: fetches.Room, size: int) -> None:
+        if room.left is not None and size > room.left:
+            raise fetches.quota.NoRoom("no room by now")
+        take(room, size)
+
+    monkeypatch.setattr(fetches.Room, "take", counted)
+    small = api.settings.model_copy(update={"media_bytes": len(FILES["/red.png"]) + 1})
+    api.client.app.state.settings = api.settings = small
+    project, base = images(boss), f"http://127.0.0.1:{server.port}"
+    boss.push(project, [{"key": "a", "image": f"{base}/red.png"}, {"key": "b", "image": f"{base}/blue.png"}])
+
+    api.run_jobs_until(lambda: not rows_of(boss, project, status="fetching"))
+
+    states = sorted((row["state"], row.get("reason")) for row in rows_of(boss, project).values())
+    assert states == [("failed", "no room by now"), ("open", None)]
+    assert len([each for each in (api.settings.data / "media").rglob("*") if each.is_file()]) == 1
+    assert not list((api.settings.data / "tmp").iterdir())
+
+
 def test_a_closed_address_is_refused_at_the_door_and_behind_a_name_by_the_worker(
     api: Api, boss: Speaker, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,7 @@ DELETE /leases/{lease}/annotation                                        401 200
 GET /session                                                             401 200 200 200 200 200
 POST /session                                                            401 401 401 401 401 401
 DELETE /session                                                          401 204 204 403 204 204 spent
+DELETE /sessions                                                         401 204 204 403 204 204 spent
 POST /session/password                                                   401 403 403 403 403 403
 GET /users                                                               401 403 403 403 403 200
 POST /users                                                              401 403 403 403 403 201

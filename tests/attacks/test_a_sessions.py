@@ -132,9 +132,28 @@ def test_a10_rights_that_were_taken_are_gone_at_the_next_request(site: Site, per
     assert [each.get(f"/projects/{project}/members").status_code for each in voices] == [200, 200]
 
     site.M.patch(role, json={"role": "annotator"})
-    assert [each.get(f"/projects/{project}/members").status_code for each in voices] == [403, 403]
+    assert [each.get(f"/projects/{project}/members").status_code for each in voices] == [401, 403]
+    again = person.browser()
+    assert again.get(f"/projects/{project}/members").status_code == 403
     site.M.delete(role)
-    assert [each.get(f"/projects/{project}").status_code for each in voices] == [404, 404]
+    assert [each.get(f"/projects/{project}").status_code for each in (again, person)] == [401, 404]
+
+
+@case("A-10")
+def test_a10_whoever_becomes_an_admin_signs_in_again(site: Site, person: Voice) -> None:
+    for admin in (True, False):
+        browser = person.browser()
+        assert site.A.patch(f"/users/{person.id}", json={"admin": admin}).status_code == 200
+        assert browser.get("/session").status_code == 401
+
+
+@case("A-10")
+def test_a10_signing_out_everywhere_leaves_no_session_and_no_token(site: Site, person: Voice) -> None:
+    here, elsewhere = person.browser(), person.browser()
+
+    assert here.delete("/sessions?tokens=true").status_code == 204
+
+    assert [each.get("/session").status_code for each in (here, elsewhere, person)] == [401, 401, 401]
 
 
 @case("A-10")

@@ -273,7 +273,7 @@ def test_f18_one_key_is_one_row(aimed: Site) -> None:
 
 
 @case("F-15")
-def test_f15_a_body_over_the_quota_leaves_nothing_behind(aimed: Site) -> None:
+def test_f15_a_body_over_its_limit_leaves_nothing_behind(aimed: Site) -> None:
     answer = push(aimed, "jsonl", lines({"text": "x" * 900}) * 68_000)
 
     assert answer.status_code == 413, answer.text

@@ -84,6 +84,24 @@ def test_a_token_is_shown_once_and_revoked(demo_visit: Visit) -> None:
     expect(page.get_by_text("None yet.")).to_be_visible()
 
 
+def test_one_button_signs_a_person_out_everywhere(demo_visit: Visit) -> None:
+    page = demo_visit.open("/tokens")
+    assert demo_visit.findings() == []
+    other = page.context.browser.new_context() if page.context.browser else page.context
+    for cookie in page.context.cookies():
+        other.add_cookies([{"name": cookie["name"], "value": cookie["value"], "url": demo_visit.site.url}])
+    elsewhere = other.new_page()
+    elsewhere.goto(f"{demo_visit.site.url}/tokens")
+    expect(elsewhere.get_by_role("heading", name="Signed-in browsers")).to_be_visible()
+
+    page.get_by_role("button", name="Sign out everywhere").click()
+
+    expect(page).to_have_url(re.compile("/sign-in"))
+    elsewhere.reload()
+    expect(elsewhere).to_have_url(re.compile("/sign-in"))
+    other.close()
+
+
 def test_an_admin_reads_that_an_item_was_erased(manager: Visit) -> None:
     project = make_project(manager.site, count=2)
     with manager.site.db.write() as session:

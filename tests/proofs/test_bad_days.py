@@ -75,7 +75,8 @@ def test_uploads_beyond_the_quota_are_refused_and_the_rest_goes_on(api: Api) -> 
     refused = boss.post(f"/projects/{project}/media", files={"files": ("a.png", b"png", "image/png")})
 
     assert (refused.status_code, refused.json()["error"]) == (507, "NoRoom")
-    assert "all of the 1 bytes" in refused.json()["detail"]
+    assert "may take 1 bytes here" in refused.json()["detail"]
+    assert "0 are left" in refused.json()["detail"]
     assert boss.get(f"/projects/{project}/items").status_code == 200
 
 

@@ -1,4 +1,5 @@
-// A person's own tokens for scripts: made with the least scopes, shown once, revoked by one button.
+// A person's own tokens for scripts: made with the least scopes, shown once, revoked by one button; and the way out of
+// every browser.
 import { html, nothing, render, type TemplateResult } from "lit";
 import { all, call, copy, message, pageData } from "../lib/http";
 import { stacked } from "../lib/stacked";
@@ -27,6 +28,7 @@ let tokens: TokenRow[] | null = null;
 let secret = "";
 let fault = "";
 let said = "";
+let endTokens = false;
 const draft = { name: "", scopes: new Set(["read", "import"]), project: "", days: "90" };
 
 async function load(): Promise<void> {
@@ -75,8 +77,29 @@ async function copySecret(): Promise<void> {
   draw();
 }
 
+async function signOutEverywhere(event: Event): Promise<void> {
+  event.preventDefault();
+  try {
+    await call("DELETE", `/sessions?tokens=${endTokens}`);
+    location.assign("/sign-in");
+  } catch (error) {
+    fault = message(error);
+    draw();
+  }
+}
+
 function draw(): void {
-  render(html`${form()} ${list()}`, root);
+  render(html`${form()} ${list()} ${browsers()}`, root);
+}
+
+function browsers(): TemplateResult {
+  const set = (event: Event) => {
+    endTokens = (event.target as HTMLInputElement).checked;
+  };
+  return html`<section class="card" aria-labelledby="browsers"><h2 id="browsers">Signed-in browsers</h2>
+    <p class="quiet">Left signed in somewhere, or lost a laptop? Every browser will ask for your password again, this one too.</p>
+    <form @submit=${signOutEverywhere}><label><input type="checkbox" .checked=${endTokens} @change=${set}> revoke my tokens too</label>
+    <button type="submit">Sign out everywhere</button></form></section>`;
 }
 
 function form(): TemplateResult {
