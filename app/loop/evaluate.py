@@ -170,7 +170,8 @@ def _shown(found: Twin | None, labelled: Labelled, heldout: Labelled | None, pla
         pair = first_of_each(labelled, np.ones(len(labelled), dtype=np.bool_))
         if len(pair[0]) < FEWEST_TAUGHT:
             return None
-        found = Twin(len(pair[0]), *(right(labelled.take(rows), heldout, plan) for rows in pair))
+        by_chance, by_choice = (right(labelled.take(rows), heldout, plan) for rows in pair)
+        found = Twin(len(pair[0]), by_chance, by_choice)
     if found is None:
         return None
     both = [share(float(each.sum()), len(each)) for each in (found.random, found.chosen)]

@@ -8,7 +8,7 @@ from app.core.arrays import Booleans, Floats, Indices
 from app.evaluation.guard import Guard
 from app.evaluation.metrics import hits
 from app.learners import CannotFit, make_learner
-from app.loop.propose import Labelled, Plan
+from app.loop.propose import Labelled, Plan, tells_apart
 
 FOLDS = 5
 FEWEST_TAUGHT = 5  # labels of either kind, below which both learners are a matter of luck
@@ -16,11 +16,15 @@ FEWEST_TAUGHT = 5  # labels of either kind, below which both learners are a matt
 
 @dataclass(frozen=True)
 class Twin:
-    """How right both learners are, (n,) in [0, 1] on the same n answers, and how many labels taught each."""
+    """How right both learners are, (n,) in [0, 1] on the same n answers, and how many labels taught each.
+
+    `tells`: whether any of them tells one item from another; where none does they agree whatever taught them.
+    """
 
     labels: int
     random: Floats
     chosen: Floats
+    tells: bool = True
 
     @property
     def won(self) -> float:
@@ -51,10 +55,14 @@ def twin(labelled: Labelled, plan: Plan) -> Twin | None:
         return None
     judges = [labelled.take(fold) for fold in folds]
     arms = [
-        np.concatenate([right(labelled.take(pair[arm]), each, plan) for pair, each in zip(pairs, judges, strict=True)])
+        [_said(labelled.take(pair[arm]), each, plan) for pair, each in zip(pairs, judges, strict=True)]
         for arm in (0, 1)
     ]
-    return Twin(size, arms[0], arms[1])
+    by_chance, by_choice = (
+        np.concatenate([hits(p, each.targets, plan.multiple) for p, each in zip(arm, judges, strict=True)])
+        for arm in arms
+    )
+    return Twin(size, by_chance, by_choice, any(tells_apart(p) for arm in arms for p in arm))
 
 
 def folds_of(labelled: Labelled, plan: Plan, rows: Indices | None = None) -> list[Indices]:
@@ -78,17 +86,21 @@ def first_of_each(labelled: Labelled, among: Booleans) -> tuple[Indices, Indices
 
 def right(taught: Labelled, judges: Labelled, plan: Plan) -> Floats:
     """How right a learner of some rows is about others, (n,); one that cannot be fitted says their mean of all."""
+    return hits(_said(taught, judges, plan), judges.targets, plan.multiple)
+
+
+def _said(taught: Labelled, judges: Labelled, plan: Plan) -> Floats:
+    """What a learner of some rows says of others, (n, c)."""
     try:
         learner = make_learner(plan.learner, plan.learner_parameters, taught.block, len(plan.classes))
         model = learner.fit(taught.block, taught.targets, taught.weights, multiple=plan.multiple, seed=plan.seed)
-        said = model.probabilities(judges.block)
+        return model.probabilities(judges.block)
     except CannotFit:
-        said = np.tile(taught.targets.mean(axis=0), (len(judges), 1))
-    return hits(said, judges.targets, plan.multiple)
+        return np.tile(taught.targets.mean(axis=0), (len(judges), 1))
 
 
 def guarded(found: Twin | None, plan: Plan, guard: Guard) -> Guard:
     """The guard after a round's twin; as it was where the plan is not guarded or there is nothing to compare."""
-    if found is None or not plan.guarded:
+    if found is None or not found.tells or not plan.guarded:
         return guard
     return guard.after(found.won, found.lost, len(found.random))

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 
 from app.evaluation.curves import band, label_ratio, paired, paired_interval, share_of_wins
+from app.evaluation.metrics import hits
 from app.loop.named import BASELINE
+from app.loop.sets import Dataset
 from app.loop.simulate import Run
 
 FEWEST_SEEDS = 5  # below these no winner is named: three have shown one method better and worse than chance
 TARGET_SHARE = 0.9  # of the accuracy with every label: the target unless another one is asked for
 LEVEL = 0.05
+HARMLESS = -0.005  # of the mean accuracy over the curve: what a strategy may be behind random
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,26 @@ def paired_difference(runs: Sequence[Run], strategy: str, baseline: str = BASELI
     other = {run.seed: run.mean_accuracy for run in runs if run.strategy == baseline}
     seeds = sorted(mine.keys() & other.keys())
     return paired([mine[seed] for seed in seeds], [other[seed] for seed in seeds])
+
+
+def harm(runs: Sequence[Run], strategy: str, dataset: Dataset) -> str:
+    """Why the runs do not show that a strategy does no harm; empty where they do.
+
+    The lower 95 % bound of its difference to random has to be -0.005 or more, and one of the two has to end above who
+    gives every held-out row the same answer, the best one there is. A learner of constant scores has the same curve
+    whatever is asked, so that a difference of nought shows nothing of the strategy.
+    """
+    apart = paired_difference(runs, strategy)
+    if not apart["seeds"]:
+        return f"no seed has runs of both {strategy} and {BASELINE}"
+    truth = dataset.test_targets
+    guess = float(hits(np.broadcast_to(truth.mean(axis=0), truth.shape), truth, dataset.multiple).mean())
+    ends = [[run.accuracy[-1] for run in runs if run.strategy == each] for each in (strategy, BASELINE)]
+    if not any(paired(each, [guess] * len(each))["low"] > 0 for each in ends):
+        return f"the learner knows no more than a constant answer, which is right for {100 * guess:.1f} %"
+    if apart["low"] < HARMLESS:
+        return f"{strategy} may be {-100 * apart['low']:.1f} points behind random"
+    return ""
 
 
 def ratio_to(runs: Sequence[Run], strategy: str, target: float, budget: int) -> dict[str, float | int] | None:

@@ -22,6 +22,7 @@ from app.loop.words import words
 from app.strategies import AUTO, Context, PoolStrategy, ScoredRows, make_strategy
 
 Progress = Callable[[str, float], None]
+SAME = 1e-6  # between probabilities that differ by rounding alone
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ def propose(
     sample_probabilities = model.probabilities(sample.block) if model and len(sample.block) else None
     clock.lap("sample")
     if len(sample.block):
-        strategy, sentence, fallback = _strategy(plan, model, why_not, labelled)
+        blind = sample_probabilities is not None and not tells_apart(sample_probabilities)
+        strategy, sentence, fallback = _strategy(plan, model, why_not, labelled, blind)
     else:
         strategy, sentence, fallback = make_strategy("random", {}), "Nothing is left to ask.", None
     context = Context(
@@ -172,6 +174,11 @@ def propose(
     )
 
 
+def tells_apart(probabilities: Floats) -> bool:
+    """Whether the probabilities (n, c) of any two rows differ; a single row cannot say."""
+    return len(probabilities) < 2 or bool((np.ptp(probabilities, axis=0) > SAME).any())
+
+
 class _Clock:
     def __init__(self) -> None:
         self.laps: dict[str, float] = {}
@@ -204,10 +211,15 @@ def _fit(labelled: Labelled, plan: Plan) -> tuple[Model | None, str]:
 
 
 def _strategy(
-    plan: Plan, model: Model | None, why_not: str, labelled: Labelled
+    plan: Plan, model: Model | None, why_not: str, labelled: Labelled, blind: bool
 ) -> tuple[PoolStrategy, str, str | None]:
-    """The strategy that runs, why in one sentence, and what was asked for in vain."""
+    """The strategy that runs, why in one sentence, and what was asked for in vain.
+
+    `blind`: the model says the same of every item, so that nothing is more doubtful than the rest.
+    """
     if plan.strategy == AUTO:
+        if blind:
+            return make_strategy("coverage", {}), "Covering the pool: the model says the same of every item.", None
         if model is None:
             return make_strategy("coverage", {}), f"Covering the pool: {why_not}.", None
         seen = int((labelled.targets.sum(axis=0) > 0).sum())
@@ -225,4 +237,4 @@ def _strategy(
     return strategy, f"{plan.strategy}, as the project's settings say.", None
 
 
-__all__ = ["Labelled", "Plan", "Proposal", "propose", "words"]
+__all__ = ["Labelled", "Plan", "Proposal", "propose", "tells_apart", "words"]

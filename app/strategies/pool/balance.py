@@ -8,12 +8,11 @@ from numpy.random import Generator
 
 from app.core.arrays import Doubles, Floats, Indices
 from app.strategies.base import Candidates, Context, Need, ScoredRows
-from app.strategies.clustering import filled_up
 from app.strategies.parameters import parameter
 from app.strategies.pool.core_set import mean_of_pool
 from app.strategies.pool.density import nearest_cosine
 from app.strategies.pool.uncertainty import given, margin_uncertainty
-from app.strategies.scored import ScoreState, gumbel
+from app.strategies.scored import ScoreState
 
 ANCHORS = 10  # a class
 
@@ -30,7 +29,7 @@ class BalanceState:
 def balance_state(context: Context) -> BalanceState:
     """Classes are wanted as the inverse of one more than their labels; the most wanted one has weight 1."""
     counts = context.targets.sum(axis=0).astype(np.float64)
-    return BalanceState((1 + counts.min(initial=0)) / (1 + counts), counts, context.multiple)
+    return BalanceState((1 + counts.min()) / (1 + counts), counts, context.multiple)
 
 
 @dataclass(frozen=True)
@@ -194,11 +193,11 @@ class Product:
 
 @dataclass(frozen=True)
 class Falcun:
-    """Draw with chances (u(x) + min_{s in S} |p(x) - p(s)|_1)^gamma, one after the other: diverse in what is predicted.
+    """Draw with chances (u(x) + v(x))^gamma, v = min(u(x), min_{s in S} |p(x) - p(s)|_1): diverse in what is predicted.
 
-    u is margin uncertainty, S what was picked, before the first pick u again; both are scaled to [0, 1]. The candidates
-    are the 2,000 of smallest margin and as many drawn evenly. Needs probabilities only, no features; costs O(n c) and
-    O(k candidates c). Items that look different but are predicted alike are the same to it.
+    One after the other; u is margin uncertainty, S what was picked, and v is scaled to [0, 1] over what is left. The
+    candidates are the 2,000 of smallest margin and as many drawn evenly. Needs probabilities only, no features; costs
+    O(n c) and O(k candidates c). Items that look different but are predicted alike are the same to it.
 
     Source: Gilhuber, Beer, Ma, Seidl. FALCUN: A Simple and Efficient Deep Active Learning Strategy. ECML PKDD 2024.
     """
@@ -218,21 +217,22 @@ class Falcun:
 
     def choose(self, candidates: Candidates, k: int, state: ScoreState, rng: Generator) -> Indices:
         p = given(candidates).astype(np.float64)
-        doubt = _scaled(candidates.scores.astype(np.float64))
+        doubt = candidates.scores.astype(np.float64)
         apart = doubt.copy()
-        left = np.ones(len(p), dtype=np.bool_)
+        left = np.arange(len(p))
         chosen: list[int] = []
         while len(chosen) < min(k, len(p)):
-            worth = np.round(doubt + _scaled(apart), 9)
-            keys = self.gamma * np.log(np.maximum(worth, 1e-9)) + gumbel(candidates.ids, state.seed + len(chosen))
-            row = int(np.where(left, keys, -np.inf).argmax())
+            worth = np.round(doubt[left] + _scaled(apart[left]), 9)
+            # Not by the hash of the items: under a seed near by it is the same for other items.
+            keys = self.gamma * np.log(np.maximum(worth, 1e-9)) + rng.gumbel(size=len(left))
+            place = int(keys.argmax())
+            row = int(left[place])
             chosen.append(row)
-            left[row] = False
-            distance = np.abs(p - p[row]).sum(axis=1)
-            apart = distance if len(chosen) == 1 else np.minimum(apart, distance)
-        return filled_up(chosen, candidates.by_hash(), k)
+            left = np.delete(left, place)
+            apart = np.minimum(apart, np.abs(p - p[row]).sum(axis=1))
+        return np.array(chosen, dtype=np.int64)
 
 
 def _scaled(values: Doubles) -> Doubles:
-    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    low, high = float(values.min()), float(values.max())
     return np.asarray((values - low) / (high - low) if high > low else np.zeros_like(values))

@@ -5,14 +5,14 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.random import Generator
+from scipy.sparse import csr_matrix
 
 from app.core.arrays import Doubles, Floats, Indices
 from app.strategies.base import Candidates, Context, Need, ScoredRows
-from app.strategies.clustering import filled_up
 from app.strategies.parameters import parameter
 from app.strategies.pool.core_set import mean_of_pool
 from app.strategies.pool.uncertainty import given, least_confidence, margin_uncertainty
-from app.strategies.scored import Drawn, Scored, entropy
+from app.strategies.scored import SMALLEST, Drawn, Scored, entropy
 
 LABELLED_AT_ONCE = 2_000
 ROWS_AT_ONCE = 256  # compared with every labelled item
@@ -213,11 +213,11 @@ def discriminator(asked: Floats, sample: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class GraphDensity(Drawn):
-    """Ask the item with most weight among its neighbours, then take that weight from them: sum_j W_ij / degree.
+    """Ask argmax_i g_i, where g_i = sum_j W_ij / degree at first, and take g_i from each neighbour of the item asked.
 
-    W holds exp(-(1 - cos) / r) between an item and its ten nearest, r the mean of those distances, in both directions.
-    The candidates are 4,000 items drawn evenly. Needs features; costs O(candidates^2 d). Blind to the model and to what
-    is labelled: meant for the first batches.
+    W holds exp(-(1 - cos) / r) between an item and its ten nearest, r the mean of those distances; a neighbour is one
+    in either direction. The candidates are 4,000 items drawn evenly. Needs features; costs O(candidates^2 d). Blind to
+    the model and to what is labelled: meant for the first batches.
 
     Source: Ebert, Fritz, Schiele. RALF: A Reinforced Active Learning Formulation for Object Class Recognition. CVPR
     2012.
@@ -233,32 +233,28 @@ class GraphDensity(Drawn):
         return None
 
     def choose(self, candidates: Candidates, k: int, state: None, rng: Generator) -> Indices:
-        near, weight = neighbour_graph(candidates.block.dense, self.neighbours)
-        total = np.zeros(len(near))
-        degree = np.zeros(len(near))
-        for rows, worth in zip(near.T, weight.T, strict=True):
-            total += worth
-            degree += 1
-            np.add.at(total, rows, worth)
-            np.add.at(degree, rows, 1)
-        density = np.round(total / np.maximum(degree, 1), 6)
+        graph = neighbour_graph(candidates.block.dense, self.neighbours)
+        degree = np.diff(graph.indptr)
+        density = np.round(np.asarray(graph.sum(axis=1)).ravel() / np.maximum(degree, 1), 6)
         chosen: list[int] = []
-        left = np.ones(len(near), dtype=np.bool_)
-        while len(chosen) < min(k, len(near)):
+        left = np.ones(len(density), dtype=np.bool_)
+        while len(chosen) < min(k, len(density)):
             row = int(np.where(left, density, -np.inf).argmax())
             chosen.append(row)
             left[row] = False
-            density[near[row]] -= density[row] * weight[row]
-        return filled_up(chosen, candidates.by_hash(), k)
+            density[graph.indices[graph.indptr[row] : graph.indptr[row + 1]]] -= density[row]
+        return np.array(chosen, dtype=np.int64)
 
 
-def neighbour_graph(rows: Floats, count: int) -> tuple[Indices, Doubles]:
-    """The nearest rows (n, count) of each and their weights in (0, 1]."""
+def neighbour_graph(rows: Floats, count: int) -> csr_matrix:
+    """The weights (n, n) in (0, 1] between each row and its nearest; symmetric, so that a row may have more of them."""
     count = min(count, len(rows) - 1)
     if count < 1:
-        return np.empty((len(rows), 0), dtype=np.int64), np.empty((len(rows), 0))
+        return csr_matrix((len(rows), len(rows)))
     alike = rows @ rows.T
     np.fill_diagonal(alike, -2)
     near = np.argpartition(-alike, count - 1, axis=1)[:, :count]
     apart = np.maximum(1 - np.take_along_axis(alike, near, axis=1).astype(np.float64), 0)
-    return near.astype(np.int64), np.exp(-apart / max(float(apart.mean()), 1e-6))
+    weight = np.maximum(np.exp(-apart / max(float(apart.mean()), 1e-6)), SMALLEST)
+    graph = csr_matrix((weight.ravel(), near.ravel(), np.arange(0, near.size + 1, count)), shape=(len(rows),) * 2)
+    return graph.maximum(graph.T).tocsr()

@@ -1,7 +1,7 @@
 """That `auto` does no harm, by simulation, and that the guard notices a choice that does."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,15 +12,19 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from app.core.arrays import Floats, Indices
 from app.core.block import Block
 from app.evaluation.guard import Guard
+from app.learners import LEARNERS
+from app.loop.executors import LocalExecutor
 from app.loop.guarding import first_of_each, folds_of, guarded, twin
-from app.loop.outcome import paired_difference
-from app.loop.propose import Labelled, Plan
+from app.loop.outcome import HARMLESS, harm, paired_difference
+from app.loop.propose import Labelled, Plan, propose
 from app.loop.sets import Dataset
-from app.loop.simulate import Run, simulate
+from app.loop.simulate import OpenRows, Run, simulate
 from app.strategies import AUTO, KINDS, Candidates, ScoredRows
 from app.strategies.automatic import Automatic
+from benchmarks.constant import Constant
+from tests.unit.strategies.toys import labelled as labels_of
+from tests.unit.strategies.toys import pool
 
-HARMLESS = -0.005
 OFF = {"guard": False}
 PLAN = Plan((0, 1), False, "table", learner="ridge", seed=1)
 
@@ -56,9 +60,14 @@ def cut(name: str, matrix: Any, truth: Any, pool: int) -> Dataset:
 
 
 def runs(
-    data: Dataset, strategy: str, seeds: Sequence[int], labels: int, parameters: dict[str, Any] | None = None
+    data: Dataset,
+    strategy: str,
+    seeds: Sequence[int],
+    labels: int,
+    parameters: dict[str, Any] | None = None,
+    learner: str = AUTO,
 ) -> list[Run]:
-    return [simulate(data, strategy, seed, labels=labels, parameters=parameters) for seed in seeds]
+    return [simulate(data, strategy, seed, labels=labels, parameters=parameters, learner=learner) for seed in seeds]
 
 
 def low(of: list[Run], other: list[Run]) -> float:
@@ -68,8 +77,49 @@ def low(of: list[Run], other: list[Run]) -> float:
 def test_auto_is_never_worse_than_random_on_either_set(sets: list[Dataset]) -> None:
     for data in sets:
         found = runs(data, AUTO, range(4), 100)
-        assert low(found, runs(data, "random", range(4), 100)) >= HARMLESS, data.name
+        random = runs(data, "random", range(4), 100)
+        assert harm(found + random, AUTO, data) == ""
+        assert low(found, random) >= HARMLESS
         assert not any(run.guarded for run in found)
+
+
+def test_the_proof_fails_with_a_learner_of_constant_scores(
+    sets: list[Dataset], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(LEARNERS, Constant.name, Constant)
+    for data, guess in zip(sets, ("11.4 %", "61.5 %"), strict=True):
+        found = [run for name in (AUTO, "random") for run in runs(data, name, range(4), 100, learner=Constant.name)]
+
+        assert low(found[:4], found[4:]) >= HARMLESS  # the bound alone would let it pass
+        assert harm(found, AUTO, data).startswith("the learner knows no more than a constant answer"), data.name
+        assert guess in harm(found, AUTO, data)
+    assert harm([], AUTO, sets[0]) == "no seed has runs of both auto and random"
+
+
+def test_under_a_learner_of_constant_scores_auto_covers_the_pool_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LEARNERS, Constant.name, Constant)
+    given, shards = answered(), [OpenRows(Block(pool(80)), np.arange(80))]
+    asked = [replace(PLAN, learner=name, size=9) for name in ("ridge", Constant.name)]
+
+    with LocalExecutor(1) as executor:
+        usual, blind = (propose(given, shards, plan, executor, lambda _step, _share: None) for plan in asked)
+
+    assert usual.strategy == "uherding"
+    assert (blind.strategy, blind.fallback) == ("coverage", None)
+    assert blind.sentence == "Covering the pool: the model says the same of every item."
+
+
+def test_a_learner_of_constant_scores_neither_raises_the_guard_nor_lowers_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LEARNERS, Constant.name, Constant)
+    plan = replace(PLAN, learner=Constant.name)
+
+    found = twin(labelled(chosen_right=False), plan)
+
+    assert found is not None
+    assert (found.tells, found.won, found.lost) == (False, 0, 0)
+    for guard in (Guard(), Guard(raised=True, streak=2)):
+        assert guarded(found, plan, guard) == guard
+    assert not guarded(replace(found, tells=True), plan, Guard(raised=True, streak=2)).raised
 
 
 def test_a_harmful_choice_fails_the_same_bound_and_the_guard_wins_a_part_of_it_back(
@@ -82,6 +132,7 @@ def test_a_harmful_choice_fails_the_same_bound_and_the_guard_wins_a_part_of_it_b
     bare, watched = runs(digits, AUTO, seeds, 600, OFF), runs(digits, AUTO, seeds, 600)
 
     assert low(bare, random) < HARMLESS
+    assert "points behind random" in harm(bare + random, AUTO, digits)
     assert not any(run.guarded for run in bare)
     assert all(run.guarded for run in watched)
     by_chance, lost, kept = (np.mean([run.accuracy[-1] for run in arm]) for arm in (random, bare, watched))
@@ -98,6 +149,11 @@ def labelled(chosen_right: bool) -> Labelled:
     targets = np.eye(2, dtype=np.float32)[truth if chosen_right else np.where(audit, truth, 0)]
     ids = np.zeros((200, 3), dtype=np.int64)
     return Labelled(ids, Block(rows.astype(np.float32)), targets, np.ones(200), audit, ~audit, 7 + np.arange(200))
+
+
+def answered() -> Labelled:
+    """A few answers in a space of five columns."""
+    return labels_of(pool(9, seed=1), [0, 1] * 4 + [0], 2)
 
 
 def judged(answers: Labelled) -> Guard:

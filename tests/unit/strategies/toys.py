@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from app.core.block import Block
+from app.core.block import Block, Rows
 from app.loop.executors import LocalExecutor
 from app.loop.propose import Labelled, Plan, Proposal, propose
 from app.loop.simulate import OpenRows as Part
-from app.strategies import POOL_STRATEGIES, Need
+from app.strategies import POOL_STRATEGIES, Context, Need, ScoredRows
 
 
 def unit(matrix: np.ndarray) -> np.ndarray:
@@ -35,6 +35,22 @@ def labelled(matrix: np.ndarray, classes: list[int], columns: int = 3) -> Labell
     targets = np.eye(columns, dtype=np.float32)[classes].reshape(rows, columns)
     ids = ids_of(np.arange(100_000, 100_000 + rows))
     return Labelled(ids, Block(matrix[:rows]), targets, np.ones(rows), np.zeros(rows, dtype=bool))
+
+
+def context_of(matrix: np.ndarray, given: Labelled, seed: int = 3) -> Context:
+    """What a round knows that begins with these labelled rows, of a pool in one shard."""
+    rows = Rows(ids_of(np.arange(len(matrix)) + 1), Block(matrix))
+    return Context(
+        labelled=given.block,
+        targets=given.targets,
+        classes=given.targets.shape[1],
+        multiple=False,
+        pool_rows=len(matrix),
+        sample=ScoredRows(rows.ids, rows.block),
+        modality="text",
+        seed=seed,
+        over=lambda function, *each: [function(0, rows, *(values[0] for values in each))],
+    )
 
 
 def takes_several(name: str) -> bool:
