@@ -38,3 +38,21 @@ class InRounds:
     def start_round(self) -> Job:
         """Start a round now."""
         return Job(self._client, self._client.call("POST", f"{self._path}/rounds")["job"]["id"])
+
+    def audit_request(self) -> dict[str, Any]:
+        """The audit items that were asked for and are not answered (`request`), and how many are open (managers)."""
+        found: dict[str, Any] = self._client.call("GET", f"{self._path}/audit-request")
+        return found
+
+    def ask_for_audit_items(self, count: int = 40) -> dict[str, Any]:
+        """Let the next `count` items that people are served be audit items, which judge the model.
+
+        Raises LabelwiseError: 409 where the project is not open, no audit item is, or a request runs already; 422 for
+        more than are open.
+        """
+        found: dict[str, Any] = self._client.call("POST", f"{self._path}/audit-request", json={"count": count})
+        return found
+
+    def cancel_audit_request(self) -> None:
+        """Go back to the audit share; what people hold stays theirs."""
+        self._client.call("DELETE", f"{self._path}/audit-request")

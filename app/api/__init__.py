@@ -4,6 +4,7 @@ from fastapi import APIRouter, Depends
 
 from app.api import (
     annotations,
+    audit_requests,
     buckets,
     classes,
     edits,
@@ -45,6 +46,7 @@ def routers() -> list[APIRouter]:
         classes,
         guidelines,
         loop,
+        audit_requests,
         selecting,
         edits,
         items,

@@ -11,6 +11,7 @@ from app.db.base import NEVER_REUSE_IDS, Base
 HOLDS_SLOT = text("state IN ('live', 'answered')")
 CONCERNS_ANNOTATOR = text("state IN ('live', 'answered', 'skipped')")
 LIVE = text("state = 'live'")
+AUDIT = text("kind = 'audit'")
 
 
 class Lease(Base):
@@ -44,6 +45,7 @@ class Lease(Base):
         Index("ix_leases_live", "project_id", "expires_at", sqlite_where=LIVE, postgresql_where=LIVE),
         Index("ix_leases_item", "item_id"),  # so that an item can be removed without a pass over all leases
         Index("ix_leases_mine", "annotator_id", "project_id", sqlite_where=LIVE, postgresql_where=LIVE),
+        Index("ix_leases_audit", "project_id", "id", sqlite_where=AUDIT, postgresql_where=AUDIT),
         NEVER_REUSE_IDS,
     )
 

@@ -97,3 +97,5 @@ class Serving(Base):
     round_id: Mapped[int | None]  # whose queue is served; moved in the commit that publishes
     slots_served: Mapped[int] = mapped_column(default=0)
     snapshot_annotation_id: Mapped[int] = mapped_column(default=0)  # newest annotation that the last round saw
+    audit_asked: Mapped[int] = mapped_column(default=0, server_default="0")  # audit items that a manager asked for
+    audit_since: Mapped[int] = mapped_column(default=0, server_default="0")  # the newest lease when that was

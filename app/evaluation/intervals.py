@@ -41,5 +41,14 @@ def in_words(estimate: dict[str, Any], judges: str = "audit answers") -> str:
     low, high, n = estimate["low"], estimate["high"], estimate["n"]
     if high - low <= WIDE:
         return f"{100 * estimate['value']:.0f} % (between {100 * low:.0f} and {100 * high:.0f} %, {n} {judges})"
-    more = max(1, math.ceil(n * ((high - low) / WIDE) ** 2) - n)  # a band narrows with the root of the answers
+    more = answers_to_come(estimate)
     return f"Between {100 * low:.0f} and {100 * high:.0f} %: about {more} more {judges} for plus or minus 10"
+
+
+def answers_to_come(estimate: dict[str, Any]) -> int:
+    """About how many more answers a band needs for plus or minus 10 points: it narrows with the root of their number.
+
+    0 for a band that is narrow enough.
+    """
+    low, high, n = estimate["low"], estimate["high"], estimate["n"]
+    return 0 if high - low <= WIDE else max(1, math.ceil(n * ((high - low) / WIDE) ** 2) - n)

@@ -28,6 +28,7 @@ from app.services import (
     robustness,
     status,
     stopping,
+    unanswered,
 )
 from app.services.drift import Drift, tell
 from app.services.jobs import Running
@@ -54,6 +55,7 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
         before = Drift.from_json(_last_kept(session, turn.project_id, "drift"))
         stopped = (_last_kept(session, turn.project_id, "stopping") or {}).get("advice", {}).get("stop", False)
         disputed = balance.ties(session, project)
+        silent = unanswered.of_project(session, turn.project_id)
         peek = replace(terms.peek, audits=auditing.judges(session, turn))
     terms = replace(terms, peek=peek)
     taught = opening.taught(turn.labels.items)
@@ -71,7 +73,7 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
     weighed = stopping.weighed(rounds, worth)
     drift = _drift(running, turn, before)
     metrics = found.metrics | {"stopping": weighed, "cost": cost, "drift": drift and drift.to_json()}
-    metrics |= {"labelled": by_class(taught, turn.class_ids), "disputed": disputed}
+    metrics |= {"labelled": by_class(taught, turn.class_ids), "disputed": disputed, "unanswered": silent.to_json()}
     took = time.monotonic() - begun
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "evaluate", "fraction": 1.0})

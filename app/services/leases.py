@@ -59,9 +59,9 @@ class Source:
         """The same without the items' content."""
         return self._ordered(BRIEF_COLUMNS)
 
-    def counted(self, fitting: Sequence[ColumnElement[bool]] = ()) -> Select[Any]:
-        """How many there are that fit; takes no limit."""
-        chosen = self._ordered(("id",)).where(*fitting).limit(None).order_by(None)
+    def counted(self, fitting: Sequence[ColumnElement[bool]] = (), most: int | None = None) -> Select[Any]:
+        """How many there are that fit, counted up to `most`; takes no limit."""
+        chosen = self._ordered(("id",)).where(*fitting).limit(most).order_by(None)
         return select(func.count()).select_from(chosen.subquery())
 
     def _ordered(self, columns: Sequence[str]) -> Select[Any]:

@@ -14,8 +14,9 @@ from sqlalchemy.orm import Session
 
 from app.db import Lease, Project, Round, WriteSession, reads
 from app.loop.serving import AUDIT_WARM_UP, slot_kind
-from app.services import auditing, guarding, leases, tasks
+from app.services import audit_requests, auditing, guarding, leases, tasks
 from app.services.access import Person
+from app.services.audit_requests import NOTHING, Asked
 from app.services.leases import Source
 from app.task_types import Question
 
@@ -38,6 +39,7 @@ class Order:
     guarded: bool = False
     class_ids: Sequence[int] = ()
     question: Question | None = None
+    asked: Asked = NOTHING
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ class Take:
 
 # The standing of a project's queue; audit answers are counted as far as it matters.
 ORDER_SQL = """
-    SELECT serving.slots_served, serving.round_id, rounds.number, rounds.strategy, rounds.fallback, rounds.class_ids,
+    SELECT serving.slots_served, serving.round_id, serving.audit_asked, serving.audit_since,
+           rounds.number, rounds.strategy, rounds.fallback, rounds.class_ids,
            (SELECT count(*) FROM (SELECT 1 FROM annotations WHERE project_id = :project AND kind = 'audit'
             AND version = 1 LIMIT :warm_up) AS audits) AS audited,
            EXISTS (SELECT 1 FROM items WHERE items.project_id = :project AND items.priority > 0
@@ -110,7 +113,7 @@ ORDER_SQL = """
 def _order(lock: str) -> TextualSelect:
     return reads(
         text(ORDER_SQL.format(lock=lock)),
-        "slots_served round_id number strategy fallback class_ids audited has_first",
+        "slots_served round_id audit_asked audit_since number strategy fallback class_ids audited has_first",
         strategy=Round.strategy.type,
         class_ids=Round.class_ids.type,
         has_first=Lease.blind.type,
@@ -132,7 +135,7 @@ def order_of(session: Session, project: Project, *, alone: bool = False) -> Orde
     row = session.connection().execute(ORDER_ALONE if lock else ORDER, values).one()
     if lock and row.round_id is not None and row.number is None:  # published while we waited, and not seen yet
         row = session.connection().execute(ORDER, values).one()
-    order = Order(row.slots_served, row.audited, row.has_first)
+    order = Order(row.slots_served, row.audited, row.has_first, asked=Asked(row.audit_asked, row.audit_since))
     if row.round_id is None:
         return replace(order, fallback="no round has been published yet")
     return replace(
@@ -148,9 +151,17 @@ def order_of(session: Session, project: Project, *, alone: bool = False) -> Orde
 
 
 def pick(take: Take) -> list[Pick]:
-    """The next items by audit share and order; counts the slots that are given."""
-    picks = take.picks(choose(take, kinds(take.project, take.order, take.order.slots_served, take.count)))
+    """The next items by audit share and order; counts the slots that are given.
+
+    What a manager asked for comes before the share: then the first slots are audit ones. Only people whose items are of
+    the whole pool get those, as the audit answers of some slices alone would be no uniform sample of it.
+    """
     assert isinstance(take.session, WriteSession)  # the slots are counted in it
+    wanted = kinds(take.project, take.order, take.order.slots_served, take.count)
+    if take.order.asked.count and not take.fitting:
+        first = min(take.count, audit_requests.left_to_give(take.session, take.project.id, take.order.asked))
+        wanted[:first] = ["audit"] * first
+    picks = take.picks(choose(take, wanted))
     give_audits(take.session, take.project, picks)
     take.session.connection().execute(SLOTS, {"project": take.project.id, "slots": len(picks)})
     return picks

@@ -19,7 +19,7 @@ from app.services.recalled import Recalled, recall
 
 SHOWN = 10  # figures that differ
 # They rest on the clock, on prices, on new items, on the rounds before, on what is counted beside, on a later job.
-NOT_AGAIN = ("stopping", "cost", "drift", "labelled", "disputed", "robustness")
+NOT_AGAIN = ("stopping", "cost", "drift", "labelled", "disputed", "unanswered", "robustness")
 ABOUT = 1e-9
 UNCOUNTED = (
     "its estimate rests on audit items that had no answer then, which are not kept: the choice alone is compared"

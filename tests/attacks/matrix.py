@@ -60,6 +60,9 @@ GET /projects/{project}/progress                                         401 200
 GET /projects/{project}/wall                                             401 403 404 200 200 200
 GET /projects/{project}/rounds                                           401 403 404 200 200 200
 POST /projects/{project}/rounds                                          401 403 404 403 202|409 202|409
+GET /projects/{project}/audit-request                                    401 403 404 200 200 200
+POST /projects/{project}/audit-request                                   401 403 404 403 201|409 201|409
+DELETE /projects/{project}/audit-request                                 401 403 404 403 204 204
 GET /projects/{project}/rounds/{number}                                  401 403 404 200 200 200
 GET /projects/{project}/pace                                             401 200 404 200 200 200
 GET /jobs/{job}                                                          401 403 404 200 200 200
@@ -156,6 +159,7 @@ def bodies(ids: dict[str, Any]) -> dict[str, Any]:
         "PATCH /projects/{project}/classes/{number}": {"description": "Lows"},
         "POST /projects/{project}/classes/{number}/merge": {"into": 1},
         "POST /projects/{project}/select": {"count": 1},
+        "POST /projects/{project}/audit-request": {"count": 1},
         "POST /projects/{project}/items/bulk": {"keys": ["item-5"], "set": {"priority": 1}},
         "POST /projects/{project}/items/bulk/undo": {"undo_token": "none"},
         "POST /projects/{project}/items": [{"key": f"{uuid4()}", "text": "one more"}],

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Error, Page, Route, expect
+from sqlalchemy import update
 
+from app.db import Item
 from tests.browser.conftest import Visit
 from tests.browser.test_annotate import make_project
 
@@ -216,4 +218,42 @@ def test_new_items_that_look_unlike_the_earlier_ones_and_disturbed_ones_are_said
     expect(table.get_by_role("row", name=re.compile("typos"))).to_contain_text("9.0")
     expect(table.get_by_role("row", name=re.compile("casing"))).to_contain_text("\u22120.2")
     assert not visit.overflows()
+    assert visit.findings() == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_wide_band_leads_to_the_button_that_asks_for_audit_items_now(visit: Visit, width: int) -> None:
+    wide = point(1, 12, estimate(0.73, 0.2, 9), estimate(0.53, 0.3, 9))
+    words = {"accuracy": "Between 53 and 93 %: about 3 more audit answers for plus or minus 10"}
+    visit.page.set_viewport_size({"width": width, "height": 844})
+    page = open_overview(visit, {"curve": [wide], "words": words, "audit_request": {"needed": 3, "open": 200}})
+    form = page.get_by_role("form", name="Audit items now")
+    number = form.get_by_label("Label")
+
+    page.get_by_role("link", name="about 3 more audit answers").click()
+
+    expect(number).to_be_focused()
+    expect(number).to_have_value("3")
+    assert not visit.overflows()
+    assert visit.findings() == []
+
+
+def test_audit_items_are_asked_for_counted_down_and_cancelled(visit: Visit) -> None:
+    project = make_project(visit.site, count=60, classes=("good", "bad"))
+    with visit.site.db.write() as session:
+        session.execute(update(Item).where(Item.project_id == project).values(reserved=True))
+    visit.sign_in(1)
+    page = visit.open(f"/projects/{project}/overview")
+    number = page.get_by_role("form", name="Audit items now").get_by_label("Label")
+    expect(number).to_have_value("40")
+
+    number.fill("61")
+    page.get_by_role("button", name="audit items now").click()
+    assert number.evaluate("field => field.validity.rangeOverflow")
+    number.fill("25")
+    page.get_by_role("button", name="audit items now").click()
+
+    expect(page.get_by_text("25 of 25 audit items left.")).to_be_visible()
+    page.get_by_role("button", name="Back to the usual share").click()
+    expect(number).to_have_value("40")
     assert visit.findings() == []

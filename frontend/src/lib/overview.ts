@@ -93,6 +93,14 @@ export interface Cost {
   exponent: number;
 }
 
+/** What a manager asked for: audit items ahead of the share; `open` are there to be asked for, 1,000 at most. */
+export interface AuditRequest {
+  request: { count: number; left: number; in_hands: number } | null;
+  open: number;
+  needed: number; // more audit answers for a band of plus or minus 10 points, 0 where it is narrow
+  words: string;
+}
+
 export interface Overview {
   status: Status;
   curve: CurvePoint[];
@@ -103,6 +111,7 @@ export interface Overview {
   balance: Balance[];
   balance_of: "audit" | "imported";
   balance_round: number | null; // that counted the labels; null: counted now
+  audit_request: AuditRequest | null; // null for reviewers
   disputed: number; // items whose votes are a tie
   doubtful: number; // labelled items that the model takes for another class
   pace: {
@@ -119,6 +128,7 @@ export interface Overview {
   words: {
     accuracy: string;
     how: string | null; // what is done to the audit answers beside counting them
+    unanswered: string | null; // audit items that were given out in vain
     error: string | null;
     cost: string | null; // what an answer takes, and how well that is known
     drift: string | null; // how the new items compare with the earlier ones; null where none came in

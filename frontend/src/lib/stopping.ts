@@ -17,8 +17,11 @@ export interface Stopping {
   others: Verdict[];
 }
 
-/** The sentence of the status, which knows more than the criteria, and what each criterion says behind it. */
-export function advice(text: string, found: Stopping | null): TemplateResult {
+/**
+ * The sentence of the status, which knows more than the criteria, and what each criterion says behind it; with it the
+ * audit items that nobody answered.
+ */
+export function advice(text: string, found: Stopping | null, unanswered: string | null): TemplateResult {
   if (!found) return html`<p class="advice">${text}</p>`;
   return html`<div class="advice"><p>${text}</p>
     <details><summary>The figures behind it</summary>
@@ -26,6 +29,7 @@ export function advice(text: string, found: Stopping | null): TemplateResult {
       <ul class="plain verdicts">${found.dials.map((each) => verdict(each, found.because))}</ul>
       <h2>Other criteria</h2>
       <ul class="plain verdicts">${found.others.map((each) => verdict(each, found.because))}</ul>
+      ${unanswered ? html`<h2>Audit items without an answer</h2><p>${unanswered}</p>` : nothing}
     </details></div>`;
 }
 

@@ -1,11 +1,12 @@
 // The overview: is it learning, is it worth going on? It reads all figures when the status changes, and asks for
 // the status with a long wait, so that a new round shows within a second and an idle page costs two requests a minute.
 import { html, nothing, render, type TemplateResult } from "lit";
+import { type Act, auditRequest, leadTo } from "../lib/audit-request";
 import { type Axis, axesOf, axisSwitch, axisWords, measureOf } from "../lib/axis";
 import { balanceTable } from "../lib/balance";
 import { curveChart, dayColumns } from "../lib/charts";
 import { count, isWide, percent } from "../lib/figures";
-import { call, message, pageData, Refusal, send } from "../lib/http";
+import { call, message, newId, pageData, Refusal, send } from "../lib/http";
 import { nextBatch, type Places } from "../lib/next-batch";
 import {
   ago,
@@ -114,7 +115,7 @@ function empty(): TemplateResult {
 function figures(all: Overview): TemplateResult {
   const hasWall = piles?.piles.some((pile) => pile.items.length > 0);
   return html`
-    ${advice(all.status.advice.text, all.stopping)}
+    ${advice(all.status.advice.text, all.stopping, all.words.unanswered)}
     ${all.drift.alarm ? drifted(all) : nothing}
     <div class="columns">
       <div>${learning(all)}</div>
@@ -192,13 +193,14 @@ function learning(all: Overview): TemplateResult {
   const twin = twinWords(all);
   return html`<section class="card wide" aria-labelledby="learning">
     <h2 id="learning">Is it learning?</h2>
-    <p class="figure">${isWide(last.low, last.high) ? html`<span class="said">${all.words.accuracy}</span>` : html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${behind}</small>`}</p>
+    <p class="figure">${isWide(last.low, last.high) ? html`<span class="said">${leadTo(all)}</span>` : html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${behind}</small>`}</p>
     ${all.words.error ? html`<p>${all.words.error}.</p>` : nothing}
     ${axisSwitch(all, drawn, against)}
     ${curveChart(series, options)}
     ${drawn === "labels" ? nothing : html`<p class="quiet">${axisWords(all, drawn)}</p>`}
     <p class="quiet">Accuracy on ${judged}. ${bands}</p>
     ${!imported && all.words.how ? html`<p class="quiet">${all.words.how}</p>` : nothing}
+    ${auditRequest(all, act, working === "audit")}
     ${twin ? html`<p>${twin}</p>` : nothing}
     ${all.words.saved ? html`<p>${all.words.saved}</p>` : nothing}
     ${all.words.slices && all.slices ? html`<p>${slicesSentence(all.words.slices, all.slices, `${rounds}/${all.slices.round}#worst`, project.manager, found)}</p>` : nothing}
@@ -206,13 +208,15 @@ function learning(all: Overview): TemplateResult {
 }
 
 /** Before the first point: why there is none, and the way to it. */
-function beginning({ words, status }: Overview): TemplateResult {
+function beginning(all: Overview): TemplateResult {
+  const { words, status } = all;
   return html`<section class="card wide beginning" aria-labelledby="learning">
     <h2 id="learning">Is it learning?</h2>
     <p class="figure"><span class="said">${words.accuracy}</span></p>
     ${status.no_learner ? html`<p class="quiet">A class, or a number in steps, would teach one; a form may ask for it beside.</p>` : html`<p class="quiet">Here the accuracy will be drawn, round by round, with a band that stays valid however often you look.</p>`}
     ${project.demo ? html`<p>Press the keys of ten digits, and your curve begins; or watch two simulated annotators first.</p>` : nothing}
-    ${status.state === "open" && status.items.open ? html`<p><a class="button" href="/projects/${project.slug}/annotate">Label</a>${project.demo ? html`<a class="button secondary" href="/projects/${project.slug}/watch">Watch it learn</a>` : nothing}</p>` : nothing}</section>`;
+    ${status.state === "open" && status.items.open ? html`<p><a class="button" href="/projects/${project.slug}/annotate">Label</a>${project.demo ? html`<a class="button secondary" href="/projects/${project.slug}/watch">Watch it learn</a>` : nothing}</p>` : nothing}
+    ${status.no_learner ? nothing : auditRequest(all, act, working === "audit")}</section>`;
 }
 
 function loop({ status, words, drift }: Overview): TemplateResult {
@@ -237,13 +241,12 @@ function loop({ status, words, drift }: Overview): TemplateResult {
   </section>`;
 }
 
-/** Pause or resume; what somebody else changed meanwhile stays as it is. */
-async function setState(state: string): Promise<void> {
-  working = "state";
+/** Do what a button says; what is refused stands at the head of the page. */
+async function during(what: string, work: () => Promise<void>): Promise<void> {
+  working = what;
   draw();
   try {
-    const { headers } = await send("GET", `/api/v1${base}`);
-    await call("PATCH", base, { body: { state }, headers: { "If-Match": headers.get("etag") ?? "" } });
+    await work();
   } catch (error) {
     trouble = message(error);
   }
@@ -251,17 +254,23 @@ async function setState(state: string): Promise<void> {
   draw();
 }
 
-async function startRound(): Promise<void> {
-  working = "round";
-  draw();
-  try {
-    await call("POST", `${base}/rounds`);
-  } catch (error) {
-    trouble = message(error);
-  }
-  working = "";
-  draw();
-}
+/** Pause or resume; what somebody else changed meanwhile stays as it is. */
+const setState = (state: string): Promise<void> =>
+  during("state", async () => {
+    const { headers } = await send("GET", `/api/v1${base}`);
+    await call("PATCH", base, { body: { state }, headers: { "If-Match": headers.get("etag") ?? "" } });
+  });
+
+const startRound = (): Promise<void> => during("round", () => call("POST", `${base}/rounds`));
+
+/** Ask for audit items now, or go back to the share; a click that is sent twice asks once. */
+const act: Act = (method, count) =>
+  void during("audit", async () => {
+    const asked = { body: { count }, headers: { "Idempotency-Key": newId() } };
+    await call(method, `${base}/audit-request`, method === "POST" ? asked : {});
+    trouble = "";
+    await load();
+  });
 
 function balance(all: Overview): TemplateResult {
   return html`<section class="card" aria-labelledby="balance">

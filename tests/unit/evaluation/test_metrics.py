@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
 
 from app.evaluation.curves import band, label_ratio, labels_to, paired, penalty_matrix
-from app.evaluation.intervals import in_words, share
+from app.evaluation.intervals import answers_to_come, in_words, share
 from app.evaluation.metrics import calibration, hits, report
 
 
@@ -87,6 +87,7 @@ def test_a_wide_band_is_said_in_words_with_what_would_help() -> None:
     assert narrow is not None
 
     assert in_words(wide.to_json()) == "Between 49 and 94 %: about 42 more audit answers for plus or minus 10"
+    assert (answers_to_come(wide.to_json()), answers_to_come(narrow.to_json())) == (42, 0)
     assert in_words(wide.to_json(), "test items").endswith("42 more test items for plus or minus 10")
     assert in_words(narrow.to_json()) == "90 % (between 88 and 92 %, 1000 audit answers)"
 

@@ -1,0 +1,111 @@
+"""The sentences of the overview: what a lead should know, and why a figure is missing where it is."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.db import Project, Round
+from app.evaluation.intervals import in_words
+from app.evaluation.saved import Saved
+from app.loop.evaluate import FEWEST_AUDIT
+from app.loop.named import Named
+from app.services import simulations, unanswered
+
+
+def accuracy_words(project: Project, state: dict[str, Any], points: list[dict[str, Any]]) -> str:
+    """How good the model is, or why nobody can tell and what to do about it."""
+    accuracy, answers = state["audit"]["accuracy"], state["audit"]["answers"]
+    own = bool(state["items"]["test"])
+    if state["no_learner"] is not None:
+        return str(state["no_learner"])
+    if accuracy is not None:
+        of_own = bool(points) and points[-1]["stratum"] == "imported"
+        return in_words(accuracy, "test items" if of_own else "audit answers")
+    if own or answers >= FEWEST_AUDIT:
+        return "Cannot tell yet: the curve begins with the first round that has labels of two classes."
+    if project.audit_share == 0:
+        return "Nothing judges the model: the audit share is 0. Set one, or import rows with a label and split audit."
+    return f"Cannot tell yet: {answers} of the {FEWEST_AUDIT} audit answers that the curve begins with."
+
+
+def how_words(last: Round | None) -> str | None:
+    """How the accuracy was estimated where it is more than counted, or why it is not; None where it is just counted."""
+    how = ((last.metrics or {}) if last else {}).get("how") or {}
+    said = []
+    if how.get("choice") == "active":
+        silent = f", {how['unanswered']} of them without an answer" if how["unanswered"] else ""
+        said.append(
+            f"Each answer is weighed by the chance with which its item was drawn: {how['drawn']:,} of "
+            f"{how['audit_set']:,} audit items{silent}."
+        )
+    if how.get("unheard"):
+        said.append(f"{how['unheard']:,} audit items came in too late to be spoken of yet.")
+    if how.get("estimate") == "prediction_powered":
+        heeded = (
+            f"heeded by {100 * how['factor']:.0f} %" if how["factor"] else "which tells nothing about the answers here"
+        )
+        said.append(f"What the model expects of the other audit items corrects it, {heeded}.")
+    if how.get("why"):
+        said.append(f"{how['why'][0].upper()}{how['why'][1:]}.")
+    return " ".join(said) or None
+
+
+def unanswered_words(last: Round | None) -> str | None:
+    """Audit items without an answer, and the accuracy that they might make, unless answers are weighed by draws."""
+    metrics = (last.metrics or {}) if last else {}
+    judged = metrics.get("audit") or {}
+    counted = (judged.get("how") or {}).get("choice") == "random"
+    return unanswered.words(metrics.get("unanswered"), judged.get("accuracy") if counted else None)
+
+
+def error_words(last: Round | None) -> str | None:
+    """How far a rating's suggestions lie from the answers; None where the driving question is no rating."""
+    found = ((last.metrics or {}) if last else {}).get("mean_absolute_error")
+    if found is None:
+        return None
+    return f"Off by {found['value']:.2g} on the mean (between {found['low']:.2g} and {found['high']:.2g})"
+
+
+def saved_words(last: Round | None, *, apart: bool) -> str | None:
+    """Whether choosing saves labels, with its interval, or that nobody can tell yet; None without audit answers.
+
+    That it cost labels is said only where audit answers are kept `apart`: a choice that knows them asks nothing near
+    them, so that on them its learner looks worse than it is.
+    """
+    metrics = (last.metrics or {}) if last else {}
+    found = Saved.from_json(metrics.get("saved"))
+    if metrics.get("audit") is None or last is None:
+        return None
+    if (metrics.get("how") or {}).get("choice") == "active":
+        return "Audit items are chosen, so no random answers say whether choosing saves labels."
+    if found.labels is None:
+        return "Cannot tell yet whether choosing saves labels: too few audit answers compare it with random ones."
+    level = f"what {found.labels:,} random labels teach (round {found.round})"
+    low, high = found.low, found.high or 0
+    if low is not None and low > 0:
+        return f"Choosing saved {low:,} to {high:,} labels on the way to {level}."
+    if high < 0 and not apart:
+        return "Cannot tell yet whether choosing saves labels: on these audit answers it did not."
+    if high < 0:
+        return f"Choosing cost {-high:,} labels or more on the way to {level}."
+    worst = "none" if low == 0 else f"{-(low or 0):,} lost"
+    return f"Cannot tell yet whether choosing saves labels: {worst} to {high:,} saved on the way to {level}."
+
+
+def strategy_words(session: Session, project: Project) -> str | None:
+    """Which simulation the strategy comes from, and how to undo that; None for a strategy that people chose."""
+    found = simulations.in_force(session, project)
+    if found is None:
+        return None
+    number, moment = found
+    named = Named.of(project.strategy).title
+    return (
+        f"{named} was chosen by simulation {number} on {moment:%d %B}: choose Automatic in the settings to undo that."
+    )
+
+
+def goal_words(state: dict[str, Any]) -> str:
+    """The progress against the goal in a sentence, always with the number of labels."""
+    said = [part["words"] for part in state["goal_parts"]]
+    counted = any(part["name"] == "labels" for part in state["goal_parts"])
+    return "; ".join(said if counted else [f"{state['items']['answered']:,} labels", *said])
