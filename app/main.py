@@ -116,7 +116,7 @@ class Headers:
                 if scope["scheme"] == "https":
                     headers.setdefault("Strict-Transport-Security", ONLY_HTTPS)
                 headers["X-Request-Id"] = request_id
-                if scope["path"].startswith("/api/"):
+                if not scope["path"].startswith("/static/"):
                     headers.setdefault("Cache-Control", "no-store")
                     headers.setdefault("Content-Security-Policy", NOTHING_RUNS)
                 method = scope["method"] if scope["method"] in METHODS else "OTHER"

@@ -83,13 +83,14 @@ def change_items(project: str, body: EditIn, person: Caller, db: Db) -> EditOut:
     """Exclude, take back in, put first, move to a split, set metadata of or label up to 10,000 items (managers).
 
     A label is the manager's word: an answer of the manager's own that wins over the others, and a version like any.
-    The job's result says how many were `changed`, and how many were so already or could not be.
+    Of `keys` all are changed or, where one names no item here, none: 404 says which. The job's result says how many
+    were `changed`, and how many were so already or could not be.
     """
-    wanted = filters.parse(body.filter) if body.filter else edits.of_keys(body.keys)
+    wanted = filters.parse(body.filter)
     change = body.set.model_dump(exclude_unset=True)
     change = {name: value for name, value in change.items() if value is not None}
     with db.write() as session:
-        return _out(edits.start(session, person, project, wanted, change, body.existing))
+        return _out(edits.start(session, person, project, wanted, change, body.existing, body.keys))
 
 
 @router.post("/projects/{project}/items/bulk/undo", status_code=202, response_model=EditOut)

@@ -5,6 +5,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from app.buckets.base import CHANGED, GONE, BucketDown, BucketRefuses, Entry, ObjectLost
@@ -42,10 +43,8 @@ class Folder:
             with os.scandir(real) as listed:
                 for each in listed:
                     path = f"{folder}/{each.name}" if folder else each.name
-                    if each.is_dir(follow_symlinks=False):
-                        found.append(Child(each.name, None))
-                    elif (entry := self._if_inside(path)) is not None:
-                        found.append(Child(each.name, entry))
+                    is_folder = each.is_dir(follow_symlinks=False)
+                    found.append(Child(each.name, None if is_folder else partial(self._if_inside, path)))
         return found
 
     def _if_inside(self, path: str) -> Entry | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from app.buckets.base import CHANGED, GONE, SECONDS, BucketDown, BucketRefuses, Entry, ObjectLost
@@ -121,7 +122,7 @@ class Store:
             name = said["name"].rstrip("/").rsplit("/", 1)[-1]
             path = f"{folder}/{name}" if folder else name
             is_file = said.get("type") == "file"
-            found.append(Child(name, Entry(path, int(said["size"]), _version(said)) if is_file else None))
+            found.append(Child(name, partial(Entry, path, int(said["size"]), _version(said)) if is_file else None))
         return found
 
 

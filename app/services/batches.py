@@ -70,7 +70,7 @@ def content(settings: Settings, project_id: int, payload: dict[str, Any], types:
     if found is None:
         return payload
     field, held = found
-    path = media.path_of(settings, project_id, held.get("sha256"))
+    path = media.whole_path(settings, project_id, held.get("sha256"))
     try:
         if path is None or path.stat().st_size > LARGEST_FILE:
             return None

@@ -97,12 +97,13 @@ class _Collection:
     left: int | None  # bytes that may still be stored, by the last look
 
     def work(self) -> Done | More | Later:
-        deadline = time.monotonic() + SLICE_SECONDS
+        deadline = 0.0
         entries = self.place.entries(self.running.payload["prefix"], self.cursor["after"])
         seen: list[_Seen] = []
         try:
             with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="collect") as pool:
                 for some in _batches(entries):
+                    deadline = deadline or time.monotonic() + SLICE_SECONDS  # to list a large folder takes seconds
                     seen += self._look(pool, some)
                     if len(seen) >= BATCH or time.monotonic() > deadline:
                         self._store(seen)

@@ -4,6 +4,7 @@ Which items is settled when the change is asked for; a job makes it in short tra
 it was before. Taking it back restores exactly that, and leaves alone, and names, what was changed by others meanwhile.
 """
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,8 +52,9 @@ def start(
     wanted: Filter,
     change: Mapping[str, Any],
     existing: str = "refuse",
+    keys: Sequence[str] = (),
 ) -> Started:
-    """Ask for a change of all items that fit a filter now.
+    """Ask for a change of all items that fit a filter now, or of the items of some `keys`: of all of them or of none.
 
     `change` has some of `state` (open or excluded), `split` (pool or audit), `priority`, `metadata` with the columns
     to set (null removes one), and `label`, the manager's word on each of them. `existing` says what becomes of items
@@ -63,13 +65,16 @@ def start(
         InvalidLabel: the label does not fit the task.
         WouldOverride: some items have answers, and nothing was said about them.
         Forbidden, NotFound: the project is not the person's to manage.
+        NotFound: a key names no item of the project; says which.
     """
     person.need("manage")
     project = project_for(session, person, ref, "manager")
     check_json(dict(change), what="set")
     if not change or change.get("metadata") == {}:
         raise Invalid("set says nothing: give state, split, priority, metadata or label", fields={"set": "empty"})
-    ids = _ids(session, project, wanted)
+    ids = _ids(session, project, _of_keys(keys) if keys else wanted)
+    if len(ids) < len(set(keys)):
+        raise NotFound(_unknown(session, ids, keys))
     if not ids:
         raise Invalid("no item fits", fields={"filter": "no item"})
     if len(ids) > MOST:
@@ -118,9 +123,18 @@ def _ids(session: Session, project: Project, wanted: Filter) -> list[int]:
     return list(session.execute(found).scalars())
 
 
-def of_keys(keys: Sequence[str]) -> Filter:
+def _unknown(session: Session, ids: Sequence[int], keys: Sequence[str]) -> str:
+    """Which of the keys name none of these items, in a sentence."""
+    found = set(session.execute(select(Item.key).where(Item.id.in_(ids))).scalars())
+    missing = [json.dumps(key, ensure_ascii=False) for key in dict.fromkeys(keys) if key not in found]
+    more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+    named = f"{', '.join(missing[:NAMED])}{more}"
+    return f"nothing was changed: there is no item here with the key {named}"
+
+
+def _of_keys(keys: Sequence[str]) -> Filter:
     """The filter for items of these keys."""
-    return Filter((Condition("key", "=", tuple(keys)),)) if keys else Filter()
+    return Filter((Condition("key", "=", tuple(keys)),))
 
 
 def _made(session: Session, project: Project, token: str) -> Job:

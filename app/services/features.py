@@ -75,7 +75,7 @@ def payloads(session: Session, settings: Settings, modality: str, rows: Sequence
     if MODALITIES[modality].media is None:
         return held
     hashes = [(each or {}).get("sha256") for each in held]
-    paths = [media.path_of(settings, row.project_id, sha256) for row, sha256 in zip(rows, hashes, strict=True)]
+    paths = [media.whole_path(settings, row.project_id, sha256) for row, sha256 in zip(rows, hashes, strict=True)]
     away = {each["media"] for each in held if each and "bucket" in each}
     if not away:
         return paths

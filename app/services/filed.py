@@ -1,13 +1,12 @@
 """Whether files and rows agree: every row's file is as it was written, and no file has lain for days without a row."""
 
-import hashlib
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 
+from app.core.contents import sha256_of
 from app.core.settings import Settings
 from app.db import (
     Database,
@@ -29,7 +28,6 @@ from app.services.recounting import Finding
 from app.services.sweeping import KEPT_SECONDS, unnamed
 from app.services.versions import set_folder
 
-PIECE = 1 << 20
 AT_ONCE = 5_000
 NAMED = 5
 
@@ -99,15 +97,7 @@ def _media_fault(settings: Settings, row: Any, every: bool) -> str | None:
         return "is missing"
     if path.stat().st_size != row.size:
         return f"has {path.stat().st_size:,} bytes instead of {row.size:,}"
-    return "holds other bytes than were taken in" if every and _hash(path) != row.sha256 else None
-
-
-def _hash(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+    return "holds other bytes than were taken in" if every and sha256_of(path) != row.sha256 else None
 
 
 def _features(db: Database, settings: Settings) -> Iterator[str]:

@@ -12,6 +12,7 @@ from uuid import uuid4
 from sqlalchemy import Row, select
 from sqlalchemy.orm import Session
 
+from app.core.contents import is_whole
 from app.core.disk import sync, sync_folder
 from app.core.errors import Invalid, InvalidPayload, NotFound, TooLarge, Unavailable
 from app.core.places import InBucket
@@ -204,10 +205,19 @@ def visible(session: Session, person: Person, media_id: int) -> Media:
 
 
 def stored_path(settings: Settings, row: Media) -> Path:
-    """Where a stored file lies. Raises NotFound, also for one that is not as long as it was."""
+    """Where a stored file lies. Raises NotFound, also for one that does not hold what it held; see `is_whole`."""
     path = path_of(settings, row.project_id, row.sha256)
     if path is None or path.is_symlink() or not path.is_file():  # nothing of ours is a link
         raise NotFound(row.lost or "the file is missing from the data folder: whoever runs this service brings it back")
-    if path.stat().st_size != row.size:
+    if path.stat().st_size != row.size or not is_whole(path, row.sha256):
         raise NotFound("the file is damaged: whoever runs this service brings it back from a backup")
     return path
+
+
+def whole_path(settings: Settings, project_id: int, sha256: str | None) -> Path | None:
+    """Where a file of a project lies, for who reads it; None for no file, and for a missing or a damaged one."""
+    path = path_of(settings, project_id, sha256)
+    try:
+        return path if path is not None and sha256 is not None and is_whole(path, sha256) else None
+    except OSError:
+        return None

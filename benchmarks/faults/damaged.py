@@ -3,6 +3,7 @@
 Each is found and told, and never served as good.
 """
 
+import contextlib
 import io
 import random
 import shutil
@@ -17,8 +18,10 @@ from PIL import Image
 from sqlalchemy import select
 
 from app.cli import main as labelwise
-from app.db import Database, Job, Round, Serving
-from app.services import high_water, jobs
+from app.core.errors import NotFound
+from app.core.settings import Settings
+from app.db import Database, Job, Media, Round, Serving
+from app.services import high_water, jobs, media
 from app.worker import WorkerProcess
 from benchmarks.faults import guards
 from benchmarks.faults.journal import Journal
@@ -143,11 +146,13 @@ def _checked(data: Path) -> list[str]:
 
 def _served(at: Site, kind: str, data: Path) -> list[str]:
     """What the damaged service does with it: a picture is not shown, a round makes its features anew."""
-    if kind not in ("feature", "model"):
+    if kind not in ("feature", "model", "media"):
         return []
     db = Database(f"sqlite:///{data / 'labelwise.db'}")
     settings = at.settings.model_copy(update={"data": data, "database_url": None})
     try:
+        if kind == "media":
+            return _shown(db, settings)
         with db.write() as session:
             jobs.enqueue(session, "round", at.project)
         for _ in range(3):  # the round that finds it, the features, the round after them
@@ -161,6 +166,17 @@ def _served(at: Site, kind: str, data: Path) -> list[str]:
         return [str(error)]
     finally:
         db.dispose()
+
+
+def _shown(db: Database, settings: Settings) -> list[str]:
+    """The stored files that would be shown although they were damaged."""
+    with db.read() as session:
+        rows = session.execute(select(Media)).scalars().all()
+    shown = []
+    for row in rows:
+        with contextlib.suppress(NotFound):
+            shown.append(f"file {row.id} is shown: {media.stored_path(settings, row)}")
+    return shown
 
 
 HARNESS = Harness(run, guards={"checksums": "sqlite"}, databases=("sqlite",), times=25, proof=10)

@@ -135,8 +135,26 @@ NOT_MEANT = [
     {"filter": "q=web", "set": {"key": "x"}},
     {"filter": "colour=red", "set": {"state": "excluded"}},
     {"filter": "q=nowhere", "set": {"state": "excluded"}},
-    {"keys": ["nobody"], "set": {"priority": 1}},
 ]
+
+
+def test_of_named_keys_all_items_are_changed_or_none(api: Api, boss: Speaker, project: int) -> None:
+    """A key that named nothing was passed over in silence, and the others were changed."""
+    elsewhere = boss.project()["id"]
+    boss.push(elsewhere, [{"key": "of another", "text": "x"}])
+    before = stored(api)
+
+    for keys, named in ((["w0", "of another", "w1"], '"of another"'), (["nobody"], '"nobody"')):
+        refused = boss.post(f"/projects/{project}/items/bulk", json={"keys": keys, "set": {"priority": 1}})
+        assert refused.status_code == 404
+        assert refused.json()["detail"].endswith(f"with the key {named}"), refused.text
+    many = {"keys": ["w0", *(f"not here {n}" for n in range(25))], "set": {"priority": 1}}
+    assert boss.post(f"/projects/{project}/items/bulk", json=many).json()["detail"].endswith(" and 5 more")
+
+    api.run_jobs()
+    assert stored(api) == before
+    _, result = change(api, boss, project, {"keys": ["w0", "w1", "w0"]}, priority=7)
+    assert result == {"changed": 2, "unchanged": 0}
 
 
 def test_what_cannot_be_meant_is_refused(api: Api, boss: Speaker, project: int) -> None:

@@ -13,11 +13,12 @@ from fastapi.testclient import TestClient
 from PIL import Image
 from sqlalchemy import event, select
 
+from app.core import contents
 from app.core.settings import Settings
 from app.db import FeatureSet, FeatureShard, Flag, Item, Media
 from app.features import newest
 from app.main import create_app
-from app.services import pool, sweeping, thumbnails
+from app.services import features, media, pool, sweeping, thumbnails
 from tests.conftest import Api, Speaker
 
 
@@ -46,6 +47,65 @@ def upload(boss: Speaker, project: int, *files: tuple[str, bytes]) -> list[dict[
 
 def on_disk(api: Api, folder: str) -> list[Path]:
     return [each for each in (api.settings.data / folder).rglob("*") if each.is_file()]
+
+
+def flip(path: Path) -> None:
+    """Change one bit in the middle, as a disk does: length and times stay."""
+    said, content = path.stat(), bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    os.utime(path, ns=(said.st_atime_ns, said.st_mtime_ns))
+
+
+def test_a_file_with_a_flipped_bit_is_not_shown_as_good(
+    api: Api, boss: Speaker, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only the length was looked at: other bytes of that length were shown, and labelled."""
+    project = images(boss)
+    whole, damaged = upload(boss, project, ("a.png", png("red")), ("b.png", png("blue")))
+    [path] = [each for each in on_disk(api, "media") if each.name == damaged["sha256"]]
+    flip(path)
+
+    for address in ("", "/thumbnail"):
+        refused = boss.get(f"/media/{damaged['id']}{address}")
+        assert (refused.status_code, refused.json()["error"]) == (404, "NotFound")
+        assert "damaged" in refused.json()["detail"]
+        assert boss.get(f"/media/{whole['id']}{address}").status_code == 200
+    part = {"Range": "bytes=0-3", "If-None-Match": f'"{damaged["sha256"]}"'}
+    assert boss.get(f"/media/{damaged['id']}", headers=part).status_code == 404
+    assert caplog.text.count("holds other bytes than were taken in") == 1  # it was read once
+    boss.push(project, [{"key": "whole", "image": whole["id"]}, {"key": "damaged", "image": damaged["id"]}])
+    with api.db.read() as session:
+        rows = session.execute(select(Item.payload, Item.project_id).order_by(Item.id)).all()
+        assert [each is None for each in features.payloads(session, api.settings, "image", rows)] == [False, True]
+    assert media.whole_path(api.settings, project, damaged["sha256"]) is None  # nor is it learned from
+    assert media.whole_path(api.settings, project, whole["sha256"]) is not None
+
+    upload(boss, project, ("b.png", png("blue")))  # sent again it is whole again
+    assert boss.get(f"/media/{damaged['id']}").content == png("blue")
+
+
+def test_a_whole_file_is_read_once_and_a_very_large_one_not_at_all(
+    api: Api, boss: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = images(boss)
+    [kept] = upload(boss, project, ("a.png", png("green", 41)))
+    read: list[Path] = []
+    real = contents.sha256_of
+    monkeypatch.setattr(contents, "sha256_of", lambda path: (read.append(path), real(path))[1])
+
+    for _ in range(5):
+        assert boss.get(f"/media/{kept['id']}").status_code == 200
+    assert len(read) == 1
+    os.utime(read[0])
+    assert boss.get(f"/media/{kept['id']}").status_code == 200
+    assert len(read) == 2  # somebody touched it
+    flip(read[0])
+    os.utime(read[0])
+    assert boss.get(f"/media/{kept['id']}").status_code == 404
+    monkeypatch.setattr(contents, "LARGEST", 10)
+    assert boss.get(f"/media/{kept['id']}").status_code == 200
+    assert len(read) == 3
 
 
 @pytest.mark.long

@@ -7,7 +7,7 @@ import pytest
 from tests import databases
 from tests.attacks.rules import GROWTH_BYTES, all_is_well
 from tests.attacks.running import running
-from tests.attacks.site import Site, canary
+from tests.attacks.site import Canary, Site, canary
 from tests.attacks.trap import Trap, png
 from tests.attacks.trap import trap as setting
 
@@ -38,12 +38,18 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         "LABELWISE_BUCKETS": f"share=file://{share}",
         "LABELWISE_IMPORT_BODY_BYTES": "60000000",
     }
-    with canary() as watching, running(data, url, **settings) as service:
+    with canary() as watching, running(data, url, **settings, **proxies(watching)) as service:
         made = Site(service, data, url or f"sqlite:///{data / 'labelwise.db'}", watching)
         warm_up(made)
         all_is_well(made)
         yield made
         made.close()
+
+
+def proxies(canary: Canary) -> dict[str, str]:
+    """What names the canary as the proxy of everything: a service that believed it would be seen there (D-18)."""
+    names = ("http_proxy", "https_proxy", "all_proxy", "ftp_proxy", "socks_proxy")
+    return {each: canary.url for name in names for each in (name, name.upper())} | {"no_proxy": "none.example"}
 
 
 def warm_up(site: Site) -> None:

@@ -44,10 +44,11 @@ def command(*words: str) -> list[str]:
 
 
 def environment(data: Path, url: str | None = None, **more: str) -> dict[str, str]:
-    """What the program is given: its settings and nothing of the caller's own."""
+    """What the program is given: its settings and nothing of the caller's own. A PYTHONPATH of `more` comes first."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LABELWISE_")}
     settings = {"LABELWISE_DATA": str(data), **({"LABELWISE_DATABASE_URL": url} if url else {}), **more}
-    return {**kept, **settings, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    path = os.pathsep.join(filter(None, (more.get("PYTHONPATH"), str(ROOT))))
+    return {**kept, **settings, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
 
 
 @contextmanager

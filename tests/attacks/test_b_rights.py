@@ -10,6 +10,7 @@ from tests.attacks import world
 from tests.attacks.matrix import bodies
 from tests.attacks.site import Site
 from tests.attacks.voices import PASSWORD, Voice
+from tests.attacks.waiting import wait_for_the_end
 from tests.attacks.world import World
 
 case = pytest.mark.case
@@ -156,25 +157,38 @@ def test_b08_one_annotators_own_things_are_nobody_elses(site: Site, here: World)
 
 
 @case("B-09")
-def test_b09_many_items_at_once_are_all_of_the_own_project_or_none(site: Site, here: World) -> None:
+@pytest.mark.parametrize("values", [{"priority": 3}, {"metadata": {"tag": "mine"}}, {"state": "excluded"}], ids=str)
+def test_b09_many_items_at_once_are_all_of_the_own_project_or_none(
+    site: Site, here: World, values: dict[str, Any]
+) -> None:
     path = f"/projects/{here.project}/items/bulk"
     keys = [f"item-{n}" for n in range(5)]
+    foreign = f"of-p2-{uuid4()}"
+    assert site.X.post(f"/projects/{site.P2}/items", json=[{"key": foreign, "text": "x"}]).json()["created"] == 1
+    everything = "SELECT id, state, priority, split, metadata, updated_at FROM items ORDER BY id"
+    changes = "SELECT count(*) FROM jobs WHERE kind = 'edit'"
 
-    def change(given: list[str], value: int) -> Any:
-        return site.M.post(path, json={"keys": given, "set": {"priority": value}})
+    def change(given: list[str]) -> Any:
+        return site.M.post(path, json={"keys": given, "set": values})
 
-    assert change([f"k{n}" for n in range(10_001)], 3).status_code == 422
-    assert change([""], 3).status_code == 422
-    assert change(["item-of-p2"], 3).status_code == 422
-    twice = change([*keys, *keys], 4)
-    assert twice.status_code == 202
-    assert twice.json()["items"] == 5
-    assert site.X.post(path, json={"keys": keys, "set": {"priority": 5}}).status_code == 404
-    done = site.M.get(f"/jobs/{twice.json()['job']['id']}", params={"wait": 10}, patient=True)
-    assert done.json()["state"] in ("done", "running"), done.text
-    assert (
-        site.rows("SELECT count(*) FROM items WHERE project_id = :p AND priority IN (3, 5)", p=here.project)[0][0] == 0
-    )
+    before, jobs = [tuple(map(str, row)) for row in site.rows(everything)], site.rows(changes)[0][0]
+    for mixed in ([*keys, foreign], [foreign, *keys], [foreign], [*keys, "never was"], [*keys, keys[0], foreign]):
+        refused = change(mixed)
+        assert refused.status_code == 404, refused.text
+    assert change([f"k{n}" for n in range(100_001)]).status_code == 422
+    assert change([""]).status_code == 422
+    assert site.X.post(path, json={"keys": keys, "set": values}).status_code == 404
+    assert site.U1.post(path, json={"keys": keys, "set": values}).status_code == 403
+    assert site.rows(changes)[0][0] == jobs
+    assert [tuple(map(str, row)) for row in site.rows(everything)] == before
+
+    twice = change([*keys, *keys])
+    assert (twice.status_code, twice.json()["items"]) == (202, 5)
+    done = wait_for_the_end(site.M, twice.json()["job"]["id"])
+    assert done["state"] == "done", done
+    assert done["result"] == {"changed": 5, "unchanged": 0}
+    undone = site.M.post(f"{path}/undo", json={"undo_token": twice.json()["undo_token"]})
+    assert wait_for_the_end(site.M, undone.json()["job"]["id"])["result"]["restored"] == 5
 
 
 @case("B-11")

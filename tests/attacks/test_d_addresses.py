@@ -5,9 +5,11 @@ import socket
 import time
 from collections.abc import Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import httpx
 import pytest
 
 from app.core import fetch
@@ -153,15 +155,48 @@ def test_d15_servers_without_end_cost_neither_time_nor_memory_nor_disk(aimed: Si
     assert disk(aimed) <= before + 1_000_000
 
 
-@case("D-14", "D-18")
-def test_d18_no_credential_and_no_proxy_goes_along(aimed: Site, trap: Trap) -> None:
+@case("D-14")
+def test_d14_no_credential_goes_along(aimed: Site, trap: Trap) -> None:
     trap.say["/picture.png"] = lambda _: answer(png())
     [item] = fetched(aimed, [trap.url(f"/redirect?to={quote(trap.url('/picture.png'))}")])
 
     assert item["state"] == "open", item
     for asked in (*trap.at("/redirect"), *trap.at("/picture.png")):
         assert not {"authorization", "cookie", "proxy-authorization", "referer", "x-csrf-token"} & asked.headers.keys()
-        assert asked.target.startswith("/")  # a proxy would be asked for the whole address
+
+
+@case("D-18")
+def test_d18_the_environments_proxy_is_asked_by_nobody(aimed: Site, trap: Trap) -> None:
+    """The whole service runs with the canary as its proxy, see `conftest.proxies`; rule zero looks there."""
+    for pid in aimed.running.children:
+        told = Path(f"/proc/{pid}/environ").read_bytes()
+        assert all(f"{name}={aimed.canary.url}".encode() in told for name in ("http_proxy", "HTTPS_PROXY", "ALL_PROXY"))
+    with httpx.Client(proxy=aimed.canary.url) as believer:  # who believes it is seen
+        believer.get("http://example.invalid/x")
+    assert aimed.canary.hits == ["GET http://example.invalid/x"]
+    aimed.canary.hits.clear()
+    trap.say["/direct.png"] = lambda _: answer(png(color="green"))
+    trap.say["/hook"] = trap.say["/score"] = lambda _: answer(b"{}")
+    [item] = fetched(aimed, [trap.url("/direct.png")])
+    hook = {"url": trap.url("/hook"), "events": ["job.finished"]}
+    made = aimed.M.post(f"/projects/{aimed.P1}/webhooks", json=hook)
+    assert made.status_code == 201, made.text
+    number = made.json()["id"]
+    aimed.M.post(f"/projects/{aimed.P1}/webhooks/{number}/test")
+    learner = {"learner": {"name": "http", "url": trap.url("/score")}}
+    aimed.M.post(f"/projects/{aimed.P1}/scorer/test", json=learner, patient=True)
+    end = time.monotonic() + 15
+    while not trap.at("/hook") and time.monotonic() < end:
+        time.sleep(0.1)
+    aimed.M.delete(f"/projects/{aimed.P1}/webhooks/{number}")
+
+    assert item["state"] == "open", item
+    for path in ("/direct.png", "/hook", "/score"):
+        assert trap.at(path), path
+        for asked in trap.at(path):
+            assert asked.target.startswith("/")  # a proxy would be asked for the whole address
+            assert not {"proxy-authorization", "proxy-connection", "via"} & asked.headers.keys()
+    assert aimed.canary.hits == []
 
 
 @case("D-16")

@@ -3,10 +3,12 @@
 import gzip
 import io
 import json
+import socket
 import struct
 import time
 import zipfile
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -24,7 +26,6 @@ NOT_HERE = {
     "F-01": "no XML is parsed anywhere; tests/unit/test_doors.py fails when a parser of it is imported",
     "F-02": "no YAML is parsed anywhere; tests/unit/test_doors.py fails when a parser of it is imported",
     "F-16": "COCO, VOC, YOLO, boxes and spans are no formats or task types of this version",
-    "F-19": "an upload is one request: there are no parts and nothing to finish; one broken off stores nothing",
 }
 KINDS = {"jsonl": "application/x-ndjson", "json": "application/json", "csv": "text/csv",
          "parquet": "application/vnd.apache.parquet"}  # fmt: skip
@@ -316,9 +317,6 @@ def test_f20_forms_that_never_end_are_cut_off(aimed: Site) -> None:
 
 @case("F-23")
 def test_f23_ten_slow_uploads_keep_nobody_from_the_service(aimed: Site) -> None:
-    import socket
-    from urllib.parse import urlsplit
-
     where = urlsplit(aimed.address)
     head = (
         f"POST /api/v1/projects/{aimed.pictures}/media HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000000\r\n"

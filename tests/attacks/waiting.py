@@ -15,6 +15,15 @@ def lease(site: Site, person: Voice, project: int, count: int = 1, seconds: floa
     return found
 
 
+def wait_for_the_end(voice: Voice, job: int, seconds: float = 60) -> dict[str, Any]:
+    """A job that has ended, or as it is when the time is over."""
+    end = time.monotonic() + seconds
+    while True:
+        found: dict[str, Any] = voice.get(f"/jobs/{job}", params={"wait": 5}, patient=True).json()
+        if found["state"] not in ("waiting", "running") or time.monotonic() > end:
+            return found
+
+
 def wait_for_a_round(site: Site, project: int, seconds: float = 40, labels: int = 0, after: int = 0) -> dict[str, Any]:
     """The newest round once it has ended, with a number above `after` and that many labels or more; or nothing."""
     end = time.monotonic() + seconds

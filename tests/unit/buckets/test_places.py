@@ -1,6 +1,7 @@
 """Names of buckets and paths in them: nothing that anybody writes leads out of the place that the operator named."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -122,18 +123,23 @@ def test_what_may_not_be_read_is_said(tmp_path: Path) -> None:
 
 def test_a_walk_can_be_entered_behind_every_file() -> None:
     tree = {
-        "": ["a-", "a", "b.txt", "c", ".git"],
+        "": ["a-", "a", "b.txt", "c", ".git", "gone.txt"],
         "a": ["z.txt", "y"],
         "a/y": ["1.txt", "2.txt"],
         "a-": ["0.txt"],
         "c": [],
     }
     asked: list[str] = []
+    looked: list[str] = []
+
+    def look(path: str) -> Entry | None:
+        looked.append(path)
+        return None if path == "gone.txt" else Entry(path, 1, "1")
 
     def children(folder: str) -> list[Child]:
         asked.append(folder)
         names = ((name, f"{folder}/{name}" if folder else name) for name in tree[folder])
-        return [Child(name, None if path in tree else Entry(path, 1, "1")) for name, path in names if path != ".git"]
+        return [Child(name, None if path in tree else partial(look, path)) for name, path in names if path != ".git"]
 
     whole = [entry.path for entry in walk(children, "", None)]
 
@@ -141,5 +147,7 @@ def test_a_walk_can_be_entered_behind_every_file() -> None:
     for place, path in enumerate(whole):
         assert [entry.path for entry in walk(children, "", path)] == whole[place + 1 :]
     asked.clear()
+    looked.clear()
     assert [entry.path for entry in walk(children, "a", "a/y/2.txt")] == ["a/z.txt"]
     assert asked == ["a", "a/y"]
+    assert looked == ["a/z.txt"]  # a look at a file opens it: those before the place are not looked at again
