@@ -11,7 +11,7 @@ from app.api.deps import Caller, Db
 from app.api.pages import Cursor, Limit, seal, unseal
 from app.api.turns import PASSWORDS
 from app.core.text import INT64_MAX
-from app.services import accounts, audit, people
+from app.services import accounts, audit, people, personal
 from app.services.access import project_for
 
 router = APIRouter(tags=["accounts"], route_class=StrictRoute)
@@ -95,18 +95,24 @@ class TokensOut(BaseModel):
 
 
 class PersonOut(BaseModel):
-    """All that is stored about a person."""
+    """All that is stored about a person, by the kind of row; see `docs/personal-data.md`."""
 
-    user: UserOut
+    user: dict[str, Any]
     projects: list[dict[str, Any]]
     tokens: list[dict[str, Any]]
-    answers: list[dict[str, Any]]
-    notes: list[dict[str, Any]]
-    leases: list[dict[str, Any]]
     sessions: list[dict[str, Any]]
     links: list[dict[str, Any]]
+    requests: list[dict[str, Any]]
+    answers: list[dict[str, Any]]
+    leases: list[dict[str, Any]]
+    notes: list[dict[str, Any]]
     guidelines: list[dict[str, Any]]
     jobs: list[dict[str, Any]]
+    snapshots: list[dict[str, Any]]
+    simulations: list[dict[str, Any]]
+    predictions: list[dict[str, Any]]
+    buckets: list[dict[str, Any]]
+    webhooks: list[dict[str, Any]]
     events: list[dict[str, Any]]
 
 
@@ -159,7 +165,7 @@ def erase_user(user: Number, person: Caller, db: Db, answers: bool = False) -> N
 def export_user(user: Number, person: Caller, db: Db) -> PersonOut:
     """Everything that is stored about a person, for that person and for admins."""
     with db.read() as session:
-        found = PersonOut(**people.export(session, person, user))
+        found = PersonOut(**personal.export(session, person, user))
     with db.write() as session:
         audit.record(session, "user.exported", person.id, user=user)
     return found

@@ -5,13 +5,15 @@ import getpass
 import sys
 from datetime import timedelta
 
+import orjson
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from app.cli.serve import prepare
 from app.core.settings import Settings
 from app.core.text import fold
 from app.db import Database, User
-from app.services import accounts
+from app.services import accounts, audit, personal
 from app.services.access import Person, project_for
 
 
@@ -31,14 +33,31 @@ def create_user(settings: Settings, given: argparse.Namespace) -> int:
     return 0
 
 
+def export_user(settings: Settings, given: argparse.Namespace) -> int:
+    """Print all that is stored about a person, as the REST route gives it; a line of the audit log says so."""
+    prepare(settings)
+    db = Database(settings.url)
+    with db.write() as session:
+        user = _named(session, given.name)
+        found = personal.export(session, Person(user.id, user.name, user.admin), user.id)
+        audit.record(session, "user.exported", None, user=user.id)
+    print(orjson.dumps(found, option=orjson.OPT_INDENT_2, default=str).decode())
+    return 0
+
+
+def _named(session: Session, name: str) -> User:
+    user = session.execute(select(User).where(User.folded_name == fold(name))).scalar_one_or_none()
+    if user is None:
+        raise ValueError(f"there is no user {name!r}: `labelwise user create` makes one")
+    return user
+
+
 def create_token(settings: Settings, given: argparse.Namespace) -> int:
     """Make a token; its secret is the last line of standard output."""
     prepare(settings)
     db = Database(settings.url)
     with db.write() as session:
-        user = session.execute(select(User).where(User.folded_name == fold(given.user))).scalar_one_or_none()
-        if user is None:
-            raise ValueError(f"there is no user {given.user!r}: `labelwise user create` makes one")
+        user = _named(session, given.user)
         person = Person(user.id, user.name, user.admin)
         project = project_for(session, person, given.project).id if given.project else None
         lasts = timedelta(days=given.expires) if given.expires else None

@@ -126,6 +126,8 @@ class _Commands:
         made.add_argument("name", help="the name to sign in with")
         self._option(made, "--role", choices=("admin", "user"), default="user", help="admin or user; user unless set")
         self._option(made, "--password-stdin", action="store_true", help="read the password from standard input")
+        made = self._local("export", "print all that is stored about a person, as JSON", accounts.export_user)
+        made.add_argument("name", help="the name that the person signs in with")
         self._group = top.add_parser("token", help="tokens for scripts").add_subparsers(required=True, metavar="ACTION")
         made = self._local("create", "make a token; it is the last line of standard output", accounts.create_token)
         self._option(made, "--user", required=True, help="whose token it is")

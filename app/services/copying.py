@@ -54,9 +54,11 @@ def copy(session: WriteSession, person: Person, source: int | str, name: str, sl
     project.task = _renumbered(project.task, numbers)
     members = session.execute(select(Member.user_id, Member.role).where(Member.project_id == model.id)).all()
     roles: dict[int, str] = dict(members)
+    audit.record(session, "project.created", person.id, project_id=project.id, copy_of=model.id)
     for user, role in (roles | {person.id: "manager"}).items():
         session.add(Member(project_id=project.id, user_id=user, role=role, created_at=moment))
-    audit.record(session, "project.created", person.id, project_id=project.id, copy_of=model.id)
+        if user != person.id:
+            audit.record(session, "member.set", person.id, project_id=project.id, user=user, role=role)
     session.flush()
     return project
 

@@ -77,8 +77,9 @@ def remove(session: WriteSession, person: Person, item_id: int, *, erase: bool) 
     if item.state == "deleted" and (not erase or erasing.is_empty(item)):
         raise absent(Item)
     item.state, item.updated_at = "deleted", now(session)
-    action = "item.erased" if erase else "item.deleted"
-    audit.record(session, action, person.id, project_id=item.project_id, item=item.id)
+    audit.record(
+        session, "item.erased" if erase else "item.deleted", person.id, project_id=item.project_id, item=item.id
+    )
     if erase:
         erasing.empty(session, item)
 

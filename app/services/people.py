@@ -1,4 +1,4 @@
-"""What the service holds about a person: handed out as a whole, and erased. `docs/personal-data.md` says where it lies.
+"""Erasing what the service holds about a person, and the audit log. `docs/personal-data.md` says where it lies.
 
 Erasure keeps the person's row under a random name, so that answers stay with one and the same nobody.
 """
@@ -6,19 +6,14 @@ Erasure keeps the person's row under a random name, so that answers stay with on
 import json
 import secrets
 from typing import Any
-from urllib.parse import quote, unquote_plus
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, NotFound
 from app.db import (
     Annotation,
     BrowserSession,
-    Event,
-    Flag,
-    Guidelines,
-    Job,
     KeyedRequest,
     Lease,
     Member,
@@ -33,55 +28,7 @@ from app.db.session import now
 from app.services import audit, closing, jobs, leases
 from app.services.access import Person
 from app.services.accounts import end_invitations, keep_an_admin, need_admin
-
-ABOUT = "annotator="  # the part of a filter that names somebody
-
-
-def export(session: Session, person: Person, user_id: int) -> dict[str, Any]:
-    """Everything about one person, for that person and for admins; other people do not exist (NotFound)."""
-    user = session.get(User, user_id)
-    if user is None or person.token_project is not None or (user_id != person.id and not person.admin):
-        raise NotFound("there is no such user, or it is not you")
-    members = select(Member.project_id, Member.role, Member.slice, Member.created_at).where(Member.user_id == user_id)
-    tokens = select(Token.id, Token.name, Token.scopes, Token.created_at, Token.expires_at, Token.last_used_at)
-    answers = select(
-        Annotation.id,
-        Annotation.project_id,
-        Annotation.item_id,
-        Annotation.version,
-        Annotation.label,
-        Annotation.seconds_spent,
-        Annotation.seconds_elapsed,
-        Annotation.origin,
-        Annotation.created_at,
-    )
-    notes = select(Flag.project_id, Flag.item_id, Flag.note, Flag.state, Flag.reply, Flag.created_at)
-    leases = select(Lease.project_id, Lease.item_id, Lease.state, Lease.served_at, Lease.skip_reason)
-    events = select(Event.at, Event.action, Event.project_id, Event.detail)
-    about = or_(Event.user_id == user_id, Event.detail["user"].as_integer() == user_id)
-    sessions = select(BrowserSession.created_at, BrowserSession.expires_at)
-    links = select(OneTimeLink.kind, OneTimeLink.project_id, OneTimeLink.created_at, OneTimeLink.expires_at)
-    written = select(Guidelines.project_id, Guidelines.version, Guidelines.created_at)
-    work = select(Job.id, Job.project_id, Job.kind, Job.state, Job.created_at)
-    return {
-        "user": {
-            "id": user.id,
-            "name": user.name,
-            "admin": user.admin,
-            "active": user.active,
-            "created_at": user.created_at,
-        },
-        "projects": _rows(session, members.order_by(Member.project_id)),
-        "tokens": _rows(session, tokens.where(Token.user_id == user_id).order_by(Token.id)),
-        "answers": _rows(session, answers.where(Annotation.annotator_id == user_id).order_by(Annotation.id)),
-        "notes": _rows(session, notes.where(Flag.user_id == user_id).order_by(Flag.id)),
-        "leases": _rows(session, leases.where(Lease.annotator_id == user_id).order_by(Lease.id)),
-        "sessions": _rows(session, sessions.where(BrowserSession.user_id == user_id).order_by(BrowserSession.id)),
-        "links": _rows(session, links.where(OneTimeLink.created_by == user_id).order_by(OneTimeLink.id)),
-        "guidelines": _rows(session, written.where(Guidelines.user_id == user_id).order_by(Guidelines.created_at)),
-        "jobs": _rows(session, work.where(Job.created_by == user_id).order_by(Job.id)),
-        "events": _rows(session, events.where(about).order_by(Event.id)),
-    }
+from app.services.personal import ABOUT, renamed
 
 
 def erase(session: WriteSession, person: Person, user_id: int, *, answers: bool = False) -> None:
@@ -121,17 +68,10 @@ def forget(session: WriteSession, user: User) -> None:
     session.execute(imported.values(annotator_name=pseudonym))
     naming = select(Snapshot).where(Snapshot.filter.contains(ABOUT, autoescape=True))
     for snapshot in session.execute(naming).scalars():
-        snapshot.filter = _renamed(snapshot.filter, before, pseudonym)
+        snapshot.filter = renamed(snapshot.filter, before, pseudonym)
     user.name = user.folded_name = pseudonym
     user.password_hash, user.admin, user.active, user.erased_at = None, False, False, now(session)
     jobs.enqueue(session, "erase", None, {"user": user.id, "made": made})
-
-
-def _renamed(wanted: str, before: str, after: str) -> str:
-    """A filter in which a person has another name."""
-    parts = wanted.split("&")
-    named = [part.startswith(ABOUT) and unquote_plus(part.removeprefix(ABOUT)) == before for part in parts]
-    return "&".join(f"{ABOUT}{quote(after)}" if mine else part for mine, part in zip(named, parts, strict=True))
 
 
 def _without_answers(session: WriteSession, user_id: int) -> None:
@@ -164,10 +104,6 @@ def audit_log(session: Session, person: Person, before: int | None, limit: int) 
         }
         for event in audit.listed(session, before, limit)
     ]
-
-
-def _rows(session: Session, statement: Any) -> list[dict[str, Any]]:
-    return [dict(row) for row in session.execute(statement).mappings()]
 
 
 def _managed_alone(session: Session, user_id: int) -> list[int]:

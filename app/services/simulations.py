@@ -227,11 +227,12 @@ def _winner(session: Session, simulation: Simulation) -> dict[str, Any]:
 def remove(session: WriteSession, person: Person, ref: int | str, number: int) -> None:
     """Delete a simulation with its runs; one that runs is stopped."""
     person.need("manage")
-    _, row = _found(session, person, ref, number)
+    project, row = _found(session, person, ref, number)
     if row.job_state in LIVE:
         fetches.cancel(session, row.Simulation.job_id)
     session.execute(delete(SimulationRun).where(SimulationRun.simulation_id == number))
     session.execute(delete(Simulation).where(Simulation.id == number))
+    audit.record(session, "simulation.deleted", person.id, project_id=project.id, simulation=number)
 
 
 def curves(session: Session, person: Person, ref: int | str, number: int) -> Iterator[str]:

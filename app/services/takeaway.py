@@ -21,7 +21,7 @@ from app.core.settings import Settings
 from app.core.text import write_json
 from app.db import Database, Project, Round
 from app.featurizers import NGrams
-from app.services import heads, rounds, tasks
+from app.services import audit, heads, rounds, tasks
 from app.services.access import Person
 from app.services.heads import Head
 
@@ -58,6 +58,8 @@ def learner(
         if kind == "sklearn":
             pinned = [f"{part}=={version(part)}" for part in SKLEARN_PARTS]
             archive.writestr("requirements.txt", "\n".join(pinned) + "\n")
+    with db.write() as writing:  # what it learned is personal data, where items are
+        audit.record(writing, "learner.taken", person.id, project_id=project.id, round=row.number, format=kind)
     return out.getvalue(), f"{project.slug}-round-{row.number}-{kind}.zip"
 
 
