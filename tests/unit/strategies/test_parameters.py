@@ -42,7 +42,17 @@ def test_every_strategy_can_be_made_by_name_and_explains_itself(name: str) -> No
         ("product", {"weight": 1.0, "by": " "}, "weight needs the name of a number in the metadata in by"),
         ("product", {"by": 3}, "is a word"),
         ("scikit_activeml", {"method": "Nonsense"}, "no method 'Nonsense'"),
-        ("scikit_activeml", {"method": "GreedySamplingTarget"}, "GreedySamplingTarget needs reg"),
+        ("scikit_activeml", {"method": "SubSamplingWrapper"}, "SubSamplingWrapper needs query_strategy"),
+        ("scikit_activeml", {"method": "ExpectedErrorReduction"}, "ExpectedErrorReduction needs enforce_mapping"),
+        ("scikit_activeml", {"options": "much"}, "options are written as name=value, not 'much'"),
+        ("scikit_activeml", {"options": "gamma=3"}, "CoreSet has no option 'gamma'; it has metric, metric_dict"),
+        ("scikit_activeml", {"options": "random_state=3"}, "has no option 'random_state'"),
+        ("scikit_activeml", {"options": "metric=3"}, "option metric is a word"),
+        ("scikit_activeml", {"method": "Falcun", "options": "gamma=high"}, "option gamma is a number"),
+        ("scikit_activeml", {"method": "Falcun", "options": "gamma=NaN"}, "option gamma is a number"),
+        ("scikit_activeml", {"method": "MonteCarloEER", "options": "subtract_current=1"}, "is true or false"),
+        ("scikit_activeml", {"method": "Clue", "options": "cluster_algo=KMeans"}, "is a part of a program"),
+        ("scikit_activeml", {"method": "RandomSampling", "options": "a=1"}, "it has none"),
     ],
 )
 def test_a_strategys_bad_parameters_are_refused_by_name(name: str, parameters: dict[str, Any], said: str) -> None:

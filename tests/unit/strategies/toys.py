@@ -74,6 +74,7 @@ def run(
     threads: int = 2,
     multiple: bool | None = None,
     aims: Aims | None = None,
+    values: tuple[float, ...] | None = None,
     **parameters: Any,
 ) -> Proposal:
     """A round over the matrix in so many shards; rows are items from 1."""
@@ -88,7 +89,7 @@ def run(
         strategy_parameters=parameters,
         size=size,
         seed=seed,
-        values=values_for(name),
+        values=values or values_for(name),
     )
     with LocalExecutor(threads) as executor:
         return propose(given, shards, plan, executor, lambda _step, _fraction: None, aims=aims)
