@@ -26,6 +26,7 @@ import numpy as np
 from app.core.block import Block
 from app.features import ShardInfo, StoredShard, append
 from app.loop.executors import LocalExecutor
+from app.loop.needs import Aims
 from app.loop.propose import Labelled, Plan, propose
 from app.strategies import AUTO, POOL_STRATEGIES, Need
 
@@ -49,6 +50,10 @@ RIVALS = {
     "batch_bald": "BatchBALD",
     "vote_entropy": "QueryByCommittee",
 }
+WISHES = {
+    "threshold": 0.1, "density": 1.0, "balance": 1.0, "similarity": 1.0, "weight": 1.0, "like": "a", "by": "views",
+}  # fmt: skip
+WITH_WISHES = "product, every wish"  # a row of its own: likeness to a hundred items, and a number of each candidate
 LARGE = 50_000  # rows above which only these are measured, since each takes minutes or all of the memory
 RIVALS_LARGE = ("core_set", "badge", "typiclust", "dropquery")
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -72,6 +77,7 @@ def main() -> None:
         print(json.dumps(_worked(json.loads(options.worker))))
         return
     names = options.only.split(",") if options.only else [AUTO, *POOL_STRATEGIES]
+    names += [WITH_WISHES] if "product" in names else []
     rival_rows = [int(rows) for rows in options.rivals.split(",") if rows]
     found: list[dict[str, Any]] = []
     for rows in map(int, options.rows.split(",")):
@@ -196,7 +202,9 @@ def _ours(job: dict[str, Any], shards: list[StoredShard], classes: Any) -> dict[
     rows = len(classes)
     labelled = np.sort(np.random.default_rng(1).choice(rows, min(LABELS, rows // 2), replace=False))
     dense = _rows(shards, labelled)
-    needs: frozenset[Need] = getattr(POOL_STRATEGIES.get(job["name"]), "needs", frozenset())
+    wishes = WISHES if job["name"] == WITH_WISHES else {}
+    name = "product" if wishes else job["name"]
+    needs: frozenset[Need] = getattr(POOL_STRATEGIES.get(name), "needs", frozenset())
     several = Need.SEVERAL_CLASSES in needs
     values = tuple(map(float, range(CLASSES))) if Need.NUMBERS in needs else None
     ids = np.zeros((len(labelled), 3), dtype=np.int64)
@@ -208,12 +216,16 @@ def _ours(job: dict[str, Any], shards: list[StoredShard], classes: Any) -> dict[
         np.ones(len(labelled)),
         np.zeros(len(labelled), dtype=bool),
     )
-    plan = Plan(tuple(range(CLASSES)), several, "text", strategy=job["name"], size=BATCH, seed=1, values=values)
+    plan = Plan(
+        tuple(range(CLASSES)), several, "text", strategy=name, strategy_parameters=wishes, size=BATCH, seed=1,
+        values=values,
+    )  # fmt: skip
+    aims = Aims(taught.block.dense[:100], lambda ids: ids[:, 0] % 997 + 1.0)
     memory = _Memory()
     memory.start()
     begun = time.monotonic()
     with LocalExecutor() as executor:
-        proposal = propose(taught, shards, plan, executor, lambda _step, _fraction: None)
+        proposal = propose(taught, shards, plan, executor, lambda _step, _fraction: None, aims=aims)
     seconds = time.monotonic() - begun
     assert len(proposal.ids) == BATCH
     if job["kind"] == "brute":

@@ -1,8 +1,10 @@
 """What strategies need beyond rows and probabilities: whether it is there, and making it where it is."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
-from app.core.arrays import Doubles, Floats
+from app.core.arrays import Doubles, Floats, Indices
 from app.core.block import Block
 from app.learners.heads import LinearHeads, bootstrap_heads, learner_heads, posterior_heads
 from app.strategies import OF_OUR_LEARNER, Need, PoolStrategy
@@ -21,21 +23,45 @@ class Taught(Protocol):
     def weights(self) -> Doubles: ...
 
 
-def missing(need: Need, multiple: bool, external: bool, labels: int, no_model: str, *, numbers: bool = False) -> str:
+@dataclass(frozen=True)
+class Aims:
+    """What a project's strategy is told beside labels and features: the rows (m, d) of its example items, and how to
+    get the weights (n,) of items (n, 3); None where there are none. `told` is said with the round's reason.
+    """
+
+    examples: Floats | None = None
+    weights: Callable[[Indices], Doubles] | None = None
+    told: str = ""
+
+
+NONE = Aims()
+
+
+def missing(
+    need: Need,
+    multiple: bool,
+    external: bool,
+    labels: int,
+    no_model: str,
+    *,
+    numbers: bool = False,
+    aims: Aims = NONE,
+) -> str:
     """Why a need cannot be met, in words; empty where it can. `no_model` says why there is no model, if so.
 
     `numbers`: whether the answers are numbers.
     """
-    if need is Need.FEATURES:
-        return ""
-    if need is Need.LABELLED:
-        return "" if labels else "no labels so far"
-    if need is Need.ONE_CLASS:
-        return "several classes may hold for an item" if multiple else ""
-    if need is Need.SEVERAL_CLASSES:
-        return "" if multiple else "only one class may hold for an item"
-    if need is Need.NUMBERS:
-        return "" if numbers else "the answers are no numbers"
+    said = {
+        Need.FEATURES: "",
+        Need.LABELLED: "" if labels else "no labels so far",
+        Need.ONE_CLASS: "several classes may hold for an item" if multiple else "",
+        Need.SEVERAL_CLASSES: "" if multiple else "only one class may hold for an item",
+        Need.NUMBERS: "" if numbers else "the answers are no numbers",
+        Need.EXAMPLES: "" if aims.examples is not None else "none of the example items is here with features",
+        Need.WEIGHTS: "" if aims.weights is not None else "the metadata of the items is not here",
+    }
+    if need in said:
+        return said[need]
     if external and need in OF_OUR_LEARNER:
         return f"an outside model has no {need}"
     return no_model

@@ -6,7 +6,7 @@ number of threads and under any cut of the pool into shards. Memory does not gro
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,13 +15,14 @@ from app.core.arrays import Booleans, Doubles, Floats, Indices
 from app.core.block import Block, Shard
 from app.learners import OUTSIDE, CannotFit, Model, make_learner
 from app.loop.executors import Executor
-from app.loop.needs import heads_for, missing
+from app.loop.needs import NONE, Aims, heads_for, missing
 from app.loop.pricing import Pricing, priced, wider
 from app.loop.scoring import candidates_of, kept_by, over, sample_of
 from app.loop.words import words
-from app.strategies import AUTO, Context, PoolStrategy, ScoredRows, make_strategy
+from app.strategies import AUTO, Candidates, Context, Need, PoolStrategy, ScoredRows, make_strategy
 
 Progress = Callable[[str, float], None]
+NO_WEIGHT = " No candidate has a weight above nought."
 SAME = 1e-6  # between probabilities that differ by rounding alone
 
 
@@ -103,11 +104,12 @@ def propose(
     samples: Sequence[Shard] | None = None,
     pool_rows: int | None = None,
     pricing: Pricing | None = None,
+    aims: Aims | None = None,
 ) -> Proposal:
     """Fit, score, choose. `progress` hears of each step and may raise to cancel.
 
     Where the shards are a part of the pool, `samples` are those that stand for the whole of it, of `pool_rows` rows.
-    `pricing` weighs the candidates by what they cost, where it can.
+    `pricing` weighs the candidates by what they cost, where it can; `aims` are for strategies that ask for them.
 
     Cost: one pass over the pool's features, O(n d c), and O(candidates x sample x d) for the choice.
 
@@ -127,7 +129,7 @@ def propose(
     clock.lap("sample")
     if len(sample.block):
         blind = sample_probabilities is not None and not tells_apart(sample_probabilities)
-        strategy, sentence, fallback = _strategy(plan, model, why_not, labelled, blind)
+        strategy, sentence, fallback = _strategy(plan, model, why_not, labelled, blind, aims)
     else:
         strategy, sentence, fallback = make_strategy("random", {}), "Nothing is left to ask.", None
     context = Context(
@@ -144,6 +146,7 @@ def propose(
         heads=heads_for(strategy, labelled, plan.multiple, plan.seed),
         over=over(shards, executor),
         values=plan.values,
+        examples=None if aims is None else aims.examples,
     )
     rng = np.random.default_rng(plan.seed)
     state = strategy.prepare(context, rng)
@@ -156,6 +159,9 @@ def propose(
     )  # fmt: skip
     clock.lap("score")
     candidates, told = priced(candidates, strategy, pricing)
+    if aims is not None:
+        candidates, more = _weighed(candidates, strategy, aims)
+        told += more
     progress("choose", 0.8)
     chosen = strategy.choose(candidates, min(plan.size, len(candidates)), state, rng)
     clock.lap("choose")
@@ -171,6 +177,19 @@ def propose(
         sample_probabilities=sample_probabilities,
         seconds=clock.laps,
         best=candidates.ids[candidates.best(kept_by(strategy, plan.size)), 0],
+    )
+
+
+def _weighed(candidates: Candidates, strategy: PoolStrategy, aims: Aims) -> tuple[Candidates, str]:
+    """The candidates with their weights where the strategy needs some, and what is said of it."""
+    if not {Need.EXAMPLES, Need.WEIGHTS} & strategy.needs:
+        return candidates, ""
+    if Need.WEIGHTS not in strategy.needs or aims.weights is None:
+        return candidates, aims.told
+    weights = aims.weights(candidates.ids)
+    none = len(weights) and not (weights > 0).any()
+    return replace(candidates, weights=weights), aims.told + (
+        " No candidate has a weight above nought." if none else ""
     )
 
 
@@ -211,7 +230,7 @@ def _fit(labelled: Labelled, plan: Plan) -> tuple[Model | None, str]:
 
 
 def _strategy(
-    plan: Plan, model: Model | None, why_not: str, labelled: Labelled, blind: bool
+    plan: Plan, model: Model | None, why_not: str, labelled: Labelled, blind: bool, aims: Aims | None
 ) -> tuple[PoolStrategy, str, str | None]:
     """The strategy that runs, why in one sentence, and what was asked for in vain.
 
@@ -231,8 +250,8 @@ def _strategy(
     strategy = make_strategy(plan.strategy, plan.strategy_parameters)
     for need in sorted(strategy.needs):
         no_model = why_not if not model else ""
-        numbers = plan.values is not None
-        if lack := missing(need, plan.multiple, plan.learner in OUTSIDE, len(labelled), no_model, numbers=numbers):
+        asked = plan.multiple, plan.learner in OUTSIDE, len(labelled), no_model
+        if lack := missing(need, *asked, numbers=plan.values is not None, aims=aims or NONE):
             return make_strategy("random", {}), f"{plan.strategy} needs {need}.", f"random: {lack}"
     return strategy, f"{plan.strategy}, as the project's settings say.", None
 

@@ -19,7 +19,7 @@ from app.featurizers import FEATURIZERS, make_featurizer
 from app.learners import EXTERNAL, HTTP, LEARNERS, OUTSIDE, Scorer, make_learner
 from app.loop.pricing import by_cost
 from app.modalities import MODALITIES
-from app.services import audit, guidelines, leases, retask, rounds, sessions, slices, tasks
+from app.services import aiming, audit, guidelines, leases, retask, rounds, sessions, slices, tasks
 from app.services.access import Person, project_for
 from app.services.accounts import end_invitations
 from app.strategies import AUTO, KINDS, OF_OUR_LEARNER, Need, catalogue, make_strategy
@@ -117,6 +117,7 @@ def change(
         setattr(project, key, value)
     if "strategy" in fields:
         check_question(project.strategy, tasks.driving_spec(project))
+        aiming.check(session, project.id, project.strategy)
     check_audit(project)
     if project.learner != was:
         rounds.learner_changed(session, project.id)

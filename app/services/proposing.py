@@ -20,7 +20,20 @@ from app.db.session import now
 from app.features import newest
 from app.learners import GivenModel
 from app.loop.propose import Proposal
-from app.services import filters, jobs, leases, opening, outside, pool, projects, selecting, tasks, turn, versions
+from app.services import (
+    aiming,
+    filters,
+    jobs,
+    leases,
+    opening,
+    outside,
+    pool,
+    projects,
+    selecting,
+    tasks,
+    turn,
+    versions,
+)
 from app.services.access import Person
 from app.services.engines import AGAIN_SECONDS, ClusterUnavailable
 from app.services.jobs import Done, JobFailed, Later, Running
@@ -50,6 +63,7 @@ def enqueue(
     chosen = projects.check_plugin("strategy", strategy, project.modality)
     projects.check_together(chosen, project.learner)
     projects.check_question(chosen, tasks.driving_spec(project))
+    aiming.check(session, project.id, chosen)
     filters.conditions(session, project, ask.filter)
     if pool.active(session, settings, project.id) is None:
         raise Conflict("the items have no features yet: a worker is making them, ask again in a moment")
@@ -116,10 +130,12 @@ def _load(running: Running) -> Turn:
         given=GivenModel(len(class_ids), several) if model is not None else None,
     )
     plan = replace(plan, strategy=strategy.pop("name"), strategy_parameters=strategy)
+    with running.db.read() as session:
+        aimed = aiming.of(running.db, session, project.id, plan.strategy, plan.strategy_parameters)
     began = time.monotonic()
     return Turn(
         project.id, 0, number, project.modality, class_ids, plan, features, labels, excluded, began, model, None,
-        silence,
+        silence, aimed=aimed,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ from app.learners import GivenModel, Model
 from app.loop.evaluate import Peek
 from app.loop.pricing import Pricing
 from app.loop.propose import Plan
-from app.services import answered, costs, opening, pool, records, tasks, versions
+from app.services import aiming, answered, costs, opening, pool, records, tasks, versions
 from app.services.labels import LabelledItem, LabelSet, combined, label_set, rows_of
 from app.services.measuring import Terms
 from app.services.turn_state import Turn
@@ -73,10 +73,12 @@ def recall(
     if current:
         labels = _as_now(session, project, question, row.class_ids, labels)
     given = GivenModel(len(row.class_ids), recipe["plan"]["multiple"]) if version is not None else None
+    plan = _plan(project, row, recipe, warm, given)
     turn = Turn(
-        project.id, row.id, row.number, project.modality, row.class_ids, _plan(project, row, recipe, warm, given),
+        project.id, row.id, row.number, project.modality, row.class_ids, plan,
         pool_of, labels, records.unpacked(record.left_out), 0.0, version, None, recipe["silence"],
         Guard.from_json(recipe["guard"]), pricing=_pricing(db, session, project, recipe), merged=question.merged,
+        aimed=aiming.of(db, session, project.id, plan.strategy, plan.strategy_parameters),
     )  # fmt: skip
     return Recalled(turn, _terms(record, turn.guard), row, record, changed)
 
@@ -214,6 +216,9 @@ def _changed(session: Session, project: Project, row: Round, record: RoundRecord
     )
     if corrected:
         said.append(f"answers of {_keys(corrected)} were changed or taken back since")
+    kept = record.recipe["plan"]
+    if aiming.asks(kept["strategy"], kept["strategy_parameters"]):
+        said.append("it went by examples or by metadata, which are read as they are now")
     now = records.versions()
     then = record.recipe["versions"]
     other = [

@@ -22,6 +22,7 @@ from app.learners import GivenModel
 from app.loop.executors import one_thread
 from app.loop.propose import Plan, Proposal, propose
 from app.services import (
+    aiming,
     auditing,
     costs,
     erasing,
@@ -154,15 +155,16 @@ def _load(running: Running) -> Turn | Done | Parked:
         number, round_id, seed = row.number, row.id, row.seed
     with running.db.read() as session:
         view = looking.part(session, running.settings, project, vectors, number)
-    given = GivenModel(len(class_ids), multiple) if model is not None else None
-    plan = plan_of(project, question, class_ids, silence, size=length, seed=seed, warm=warm[0], given=given)
+        given = GivenModel(len(class_ids), multiple) if model is not None else None
+        plan = plan_of(project, question, class_ids, silence, size=length, seed=seed, warm=warm[0], given=given)
+        aimed = aiming.of(running.db, session, project.id, plan.strategy, plan.strategy_parameters)
     learned = (running.cursor or {}).get("newest_annotation") if model is not None else None
     until = None if first else learned or labels.newest_annotation
     return Turn(
         project.id, round_id, number, project.modality, class_ids, plan, vectors, labels, excluded, started, model,
         until, silence, guard, view, before, times, pricing, auditing.is_active(project),
         project.audit_estimate == auditing.POWERED and project.audit_share > 0,
-        question.merged,
+        question.merged, aimed,
     )  # fmt: skip
 
 
@@ -221,8 +223,9 @@ def think(settings: Settings, turn: Turn, progress: Callable[[str, float], None]
     with engine(settings, rows, here=here) as (executor, where):
         labelled = labelled_rows(turn, taught)
         proposal = propose(
-            labelled, shards, turn.plan, executor, progress, samples=samples, pool_rows=rows, pricing=turn.pricing
-        )
+            labelled, shards, turn.plan, executor, progress, samples=samples, pool_rows=rows, pricing=turn.pricing,
+            aims=None if turn.aimed is None else turn.aimed.aims(turn.features),
+        )  # fmt: skip
     return replace(proposal, sentence=proposal.sentence + (view.words if view else where))
 
 

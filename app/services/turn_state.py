@@ -13,7 +13,7 @@ from app.evaluation.guard import Guard
 from app.features import gather
 from app.loop.pricing import Pricing
 from app.loop.propose import Labelled, Plan
-from app.services import costs, looking, pool, stopping, versions
+from app.services import aiming, costs, looking, pool, stopping, versions
 from app.services.answered import one_of
 from app.services.jobs import Running
 from app.services.labels import LabelledItem, LabelSet
@@ -46,6 +46,7 @@ class Turn:
     chooses_audits: bool = False  # by its learner, instead of by chance
     powers_estimate: bool = False  # by what its learner expects of the audit items without an answer
     merged: Mapping[int, int] = field(default_factory=dict)  # classes that are read as others
+    aimed: aiming.Aiming | None = None  # what the strategy asks for beside labels and features
 
 
 class Progress:

@@ -18,7 +18,7 @@ from app.strategies.base import (
     keyed_hash,
 )
 from app.strategies.parameters import check_parameters, described
-from app.strategies.pool.balance import ClassBalance, Falcun, Product, RareNeighbours
+from app.strategies.pool.balance import ClassBalance, Falcun, RareNeighbours
 from app.strategies.pool.clusters import Clue, DropQuery, KMeans, ProbCover, TypiClust
 from app.strategies.pool.committee import CommitteeDivergence, ConsensusEntropy, VariationRatio, VoteEntropy
 from app.strategies.pool.core_set import CoreSet, LightweightCoreSet
@@ -35,6 +35,7 @@ from app.strategies.pool.herding import Coverage, UncertaintyHerding
 from app.strategies.pool.library import ScikitActiveml
 from app.strategies.pool.numbers import GreedyInputOutput, GreedyOutput, ModelChange
 from app.strategies.pool.posterior import Bald, BatchBald, Epig, PowerBald
+from app.strategies.pool.product import Product
 from app.strategies.pool.reduction import ExpectedError
 from app.strategies.pool.several import Cvirs, ExpectedLabelLoss, LabelCardinality, MeanDoubt
 from app.strategies.pool.subsample import Subsample

@@ -33,6 +33,8 @@ class Need(StrEnum):
     ONE_CLASS = "one class an item"
     SEVERAL_CLASSES = "several classes an item"
     NUMBERS = "a number as the answer"
+    EXAMPLES = "example items"
+    WEIGHTS = "a number in the metadata"
 
 
 OF_OUR_LEARNER = frozenset({Need.COMMITTEE, Need.POSTERIOR, Need.REFIT})  # an outside model does not give these
@@ -65,6 +67,7 @@ class Candidates:
     scores: Floats
     seed: int
     prices: Doubles | None = None  # (n,), around 1: what choosing each costs, for strategies that weigh gains by it
+    weights: Doubles | None = None  # (n,), where the strategy needs them; not a number where an item has none
 
     def __len__(self) -> int:
         return int(self.ids.shape[0])
@@ -117,6 +120,7 @@ class Context:
     labelled_probabilities: Floats | None = None  # (n, c) of our own learner
     heads: Heads | None = None  # where the strategy needs a committee or posterior draws
     values: tuple[float, ...] | None = None  # the numbers that the classes stand for, in a rating
+    examples: Floats | None = None  # (m, d): what the chosen items shall be like
     over: Callable[..., list[Any]] = field(default=lambda _function, *_each: [], repr=False)
 
 

@@ -1,4 +1,4 @@
-"""Strategies that look after classes of which little is known, and that weigh several wishes at once."""
+"""Strategies that look after classes of which little is known, and that spread over what is predicted."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,7 +9,6 @@ from numpy.random import Generator
 from app.core.arrays import Doubles, Floats, Indices
 from app.strategies.base import Candidates, Context, Need, ScoredRows
 from app.strategies.parameters import parameter
-from app.strategies.pool.core_set import mean_of_pool
 from app.strategies.pool.density import nearest_cosine
 from app.strategies.pool.uncertainty import given, margin_uncertainty
 from app.strategies.scored import ScoreState
@@ -133,62 +132,6 @@ def anchors_of(rows: Floats) -> Floats:
         chosen.append(int(nearest.argmin()))
         nearest = np.maximum(nearest, rows @ rows[chosen[-1]])
     return rows[chosen]
-
-
-@dataclass(frozen=True)
-class ProductState:
-    """The balance of the classes, the labelled rows, and the pool's mean row (d,)."""
-
-    balance: BalanceState
-    labelled: Floats
-    mean: Doubles
-
-
-@dataclass(frozen=True)
-class Product:
-    """Ask argmax_x u^uncertainty (1 - max cos(x, S))^diversity (mean cos)^density (sum_c p_c w_c)^balance, one by one.
-
-    Four wishes multiplied, each in [0, 1] with its strength as the exponent; 0 leaves it out. u is margin uncertainty,
-    S the labelled and the picked items, the mean over the whole pool, w_c as in `class_balance`. The candidates are the
-    2,000 best without diversity and as many drawn evenly. Needs probabilities and features; costs O(n (c + d)) and
-    O(candidates (L + k) d). An item that fails one wish entirely is out, whatever the others say.
-
-    Source: the weighted product model: Bridgman. Dimensional Analysis. 1922; Triantaphyllou. Multi-Criteria Decision
-    Making Methods. 2000.
-    """
-
-    name: ClassVar[str] = "product"
-    needs: ClassVar[frozenset[Need]] = frozenset({Need.PROBABILITIES, Need.FEATURES})
-    explores: ClassVar[bool] = True
-
-    uncertainty: float = parameter(1.0, 0, 10, says="strength of the model's doubt")
-    diversity: float = parameter(1.0, 0, 10, says="strength of the distance to what was asked")
-    density: float = parameter(0.0, 0, 10, says="strength of the likeness to the pool")
-    balance: float = parameter(0.0, 0, 10, says="strength of the classes with few labels")
-
-    def prepare(self, context: Context, rng: Generator) -> ProductState:
-        return ProductState(balance_state(context), context.labelled.dense, mean_of_pool(context)[0])
-
-    def score(self, shard: ScoredRows, state: ProductState) -> Floats:
-        """The product (n,) without diversity."""
-        p = given(shard)
-        doubt = margin_uncertainty(p, state.balance.multiple)
-        alike = np.maximum(shard.block.dense @ state.mean.astype(np.float32), 0)
-        wanted = np.minimum(p @ state.balance.wanted, 1)
-        return np.asarray(doubt**self.uncertainty * alike**self.density * wanted**self.balance, dtype=np.float32)
-
-    def choose(self, candidates: Candidates, k: int, state: ProductState, rng: Generator) -> Indices:
-        dense = candidates.block.dense
-        nearest = nearest_cosine(dense, state.labelled)
-        left = np.ones(len(dense), dtype=np.bool_)
-        chosen: list[int] = []
-        while len(chosen) < min(k, len(dense)):
-            apart = np.clip(1 - nearest, 0, 1) ** self.diversity
-            row = int(np.where(left, np.round(candidates.scores * apart, 7), -1).argmax())
-            chosen.append(row)
-            left[row] = False
-            nearest = np.maximum(nearest, dense @ dense[row])
-        return np.array(chosen, dtype=np.int64)
 
 
 @dataclass(frozen=True)

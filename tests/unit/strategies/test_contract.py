@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.loop.needs import missing
+from app.loop.needs import Aims, missing
 from app.strategies import AUTO, POOL_STRATEGIES, Need
 from tests.unit.strategies.toys import labelled, pool, run, takes_several
 
@@ -128,4 +128,9 @@ def test_needs_are_refused_in_words() -> None:
     assert lack(Need.LABELLED, labels=0) == "no labels so far"
     assert lack(Need.NUMBERS) == "the answers are no numbers"
     assert missing(Need.NUMBERS, False, False, 3, "", numbers=True) == ""
-    assert all(lack(need) == "" for need in Need if need not in (Need.SEVERAL_CLASSES, Need.NUMBERS))
+    assert lack(Need.EXAMPLES) == "none of the example items is here with features"
+    assert lack(Need.WEIGHTS) == "the metadata of the items is not here"
+    aims = Aims(pool(2), lambda ids: np.ones(len(ids)))
+    assert all(missing(need, False, False, 3, "", aims=aims) == "" for need in (Need.EXAMPLES, Need.WEIGHTS))
+    told = (Need.SEVERAL_CLASSES, Need.NUMBERS, Need.EXAMPLES, Need.WEIGHTS)
+    assert all(lack(need) == "" for need in Need if need not in told)

@@ -266,20 +266,3 @@ def test_sets_of_classes_are_far_apart_where_they_are_complements_and_not_where_
 
     assert distance == pytest.approx([0, 1])
     assert borda(np.array([[0.9, 0.8], [0.1, 0.2], [0.5, 0.5]])) == pytest.approx([0, 1, 0.5])
-
-
-@pytest.mark.parametrize(
-    "method", ["MaxHerding", "UncertaintySampling", "QueryByCommittee", "Badge", "DiscriminativeAL"]
-)
-def test_a_strategy_of_the_library_is_asked_by_name(method: str) -> None:
-    matrix, given = pool(60), labelled(pool(9, seed=1), [0, 1, 2] * 3)
-
-    proposal = run("scikit_activeml", matrix, given, size=5, cuts=3, method=method, keeps=30)
-
-    assert len(set(proposal.ids[:, 0].tolist())) == 5
-    assert proposal.strategy == "scikit_activeml"
-
-
-def test_a_failure_of_the_library_names_the_method() -> None:
-    with pytest.raises(ValueError, match="scikit-activeml's EpistemicUncertaintySampling failed"):
-        run("scikit_activeml", pool(30), labelled(pool(9), [0, 1, 2] * 3), method="EpistemicUncertaintySampling")

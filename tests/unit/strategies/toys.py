@@ -6,6 +6,7 @@ import numpy as np
 
 from app.core.block import Block, Rows
 from app.loop.executors import LocalExecutor
+from app.loop.needs import Aims
 from app.loop.propose import Labelled, Plan, Proposal, propose
 from app.loop.simulate import OpenRows as Part
 from app.strategies import POOL_STRATEGIES, Context, Need, ScoredRows
@@ -72,6 +73,8 @@ def run(
     seed: int = 3,
     threads: int = 2,
     multiple: bool | None = None,
+    aims: Aims | None = None,
+    values: tuple[float, ...] | None = None,
     **parameters: Any,
 ) -> Proposal:
     """A round over the matrix in so many shards; rows are items from 1."""
@@ -86,7 +89,7 @@ def run(
         strategy_parameters=parameters,
         size=size,
         seed=seed,
-        values=values_for(name),
+        values=values or values_for(name),
     )
     with LocalExecutor(threads) as executor:
-        return propose(given, shards, plan, executor, lambda _step, _fraction: None)
+        return propose(given, shards, plan, executor, lambda _step, _fraction: None, aims=aims)
