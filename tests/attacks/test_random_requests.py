@@ -7,9 +7,12 @@ pieces that are summed: `python -m benchmarks.random_requests`.
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.attacks import asking, running
 from tests.attacks.asking import ROLES, ask_at_random, own_site
 from tests.attacks.conftest import KINDS
 from tests.attacks.site import Site
@@ -31,3 +34,36 @@ def test_what_is_answered_is_what_is_described(own: Site) -> None:
     assert own.nobody.get("/healthz").status_code == 200
     assert "Traceback" not in own.unread_log()
     assert own.canary.hits == []
+
+
+BROKEN_BUILD = """
+from app.core import errors
+from app.services import access, holders
+
+del access._named  # handlers fall
+errors.NotFound.status = 418  # a status that nothing describes
+errors.Invalid.__str__ = lambda _: "Traceback (most recent call last)"  # an answer that tells how it is made
+holders.by_tokens = lambda session, hashes, moment: {  # any token is good
+    each: (access.Person(1, "A", True), None) for each in hashes
+}
+"""
+BROKEN = {"a fall": "Server error", "a lie": "418", "a leak": "a leak: ", "an open door": "uthentication"}
+
+
+def test_random_requests_find_what_is_broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "sitecustomize.py").write_text(BROKEN_BUILD)  # run by each process as it starts
+    whole = running.environment
+
+    def environment(*given: Any, **more: Any) -> dict[str, str]:
+        made = whole(*given, **more)
+        return made | {"PYTHONPATH": f"{tmp_path / 'broken'}:{made['PYTHONPATH']}"}
+
+    monkeypatch.setattr(asking, "MOST_FINDINGS", 10**6)
+    with own_site(tmp_path, "sqlite") as site:
+        monkeypatch.setattr(running, "environment", environment)
+        with running.running(site.data) as broken:
+            site.address = broken.address
+            found = "\n".join(ask_at_random(site, ["A"], 400, 3)["A"].findings)
+
+    assert [what for what, words in BROKEN.items() if words not in found] == [], found[:2_000]
