@@ -230,8 +230,8 @@ def remove(session: WriteSession, person: Person, ref: int | str, number: int) -
     _, row = _found(session, person, ref, number)
     if row.job_state in LIVE:
         fetches.cancel(session, row.Simulation.job_id)
-    session.execute(delete(SimulationRun).where(SimulationRun.simulation_id == number))
-    session.execute(delete(Simulation).where(Simulation.id == number))
+    session.execute(delete(SimulationRun).where(SimulationRun.simulation_id == row.Simulation.id))
+    session.execute(delete(Simulation).where(Simulation.id == row.Simulation.id))
 
 
 def curves(session: Session, person: Person, ref: int | str, number: int) -> Iterator[str]:
