@@ -22,7 +22,7 @@ def sha256_of(path: Path) -> str:
 
 
 def is_whole(path: Path, sha256: str) -> bool:
-    """Whether a file holds what its hash says. Read once, about a millisecond a megabyte, and then remembered.
+    """Whether a file holds what its hash says. Read once, one to four milliseconds a megabyte, and then remembered.
 
     It is read again when its inode, its size or the moment of its last change is another one, and after a restart:
     bytes that a disk loses later, under a file that looks untouched, are found then, or by `labelwise check

@@ -230,9 +230,9 @@ def remove(session: WriteSession, person: Person, ref: int | str, number: int) -
     project, row = _found(session, person, ref, number)
     if row.job_state in LIVE:
         fetches.cancel(session, row.Simulation.job_id)
-    session.execute(delete(SimulationRun).where(SimulationRun.simulation_id == number))
-    session.execute(delete(Simulation).where(Simulation.id == number))
-    audit.record(session, "simulation.deleted", person.id, project_id=project.id, simulation=number)
+    session.execute(delete(SimulationRun).where(SimulationRun.simulation_id == row.Simulation.id))
+    session.execute(delete(Simulation).where(Simulation.id == row.Simulation.id))
+    audit.record(session, "simulation.deleted", person.id, project_id=project.id, simulation=row.Simulation.id)
 
 
 def curves(session: Session, person: Person, ref: int | str, number: int) -> Iterator[str]:

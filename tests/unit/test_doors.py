@@ -60,6 +60,50 @@ def looks_up(node: ast.Call, tables: set[str], given: set[str]) -> bool:
     )
 
 
+def parameters(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    """The names that a function is called with."""
+    return {each.arg for each in (*function.args.args, *function.args.kwonlyargs)} - {"self"}
+
+
+def statements(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[ast.stmt]:
+    """The single statements of a function: a block is not one, what stands in it is."""
+    blocks = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.With, ast.For, ast.If, ast.While, ast.Try)
+    for node in ast.walk(function):
+        if isinstance(node, ast.stmt) and not isinstance(node, blocks):
+            yield node
+
+
+def takes_ids(statement: ast.stmt, tables: set[str], given: set[str]) -> str | None:
+    """The condition by which a statement picks rows of these tables by an argument, and by nothing of their project."""
+    written = ast.unparse(statement)
+    for node in ast.walk(statement):
+        for table, value in picked_by(node):
+            bare = {each.id for each in ast.walk(value) if isinstance(each, ast.Name)} - _opened(value)
+            if (table in tables or table == "") and bare & given and "project_id" not in written:
+                return ast.unparse(node)
+    return None
+
+
+def picked_by(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """The table whose id a condition asks for, with what it is asked to be; an empty name where it says none."""
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq):
+        for one, other in ((node.left, node.comparators[0]), (node.comparators[0], node.left)):
+            if isinstance(one, ast.Attribute) and one.attr == "id" and isinstance(one.value, ast.Name):
+                yield one.value.id, other
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        if node.func.attr == "in_" and isinstance(column := node.func.value, ast.Attribute):
+            if column.attr == "id" and isinstance(column.value, ast.Name):
+                yield from ((column.value.id, each) for each in node.args)
+        elif node.func.attr == "filter_by":
+            yield from (("", each.value) for each in node.keywords if each.arg == "id")
+
+
+def _opened(value: ast.expr) -> set[str]:
+    """Names of what is not an id itself but was found by one: `row.id` and `lease.item_id` are of rows."""
+    inside = [each for each in ast.walk(value) if isinstance(each, ast.Attribute) and isinstance(each.value, ast.Name)]
+    return {each.value.id for each in inside if each.attr == "id" or each.attr.endswith("_id")}  # type: ignore[attr-defined]
+
+
 def of_projects() -> set[str]:
     """The tables whose rows belong to a project, by the name of their class."""
     named = {
@@ -86,6 +130,81 @@ def test_a_row_of_a_project_is_looked_up_by_a_given_id_through_visible_only() ->
 
     assert found == []
     assert {table.__name__ for table in NOUNS} <= tables
+
+
+TRUSTED = {  # functions that are given ids of rows which another one has found behind the door, and by what
+    "among.by_ids": "a select of ids, made of a filter; `of_project` stands beside it",
+    "answers._revision": "the item of a lease that `held` found as the person's own",
+    "answers.shown": "the version that was just stored, or that the person's own lease holds",
+    "buckets.fail": "a worker's: items that a page of the project's own gave",
+    "closing.refresh": "items whose answers were just stored",
+    "decisions.decide": "an item behind `visible`, or what a job's filter gave within its project",
+    "decisions._close": "those of `decide`",
+    "decisions._touch": "those of `decide`",
+    "edits._unknown": "what a filter gave within the project",
+    "edits._rows": "those of a change, which a filter gave within the project",
+    "erasing._labels_of": "a worker's: the rounds of its project",
+    "fitting.payloads": "what keys or a filter gave within the project",
+    "handover._page": "the answers of items that `snapshot` read of the project",
+    "jobs.cancel": "behind `visible` in fetches and api/loop, or the job of a row that was found there",
+    "leases.content_changed": "items whose content was just written",
+    "mine._said": "a select of the person's own answers in the project",
+    "predictions._keep": "the set that `_open` found or made in the project",
+    "purging._forget_uploads": "a worker's: the jobs of a project that goes",
+    "retention._lose_files": "a worker's: files of a project that is closed",
+    "scored.complete": "a worker's: the set that it has begun",
+    "scored._delete": "a worker's: sets that it has read of its project",
+    "scoring._end": "a worker's: the set that it has begun",
+    "scoring._keep": "a worker's: the set that it has begun",
+    "scoring._say": "a worker's: the round that it has begun",
+    "search._numbers_of": "items that were just written",
+    "search._terms_of": "items that were just written",
+    "serving._picked": "what `among` gave within the project",
+    "simulations._found": "`_select` has the project in it",
+    "slicing._columns": "the numbers in the project's own store",
+    "snapping._without": "a worker's: the snapshots of the erased item's project",
+}
+
+
+def test_no_statement_takes_an_id_as_it_came() -> None:
+    """`session.get` is one spelling of a look-up; `select(X).where(X.id == given)`, an `update` or a `delete` is the
+    other, and a test that knows the first alone was gone round by hand. A statement that picks rows of a project by an
+    id that the function was given says of which project they are in the same statement, or the function is named in
+    `TRUSTED` with where its ids come from. On behalf of a person nothing is trusted."""
+    tables = of_projects()
+    found: dict[str, list[str]] = {}
+    for file in sorted((APP / "services").glob("*.py")):
+        for function in functions(file):
+            for statement in statements(function):
+                if (taken := takes_ids(statement, tables, parameters(function))) is not None:
+                    found.setdefault(f"{file.stem}.{function.name}", []).append(f"{statement.lineno} {taken}")
+
+    assert {name: lines for name, lines in found.items() if name not in TRUSTED} == {}
+    assert TRUSTED.keys() - found.keys() == set()  # what is gone is taken off
+
+
+@pytest.mark.parametrize(
+    ("written", "taken"),
+    [
+        ("session.execute(select(Item).where(Item.id == number))", True),
+        ("session.execute(select(Item.key).where(number == Item.id)).scalar_one()", True),
+        ("session.execute(update(Item).where(Item.id.in_(numbers)).values(state='open'))", True),
+        ("session.execute(delete(Round).where(Round.id == int(number)))", True),
+        ("session.query(Item).filter(Item.id == number).one()", True),
+        ("session.execute(select(Item).filter_by(id=number))", True),
+        ("session.execute(select(Item).where(Item.id == number, Item.project_id == project.id))", False),
+        ("session.execute(select(Item).where(Item.id == found.id))", False),
+        ("session.execute(select(Item).where(Item.id.in_(numbers.items)))", True),
+        ("session.execute(select(User).where(User.id == number))", False),
+    ],
+)
+def test_statements_that_take_an_id_as_it_came_are_seen(written: str, taken: bool) -> None:
+    function = ast.parse(f"def look(session, person, project, number, numbers):\n    found = 1\n    return {written}")
+    [whole] = [each for each in ast.walk(function) if isinstance(each, ast.FunctionDef)]
+
+    seen = [takes_ids(each, {"Item", "Round"}, parameters(whole)) for each in statements(whole)]
+
+    assert any(seen) == taken
 
 
 def test_no_handler_looks_a_row_up_by_itself() -> None:
