@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -75,6 +75,11 @@ def nothing(*_: Any, **__: Any) -> None:
 def as_it_is(value: Any, *_: Any, **__: Any) -> Any:
     """Let everything through."""
     return value
+
+
+def a_year_later(_settings: Any, created_at: datetime, _moment: datetime) -> datetime:
+    """When every session ends."""
+    return created_at + timedelta(days=365)
 
 
 def anybody_is_manager(taken: Taken) -> None:
@@ -190,10 +195,10 @@ def transactions_begin_as_readers(taken: Taken) -> None:
 def links_are_never_used_up(taken: Taken) -> None:
     whole = app.services.accounts._use
 
-    def use(session: Any, code: str, kind: str) -> Any:
+    def use(session: Any, code: str, kind: str, *ended: str) -> Any:
         again = text("UPDATE one_time_links SET uses_left = 5 WHERE kind = :kind")
         session.execute(again, {"kind": kind})
-        return whole(session, code, kind)
+        return whole(session, code, kind, *ended)
 
     taken.patch.setattr(app.services.accounts, "_use", use)
 
