@@ -8,7 +8,7 @@ from fastapi import Depends, Header, Request
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import Forbidden, Invalid, NotSignedIn
-from app.core.secrets import hashed, same
+from app.core.secrets import fault_of, hashed, same
 from app.core.settings import Settings
 from app.db import Database
 from app.services import holders, sessions
@@ -87,7 +87,10 @@ async def _by_token(header: str, db: Database) -> Person:
     kind, _, secret = header.partition(" ")
     found = None
     if kind.lower() == "bearer":
-        found = await db.find(holders.by_tokens, hashed(secret.strip()))
+        token = secret.strip()
+        if (fault := fault_of(token)) is not None:
+            raise NotSignedIn(fault)
+        found = await db.find(holders.by_tokens, hashed(token))
     if found is None:
         raise NotSignedIn("this token is not valid")
     person, unnoted = found

@@ -40,7 +40,7 @@ def healthz() -> dict[str, str]:
 
 @public.get("/readyz", response_model=None, responses={503: {"description": "Not ready, with the reasons"}})
 def readyz(request: Request, config: Config) -> JSONResponse:
-    """The database answers at the newest schema, a worker was seen, there is room; 503 with the reason otherwise."""
+    """The database answers at the newest schema and takes writes, a worker lives, there is room; else 503 says why."""
     db = request.app.state.db
     reasons: list[str] = []
     try:
@@ -53,6 +53,11 @@ def readyz(request: Request, config: Config) -> JSONResponse:
             reasons.append("no worker is running: start one with `labelwise worker`")
     except Exception:
         reasons.append("the database does not answer")
+    else:
+        try:
+            status.need_writes(db)
+        except Exception:
+            reasons.append("the database takes no writes")
     if ending.is_set():
         reasons.append("the service is ending")
     if free_bytes(config.data) < FREE_BYTES:

@@ -3,17 +3,42 @@
 import hashlib
 import os
 import secrets
+from base64 import urlsafe_b64encode
 from pathlib import Path
+from zlib import crc32
 
 from app.core.settings import Settings
 
 SHORTEST_KEY = 32
 FEWEST_DIFFERENT = 8
+BEGINNING = "lw_"
+WITHOUT_CHECKSUM = len(BEGINNING) + 43  # letters of a token before its checksum
 
 
 def new_secret(prefix: str = "") -> str:
     """A fresh random secret of 256 bits, shown once."""
     return prefix + secrets.token_urlsafe(32)
+
+
+def new_token() -> str:
+    """A fresh token: `lw_`, a random secret, and a checksum by which a slip and a leak are seen without a database."""
+    token = new_secret(BEGINNING)
+    return token + _checksum(token)
+
+
+def fault_of(token: str) -> str | None:
+    """Why this can be no token of ours, in a sentence; None where only the database can tell."""
+    if not token.startswith(BEGINNING):
+        return f"this is no token of Labelwise: they begin with {BEGINNING}"
+    if len(token) == WITHOUT_CHECKSUM:  # of an earlier release
+        return None
+    body, checksum = token[:WITHOUT_CHECKSUM], token[WITHOUT_CHECKSUM:]
+    return None if checksum == _checksum(body) else "this token is mistyped or cut off: copy it again"
+
+
+def _checksum(text: str) -> str:
+    """Six letters over a text: its CRC-32 in URL-safe base 64."""
+    return urlsafe_b64encode(crc32(text.encode("utf-8", "replace")).to_bytes(4, "big")).decode()[:6]
 
 
 def hashed(secret: str) -> str:

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound, NotSignedIn
-from app.core.secrets import hashed, new_secret
+from app.core.secrets import hashed, new_secret, new_token
 from app.core.settings import Settings
 from app.core.text import check_text, fold
 from app.db import Database, Member, OneTimeLink, Project, Token, User, WriteSession
@@ -21,9 +21,10 @@ from app.services.sessions import SignedIn
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 SCOPES = ("read", "label", "import", "manage")
-SETUP_HOURS = 24
+SETUP_HOURS = 0.5
 ROLES = ("annotator", "reviewer", "manager")
 ENDED_LINK = "this link is not valid any more: ask for a new one"
+ENDED_SETUP = "this link is not valid any more: start the service again for a new one, or use `labelwise user create`"
 NOBODY = HASHER.hash("nobody has this password")  # so that unknown names take as long as wrong passwords
 
 
@@ -37,7 +38,7 @@ def setup_link(session: WriteSession) -> str | None:
 
 def set_up(session: WriteSession, settings: Settings, code: str, name: str, password: str) -> SignedIn:
     """Make the first admin and sign in. Raises NotFound for a wrong, used or ended code."""
-    _use(session, code, "setup")
+    _use(session, code, "setup", ENDED_SETUP)
     if session.execute(select(User.id).limit(1)).first() is not None:
         raise NotFound("this link has been used")
     user = create_user(session, name, password, admin=True)
@@ -71,10 +72,14 @@ def sign_in(db: Database, settings: Settings, name: str, password: str, address:
     with attempts.counted(db, settings, address, name):
         with db.read() as reading:
             found = reading.execute(select(User.id, User.password_hash).where(User.folded_name == fold(name))).first()
-        right = _verify(found.password_hash if found and found.password_hash else NOBODY, password)
+        stored = found.password_hash if found and found.password_hash else NOBODY
+        right = _verify(stored, password)
+        renewed = HASHER.hash(password) if right and HASHER.check_needs_rehash(stored) else stored
         with db.write() as session:
             user = session.get(User, found.id) if found else None
             if user is not None and right and user.active:
+                if user.password_hash == stored:  # it was made with weaker parameters, and was not changed meanwhile
+                    user.password_hash = renewed
                 audit.record(session, "session.opened", user.id)
                 return sessions.begin(session, settings, user)
             if user is not None:
@@ -164,7 +169,7 @@ def create_token(
     if made_by is not None:
         for scope in sorted(set(scopes)):
             made_by.need(scope)
-    secret = new_secret("lw_")
+    secret = new_token()
     moment = now(session)
     ends = [moment + expires_in] if expires_in else []
     ends += [made_by.ends] if made_by and made_by.ends else []
@@ -299,11 +304,11 @@ def check_link(session: Session, code: str, kind: str, moment: datetime) -> None
     """Raise NotFound for a link of that kind (`setup`, `invitation`) that cannot be used now; nothing is used up."""
     found = select(OneTimeLink.id).where(OneTimeLink.code_hash == hashed(code), OneTimeLink.kind == kind)
     if session.execute(found.where(OneTimeLink.uses_left > 0, OneTimeLink.expires_at > moment)).first() is None:
-        raise NotFound(ENDED_LINK)
+        raise NotFound(ENDED_SETUP if kind == "setup" else ENDED_LINK)
 
 
-def _use(session: WriteSession, code: str, kind: str) -> OneTimeLink:
-    """Take one use of a link; two requests at once cannot share the last one."""
+def _use(session: WriteSession, code: str, kind: str, ended: str = ENDED_LINK) -> OneTimeLink:
+    """Take one use of a link; two requests at once cannot share the last one. `ended` is said of one that is none."""
     link = session.execute(
         update(OneTimeLink)
         .where(OneTimeLink.code_hash == hashed(code), OneTimeLink.kind == kind, OneTimeLink.uses_left > 0)
@@ -312,7 +317,7 @@ def _use(session: WriteSession, code: str, kind: str) -> OneTimeLink:
         .returning(OneTimeLink)
     ).scalar_one_or_none()
     if link is None:
-        raise NotFound(ENDED_LINK)
+        raise NotFound(ended)
     return link
 
 

@@ -5,11 +5,11 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session, defer
 
 from app.core.text import write_json
-from app.db import FeatureSet, Item, Job, Lease, Project, Round, Serving, Worker
+from app.db import Database, FeatureSet, Item, Job, Lease, Project, Round, Serving, Worker
 from app.services import flags, goal, rounds, tasks
 from app.services.access import Person, project_for
 from app.services.leases import SKIPS_UNTIL_A_LOOK
@@ -137,6 +137,12 @@ def worker_state(session: Session, moment: datetime) -> dict[str, Any]:
     """Whether any worker was seen in the last 30 seconds."""
     seen = session.execute(select(func.max(Worker.last_seen))).scalar_one_or_none()
     return {"alive": seen is not None and moment - seen < WORKER_SILENCE, "last_seen": seen}
+
+
+def need_writes(db: Database) -> None:
+    """Raise as the database does where it takes no writes, such as a replica or a file that may only be read."""
+    with db.write() as session:
+        session.execute(update(Worker).where(Worker.id == 0).values(last_seen=Worker.last_seen))  # nobody's row
 
 
 def last_evaluated(session: Session, project_id: int) -> Round | None:

@@ -295,10 +295,3 @@ def test_a_renamed_class_keeps_its_old_name_for_scripts(api: Api) -> None:
     assert report["created"] == 1
     lines = boss.get(f"/projects/{project}/export").text.splitlines()
     assert all('"feline"' in line for line in lines)
-
-
-def test_readiness_says_that_no_worker_is_running(api: Api) -> None:
-    answer = api.client.get("/readyz")
-
-    assert answer.status_code == 503
-    assert "labelwise worker" in answer.json()["reasons"][0]

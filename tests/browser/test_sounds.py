@@ -6,7 +6,7 @@ import numpy as np
 import soundfile
 from playwright.sync_api import expect
 
-from app.services import accounts, media, projects
+from app.services import accounts, media, projects, quota
 from app.services.access import Person
 from app.services.rows import Reader
 from app.services.storing import store
@@ -29,7 +29,7 @@ def make_sounds(site: Site, count: int = 12) -> int:
             soundfile.write(out, tone, 8_000, format="WAV")
             out.seek(0)
             kept = media.store(site.settings, project.id, "audio", out)
-            row = media.record(session, project.id, f"{number}.wav", kept)
+            row = media.record(session, project.id, f"{number}.wav", kept, quota.room(session, site.settings))
             rows.append(reader.prepare(number, {"key": f"k{number}", "audio": media.payload(row)}))
         store(session, project, rows, replace=False, moment=project.created_at)
         return project.id

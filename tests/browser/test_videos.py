@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from playwright.sync_api import Page, expect
 
-from app.services import accounts, media, projects
+from app.services import accounts, media, projects, quota
 from app.services.access import Person
 from app.services.rows import Reader
 from app.services.storing import store
@@ -41,7 +41,7 @@ def make_videos(site: Site, folder: Path, count: int = 6) -> int:
             kind = ("mp4", "libx264") if number % 2 == 0 else ("webm", "libvpx")
             path = write(folder / str(number), grey, kind=kind[0], codec=kind[1], sound=tone(3, 300 + 50 * number))
             kept = media.store(site.settings, project.id, "video", io.BytesIO(path.read_bytes()))
-            row = media.record(session, project.id, f"{number}.{kind[0]}", kept)
+            row = media.record(session, project.id, f"{number}.{kind[0]}", kept, quota.room(session, site.settings))
             rows.append(reader.prepare(number, {"key": f"k{number}", "video": media.payload(row)}))
         store(session, project, rows, replace=False, moment=project.created_at)
         return project.id

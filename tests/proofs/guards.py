@@ -11,6 +11,7 @@ from typing import Any
 import app.api.annotations
 import app.api.bodies
 import app.api.deps
+import app.api.forms
 import app.api.pages
 import app.cli.wire
 import app.core.addresses
@@ -32,14 +33,19 @@ import app.services.idempotency
 import app.services.leases
 import app.services.passwords
 import app.services.projects
+import app.services.quota
+import app.services.sessions
 import app.services.tombstones
 import app.services.webhooks
 import app.web.pages
 from app.db import BrowserSession, Token
 from app.services import access, audit
 from app.services.access import Person
+from app.services.quota import Room
+from tests.api import test_sessions
 from tests.proofs.removals import (
     Taken,
+    a_year_later,
     answers_are_overwritten,
     any_key_is_new,
     any_lease_is_mine,
@@ -85,6 +91,7 @@ class Guard:
 
 ACCESS, LINES = "tests.api.test_access:test_", "tests.proofs.test_last_lines:test_"
 LABELLING, FETCH = "tests.api.test_labelling:test_", "tests.unit.core.test_fetch:test_"
+SESSIONS, QUOTA = "tests.api.test_sessions:test_", "tests.api.test_quota:test_"
 MEETING = "tests.proofs.test_interleavings:test_no_order_of_two_transactions_breaks_a_promise"
 STRANGER = "tests.api.test_accounts:test_a_stranger_with_an_account_gets_nothing_from_any_route_of_a_project"
 CORRECTION = LABELLING + "a_correction_is_a_new_version_and_needs_the_old_ones_number"
@@ -310,7 +317,39 @@ GUARDS = [
         "deeds are written down",
         lambda taken: taken.patch.setattr(audit, "record", nothing),
         "tests.proofs.test_audit_log:test_a_deed_is_one_line_with_who_did_it_in_which_request",
-        {"action": "token.created"},
+        {"deed": "token.created"},
+    ),
+    Guard(
+        "sessions end with rights",
+        lambda taken: taken.everywhere(app.services.sessions.end_all, nothing),
+        SESSIONS + "sessions_end_on_every_change_of_rights",
+        {"change": test_sessions._other_role},
+    ),
+    Guard(
+        "sessions end without use",
+        lambda taken: taken.everywhere(app.services.sessions.end_of, a_year_later),
+        SESSIONS + "a_session_ends_twelve_hours_after_its_last_use",
+    ),
+    Guard(
+        "sessions end with their setting",
+        lambda taken: taken.everywhere(app.services.sessions.is_over, lambda *_: False),
+        SESSIONS + "a_setting_that_is_made_smaller_ends_older_sessions",
+    ),
+    Guard(
+        "quota while bytes come",
+        lambda taken: taken.everywhere(app.services.quota.check, nothing),
+        QUOTA + "bytes_are_counted_as_they_come_where_no_length_is_said",
+    ),
+    Guard(
+        "quota among uploads",
+        lambda taken: taken.everywhere(app.services.quota.room, lambda _, settings: Room(settings, None)),
+        QUOTA + "uploads_at_the_same_time_share_what_is_left",
+    ),
+    Guard(
+        "end of a form",
+        lambda taken: taken.patch.setattr(app.api.forms._Form, "ended", property(lambda _: True, nothing)),
+        QUOTA + "a_form_that_is_cut_off_stores_nothing",
+        {"cut": 1},
     ),
     Guard("what is an admin's", inside("need_admin"), LINES + "what_belongs_to_admins_is_theirs_alone"),
     Guard("end of a token", nothing_ends, LINES + "what_lets_somebody_in_is_over_when_its_end_comes", {"kind": Token}),

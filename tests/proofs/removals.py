@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -78,6 +78,11 @@ def nothing(*_: Any, **__: Any) -> None:
 def as_it_is(value: Any, *_: Any, **__: Any) -> Any:
     """Let everything through."""
     return value
+
+
+def a_year_later(_settings: Any, created_at: datetime, _moment: datetime) -> datetime:
+    """When every session ends."""
+    return created_at + timedelta(days=365)
 
 
 def anybody_is_manager(taken: Taken) -> None:
@@ -193,10 +198,10 @@ def transactions_begin_as_readers(taken: Taken) -> None:
 def links_are_never_used_up(taken: Taken) -> None:
     whole = app.services.accounts._use
 
-    def use(session: Any, code: str, kind: str) -> Any:
+    def use(session: Any, code: str, kind: str, *ended: str) -> Any:
         again = text("UPDATE one_time_links SET uses_left = 5 WHERE kind = :kind")
         session.execute(again, {"kind": kind})
-        return whole(session, code, kind)
+        return whole(session, code, kind, *ended)
 
     taken.patch.setattr(app.services.accounts, "_use", use)
 

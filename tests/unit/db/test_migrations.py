@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, func, select, text
 
+from app.core.settings import Settings
 from app.db import Database, Flag, Item
 from app.db.migrate import current, differences, migrate, newest
 from app.modalities.base import FileInfo
-from app.services import accounts, media, projects
+from app.services import accounts, media, projects, quota
 from app.services.access import Person
 from app.services.media import StoredFile
 from tests import databases
@@ -69,14 +70,20 @@ def test_everything_can_be_taken_down_and_built_again(url: str) -> None:
     assert users(url) == 0
 
 
-def test_rebuilding_items_and_files_keeps_every_row_and_never_reuses_an_id(url: str) -> None:
+def test_rebuilding_items_and_files_keeps_every_row_and_never_reuses_an_id(url: str, tmp_path: Path) -> None:
     database = Database(url)
+    settings = Settings(data=tmp_path / "data", _env_file=None)
     boss = Person(1, "boss", True)
     with database.write() as session:
         accounts.create_user(session, "boss", "correct horse battery", admin=True)
         project = projects.create(session, boss, {"name": "P", "modality": "image", "task": {"classes": ["a", "b"]}}).id
         info = FileInfo("image/png", 8, 8)
-        rows = [media.record(session, project, name, StoredFile("a" * 64, 9, info)) for name in ("one", "two")]
+        kept = media.path_of(settings, project, "a" * 64)
+        assert kept is not None
+        kept.parent.mkdir(parents=True)
+        kept.write_bytes(b"a picture")
+        room = quota.room(session, settings)
+        rows = [media.record(session, project, name, StoredFile("a" * 64, 9, info), room) for name in ("one", "two")]
         for number, row in enumerate(rows):
             session.add(_item(project, f"k{number}", {"image": media.payload(row)}))
         session.flush()
