@@ -14,11 +14,12 @@ from app.core.errors import Invalid, NotFound
 from app.core.settings import Settings
 from app.db import Database, Project
 from app.learners import OUTSIDE
+from app.loop.marks import learner_mark
 from app.loop.named import Named, with_baseline
 from app.loop.outcome import Target, outcome
 from app.loop.reporting import csv_lines, svg, table
 from app.loop.sets import Dataset, read_dataset, thinned
-from app.loop.simulate import RESULTS, Conditions, full_accuracy, learner_mark, simulate_all
+from app.loop.simulate import RESULTS, Conditions, full_accuracy, simulate_all
 from app.services import replaying, tasks
 
 LETTERS = 10  # of the hash that tells one content of a file from the next
@@ -98,7 +99,8 @@ def _of_project(settings: Settings, given: argparse.Namespace) -> tuple[Dataset,
 
 def _full(data: Dataset, conditions: Conditions, folder: Path) -> float:
     """Accuracy with every label, kept beside the runs: the slowest single fit."""
-    file = folder / f"{data.name}-{learner_mark(conditions)}-full-v{RESULTS}.json"
+    mark = learner_mark(conditions.learner, conditions.learner_parameters)
+    file = folder / f"{data.name}-{mark}-full-v{RESULTS}.json"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(full_accuracy(data, conditions.learner, conditions.learner_parameters)))

@@ -4,7 +4,6 @@ A replay goes round by round, and what it has is plain data, so it can be put do
 charged and cross-fitted as they are in a project; accuracy is measured on rows that no run ever labels.
 """
 
-import hashlib
 import json
 import math
 import time
@@ -24,6 +23,7 @@ from app.evaluation.metrics import hits
 from app.learners import Model, make_learner
 from app.loop.executors import Executor, LocalExecutor
 from app.loop.guarding import guarded, twin
+from app.loop.marks import learner_mark, title_of
 from app.loop.memory import PeakMemory
 from app.loop.named import BASELINE, Named
 from app.loop.propose import Labelled, Plan, Proposal, propose
@@ -32,7 +32,6 @@ from app.loop.sets import Dataset
 from app.strategies import AUTO
 
 ROUND_SIZE = 20
-LONGEST_TITLE = 80  # of a strategy, in letters, in the name of a file
 RESULTS = 6  # raised whenever the same run would end otherwise, so that old files are not read as new ones
 
 
@@ -376,12 +375,6 @@ def _whole(replay: Replay) -> Run:
     return replay.run
 
 
-def learner_mark(conditions: Conditions) -> str:
-    """The learner as a part of a file's name, with a hash of its parameters where it has any."""
-    given = conditions.learner_parameters
-    return f"{conditions.learner}+{_digest(given)}" if given else conditions.learner
-
-
 def _file_name(dataset: Dataset, named: Named, seed: int, conditions: Conditions) -> str:
     """A name that says all that a run depends on besides its data; what is as usual is left out."""
     usual = Conditions()
@@ -391,21 +384,9 @@ def _file_name(dataset: Dataset, named: Named, seed: int, conditions: Conditions
             ("b", conditions.round_size, usual.round_size),
             ("n", conditions.noise, usual.noise),
             ("a", conditions.audit_share, usual.audit_share),
-            ("l", learner_mark(conditions), usual.learner),
+            ("l", learner_mark(conditions.learner, conditions.learner_parameters), usual.learner),
             ("apart", conditions.apart, usual.apart),
         )
         if value != as_usual
     ]
-    return "-".join([dataset.name, _plain(named), *more, str(conditions.labels), str(seed), f"v{RESULTS}.json"])
-
-
-def _plain(named: Named) -> str:
-    """The strategy's title as a part of a file's name; with a hash where letters were lost on the way to it."""
-    title = named.title
-    plain = "".join(letter if letter.isalnum() or letter in "._=" else "+" for letter in title)
-    told = plain.replace("+", ":") == title and title.count(":") == len(named.parameters)
-    return plain if told and len(plain) <= LONGEST_TITLE else f"{plain[:LONGEST_TITLE]}+{_digest(named.settings())}"
-
-
-def _digest(given: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()[:10]
+    return "-".join([dataset.name, title_of(named), *more, str(conditions.labels), str(seed), f"v{RESULTS}.json"])
