@@ -14,6 +14,7 @@ from app.core.errors import Invalid, NotFound
 from app.core.settings import Settings
 from app.db import Database, Project
 from app.learners import OUTSIDE
+from app.loop.marks import learner_mark
 from app.loop.named import Named, with_baseline
 from app.loop.outcome import Target, outcome
 from app.loop.reporting import csv_lines, svg, table
@@ -98,7 +99,8 @@ def _of_project(settings: Settings, given: argparse.Namespace) -> tuple[Dataset,
 
 def _full(data: Dataset, conditions: Conditions, folder: Path) -> float:
     """Accuracy with every label, kept beside the runs: the slowest single fit."""
-    file = folder / f"{data.name}-{conditions.learner}-full-v{RESULTS}.json"
+    mark = learner_mark(conditions.learner, conditions.learner_parameters)
+    file = folder / f"{data.name}-{mark}-full-v{RESULTS}.json"
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(full_accuracy(data, conditions.learner, conditions.learner_parameters)))

@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     buckets: str = ""  # NAME=s3://bucket/folder, comma-separated: the places that files may be read from in place
     bucket_options: SecretStr | None = None  # by bucket, JSON or the path of a JSON file: endpoints, keys
     dask_scheduler: str = ""  # tcp://host:8786: where a worker has large pools scored
+    shards_address: str = ""  # s3://bucket/features: where Dask workers without the data folder fetch its features
+    shards_cache_bytes: int = Field(100_000_000_000, gt=0)  # that fetched features may take on each of them
     whole_pool_items: int = Field(1_000_000, gt=0)  # larger ones are looked at in parts, or by Dask
     lease_seconds: int = Field(900, gt=0)  # how long one annotator keeps an item
     job_lease_seconds: float = Field(15, gt=0)  # a worker that is silent for longer has lost its job

@@ -1,5 +1,6 @@
 """The feature store."""
 
+from app.features.copied import CopiedShard, CopyFault, check_address
 from app.features.given import Given, GivenShard
 from app.features.parts import Part, part_of
 from app.features.store import (
@@ -21,6 +22,8 @@ from app.features.store import (
 
 __all__ = [
     "AllBut",
+    "CopiedShard",
+    "CopyFault",
     "DamagedShard",
     "Given",
     "GivenShard",
@@ -31,6 +34,7 @@ __all__ = [
     "StoredShard",
     "adopt",
     "append",
+    "check_address",
     "fault",
     "gather",
     "newest",

@@ -137,7 +137,8 @@ class DaskExecutor:
             return self._asked(future.result)
         except FileNotFoundError as error:
             raise RuntimeError(
-                f"a Dask worker does not find {error.filename}: the data folder must be there under the same path"
+                f"a Dask worker does not find {error.filename}: the data folder must be there under the same path, or "
+                "the features at an address (shards_address)"
             ) from error
         except self._distributed.scheduler.KilledWorker as error:
             raise RuntimeError("a shard ended several Dask workers, most often for want of memory") from error

@@ -253,7 +253,15 @@ def _strategy(
         asked = plan.multiple, plan.learner in OUTSIDE, len(labelled), no_model
         if lack := missing(need, *asked, numbers=plan.values is not None, aims=aims or NONE):
             return make_strategy("random", {}), f"{plan.strategy} needs {need}.", f"random: {lack}"
+    if lack := _unfit(strategy, len(plan.classes)):
+        return make_strategy("random", {}), f"{plan.strategy} cannot be used: {lack}.", f"random: {lack}"
     return strategy, f"{plan.strategy}, as the project's settings say.", None
+
+
+def _unfit(strategy: PoolStrategy, classes: int) -> str:
+    """Why a strategy cannot work with so many classes, if it says so."""
+    said = getattr(strategy, "unfit", None)
+    return "" if said is None else str(said(classes))
 
 
 __all__ = ["Labelled", "Plan", "Proposal", "propose", "tells_apart", "words"]

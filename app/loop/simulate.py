@@ -23,6 +23,7 @@ from app.evaluation.metrics import hits
 from app.learners import Model, make_learner
 from app.loop.executors import Executor, LocalExecutor
 from app.loop.guarding import guarded, twin
+from app.loop.marks import learner_mark, title_of
 from app.loop.memory import PeakMemory
 from app.loop.named import BASELINE, Named
 from app.loop.propose import Labelled, Plan, Proposal, propose
@@ -383,10 +384,9 @@ def _file_name(dataset: Dataset, named: Named, seed: int, conditions: Conditions
             ("b", conditions.round_size, usual.round_size),
             ("n", conditions.noise, usual.noise),
             ("a", conditions.audit_share, usual.audit_share),
-            ("l", conditions.learner, usual.learner),
+            ("l", learner_mark(conditions.learner, conditions.learner_parameters), usual.learner),
             ("apart", conditions.apart, usual.apart),
         )
         if value != as_usual
     ]
-    title = "".join(letter if letter.isalnum() or letter in "._=" else "+" for letter in named.title)
-    return "-".join([dataset.name, title, *more, str(conditions.labels), str(seed), f"v{RESULTS}.json"])
+    return "-".join([dataset.name, title_of(named), *more, str(conditions.labels), str(seed), f"v{RESULTS}.json"])

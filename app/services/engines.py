@@ -1,9 +1,12 @@
 """Where a round is computed: in the worker's own threads, or on the Dask cluster that the worker was given."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
+from app.core.block import Shard
 from app.core.settings import Settings
+from app.features import CopiedShard, StoredShard, check_address
 from app.loop.cluster import ClusterUnavailable, DaskExecutor, library
 from app.loop.executors import Executor, LocalExecutor
 
@@ -11,9 +14,22 @@ AGAIN_SECONDS = 10.0  # until a cluster that is not there is asked again
 
 
 def check_installed(settings: Settings) -> None:
-    """Raises NotInstalled, with what to install, where a cluster is set and its library is missing."""
+    """Raises NotInstalled or CopyFault, with what to install, where a cluster is set and a library is missing, and
+    ValueError for an address of its shards that is none.
+    """
     if settings.dask_scheduler:
         library()
+        if settings.shards_address:
+            check_address(settings.shards_address)
+
+
+def shards_for(settings: Settings, folder: Path, stored: Sequence[StoredShard]) -> list[Shard]:
+    """The shards of a feature set's folder as an engine reads them: with their address, where a cluster is to fetch."""
+    if not (settings.dask_scheduler and settings.shards_address):
+        return list(stored)
+    below = folder.relative_to(settings.data / "features").as_posix()
+    address = f"{settings.shards_address.rstrip('/')}/{below}"
+    return [CopiedShard(each, address, settings.shards_cache_bytes) for each in stored]
 
 
 @contextmanager
@@ -35,4 +51,4 @@ def engine(settings: Settings, rows: int, *, here: bool) -> Iterator[tuple[Execu
         yield cluster, f" Scored by {workers}."
 
 
-__all__ = ["AGAIN_SECONDS", "ClusterUnavailable", "check_installed", "engine"]
+__all__ = ["AGAIN_SECONDS", "ClusterUnavailable", "check_installed", "engine", "shards_for"]

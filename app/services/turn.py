@@ -40,7 +40,7 @@ from app.services import (
     versions,
 )
 from app.services.answered import one_of
-from app.services.engines import AGAIN_SECONDS, ClusterUnavailable, engine
+from app.services.engines import AGAIN_SECONDS, ClusterUnavailable, engine, shards_for
 from app.services.jobs import Done, JobFailed, Later, Parked, Running
 from app.services.judging import judge
 from app.services.labels import label_set
@@ -216,7 +216,8 @@ def think(settings: Settings, turn: Turn, progress: Callable[[str, float], None]
         shards, samples, rows = list(view.shards), view.samples, view.rows
     else:
         stored = newest(turn.features.opened(pool.candidates_only(turn.excluded)))
-        shards = list(stored) if model is None else [GivenShard(each, model.given) for each in stored]
+        given = None if model is None else [GivenShard(each, model.given) for each in stored]
+        shards = shards_for(settings, turn.features.folder, stored) if given is None else list(given)
         rows = sum(shard.rows for shard in shards)
     taught = opening.taught(turn.labels.items)
     here = model is not None or view is not None

@@ -129,7 +129,7 @@ class PoolStrategy(Protocol):
 
     `keeps` (optional, a class attribute) is how many candidates are kept by score; 2,000 where it is missing. Where
     `needs` lacks the probabilities, `score` does not get them: only the candidates have them. `drawn` (optional) says
-    that every score is nought.
+    that every score is nought, `unfit` (optional, a method) why it cannot work with so many classes, or nothing.
     """
 
     name: ClassVar[str]

@@ -6,8 +6,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.random import Generator
 
-from app.core.arrays import Floats, Indices
+from app.core.arrays import Doubles, Floats, Indices
 from app.strategies.base import Candidates, Context, Need, ScoredRows
+from app.strategies.costs import costs_of, least_expected, unfit
 from app.strategies.parameters import parameter
 from app.strategies.scored import Drawn, Scored, ScoreState, entropy
 
@@ -75,11 +76,12 @@ class Entropy(Scored):
 
 @dataclass(frozen=True)
 class ExpectedCost(Scored):
-    """Score min_d sum_c p_c |c - d|^power: the cost that the best decision still expects, for classes in an order.
+    """Score min_d sum_c p_c C[c, d]: the cost that the best decision still expects, where mistakes differ.
 
-    The classes' order is the project's, as for ratings: `power` 1 counts steps, 2 their squares, and 0 is
-    `least_confident` to the letter. From 0 to half of the greatest cost. Needs c >= 2 classes of which one holds; costs
-    O(n c^2). Says nothing where the order of the classes means nothing.
+    `costs` is C, a row for each true class and in it a number for each decision, as `0 1; 5 0`, in the order of the
+    project's classes; every right decision costs 0. Without it C[c, d] = |c - d|^power, for classes in an order: 1
+    counts steps, 2 their squares, and 0 is `least_confident` to the letter. From 0 to the greatest cost. Needs c >= 2
+    classes of which one holds, as many as the costs have; costs O(n c^2). Says nothing where the costs are a guess.
 
     Source: Margineantu. Active Cost-Sensitive Learning. IJCAI 2005.
     """
@@ -88,13 +90,24 @@ class ExpectedCost(Scored):
     needs: ClassVar[frozenset[Need]] = frozenset({Need.PROBABILITIES, Need.ONE_CLASS})
 
     power: float = parameter(1.0, 0, 4, says="how a mistake's cost grows with the steps between the classes")
+    costs: str = parameter("", says="what each mistake costs, as 0 1; 5 0")
+
+    def __post_init__(self) -> None:
+        costs_of(self.name, self.costs)
+
+    def unfit(self, classes: int) -> str:
+        """Why it cannot work with so many classes."""
+        return unfit(costs_of(self.name, self.costs), classes)
 
     def utility(self, shard: ScoredRows, state: ScoreState) -> Floats:
         """Map probabilities (n, c) to scores (n,)."""
-        places = np.arange(given(shard).shape[1])
-        steps = np.abs(places[:, None] - places[None, :]).astype(np.float32)
-        cost = np.where(steps > 0, steps**self.power, 0).astype(np.float32)
-        return np.asarray((given(shard) @ cost).min(axis=1), dtype=np.float32)
+        costs = costs_of(self.name, self.costs)
+        return least_expected(given(shard), self._by_steps(given(shard).shape[1]) if costs is None else costs)
+
+    def _by_steps(self, classes: int) -> Doubles:
+        places = np.arange(classes)
+        steps = np.abs(places[:, None] - places[None, :]).astype(np.float64)
+        return np.where(steps > 0, steps**self.power, 0)
 
 
 def given(shard: ScoredRows | Candidates) -> Floats:

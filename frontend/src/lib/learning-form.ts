@@ -239,7 +239,7 @@ function input(each: Parameter, typed: string, put: (value: string) => void): Te
   if (choices.length)
     return html`<select @change=${onInput}>${choices.map((choice) => html`<option value=${choice} ?selected=${choice === (typed || String(each.default))}>${choice}</option>`)}</select>`;
   if (typeof each.default === "string")
-    return html`<input type="text" maxlength="200" placeholder=${each.default} .value=${typed} @input=${onInput}>`;
+    return html`<input type="text" maxlength="2000" placeholder=${each.default} .value=${typed} @input=${onInput}>`;
   const [lowest, highest] = each.range;
   return html`<input type="number" step=${each.whole ? "1" : "any"} min=${lowest ?? nothing} max=${highest ?? nothing} placeholder=${String(each.default)} .value=${typed} @input=${onInput}>`;
 }

@@ -2,11 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
+from app.cli import simulation
 from app.cli.parser import main
+from app.loop.sets import Dataset, read_dataset
+from app.loop.simulate import Conditions
 
 
 @pytest.fixture
@@ -39,6 +43,24 @@ def test_a_file_is_replayed_and_a_second_call_goes_on(
 
     assert {name: (out / name).stat().st_mtime_ns for name in kept} == kept
     assert len(list(out.glob("made-*-margin-*.json"))) == 3
+
+
+def test_the_accuracy_with_every_label_is_kept_for_each_setting_of_the_learner(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, asked = read_dataset(file), []
+
+    def measured(_data: Dataset, learner: str, parameters: dict[str, Any]) -> float:
+        asked.append((learner, parameters))
+        return len(asked) / 10
+
+    monkeypatch.setattr(simulation, "full_accuracy", measured)
+    low, high = (Conditions(learner="ridge", learner_parameters={"penalty": value}) for value in (0.03, 1.0))
+
+    found = [simulation._full(data, each, tmp_path / "out") for each in (low, high, low, Conditions(), high)]
+
+    assert found == [0.1, 0.2, 0.1, 0.3, 0.2]
+    assert asked == [("ridge", {"penalty": 0.03}), ("ridge", {"penalty": 1.0}), ("auto", {})]
 
 
 @pytest.mark.parametrize(

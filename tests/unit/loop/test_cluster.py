@@ -4,14 +4,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.core.settings import Settings
-from app.features import StoredShard
+from app.features import CopiedShard, StoredShard
 from app.loop import cluster
 from app.loop.cluster import ClusterUnavailable, DaskExecutor
 from app.loop.executors import LocalExecutor
@@ -96,6 +96,34 @@ def test_what_the_cluster_cannot_do_is_said(dask: Cluster, tmp_path: Path, monke
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.3)
     with pytest.raises(ClusterUnavailable, match=r"tcp://127\.0\.0\.1:1 cannot be reached"):
         DaskExecutor("tcp://127.0.0.1:1").__enter__()
+
+
+def fetch_into(folder: str) -> None:
+    os.environ["XDG_CACHE_HOME"] = folder
+
+
+def test_workers_without_the_data_folder_fetch_its_shards_from_an_address(dask: Cluster, tmp_path: Path) -> None:
+    pytest.importorskip("fsspec")
+    matrix = pool(2_500, 32, seed=5)
+    shards = stored(tmp_path / "features", matrix, 7)
+    with LocalExecutor(1) as threads:
+        here = run(AUTO, shards, threads)
+    address = f"file://{tmp_path / 'features'}"
+    absent = [replace(each, folder=tmp_path / "elsewhere") for each in shards]
+    kept = str(tmp_path / "cache")
+
+    with DaskExecutor(dask.address) as away:
+        away._client.run(fetch_into, kept)
+        there = run(AUTO, [CopiedShard(each, address, 10**9) for each in absent], away)
+        (tmp_path / "features" / f"{shards[0].info.name}.dense.npy").unlink()
+        again = run(AUTO, [CopiedShard(each, address, 10**9) for each in absent], away)
+        away._client.run(fetch_into, str(tmp_path / "another"))
+        with pytest.raises(RuntimeError, match=f"has no {shards[0].info.name}.dense.npy"):
+            run(AUTO, [CopiedShard(each, address, 10**9) for each in absent], away)
+
+    assert there.ids.tobytes() == again.ids.tobytes() == here.ids.tobytes()
+    assert there.scores.tobytes() == here.scores.tobytes()
+    assert len(list(Path(kept).rglob("*.dense.npy"))) == 7
 
 
 def test_only_large_pools_go_to_the_cluster_that_is_set(dask: Cluster, tmp_path: Path) -> None:

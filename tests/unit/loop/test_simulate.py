@@ -18,7 +18,7 @@ from app.loop.outcome import Target, outcome, paired_difference, ratio_to, verdi
 from app.loop.reporting import csv_lines, svg, table
 from app.loop.serving import audit_reserved
 from app.loop.sets import Dataset, read_dataset, thinned
-from app.loop.simulate import Conditions, Replay, Run, answers, full_accuracy, simulate, simulate_all
+from app.loop.simulate import Conditions, Replay, Run, _file_name, answers, full_accuracy, simulate, simulate_all
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +86,31 @@ def test_finished_runs_are_read_from_their_files(digits: Dataset, tmp_path: Path
     assert again[:2] == first
     assert {file: file.stat().st_mtime_ns for file in files} == files
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_runs_that_differ_in_anything_have_files_of_their_own(digits: Dataset, tmp_path: Path) -> None:
+    conditions = [
+        Conditions(labels=20, learner=name, learner_parameters=parameters)
+        for name in ("auto", "ridge")
+        for parameters in ({}, {"penalty": 0.03}, {"penalty": 1.0})
+    ]
+    conditions += [Conditions(labels=20, apart=True), Conditions(labels=20, audit_share=0.2)]
+    odd = ["0 1; 5 0", "0 1;5 0", "0 1;50 0"]
+    named = [Named("random"), *(Named("expected_cost", {"costs": costs}) for costs in odd)]
+    named += [Named("product", {"like": "item " * 400}), Named("product", {"like": "item " * 401}), Named("product")]
+    named += [Named("product", {"by": "a:like=b"}), Named("product", {"by": "a", "like": "b"})]
+
+    for each in conditions:
+        simulate_all(digits, ["random"], [1], output=tmp_path, conditions=each)
+    names = {file.name for file in tmp_path.iterdir()}
+    assert len(names) == len(conditions)
+    assert "digits-random-20-1-v6.json" in names  # as before: what is as usual is left out
+    names = {_file_name(digits, each, 1, Conditions(20)) for each in named}
+    assert len(names) == len(named)
+    assert max(map(len, names)) < 150
+    assert (
+        _file_name(digits, Named("k_means", {"keeps": 9}), 1, Conditions(20)) == "digits-k_means+keeps=9-20-1-v6.json"
+    )
 
 
 def test_a_replay_that_was_put_down_ends_as_one_that_was_not(digits: Dataset) -> None:
