@@ -33,6 +33,8 @@ from app.db.session import now
 from app.services import (
     buckets,
     collecting,
+    contenders,
+    contested,
     demo,
     disturbing,
     edits,
@@ -85,6 +87,7 @@ HANDLERS: dict[str, Handler] = {
     "scrub": scrubbing.run,
     "compare": replaying.run,
     "disturb": disturbing.run,
+    contested.KIND: contenders.run,
 }
 BESIDE = ("score",)  # kinds that mostly wait for others' servers: a worker process has a thread of its own for them
 

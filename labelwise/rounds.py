@@ -35,6 +35,18 @@ class InRounds:
         found: dict[str, Any] = self._client.call("GET", f"{self._path}/rounds/{first}/compare/{second}")
         return found
 
+    def compare_learners(self, first: dict[str, Any], second: dict[str, Any], timeout: float = 600) -> dict[str, Any]:
+        """Two learners, as {"name": "ridge"}, fitted to the labels of now and held against each other, item by item.
+
+        Waits for the job that does it. Raises LabelwiseError: 422 for what is no learner of ours, 409 where there are
+        no features yet, and the reason of a job that failed, as where nothing judges both.
+        """
+        path = f"{self._path}/learner-comparisons"
+        asked = self._client.call("POST", path, json={"learners": [first, second]})
+        Job(self._client, asked["job"]["id"]).wait(timeout)
+        found: dict[str, Any] = self._client.call("GET", f"{path}/{asked['job']['id']}")
+        return found
+
     def start_round(self) -> Job:
         """Start a round now."""
         return Job(self._client, self._client.call("POST", f"{self._path}/rounds")["job"]["id"])

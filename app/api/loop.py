@@ -16,7 +16,7 @@ from app.api.payloads import item_view
 from app.core.ending import ending
 from app.core.text import INT64_MAX, write_json
 from app.db import Database, Job
-from app.services import comparing, contesting, fetches, overview, paces, rounds, status
+from app.services import comparing, contested, contesting, fetches, overview, paces, rounds, status
 from app.services.access import Person, visible
 
 router = APIRouter(tags=["loop"], route_class=StrictRoute)
@@ -216,6 +216,8 @@ def look_at_job(db: Database, person: Person, job_id: int, least: Any = "reviewe
     """A job of a project that the person may look into; raises NotFound for others."""
     with db.read() as session:
         row, _ = visible(session, person, Job, job_id)
-        if row.created_by != person.id:
+        if row.kind == contested.KIND:  # its result names the items that judge
+            visible(session, person, Job, job_id, "manager")
+        elif row.created_by != person.id:
             visible(session, person, Job, job_id, least)
         return JobOut.model_validate(row).model_dump()

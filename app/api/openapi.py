@@ -46,6 +46,7 @@ OWN_REFUSALS: dict[tuple[str, str], frozenset[str]] = {
     ("get", "/projects/{project}/queue"): frozenset({"410"}),
     ("get", "/projects/{project}/rounds/{number}/compare/{other}"): frozenset({"409"}),
     ("get", "/projects/{project}/rounds/{number}/compare-predictions/{version}"): frozenset({"409"}),
+    ("get", "/projects/{project}/learner-comparisons/{job}"): frozenset({"409"}),  # it is not done
     ("post", "/projects/{project}/media"): frozenset({"507"}),
     ("post", "/session"): frozenset({"429"}),
     ("post", "/session/password"): frozenset({"429"}),

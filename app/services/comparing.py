@@ -44,8 +44,8 @@ def compare(session: Session, person: Person, project_ref: int | str, first: int
         "words": words((f"round {first}", f"round {second}"), shared, paired),
         "accuracy": accuracy_of(shared, paired),
         "classes": classes_of(session, project, question, shared.pairs),
-        "gained": _changed(session, question, shared.gained, f"gained={first}:{second}") if manager else None,
-        "lost": _changed(session, question, shared.lost, f"lost={first}:{second}") if manager else None,
+        "gained": changed(session, question, shared.gained, f"gained={first}:{second}") if manager else None,
+        "lost": changed(session, question, shared.lost, f"lost={first}:{second}") if manager else None,
         "predictions": _predictions(kept, question, f"moved={first}:{second}"),
         "labels": _labels(session, both),
         "settings": _settings(both, kept),
@@ -140,7 +140,8 @@ def classes_of(session: Session, project: Project, question: Question, given: Se
     return rows
 
 
-def _changed(session: Session, question: Question, given: Sequence[Pair], filter_: str) -> dict[str, Any]:
+def changed(session: Session, question: Question, given: Sequence[Pair], filter_: str | None) -> dict[str, Any]:
+    """The items that changed hands, the first fifty by name, and the filter that finds all, where there is one."""
     shown = given[:SHOWN]
     shown_ids = [each.item for each in shown]
     found = session.execute(select(Item.id, Item.key).where(answered.one_of(session, Item.id, shown_ids)))

@@ -46,7 +46,7 @@ from app.db import (
 )
 from app.features import ShardInfo, StoredShard, remove, without
 from app.modalities import files
-from app.services import jobs, media, records, rounds, scrubbing, search, snapping, thumbnails
+from app.services import contested, jobs, media, records, rounds, scrubbing, search, snapping, thumbnails
 from app.services.jobs import Done, More, Running
 from app.services.pool import feature_folder
 from app.services.versions import set_folder
@@ -145,6 +145,7 @@ def run(running: Running) -> Done | More:
     with running.db.write() as session:
         running.checkpoint(session)
         records.forget(session, project_id, given["item"])
+        contested.forget(session, project_id, given["item"])
     return _last(running, {"shards": shards, "snapshots": snapshots, "file": gone, "rounds": marked})
 
 

@@ -42,6 +42,7 @@ PRIORITY = {
     "fetch": 2,
     "snapshot": 1,
     "index": 1,
+    "contend": 1,
     "compare": 0,
     "disturb": 0,
 }

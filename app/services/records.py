@@ -64,9 +64,9 @@ def forget(session: WriteSession, project_id: int, item_id: int) -> int:
     for round_id in ids:
         record = session.get_one(RoundRecord, round_id)
         choice = [place for place in record.choice if place[0] != item_id]
-        sample = _without(record.sample, item_id)
+        sample = without(record.sample, item_id)
         judged = record.judged and {
-            name: _without(each, item_id) if name in STRATA else each for name, each in record.judged.items()
+            name: without(each, item_id) if name in STRATA else each for name, each in record.judged.items()
         }
         if (len(choice), sample, judged) != (len(record.choice), record.sample, record.judged):
             record.choice, record.sample, record.judged = choice, sample, judged
@@ -74,6 +74,12 @@ def forget(session: WriteSession, project_id: int, item_id: int) -> int:
         session.flush()
         session.expunge(record)
     return held
+
+
+def without(rows: dict[str, Any], item_id: int) -> dict[str, Any]:
+    """Lists side by side, `items` among them, without an item's place."""
+    kept = [at for at, each in enumerate(rows["items"]) if each != item_id]
+    return {name: [values[at] for at in kept] for name, values in rows.items()}
 
 
 def versions() -> dict[str, str]:
@@ -162,9 +168,3 @@ def _recipe(turn: Turn, learned: set[int]) -> dict[str, Any]:
         "cost_exponent": None if turn.pricing is None else turn.pricing.exponent,
         "versions": versions(),
     }
-
-
-def _without(rows: dict[str, Any], item_id: int) -> dict[str, Any]:
-    """Lists side by side, `items` among them, without an item's place."""
-    kept = [at for at, each in enumerate(rows["items"]) if each != item_id]
-    return {name: [values[at] for at in kept] for name, values in rows.items()}

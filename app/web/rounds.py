@@ -7,6 +7,7 @@ from fastapi.responses import Response
 
 from app.api.deps import Db
 from app.core.text import INT64_MAX
+from app.services import contenders
 from app.services import rounds as stored
 from app.services.access import project_for
 from app.web.pages import PageRoute, Visitor, page, view_of
@@ -41,4 +42,5 @@ def _shown(request: Request, ref: str, visitor: Any, db: Any, *numbers: int) -> 
             stored.one(session, visitor, ref, number)
         view = view_of(session, visitor, project)
         config = {"project": view, "classes": class_views(session, project), "rounds": numbers}
+        config |= {"learners": contenders.offered(), "learner": project.learner.get("name", "auto")}
     return page(request, "rounds.html", visitor, project=view, config=config, section="rounds")

@@ -98,6 +98,9 @@ GET /projects/{project}/rounds/{number}/compare-predictions/{version}    401 403
 GET /projects/{project}/rounds/{number}/compare/{other}                  401 403 404 200|409 200|409 200|409
 GET /projects/{project}/rounds/{number}/labels                           401 403 404 200 200 200
 GET /projects/{project}/rounds/{number}/learner                          401 403 404 409 409 409
+POST /projects/{project}/learner-comparisons                             401 403 404 403 202|409 202|409
+GET /projects/{project}/learner-comparisons                              401 403 404 200 200 200
+GET /projects/{project}/learner-comparisons/{job}                        401 403 404 404 404 404
 POST /scorer/test                                                        401 422 422 403 422 422
 POST /projects/{project}/scorer/test                                     401 403 404 403 422 422
 POST /projects/{project}/scorer/secret                                   401 403 404 403 409 409
@@ -169,6 +172,7 @@ def bodies(ids: dict[str, Any]) -> dict[str, Any]:
         "POST /projects/{project}/annotations": ROWS,
         "POST /projects/{project}/predict": {"items": [{"text": "bark"}]},
         "POST /projects/{project}/predictions": [{"key": "item-0", "probabilities": {"cat": 1, "dog": 0, "cow": 0}}],
+        "POST /projects/{project}/learner-comparisons": {"learners": [{"name": "ridge"}, {"name": "logistic"}]},
         "POST /scorer/test": {"learner": HTTP, "items": [{"text": "bark"}], "classes": ["cat", "dog"]},
         "POST /projects/{project}/scorer/test": {"learner": HTTP},
         "POST /projects/{project}/simulations": {"strategies": [{"name": "margin"}]},

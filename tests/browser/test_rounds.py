@@ -83,3 +83,36 @@ def test_from_the_sentence_to_two_rounds_to_one_to_the_items_behind(visit: Visit
     expect(page).to_have_url(re.compile("judged=3:wrong&metadata.source=mail"))
     listed = page.get_by_role("region", name="Items found").get_by_role("listitem")
     expect(listed).to_have_count(int(wrong))
+
+
+def test_two_learners_are_compared_on_the_page_down_to_the_items_that_changed_hands(visit: Visit) -> None:
+    project = taught(visit.site)
+    visit.sign_in(1)
+    page = visit.open(f"/projects/{project['slug']}/rounds")
+    form = page.get_by_role("form", name="Two learners")
+
+    form.get_by_label("First learner").select_option("ridge")
+    form.get_by_label("Second learner").select_option("logistic")
+    form.get_by_label("strength").fill("0.0001")
+    form.get_by_role("button", name="Compare").click()
+
+    outcome = page.get_by_role("region", name="Two learners on the same labels")
+    expect(outcome.get_by_text(re.compile("points of accuracy on the same \\d+ audit answers"))).to_be_visible()
+    expect(outcome).to_contain_text("logistic (strength 0.0001)")
+    hands = page.get_by_role("region", name="What changed hands")
+    expect(hands).to_contain_text(re.compile("Right with ridge alone|right and wrong about the same items"))
+    check(visit)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert visit.findings() == []
+    behind = hands.get_by_role("link").first
+    if behind.count():
+        behind.click()
+        expect(page.get_by_role("heading", name="Items")).to_be_visible()
+
+    page.goto(f"{visit.site.url}/projects/{project['slug']}/rounds")
+    form.get_by_label("First learner").select_option("ridge")
+    form.get_by_label("Second learner").select_option("ridge")
+    form.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("alert")).to_have_text("both learners are the same")
+    visit.complaints.clear()  # the browser reports the refusal

@@ -18,8 +18,9 @@ const MOVES = 12; // shown at once
 
 export function compareView(found: Comparison, to: Found): TemplateResult {
   const numbers = found.rounds.map((each) => each.number);
-  return html`${headline(found, numbers, to)} ${changes(found, numbers, to)} ${moves(found, numbers, to)}
-    ${classes(found, numbers)} ${differs(found, numbers, to)}`;
+  const names = numbers.map((each) => `round ${each}`);
+  return html`${headline(found, numbers, to)} ${changes(found, names, to)} ${moves(found, numbers, to)}
+    ${classes(found.classes, names)} ${differs(found, numbers, to)}`;
 }
 
 function headline({ words, accuracy, rounds }: Comparison, [first, second]: number[], to: Found): TemplateResult {
@@ -42,28 +43,40 @@ function headline({ words, accuracy, rounds }: Comparison, [first, second]: numb
 }
 
 /** How far the axis goes, so that every band is whole. */
-const reach = (given: (Difference | null)[]): number =>
+export const reach = (given: (Difference | null)[]): number =>
   Math.max(0.02, ...given.flatMap((each) => (each ? [Math.abs(each.low), Math.abs(each.high)] : [])));
 
-function changes({ gained, lost }: Comparison, [first, second]: number[], to: Found): TemplateResult {
+/** What only one of two, by their names, is right about. */
+export function changes(
+  { gained, lost }: Pick<Comparison, "gained" | "lost">,
+  [first = "", second = ""]: string[],
+  to: Found,
+): TemplateResult {
   if (!gained || !lost)
     return html`<section class="card" aria-labelledby="hands"><h2 id="hands">What changed hands</h2>
       <p class="quiet">Which items judge is for managers to see.</p></section>`;
-  const none = html`<p>Round ${second} is right and wrong about the same items as round ${first}.</p>`;
+  const none = html`<p>${capital(second)} is right and wrong about the same items as ${first}.</p>`;
   return html`<section class="card" aria-labelledby="hands"><h2 id="hands">What changed hands</h2>
-    ${gained.count + lost.count ? html`${list("Wrong, then right", gained, to)} ${list("Right, then wrong", lost, to)}` : none}</section>`;
+    ${gained.count + lost.count ? html`${list(`Right with ${second} alone`, gained, names(first, second), to)} ${list(`Right with ${first} alone`, lost, names(first, second), to)}` : none}</section>`;
 }
+
+const capital = (words: string): string => words.charAt(0).toUpperCase() + words.slice(1);
+const names = (first: string, second: string): [string, string] => [
+  `${capital(first)} says`,
+  `${capital(second)} says`,
+];
 
 function list(
   words: string,
   { count: n, filter, items }: NonNullable<Comparison["gained"]>,
+  [first, second]: [string, string],
   to: Found,
 ): TemplateResult {
   if (n === 0) return html`<h3>${words}: none</h3>`;
   return html`<h3>${words}: ${linked(n, filter, to, n === 1 ? " item" : " items")}</h3>
     <details class="values" ?open=${n <= 5}><summary>${n > items.length ? `The first ${items.length}` : "Which"}</summary>
     <div class="scroll high" tabindex="0" role="region" aria-label="${words}, table"><table ${stacked()}>
-      <thead><tr><th scope="col">Item</th><th scope="col">Taken for</th><th scope="col">Then for</th><th scope="col">Answered</th></tr></thead>
+      <thead><tr><th scope="col">Item</th><th scope="col">${first}</th><th scope="col">${second}</th><th scope="col">Answered</th></tr></thead>
       <tbody>${items.map(
         (
           each,
@@ -88,14 +101,18 @@ function moves({ predictions }: Comparison, [first, second]: number[], to: Found
     }</section>`;
 }
 
-function classes({ classes: rows }: Comparison, [first, second]: number[]): TemplateResult | typeof nothing {
+/** Recall of each class with both of two, by their names, and the difference. */
+export function classes(
+  rows: Comparison["classes"],
+  [first = "", second = ""]: string[],
+): TemplateResult | typeof nothing {
   const judged = rows.filter((each) => each.difference);
   if (judged.length === 0) return nothing;
   const far = reach(judged.map((each) => each.difference));
   return html`<section class="card" aria-labelledby="by-class"><h2 id="by-class">Class by class</h2>
     <p class="quiet">How many of each class are found (recall). Each line is judged for itself.</p>
     <div class="scroll" tabindex="0" role="region" aria-label="Classes, table"><table ${stacked()}>
-      <thead><tr><th scope="col">Class</th><th scope="col">Round ${first}</th><th scope="col">Round ${second}</th><th scope="col">Points</th><td></td>
+      <thead><tr><th scope="col">Class</th><th scope="col">${capital(first)}</th><th scope="col">${capital(second)}</th><th scope="col">Points</th><td></td>
         <th scope="col" class="number">Judged by</th></tr></thead>
       <tbody>${judged.map(
         (

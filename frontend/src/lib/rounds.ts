@@ -81,7 +81,7 @@ export interface Difference extends Estimate {
 
 interface Changed {
   count: number;
-  filter: string;
+  filter: string | null; // null: too many for one
   items: { item: number; key: string | null; first: Named; second: Named; answer: Named }[];
 }
 

@@ -6,6 +6,7 @@ import { curveChart } from "../lib/charts";
 import { compareView } from "../lib/compare-view";
 import { count } from "../lib/figures";
 import { call, message, pageData, Refusal } from "../lib/http";
+import { LearnersView, type Offered } from "../lib/learners-view";
 import { curves, type Overview, type RoundRow } from "../lib/overview";
 import { roundView } from "../lib/round-view";
 import type { Comparison, Place, RoundDetail } from "../lib/rounds";
@@ -17,9 +18,11 @@ interface Config {
   project: Place;
   classes: ClassRef[];
   rounds: number[]; // none: all of them; one; or two to be compared
+  learners: Offered[];
+  learner: string; // the project's own
 }
 
-const { project, classes, rounds: asked } = pageData<Config>();
+const { project, classes, rounds: asked, learners, learner } = pageData<Config>();
 const root = document.getElementById("rounds") as HTMLElement;
 const base = `/projects/${project.id}`;
 const pages = `/projects/${project.slug}/rounds`;
@@ -35,6 +38,7 @@ let one: RoundDetail | null = null;
 let both: Comparison | null = null;
 let trouble = "";
 const picked: number[] = [];
+const contest = new LearnersView(base, learners, learner, draw, (filter) => found(filter));
 
 const found = (filter: string): string => `/projects/${project.slug}/items?${filter}`;
 
@@ -146,7 +150,7 @@ function everything(all: Overview): TemplateResult {
   const width = Math.max(280, Math.min(720, root.clientWidth - 48));
   const goal = all.status.goal?.accuracy ?? null;
   return html`<section class="card" aria-labelledby="worth"><h2 id="worth">Is it worth going on?</h2>
-      ${advice(all.status.advice.text, all.stopping)}
+      ${advice(all.status.advice.text, all.stopping, all.words.unanswered)}
       ${
         judged
           ? html`<div class="columns even"><div>${curveChart(series, { label: "Learning curve", xLabel: "labels", width, height: 220, goal })}</div>
@@ -163,7 +167,8 @@ function everything(all: Overview): TemplateResult {
       ${rows.length > 1 ? picking() : nothing}
       ${roundsTable(rows, found, { pages, manager: project.manager, picked, pick })}
       ${next ? html`<button type="button" class="secondary" @click=${earlier}>Earlier rounds</button>` : nothing}
-    </section>`;
+    </section>
+    ${project.manager && !all.status.no_learner ? contest.view() : nothing}`;
 }
 
 function picking(): TemplateResult {
