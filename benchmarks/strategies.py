@@ -220,7 +220,7 @@ def _ours(job: dict[str, Any], shards: list[StoredShard], classes: Any) -> dict[
         tuple(range(CLASSES)), several, "text", strategy=name, strategy_parameters=wishes, size=BATCH, seed=1,
         values=values,
     )  # fmt: skip
-    aims = Aims(taught.block.dense[:100], lambda ids: ids[:, 0] % 997 + 1.0)
+    aims = Aims(taught.block.dense[:100], lambda ids: (ids[:, 0] % 997 + 1).astype(np.float64))
     memory = _Memory()
     memory.start()
     begun = time.monotonic()

@@ -13,6 +13,8 @@ from app.db.session import now
 # Every deed that leaves a line; a test provokes each of them. `project.purged`, `project.stopped` and
 # `retention.applied` are the service's own, by nobody.
 Deed = Literal[
+    "audit.asked",
+    "audit.cancelled",
     "bucket.granted",
     "bucket.revoked",
     "class.deleted",

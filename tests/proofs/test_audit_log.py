@@ -192,7 +192,23 @@ def retained(api: Api, *_: int) -> None:
     retention.clear(api.db, api.settings)
 
 
+def audited(api: Api, *_: int) -> Any:
+    boss = api.as_("boss")
+    project = boss.project(name="Audited", audit_share=0.5)["id"]
+    boss.push(project, [{"key": f"k{number}", "text": "x"} for number in range(40)])
+    return boss.post(f"/projects/{project}/audit-request", json={"count": 1})
+
+
+def audit_cancelled(api: Api, *_: int) -> Any:
+    audited(api)
+    boss = api.as_("boss")
+    project = max(each["id"] for each in boss.get("/projects").json()["items"])
+    return boss.delete(f"/projects/{project}/audit-request")
+
+
 DEEDS: dict[str, Deed] = {
+    "audit.asked": audited,
+    "audit.cancelled": audit_cancelled,
     "bucket.granted": bucket,
     "bucket.revoked": bucket_revoked,
     "class.deleted": lambda api, project, _: api.as_("boss").delete(
