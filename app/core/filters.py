@@ -29,8 +29,8 @@ _ROUND, _PAIR = r"[1-9][0-9]{0,8}", r"[1-9][0-9]{0,8}:[1-9][0-9]{0,8}"
 SHAPES: Mapping[str, tuple[re.Pattern[str], str]] = {
     "learned": (re.compile(r"[0-9]{1,9}", re.ASCII), "the number of a round"),
     "judged": (
-        re.compile(rf"{_ROUND}(:right|:wrong|:[0-9]{{1,9}}:[0-9]{{1,9}})?", re.ASCII),
-        "the number of a round, as 7, 7:right, 7:wrong, or 7:1:2 for class 1 that was taken for class 2",
+        re.compile(rf"{_ROUND}(:right|:wrong|:[0-9]{{1,9}}(:[0-9]{{1,9}})?)?", re.ASCII),
+        "the number of a round, as 7, 7:right, 7:wrong, 7:1 for class 1, or 7:1:2 for class 1 taken for class 2",
     ),
     "moved": (
         re.compile(rf"{_PAIR}(:[0-9]{{1,9}}:[0-9]{{1,9}})?", re.ASCII),

@@ -7,10 +7,10 @@ import numpy as np
 
 from app.core.arrays import Doubles, Floats, Indices
 from app.evaluation.intervals import Estimate, share
+from app.evaluation.reliability import calibration
 from app.evaluation.thresholds import ranked
 
 BOOTSTRAP = 200
-CALIBRATION_BINS = 10
 SMALLEST = 1e-12  # a sum of weights below which there is none
 
 
@@ -36,6 +36,9 @@ def report(
     """Accuracy, balanced accuracy and F1, macro and a class, with bootstrap intervals; recall, precision, confusion,
     calibration, and how the probabilities of each class rank the items.
 
+    Where several classes may hold, the confusion is each class's own `counts`: found, missed, false alarms, rejected;
+    and the calibration is that of every class's probability.
+
     `values` are the numbers that the classes stand for, where they are the levels of a rating: then the mean absolute
     error stands beside the accuracy. `weights` (n,) say how many answers each one stands for, where some were chosen:
     every figure but the confusion goes by them, which counts the answers as they are.
@@ -47,7 +50,8 @@ def report(
     found: dict[str, Any] = {"accuracy": accuracy.to_json() if accuracy else None}
     if n == 0:
         return found
-    found["calibration"] = calibration(probabilities, right, weights) if not multiple else None
+    said, was = (probabilities, targets) if multiple else (probabilities.max(axis=1)[:, None], right[:, None])
+    found["calibration"] = calibration(said, was, seed, weights)
     predicted = probabilities >= 0.5 if multiple else np.eye(len(classes), dtype=bool)[probabilities.argmax(axis=1)]
     truth = targets >= 0.5
     if values is not None:
@@ -57,7 +61,10 @@ def report(
     ranks = ranked(probabilities, truth, weights, seed)
     found |= {f"macro_{name}": each for name, each in ranks.macro.items()}
     found["classes"] = [
-        _per_class(predicted[:, i], truth[:, i], number, weights) | {"f1": drawn.classes[i]} | ranks.classes[i]
+        _per_class(predicted[:, i], truth[:, i], number, weights)
+        | ({"counts": _counts(predicted[:, i], truth[:, i])} if multiple else {})
+        | {"f1": drawn.classes[i]}
+        | ranks.classes[i]
         for i, number in enumerate(classes)
     ]
     if not multiple:
@@ -102,26 +109,6 @@ def confusion(truth: Indices, predicted: Indices, classes: int) -> list[list[int
     return [[int(value) for value in row] for row in table]
 
 
-def calibration(probabilities: Floats, right: Floats, weights: Doubles | None = None) -> dict[str, Any]:
-    """Expected calibration error over ten bins of the highest probability.
-
-    Source: Naeini, Cooper, Hauskrecht. Obtaining Well Calibrated Probabilities Using Bayesian Binning. AAAI 2015.
-    """
-    confidence = probabilities.max(axis=1).astype(np.float64)
-    weights = np.ones(len(right)) if weights is None else weights
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    rows, error = [], 0.0
-    for number in range(CALIBRATION_BINS):
-        inside = bins == number
-        held = weights * inside
-        if held.sum() <= 0:
-            continue
-        said, was = float(held @ confidence / held.sum()), float(held @ right / held.sum())
-        error += float(held.sum() / weights.sum()) * abs(said - was)
-        rows.append({"said": round(said, 4), "was": round(was, 4), "n": int(inside.sum())})
-    return {"error": round(error, 4), "bins": rows}
-
-
 def _per_class(predicted: Any, truth: Any, number: int, weights: Doubles) -> dict[str, Any]:
     both = predicted & truth
     recall, precision = weighted_share(both, weights * truth), weighted_share(both, weights * predicted)
@@ -130,6 +117,12 @@ def _per_class(predicted: Any, truth: Any, number: int, weights: Doubles) -> dic
         "recall": recall.to_json() if recall else None,
         "precision": precision.to_json() if precision else None,
     }
+
+
+def _counts(predicted: Any, truth: Any) -> dict[str, int]:
+    """How a class that may hold beside others is confused with not holding, by rows (n,) and (n,)."""
+    pairs = {"found": (True, True), "missed": (False, True), "false_alarms": (True, False), "rejected": (False, False)}
+    return {name: int(((predicted == said) & (truth == was)).sum()) for name, (said, was) in pairs.items()}
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,11 @@ def _judged(session: Session, project: Project, value: str) -> ColumnElement[boo
 
 
 def _is(found: pairs.Said, which: str) -> bool:
-    """Whether what was said of an item is `right`, `wrong`, a class for a class as `1:2`, or anything."""
+    """Whether an item is `right`, `wrong`, of a class as `1`, of a class taken for a class as `1:2`, or anything."""
     if which in ("right", "wrong"):
         return found.right is (which == "right")
+    if which.isdecimal():
+        return int(which) in found.answer if isinstance(found.answer, list) else str(found.answer) == which
     return not which or [str(found.answer), str(found.said)] == which.split(":")
 
 

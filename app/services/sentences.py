@@ -87,7 +87,7 @@ def saved_words(last: Round | None, *, apart: bool) -> str | None:
     if high < 0 and not apart:
         return "Cannot tell yet whether choosing saves labels: on these audit answers it did not."
     if high < 0:
-        return f"Choosing cost {-high:,} labels or more on the way to {level}."
+        return f"Choosing cost {-high:,} label{'' if high == -1 else 's'} or more on the way to {level}."
     worst = "none" if low == 0 else f"{-(low or 0):,} lost"
     return f"Cannot tell yet whether choosing saves labels: {worst} to {high:,} saved on the way to {level}."
 

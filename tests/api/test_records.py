@@ -72,6 +72,8 @@ def test_slices_and_comparison_lead_to_their_items_and_managers_alone_see_which(
     assert listed(boss, project, f"judged=3:wrong&{first['filter']}") == first["wrong"]
     assert listed(boss, project, "judged=3") == shown["metrics"]["accuracy"]["n"]
     assert listed(boss, project, "judged=3:1:2") == shown["metrics"]["confusion"][0][1]
+    for each in shown["metrics"]["classes"]:
+        assert listed(boss, project, f"judged=3:{each['class_id']}") == each["recall"]["n"] > 0
     assert listed(boss, project, "text.length:<5") == 0
     assert listed(boss, project, f"missing={quote('source')}") == 0
     assert listed(boss, project, "missing=colour&text.length:>=5") == 400

@@ -4,6 +4,7 @@ import type { ClassRef } from "./balance";
 import { bar, count, percent, swatch } from "./figures";
 import { ago } from "./overview";
 import {
+  type Calibration,
   estimated,
   type Found,
   judges,
@@ -59,9 +60,9 @@ function measured(
     <section class="card" aria-labelledby="worst"><h2 id="worst">Where it is worst</h2>
       ${slicesTable(metrics.slices, round.number, place.manager, found, metrics.how?.choice === "active")}</section>
     ${metrics.confusion ? confusion(round, metrics.confusion, name, judged, found) : nothing}
-    ${metrics.classes ? perClass(metrics.classes, name) : nothing}
+    ${metrics.classes ? perClass(metrics.classes, name, judged, found) : nothing}
     ${metrics.classes ? thresholds(metrics.classes, metrics, name) : nothing}
-    ${metrics.calibration ? calibration(metrics.calibration) : nothing}`;
+    ${metrics.calibration ? calibration(metrics.calibration, judged(""), found) : nothing}`;
 }
 
 type Judged = (which: string) => string | null;
@@ -113,26 +114,39 @@ function grid(
       })}</tbody></table></div></details>`;
 }
 
-function perClass(rows: NonNullable<Metrics["classes"]>, name: (id: number) => ClassRef): TemplateResult {
+function perClass(
+  rows: NonNullable<Metrics["classes"]>,
+  name: (id: number) => ClassRef,
+  judged: Judged,
+  found: Found,
+): TemplateResult {
+  const counted = rows.some((each) => each.counts);
   return html`<section class="card" aria-labelledby="classes"><h2 id="classes">Class by class</h2>
     <div class="scroll" tabindex="0" role="region" aria-label="Classes, table"><table ${stacked()}>
       <thead><tr><th scope="col">Class</th><th scope="col">Found (recall)</th><th scope="col">Right (precision)</th><th scope="col">F1</th>
-        <th scope="col" class="number">Judged by</th></tr></thead>
+        ${counted ? html`<th scope="col" class="number">Missed</th><th scope="col" class="number">False alarms</th>` : nothing}<th scope="col" class="number">Judged by</th></tr></thead>
       <tbody>${rows.map((each) => {
         const { name: words, color } = name(each.class_id);
         return html`<tr><th scope="row" class="long">${swatch(color)} ${words}</th><td>${estimated(each.recall)}</td><td>${estimated(each.precision)}</td>
-          <td>${estimated(each.f1)}</td><td class="number">${count(each.recall?.n ?? 0)}</td></tr>`;
+          <td>${estimated(each.f1)}</td>${counted ? html`<td class="number">${count(each.counts?.missed ?? 0)}</td><td class="number">${count(each.counts?.false_alarms ?? 0)}</td>` : nothing}
+          <td class="number">${linked(each.recall?.n ?? 0, judged(`:${each.class_id}`), found)}</td></tr>`;
       })}</tbody></table></div></section>`;
 }
 
-function calibration({ error, bins }: NonNullable<Metrics["calibration"]>): TemplateResult {
+function calibration({ error, low, high, n, bins }: Calibration, judged: string | null, found: Found): TemplateResult {
+  const points = (share: number): string => (100 * share).toFixed(1);
+  const band =
+    low === undefined || high === undefined || n === undefined
+      ? nothing
+      : html` <small>(${points(low)} to ${points(high)}, ${linked(n, judged, found, n === 1 ? " item" : " items")}; with few of them chance alone keeps both apart)</small>`;
   return html`<section class="card" aria-labelledby="calibration"><h2 id="calibration">Does it know how sure it is?</h2>
-    <p>What it says and what comes true are ${(100 * error).toFixed(1)} points apart on the mean.</p>
+    <p>What it says and what comes true are ${points(error)} points apart on the mean${band}.</p>
     <details class="values"><summary>Said and come true</summary><div class="scroll" tabindex="0" role="region" aria-label="Calibration, table"><table>
-      <thead><tr><th scope="col" class="number">Said</th><th scope="col" class="number">Came true</th><th scope="col" class="number">Items</th><td></td></tr></thead>
+      <thead><tr><th scope="col" class="number">Said</th><th scope="col" class="number">Came true</th><th scope="col" class="number">Between</th><th scope="col" class="number">Items</th><td></td></tr></thead>
       <tbody>${bins.map(
         (each) =>
-          html`<tr><td class="number">${percent(each.said)}</td><td class="number">${percent(each.was)}</td><td class="number">${count(each.n)}</td>
+          html`<tr><td class="number">${percent(each.said)}</td><td class="number">${percent(each.was)}</td>
+          <td class="number">${each.low === undefined || each.high === undefined ? "–" : `${percent(each.low)} and ${percent(each.high)}`}</td><td class="number">${count(each.n)}</td>
           <td>${bar(each.was, 1, "var(--accent)", { low: Math.min(each.said, each.was), high: Math.max(each.said, each.was) })}</td></tr>`,
       )}</tbody></table></div></details></section>`;
 }

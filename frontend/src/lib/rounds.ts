@@ -46,6 +46,23 @@ export interface Ranked {
   thresholds?: Threshold[] | null;
 }
 
+/** Of a class that may hold beside others: items on which it was found, missed, said in vain, or rightly not said. */
+export interface Counts {
+  found: number;
+  missed: number;
+  false_alarms: number;
+  rejected: number;
+}
+
+/** How far what is said and what comes true are apart; rounds of earlier releases kept no interval. */
+export interface Calibration {
+  error: number;
+  low?: number;
+  high?: number;
+  n?: number;
+  bins: { said: number; was: number; low?: number; high?: number; n: number }[];
+}
+
 export interface Metrics {
   accuracy: Estimate | null;
   macro_f1?: Estimate | null;
@@ -55,9 +72,9 @@ export interface Metrics {
   reason: string | null;
   macro_average_precision?: Estimate | null;
   macro_roc_auc?: Estimate | null;
-  classes?: (Ranked & { recall: Estimate | null; precision: Estimate | null; f1: Estimate | null })[];
+  classes?: (Ranked & { recall: Estimate | null; precision: Estimate | null; f1: Estimate | null; counts?: Counts })[];
   confusion?: number[][];
-  calibration?: { error: number; bins: { said: number; was: number; n: number }[] } | null;
+  calibration?: Calibration | null;
   slices?: Slices | null;
   how?: { choice: "random" | "active" }; // the audit items were drawn
   stopping?: { advice: Stopping };

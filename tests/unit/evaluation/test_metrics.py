@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, multilabel_confusion_matrix
 
 from app.evaluation.curves import band, label_ratio, labels_to, paired, penalty_matrix
 from app.evaluation.intervals import answers_to_come, in_words, share
-from app.evaluation.metrics import calibration, hits, report
+from app.evaluation.metrics import hits, report
 
 
 def answers(rows: int = 300, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -64,14 +64,6 @@ def test_a_class_that_nobody_named_has_no_f1_and_does_not_count_in_the_means() -
 
     assert four["classes"][3]["f1"] is None
     assert (four["macro_f1"], four["balanced_accuracy"]) == (three["macro_f1"], three["balanced_accuracy"])
-
-
-def test_probabilities_that_keep_their_word_have_no_calibration_error() -> None:
-    probabilities = np.repeat(np.array([[0.75, 0.25]], dtype=np.float32), 400, axis=0)
-    right = (np.arange(400) % 4 != 0).astype(np.float32)
-
-    assert calibration(probabilities, right)["error"] == pytest.approx(0, abs=1e-6)
-    assert calibration(probabilities, np.zeros(400, dtype=np.float32))["error"] == pytest.approx(0.75)
 
 
 def test_where_several_classes_may_hold_a_row_is_right_when_every_class_is() -> None:
@@ -150,3 +142,21 @@ def test_an_answer_that_weighs_two_is_two_answers() -> None:
         for name in ("recall", "precision", "f1"):
             assert mine[name]["value"] == pytest.approx(theirs[name]["value"], abs=1e-4)
     assert sum(map(sum, weighed["confusion"])) == 60
+
+
+def test_where_several_classes_may_hold_each_class_has_its_own_confusion_as_scikit_learn_counts_it() -> None:
+    rng = np.random.default_rng(5)
+    probabilities = rng.random((200, 4)).astype(np.float32)
+    targets = (rng.random((200, 4)) < probabilities).astype(np.float32)
+
+    found = report(probabilities, targets, (1, 2, 3, 4), True, 0)
+
+    for each, table in zip(found["classes"], multilabel_confusion_matrix(targets, probabilities >= 0.5), strict=True):
+        (rejected, alarms), (missed, right) = table
+        assert each["counts"] == {
+            "found": right, "missed": missed, "false_alarms": alarms, "rejected": rejected
+        }  # fmt: skip
+    assert "confusion" not in found
+    assert (
+        "counts" not in report(probabilities, np.eye(4)[targets.argmax(axis=1)], (1, 2, 3, 4), False, 0)["classes"][0]
+    )
