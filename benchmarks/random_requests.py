@@ -14,18 +14,21 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.attacks.asking import ROLES, Outcome, ask_at_random, own_site
+from tests.attacks.asking import ROLES, Outcome, ask_at_random, own_site, walk_at_random
 
 PIECES = Path(__file__).with_name("results") / "random_requests.csv"
 PAGE = PIECES.with_suffix(".md")
 COLUMNS = ("database", "role", "seed", "requests", "statuses", "findings")
 ASKED_FOR = 50_000  # requests a role
-PEOPLE = {"-": "nobody", "U1": "annotator", "M": "manager", "A": "admin"}
+PEOPLE = {
+    "-": "nobody", "U1": "annotator", "R": "reviewer", "M": "manager", "A": "admin", "links": "manager along links",
+}  # fmt: skip
 HEAD = f"""# Random requests
 
 Requests that schemathesis draws from the OpenAPI description, half of them ones that it forbids, most with the ids of
 things that there are. A finding is an answer 5xx, a status or a body that the description does not have, an answer that
-does without the sign-in that it says it needs, or one that tells how the service is made.
+does without the sign-in that it says it needs, one that takes what the description forbids, or one that tells how the
+service is made. Walks go on from answers: there it is also one that gives what was deleted, or has not what was made.
 
 Asked for: {ASKED_FOR:,} a role.
 `python -m benchmarks.random_requests --each 2000 --seed N --database D --write` adds a piece; the pieces stand in
@@ -43,11 +46,16 @@ def main() -> int:
     given.add_argument("--seed", type=int, default=1)
     given.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     given.add_argument("--role", choices=ROLES, action="append", help="one of them only; may be said again")
+    given.add_argument("--links", type=int, default=0, help="so many requests along links, in the place of the others")
     given.add_argument("--write", action="store_true")
     options = given.parse_args()
     found = 0
     with tempfile.TemporaryDirectory() as folder, own_site(Path(folder), options.database) as site:
-        for role, outcome in ask_at_random(site, options.role or ROLES, options.each, options.seed).items():
+        if options.links:
+            made = {"links": walk_at_random(site, options.links, options.seed)}
+        else:
+            made = ask_at_random(site, options.role or ROLES, options.each, options.seed)
+        for role, outcome in made.items():
             found += len(outcome.findings)
             print(*outcome.findings, _line(options.database, role, 1, outcome), sep="\n", flush=True)
             if options.write:
@@ -66,7 +74,7 @@ def keep(database: str, role: str, number: int, outcome: Outcome) -> None:
     rows = [row for row in rows if (row["database"], row["role"], row["seed"]) != own]
     values = (*own, outcome.requests, _told(outcome.statuses), len(outcome.findings))
     rows.append(dict(zip(COLUMNS, map(str, values), strict=True)))
-    rows.sort(key=lambda row: (row["database"], ROLES.index(row["role"]), int(row["seed"])))
+    rows.sort(key=lambda row: (row["database"], list(PEOPLE).index(row["role"]), int(row["seed"])))
     with PIECES.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()

@@ -73,7 +73,7 @@ class StrictRoute(APIRoute):
         takes_body = self.body_field is not None
         known = {field.alias for field in _all_query(flat)}
         filtered = any(each.call is filter_of for each in flat.dependencies)
-        keyed = self.status_code in (201, 202) and takes_body and not _reads_key(flat)
+        keyed = self.status_code in (201, 202) and "POST" in (self.methods or ()) and not _reads_key(flat)
         numbers = _numbers(flat)
         told_once = self.path.endswith(TELLS_A_SECRET)
 

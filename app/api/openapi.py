@@ -135,5 +135,5 @@ def _takes_key(method: str, path: str, operation: dict[str, Any]) -> bool:
     body = operation.get("requestBody", {}).get("content", {})
     made = operation["responses"].keys()
     by_job = "202" in made and ("200" not in made or path.endswith("/select"))
-    creates = ("201" in made or by_job) and "application/json" in body
+    creates = ("201" in made or by_job) and (not body or "application/json" in body)
     return method == "post" and not named and creates

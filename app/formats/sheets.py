@@ -35,16 +35,19 @@ class Csv:
         file.seek(0)
         csv.field_size_limit(max_line_bytes)
         reader = csv.reader(_lines(file, max_line_bytes), delimiter=_delimiter(start), strict=True)
+        whole = 0  # lines of the rows so far: a fault is named by the line that its row begins on
         try:
             header = next(reader, None)
             if not header:
                 raise InvalidFile("the file has no header line")
-            names = _names(header)
+            names, whole = _names(header), reader.line_num
             for cells in reader:
                 if any(cells):
                     yield _row(reader.line_num, names, cells)
+                whole = reader.line_num
         except csv.Error as error:
-            raise InvalidFile(f"line {reader.line_num}: {error}") from None
+            several = ": is a quotation mark missing?" if reader.line_num > whole + 1 else ""
+            raise InvalidFile(f"line {whole + 1}: {error}{several}") from None
 
     def write(self, rows: Iterator[dict[str, Any]], file: BinaryIO) -> None:
         """Cells that a spreadsheet would run get a quote in front; the first row sets the columns."""

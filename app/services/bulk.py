@@ -11,6 +11,7 @@ selection gave it out in the audit order. An item that the sender held by a sele
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -382,6 +383,9 @@ def _key(value: Any) -> str:
 def _seconds(value: Any) -> float:
     if value in (None, ""):
         return 0.0
+    if isinstance(value, str):  # of a sheet, whose cells are all text
+        with suppress(ValueError):
+            value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_SECONDS:
         raise Invalid(f"seconds_spent is 0 to {MAX_SECONDS:,}")
     return float(value)

@@ -119,6 +119,30 @@ def test_formats_and_files_that_are_none(boss: Speaker, project: int, kind: str,
     assert len(exported(boss, project)) == (1 if status == 200 else 0)
 
 
+def test_seconds_in_a_sheet_are_numbers(boss: Speaker, project: int) -> None:
+    """Cells of a sheet are text: every row with its seconds was refused, and nothing of the file stored."""
+    sheet = "key,label,origin,seconds_spent\na,cat,import,2.5\nb,cat,import,\nc,dog,import,soon\na,dog,import,nan\n"
+
+    answered = boss.post(f"/projects/{project}/annotations", content=sheet, headers={"Content-Type": "text/csv"})
+
+    assert counts(answered) == (2, 0, 0, 2)
+    assert [each["line"] for each in answered.json()["rejected"]] == [4, 5]
+
+
+def test_a_round_that_is_asked_for_twice_with_one_key_is_one(api: Api, boss: Speaker, project: int) -> None:
+    """A POST without a body took no key: sent again after its round had begun, it asked for another one."""
+    push(boss, project, [{"key": key, "label": "cat" if key == "a" else "dog", "origin": "import"} for key in "abc"])
+    api.run_jobs()
+    headers = {"Idempotency-Key": str(uuid4())}
+
+    first = boss.post(f"/projects/{project}/rounds", headers=headers)
+    api.run_jobs()
+    again = boss.post(f"/projects/{project}/rounds", headers=headers)
+
+    assert (first.status_code, again.status_code) == (202, 202)
+    assert first.json() == again.json()
+
+
 def test_a_keyed_request_is_answered_once(boss: Speaker, project: int) -> None:
     key, rows = str(uuid4()), [{"key": "a", "label": "cat", "origin": "import"}]
 

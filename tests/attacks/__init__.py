@@ -8,7 +8,7 @@
 
 One server with a worker is started for each database and test run (`labelwise serve`, `running.py`); it is spoken to
 over HTTP alone, and its files and rows are looked at, never its objects. `site.py` sets the people up: A (admin), M
-(manager of P1), U1 and U2 (annotators of P1), X (manager of P2 alone), and nobody.
+(manager of P1), R (its reviewer), U1 and U2 (annotators of P1), X (manager of P2 alone), and nobody.
 
 Each test carries the ids of the cases that it stands for (`@case("A-05")`); `test_the_list.py` fails where a case of
 the list has neither a test nor a line in a module's `NOT_HERE` that says why it does not apply.

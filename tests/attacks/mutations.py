@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,21 @@ ROWS = [
     {"key": f"row-{n}", "text": f"a {word} in the garden, number {n}", "label": word, "priority": n,
      "metadata": {"n": n, "deep": {"list": [1, 2.5, None, -3e9], "é": True}}}
     for n, word in enumerate(["cat", "dog"] * 12)
+]  # fmt: skip
+ANSWERS = [
+    {"key": f"item-{n % 12}", "label": {"class": word}, "origin": origin, "seconds_spent": 1.5 * n,
+     "created_at": f"2026-03-{n + 1:02d}T10:00:00Z", **({"annotator": who} if who else {})}
+    for n, (word, origin, who) in enumerate([
+        ("cat", "import", ""), ("dog", "import", "Ann"), ("cat", "program", "rules"), ("dog", "human", "U1"),
+        ("dog", "human", ""), ("cat", "program", ""),
+    ] * 4)
+]  # fmt: skip
+PREDICTIONS = [
+    {"key": f"item-{n % 12}", **said}
+    for n, said in enumerate([
+        {"probabilities": {"cat": 0.75, "dog": 0.25}}, {"probabilities": [0.5, 0.5]}, {"label": "dog", "score": 0.9},
+        {"probabilities": {"dog": 1.0}}, {"label": {"class": "cat"}, "score": 1},
+    ] * 5)
 ]  # fmt: skip
 SPLINTERS = (
     b'"', b"'", b",", b";", b"\n", b"\r\n", b"\r", b"\t", b"\0", b"\\", b"\\u0000", b"\\ud800", b"\xff\xfe",
@@ -117,6 +133,39 @@ def _parquet() -> list[bytes]:
     return made
 
 
+def _lines(rows: list[dict[str, Any]]) -> list[bytes]:
+    return [b"".join(json.dumps(row).encode() + b"\n" for row in rows)]
+
+
+def _answers_in_a_sheet() -> list[bytes]:
+    head = b"key,label,origin,annotator,seconds_spent,created_at\r\n"
+    fields = [[row["key"], row["label"]["class"], row["origin"], row.get("annotator", ""), str(row["seconds_spent"]),
+               row["created_at"]] for row in ANSWERS]  # fmt: skip
+    return [head + b"".join(f"{','.join(each)}\r\n".encode() for each in fields)]
+
+
+def _table(rows: list[dict[str, Any]]) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), out, row_group_size=10)
+    return out.getvalue()
+
+
+def _answers_in_columns() -> list[bytes]:
+    plain = [row | {"label": row["label"]["class"]} for row in ANSWERS]
+    return [
+        _table([{"annotator": None} | row for row in plain]),
+        _table([{"annotator": None} | row for row in ANSWERS]),
+    ]
+
+
+def _predictions_in_columns() -> list[bytes]:
+    keys = [f"item-{n}" for n in range(12)]
+    objects = [{"key": key, "probabilities": {"cat": 0.25, "dog": 0.75}} for key in keys]
+    lists = [{"key": key, "probabilities": [0.25, 0.75]} for key in keys]
+    said = [{"key": key, "label": "dog", "score": 0.9, "features": [0.5, 1.5]} for key in keys]
+    return [_table(objects), _table(lists), _table(said)]
+
+
 def _zip() -> list[bytes]:
     made = []
     for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):
@@ -165,6 +214,13 @@ MAKERS: dict[str, Callable[[], list[bytes]]] = {
     "jsonl": _jsonl,
     "json": lambda: [json.dumps(ROWS).encode()],
     "parquet": _parquet,
+    "answers csv": _answers_in_a_sheet,
+    "answers jsonl": lambda: _lines(ANSWERS),
+    "answers json": lambda: [json.dumps(ANSWERS).encode()],
+    "answers parquet": _answers_in_columns,
+    "predictions jsonl": lambda: _lines(PREDICTIONS),
+    "predictions json": lambda: [json.dumps(PREDICTIONS).encode()],
+    "predictions parquet": _predictions_in_columns,
     "zip": _zip,
     "PNG": lambda: _pictures("PNG", "RGB", "P", "1", "LA"),
     "JPEG": lambda: [*_pictures("JPEG", "RGB", "L"), *_pictures("JPEG", "RGB", progressive=True)],

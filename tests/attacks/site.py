@@ -49,7 +49,7 @@ class Canary:
 
 
 class Site:
-    """A running service, set up; its people are A, M, U1, U2, X and nobody, its projects P1 and P2."""
+    """A running service, set up; its people are A, M, R, U1, U2, X and nobody, its projects P1 and P2."""
 
     P1: int
     P2: int
@@ -57,6 +57,7 @@ class Site:
     M: Voice
     U1: Voice
     U2: Voice
+    R: Voice
     X: Voice
     pictures: int  # a project of images, of M's, and one for imports; see `aimed`
     heap: int
@@ -85,7 +86,7 @@ class Site:
     @property
     def people(self) -> dict[str, Voice]:
         """Everybody by the letter of the list."""
-        return {"-": self.nobody, "U1": self.U1, "U2": self.U2, "M": self.M, "X": self.X, "A": self.A}
+        return {"-": self.nobody, "U1": self.U1, "U2": self.U2, "R": self.R, "M": self.M, "X": self.X, "A": self.A}
 
     def client(self, address: str = "127.0.0.1") -> httpx.Client:
         """A client on this address of the machine. It keeps no cookie: they are sent where a test says."""
@@ -194,9 +195,10 @@ class Site:
         self.set_ups = at_once([partial(self.nobody.post, f"/setup/{self.setup_code}", json=body, patient=True)] * 3)
         [made] = [each for each in self.set_ups if each.status_code == 201]
         self.A = signed_in(self, made).token()
-        self.M, self.U1, self.U2, self.X = (self.new_user(name) for name in ("M", "U1", "U2", "X"))
+        self.M, self.R, self.U1, self.U2, self.X = (self.new_user(name) for name in ("M", "R", "U1", "U2", "X"))
         self.P1 = self.new_project(self.M, 40, name="P1")
         self.P2 = self.new_project(self.X, 10, name="P2")
+        self.join(self.M, self.P1, self.R, "reviewer")
         for person in (self.U1, self.U2):
             self.join(self.M, self.P1, person)
             for lease in self.lease(person, self.P1, 4):
@@ -224,7 +226,7 @@ def canary() -> Iterator[Canary]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
-        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = _hit
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_OPTIONS = do_CONNECT = _hit
 
         def log_message(self, *_: Any) -> None:
             pass

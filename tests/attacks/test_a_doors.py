@@ -1,6 +1,7 @@
 """d.A, first part: the first admin, signing in, passwords, and who is told nothing."""
 
 import re
+import sqlite3
 import statistics
 import subprocess
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 from app.core.settings import Settings
 from app.main import create_app
 from tests.api.test_access import PUBLIC, addresses
-from tests.attacks.running import command, environment
+from tests.attacks.running import command, environment, running
 from tests.attacks.site import WELL_KNOWN, Site
 from tests.attacks.voices import PASSWORD, Voice
 
@@ -66,11 +67,40 @@ def test_a01_a_fresh_service_knows_no_well_known_password(site: Site) -> None:
 @case("A-02")
 def test_a02_the_one_time_link_makes_one_admin(site: Site) -> None:
     body = {"name": "Second", "password": PASSWORD}
+    at_once = sorted(each.status_code for each in site.set_ups)  # the link three times in the same moment
+    first = "SELECT count(*) FROM users WHERE admin AND id <= (SELECT min(id) FROM users)"
 
+    assert at_once[0] == 201
+    assert set(at_once[1:]) <= {403, 404, 409}
+    assert site.rows(first)[0][0] == 1
+    assert site.rows("SELECT count(*) FROM users WHERE name = 'A'")[0][0] == 1
     for code in (site.setup_code, "guessed", "0", "x" * 5_000):
         assert site.nobody.post(f"/setup/{code}", json=body).status_code in (403, 404, 414)
 
     assert site.rows("SELECT count(*) FROM users WHERE name = 'Second'")[0][0] == 0
+
+
+@case("A-02")
+def test_a02_a_link_that_has_ended_makes_nobody_and_the_next_start_gives_another(tmp_path: Path) -> None:
+    """On a service of its own, as there is only one first admin."""
+    data, body = tmp_path / "data", {"name": "First", "password": PASSWORD}
+
+    def try_code(address: str, code: str | None) -> int:
+        return httpx.post(f"{address}/api/v1/setup/{code}", json=body, timeout=60).status_code
+
+    with running(data, None, "--no-worker") as first:
+        with sqlite3.connect(data / "labelwise.db", timeout=30) as rows:
+            changed = rows.execute("UPDATE one_time_links SET expires_at = '2001-01-01 00:00:00.000000'").rowcount
+        rows.close()
+        assert changed == 1
+        assert try_code(first.address, first.setup_code) == 404
+        assert try_code(first.address, f"{first.setup_code}x") == 404
+    with running(data, None, "--no-worker") as again:
+        assert again.setup_code not in (None, first.setup_code)
+        assert [try_code(again.address, each) for each in (first.setup_code, again.setup_code)] == [404, 201]
+        assert try_code(again.address, again.setup_code) == 404
+    with running(data, None, "--no-worker") as later:
+        assert later.setup_code is None  # there is an admin, so no link is made any more
 
 
 @case("A-03")
@@ -208,18 +238,25 @@ def test_a12_a_weak_key_stops_the_start(tmp_path: Path) -> None:
 
 @case("A-17")
 def test_a17_an_unknown_name_takes_as_long_as_a_wrong_password(site: Site) -> None:
-    known, unknown = [], []
     names = [f"timed-{uuid4()}" for _ in range(3)]
     for name in names:
         site.A.post("/users", json={"name": name, "password": PASSWORD})
 
-    for n in range(24):
-        known.append(_try(site.nobody, names[n % 3], "a wrong password"))
-        unknown.append(_try(site.nobody, f"nobody-{n % 3}-{names[0]}", "a wrong password"))
+    told, ratios = set(), []
+    while not ratios or (len(ratios) < 4 and not 0.8 < ratios[-1] < 1.25):  # others work on this machine too
+        known, unknown = [], []
+        for n in range(50):
+            if n % 8 == 0:
+                site.let_minutes_pass()  # or the ninth guess would be slowed down
+            known.append(_try(site.nobody, names[n % 3], "a wrong password"))
+            unknown.append(_try(site.nobody, f"nobody-{n % 3}-{names[0]}", "a wrong password"))
+        told |= {(each.status_code, each.json()["error"], each.json()["detail"]) for each in (*known, *unknown)}
+        assert len({tuple(sorted(each.headers)) for each in (*known, *unknown)}) == 1
+        one, other = (statistics.median(each.elapsed.total_seconds() for each in some) for some in (known, unknown))
+        ratios.append(one / other)
 
-    assert {each.json()["detail"] for each in (*known, *unknown)} == {"name or password is wrong"}
-    one, other = (statistics.median(each.elapsed.total_seconds() for each in some) for some in (known, unknown))
-    assert 0.7 < one / other < 1.4  # without the hash of nobody's password it is twenty times
+    assert told == {(401, "NotSignedIn", "name or password is wrong")}
+    assert 0.8 < ratios[-1] < 1.25, ratios  # without the hash of nobody's password it is twenty times
     site.let_minutes_pass()
 
 

@@ -1,5 +1,6 @@
 """d.A, third part: requests that another site's page sends in somebody's name, and sessions without number."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
@@ -56,6 +57,27 @@ def test_a31_a_form_of_another_site_changes_nothing(site: Site, kind: str) -> No
     for method, path, _ in _changes(site):
         without = site.nobody.ask(method, f"/api/v1{path}", content=b'{"name": "x"}', headers=cookie)
         assert without.status_code in (403, 415), (method, path, without.status_code)
+
+    assert _counts(site) == before
+
+
+@case("A-31")
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json"]
+)
+def test_a31_nor_is_its_body_read_where_the_token_was_right(site: Site, kind: str) -> None:
+    """With the page's own CSRF token the type of the body is what refuses it: no form is ever read as JSON."""
+    browser = site.M.browser()
+    before = _counts(site)
+
+    for method, path, body in _changes(site):
+        if body is not None:
+            content, headers = json.dumps(body).encode(), {"Content-Type": kind}
+            refused = browser.ask(method, f"/api/v1{path}", content=content, headers=headers)
+            assert refused.status_code in (415, 422), (method, path, refused.status_code)
+            for origin in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}):
+                foreign = browser.ask(method, f"/api/v1{path}", content=content, headers=headers | origin)
+                assert foreign.status_code in (403, 415), (method, path, foreign.status_code)
 
     assert _counts(site) == before
 

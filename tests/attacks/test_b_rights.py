@@ -242,6 +242,48 @@ def test_b12_what_others_answered_is_not_seen_by_who_answers_next(site: Site) ->
         assert site.U2.get(f"/projects/{project}/export?{filters}").status_code == 403
 
 
+@case("B-12")
+def test_b12_no_word_of_anothers_answer_is_found_by_looking_for_it(site: Site) -> None:
+    """The answer is a word that stands nowhere else, so whoever is told anything of it is told this word."""
+    word = f"canary{uuid4().hex}"
+    project = site.new_project(site.M, 3, overlap=2, blind_share=1, audit_share=1, task={"type": "transcription"})
+    for person in (site.U1, site.U2):
+        site.join(site.M, project, person)
+    own = [f"/projects/{project}", f"/projects/{project}/progress", f"/projects/{project}/pace"]
+
+    def seen() -> list[tuple[str, str | None]]:
+        answers = [site.U2.get(path) for path in own]
+        return [(each.text, each.headers.get("etag")) for each in answers]
+
+    site.lease(site.U2, project, 3)
+    before = seen()
+    [first] = site.lease(site.U1, project)
+    body = {"lease": first["id"], "label": {"text": f"it says {word}"}}
+    assert site.U1.post("/annotations", json=body).status_code == 201
+    flagged = site.U1.post(f"/items/{first['item']['id']}/flags", json={"note": f"note {word}"})
+    assert flagged.status_code == 201
+
+    assert word in site.M.get(f"/projects/{project}/export", params={"view": "annotations"}).text
+    assert [etag for _, etag in seen()] == [etag for _, etag in before]
+    for path in (*own, f"/projects/{project}/status", f"/projects/{project}/mine", "/projects", "/session", "/tokens"):
+        assert word not in site.U2.get(path).text, path
+    for query in ({"q": word}, {"q": word, "status": "flagged"}, {"q": f"it says {word}"}):
+        assert site.U2.get(f"/projects/{project}/mine", params=query).json()["items"] == []
+        assert site.U2.get(f"/projects/{project}/items", params=query).status_code == 403
+        assert site.U2.get(f"/projects/{project}/items/count", params=query).status_code == 403
+        assert site.U2.get(f"/projects/{project}/export", params=query).status_code == 403
+        assert site.U2.get(f"/projects/{project}/annotations", params=query).status_code in (403, 422)
+    held = site.U2.post(f"/projects/{project}/leases", json={"count": 3})
+    assert held.json()["leases"]
+    assert word not in held.text
+    for lease in held.json()["leases"]:
+        assert word not in site.U2.get(f"/leases/{lease['id']}/why").text
+    browser = site.U2.browser()
+    for page in ("annotate", "my-answers", f"my-answers?q={word}"):
+        text = browser.ask("GET", f"/projects/{project}/{page}", headers={"Accept": "text/html"}).text
+        assert word not in text.replace(f"q={word}", ""), page
+
+
 @case("B-13")
 def test_b13_the_last_admin_and_the_last_manager_stay(site: Site) -> None:
     project = site.new_project(site.M, 0)

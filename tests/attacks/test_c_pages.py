@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from tests.attacks import world
+from tests.attacks.matrix import QUERIES
 from tests.attacks.site import Site
 from tests.attacks.voices import PASSWORD, Voice
 from tests.attacks.waiting import lease, wait_for_a_round
@@ -17,9 +19,6 @@ from tests.browser.conftest import FLAGS
 
 case = pytest.mark.case
 
-NOT_HERE = {
-    "C-04": "a task is JSON of names and numbers: it holds no markup, no SVG and no regular expression (see test_f24)",
-}
 M = "window.marked=(window.marked||0)+1"
 PAYLOADS = [
     f"<script>{M}</script>", f"<img src=x onerror='{M}'>", f"<svg onload='{M}'>", f"<svg/onload={M}>",
@@ -182,6 +181,38 @@ def test_c02_guidelines_are_cleaned_and_colours_are_colours(site: Site, stuffed:
     for color in ("red", "#12345", "#1234567", "#gggggg", "url(//evil)", "#123456;x:y", "expression(1)", "var(--x)"):
         answer = site.M.post(f"/projects/{project}/classes", json={"name": f"c {color}", "color": color})
         assert answer.status_code == 422, color
+
+
+@case("C-08")
+def test_c08_no_json_is_ever_given_as_a_page(site: Site) -> None:
+    """Every GET of the description, of things that there are, asked for as a browser does that shows what it gets."""
+    here = world.make(site)
+    paths = [path for path, item in site.A.get("/openapi.json").json()["paths"].items() if "get" in item]
+    asked = [path for path in paths if path.startswith("/api/v1/")]
+    seen: set[str] = set()
+    for path in asked:
+        where = here.path(path.removeprefix("/api/v1"))
+        where += QUERIES.get(f"GET {path.removeprefix('/api/v1')}", "")
+        for voice in (site.M, site.A, site.nobody):
+            given = voice.get(where, headers={"Accept": "text/html,application/xhtml+xml"}, may_be_busy=True)
+            kind = given.headers.get("content-type", "application/json").split(";")[0]
+            seen.add(kind)
+            assert kind not in ("text/html", "application/xhtml+xml", "text/xml", "application/xml"), path
+            assert kind != "image/svg+xml" or "sandbox" in given.headers["content-security-policy"], path
+            assert given.headers["x-content-type-options"] == "nosniff", path
+        plain, _, query = where.partition("?")
+        for suffix in (".html", ".htm", ".xml", "/index.html", ";.html", "%2ehtml"):
+            other = site.M.get(f"{plain}{suffix}?{query}", may_be_busy=True)
+            assert other.status_code in (404, 405, 406, 409, 422) or "json" in other.headers["content-type"], (
+                path,
+                suffix,
+            )
+        if not path.endswith("/export"):
+            formed = site.M.get(plain, params={"format": "html"}, may_be_busy=True)
+            assert formed.status_code in (404, 406, 409, 422), (path, formed.status_code)
+    assert site.M.get(f"/projects/{here.project}/export", params={"format": "html"}).status_code == 422
+    assert len(asked) > 40
+    assert "application/json" in seen
 
 
 @case("C-06", "C-08", "C-26")

@@ -155,6 +155,32 @@ def test_d15_servers_without_end_cost_neither_time_nor_memory_nor_disk(aimed: Si
     assert disk(aimed) <= before + 1_000_000
 
 
+@case("D-15")
+def test_d15_a_byte_a_second_ends_at_the_time_limit_and_every_failure_says_why(aimed: Site, trap: Trap) -> None:
+    before, memory = disk(aimed), aimed.running.memory()
+    names = ["/drip", "/endless", "/promise", "/bomb", "/brotli"]
+    project = aimed.new_project(aimed.M, 0, modality="image")
+    rows = [{"key": name, "image": trap.url(name)} for name in names]
+    assert aimed.M.post(f"/projects/{project}/items", json=rows).json()["created"] == len(rows)
+    tried = "SELECT key, state, reason, payload FROM items WHERE project_id = :p ORDER BY key"
+    began = time.monotonic()
+    while time.monotonic() - began < 60:
+        found = {row[0]: row for row in aimed.rows(tried, p=project)}
+        if all(row[1] == "failed" or "attempts" in str(row[3]) or row[2] for row in found.values()):
+            break
+        assert aimed.M.get(f"/projects/{aimed.P1}").status_code == 200
+        time.sleep(0.3)
+
+    for name, (_, state, reason, _payload) in found.items():
+        assert state in ("failed", "fetching"), (name, state)
+        assert state == "fetching" or len(reason) > 10, (name, reason)
+    assert {found[name][1] for name in ("/endless", "/bomb", "/brotli")} == {"failed"}, found
+    drips = len(trap.at("/drip"))
+    assert 1 <= drips <= 4  # it is tried again a few times, and held for ten seconds each time
+    assert disk(aimed) <= before + 1_000_000
+    assert aimed.running.memory() - memory < 64 * 2**20
+
+
 @case("D-14")
 def test_d14_no_credential_goes_along(aimed: Site, trap: Trap) -> None:
     trap.say["/picture.png"] = lambda _: answer(png())

@@ -162,9 +162,14 @@ def test_e11_two_faced_files_are_shown_as_what_they_begin_with_and_run_nothing(a
         b"GIF89a/*" + _gif()[8:] + b"*/=1;alert(1)",
         _jpeg(comment=b"<?php system($_GET['x']); ?><script>alert(1)</script>"),
     ]
+    shown = 0
     for face in faces:
-        answer = upload(aimed, ("a.html", face))
+        for kind in ("text/html", "application/javascript", "image/svg+xml", "image/png", "application/x-php"):
+            sent = [("files", ("a.html", face, kind))]  # neither the name nor the header that lies decides
+            answer = aimed.M.post(f"/projects/{aimed.pictures}/media", files=sent, patient=True)
+            assert len(answer.json()["media"]) + len(answer.json()["rejected"]) == 1
         for kept in answer.json()["media"]:
+            shown += 1
             given = aimed.M.get(f"/media/{kept['id']}", headers={"Accept": "text/html"})
             assert given.headers["content-type"] == kept["type"]
             assert given.headers["content-type"].startswith("image/")
@@ -174,6 +179,10 @@ def test_e11_two_faced_files_are_shown_as_what_they_begin_with_and_run_nothing(a
             thumbnail = aimed.M.get(f"/media/{kept['id']}/thumbnail")
             assert b"script" not in thumbnail.content
             assert thumbnail.headers["content-type"] == "image/png"
+            assert b"<?php" not in thumbnail.content
+    assert shown >= 2
+    drawing = [("files", ("a.png", BROWSABLE["drawing.svg"], "image/png"))]
+    assert aimed.M.post(f"/projects/{aimed.pictures}/media", files=drawing).json()["media"] == []
 
 
 @case("E-14")

@@ -135,35 +135,6 @@ def test_f04_long_lines_and_many_of_them_cost_no_memory(aimed: Site) -> None:
     assert (refused.status_code, refused.json()["rejected"][0]["line"]) == (422, 5_001)
 
 
-@case("F-05")
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"text,text\na,b\n",
-        b'text\n"never closed' + b"x" * 11_000_000,
-        b"text,key\n" + b"a,b,c\n",
-        "text\nümlaut\n".encode("utf-16"),
-        "text\ncafé\n".encode("latin-1"),
-        b"text\na\0b\n",
-        b",".join(b"c%d" % n for n in range(100_000)) + b"\n1\n",
-        b"",
-        b"\n\n\n",
-        b"text\r\n" + b"x" * 200_000 + b"\r\n",
-        b'text\n"a""b"\n"c"d\n',
-        b"\xef\xbb\xbftext;key\na;1\n",
-        b"=cmd|'/c calc'!A1,text\n1,2\n",
-    ],
-    ids=range(13),
-)
-def test_f05_a_sheet_is_read_rightly_or_refused_with_its_line(aimed: Site, body: bytes) -> None:
-    answer = push(aimed, "csv", body)
-
-    assert answer.status_code in (200, 400, 413, 422), answer.text
-    if answer.status_code == 200:
-        said = answer.json()
-        assert said["created"] + said["updated"] + said["unchanged"] + said["rejected_count"] >= 1
-
-
 @case("F-03", "F-12", "F-13")
 def test_f13_other_types_of_files_are_refused(aimed: Site) -> None:
     packed = gzip.compress(b'{"text": "x"}\n' * 1000)

@@ -13,6 +13,7 @@ import pytest
 from tests.attacks import world
 from tests.attacks.site import Site
 from tests.attacks.voices import PASSWORD, Voice, at_once, key
+from tests.attacks.waiting import wait_for_a_round
 
 case = pytest.mark.case
 
@@ -45,6 +46,18 @@ def counted(site: Site, project: int) -> dict[int, int]:
         p=project,
     )
     return {row[0]: row[1] for row in rows}
+
+
+def nothing_goes_on(site: Site, project: int) -> None:
+    """Of a deleted project no job is left that works, no file that was put aside, and no row without its item."""
+    end, live = time.monotonic() + 60, "state IN ('waiting', 'running') AND kind NOT IN ('purge', 'search')"
+    while left := site.rows(f"SELECT kind, state FROM jobs WHERE project_id = :p AND {live}", p=project):
+        assert time.monotonic() < end, f"of a deleted project {left} go on"
+        time.sleep(0.2)
+    assert list((site.data / "tmp").iterdir()) == []
+    for table, column in (("annotations", "item_id"), ("leases", "item_id"), ("flags", "item_id")):
+        orphans = f"SELECT count(*) FROM {table} WHERE {column} NOT IN (SELECT id FROM items)"
+        assert site.rows(orphans)[0][0] == 0, table
 
 
 @case("H-01")
@@ -98,6 +111,32 @@ def test_h03_what_is_made_with_one_key_is_made_once(site: Site) -> None:
     twice = [site.M.post("/tokens", json=token, headers=secret).status_code for _ in range(2)]
     assert twice == [201, 409]
     assert site.rows("SELECT count(*) FROM tokens WHERE name = :name", name=name)[0][0] == 1
+
+
+@case("H-03")
+def test_h03_an_import_and_a_training_with_one_key_have_one_effect(site: Site) -> None:
+    project = site.new_project(site.M, 12, round_size=10_000)
+    for lease in site.lease(site.M, project, 8):
+        site.answer(site.M, lease, "dog" if lease["item"]["text"].split()[-1] in "1357" else "cat")
+    rows = [{"text": f"without a key {n}"} for n in range(40)]  # keyless rows are told apart by their content
+    pushed = {"json": rows, "headers": key(), "patient": True, "may_be_busy": True}
+    trained = {"headers": key(), "patient": True, "may_be_busy": True}
+
+    assert wait_for_a_round(site, project)
+    rounds = at_once([partial(site.M.post, f"/projects/{project}/rounds", **trained)] * 6)
+    rounds.append(site.M.post(f"/projects/{project}/rounds", **trained))
+    imports = at_once([partial(site.M.post, f"/projects/{project}/items", **pushed)] * 6)
+    imports.append(site.M.post(f"/projects/{project}/items", **pushed))
+
+    assert {each.status_code for each in imports} <= {200, 409, 503}
+    assert {each.status_code for each in rounds} <= {202, 409, 503}
+    assert sum(each.json()["created"] for each in imports if each.status_code == 200) >= 40
+    stored = "SELECT count(*) FROM items WHERE project_id = :p"
+    assert site.rows(stored, p=project)[0][0] == 12 + 40
+    started = {each.json()["job"]["id"] for each in rounds if each.status_code == 202}
+    assert len(started) == 1
+    waiting = "SELECT count(*) FROM jobs WHERE project_id = :p AND kind = 'round' AND state = 'waiting'"
+    assert site.rows(waiting, p=project)[0][0] <= 1
 
 
 @case("H-04")
@@ -266,6 +305,7 @@ def test_h08_a_project_is_deleted_while_everybody_works_in_it(site: Site, crowd:
 
     assert seen <= {200, 201, 202, 404, 409, 410, 503}
     assert 404 in seen
+    nothing_goes_on(site, project)
     assert site.M.post(f"/projects/{project}/restore").status_code == 200
     assert set(counted(site, project).values()) <= {1}
 

@@ -93,7 +93,25 @@ def test_k02_what_was_saved_as_a_secret_is_never_shown(site: Site) -> None:
         assert given not in site.M.get(f"/projects/{project}{path}").text
     changed = site.M.patch(f"/projects/{project}/webhooks/{made['id']}", json={"active": False})
     assert given not in changed.text
+    for masked in ("***", "*" * 8):  # what a page shows in the place of a secret is none, and is not stored as one
+        hook = {"secret": masked}
+        assert site.M.patch(f"/projects/{project}/webhooks/{made['id']}", json=hook).status_code == 422, masked
+        version = {"If-Match": site.M.get(f"/projects/{project}").headers["etag"]}
+        again = {"learner": {"name": "http", "url": "https://1.1.1.1/score", "secret": masked}}
+        assert site.M.patch(f"/projects/{project}", json=again, headers=version).status_code == 422, masked
+    for without in ({}, {"secret": ""}, {"secret": None}):
+        version = {"If-Match": site.M.get(f"/projects/{project}").headers["etag"]}
+        moved = {"learner": {"name": "http", "url": f"https://1.1.1.1/{len(str(without))}", **without}}
+        assert site.M.patch(f"/projects/{project}", json=moved, headers=version).status_code == 200, without
     assert site.rows("SELECT secret FROM webhooks WHERE id = :id", id=made["id"])[0][0] == given
+    kept = site.rows("SELECT secret FROM scorer_secrets WHERE project_id = :p", p=project)
+    assert [row[0] for row in kept] == [given]
+    listed = site.M.get(f"/projects/{project}/webhooks").json()["items"][0]
+    assert not {"secret", "token", "password"} & listed.keys()
+    page = site.M.browser()
+    for path in ("settings", "webhooks"):
+        assert given not in page.ask("GET", f"/projects/{project}/{path}", headers={"Accept": "text/html"}).text
+    assert given not in site.A.get("/audit-log", params={"limit": 200}).text
 
 
 @case("K-03")

@@ -1,5 +1,7 @@
 """Random requests that the OpenAPI description allows, and ones that it forbids, as each role: no answer lies.
 
+Walks go on from what an answer gave: what was made is asked for, changed, deleted, and asked for again.
+
 `LABELWISE_TEST_RANDOM_REQUESTS=2000 pytest tests/attacks/test_random_requests.py` makes so many as each role; without
 it there are 250. A failing case is printed as a curl command, and found again by `--hypothesis-seed`. Many more, in
 pieces that are summed: `python -m benchmarks.random_requests`.
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.attacks import asking, running
-from tests.attacks.asking import ROLES, ask_at_random, own_site
+from tests.attacks.asking import ROLES, ask_at_random, own_site, walk_at_random
 from tests.attacks.conftest import KINDS
 from tests.attacks.site import Site
 
@@ -25,6 +27,14 @@ def own(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     """A service of this file alone."""
     with own_site(tmp_path_factory.mktemp("random"), request.param) as made:
         yield made
+
+
+def test_what_is_made_is_there_until_it_is_deleted(own: Site) -> None:
+    outcome = walk_at_random(own, CASES)
+
+    assert outcome.findings == []
+    assert outcome.statuses[200] + outcome.statuses[201], outcome.statuses
+    assert "Traceback" not in own.unread_log()
 
 
 def test_what_is_answered_is_what_is_described(own: Site) -> None:

@@ -34,8 +34,9 @@ class World:
 
 
 def make(site: Site) -> World:
-    """A project of M with the annotators U1 and U2, items, an answer, a lease, a note, a webhook and so on."""
+    """A project of M with R, U1 and U2 in it, items, an answer, a lease, a note, a webhook and so on."""
     project = site.new_project(site.M, 6, round_size=10_000)
+    site.join(site.M, project, site.R, "reviewer")
     for person in (site.U1, site.U2):
         site.join(site.M, project, person)
     answered, held = site.lease(site.U1, project, 2)
@@ -57,6 +58,7 @@ def make(site: Site) -> World:
         site,
         {
             "project": project,
+            "ref": project,
             "item": item,
             "annotation": annotation,
             "lease": held["id"],
@@ -80,8 +82,9 @@ def make(site: Site) -> World:
 
 
 def picture(site: Site) -> int:
-    """The id of a picture in a project of M's with U1 and U2."""
+    """The id of a picture in a project of M's with R, U1 and U2."""
     project = site.new_project(site.M, 0, name="Pictures", modality="image")
+    site.join(site.M, project, site.R, "reviewer")
     for person in (site.U1, site.U2):
         site.join(site.M, project, person)
     made = site.M.post(f"/projects/{project}/media", files={"files": ("dot.png", png())})
