@@ -24,7 +24,7 @@ DELETE /leases/{lease}/annotation                                    401 200 404
 GET /session                                                         401 200 200 200 200 200 200
 POST /session                                                        401 401 401 401 401 401 401
 DELETE /session                                                      401 204 204 204 403 204 204 spent
-DELETE /sessions                                                         401 204 204 204 403 204 204 spent
+DELETE /sessions                                                     401 204 204 204 403 204 204 spent
 POST /session/password                                               401 403 403 403 403 403 403
 GET /users                                                           401 403 403 403 403 403 200
 POST /users                                                          401 403 403 403 403 403 201
@@ -61,9 +61,9 @@ GET /projects/{project}/progress                                     401 200 200
 GET /projects/{project}/wall                                         401 403 200 404 200 200 200
 GET /projects/{project}/rounds                                       401 403 200 404 200 200 200
 POST /projects/{project}/rounds                                      401 403 403 404 403 202|409 202|409
-GET /projects/{project}/audit-request                                    401 403 403 404 200 200 200
-POST /projects/{project}/audit-request                                   401 403 403 404 403 201|409 201|409
-DELETE /projects/{project}/audit-request                                 401 403 403 404 403 204 204
+GET /projects/{project}/audit-request                                401 403 403 404 200 200 200
+POST /projects/{project}/audit-request                               401 403 403 404 403 201|409 201|409
+DELETE /projects/{project}/audit-request                             401 403 403 404 403 204 204
 GET /projects/{project}/rounds/{number}                              401 403 200 404 200 200 200
 GET /projects/{project}/pace                                         401 200 200 404 200 200 200
 GET /jobs/{job}                                                      401 403 200 404 200 200 200
@@ -99,9 +99,9 @@ GET /projects/{project}/rounds/{number}/compare-predictions/{version} 401 403 40
 GET /projects/{project}/rounds/{number}/compare/{other}              401 403 200|409 404 200|409 200|409 200|409
 GET /projects/{project}/rounds/{number}/labels                       401 403 200 404 200 200 200
 GET /projects/{project}/rounds/{number}/learner                      401 403 409 404 409 409 409
-POST /projects/{project}/learner-comparisons                             401 403 403 404 403 202|409 202|409
-GET /projects/{project}/learner-comparisons                              401 403 403 404 200 200 200
-GET /projects/{project}/learner-comparisons/{job}                        401 403 403 404 404 404 404
+POST /projects/{project}/learner-comparisons                         401 403 403 404 403 202|409 202|409
+GET /projects/{project}/learner-comparisons                          401 403 403 404 200 200 200
+GET /projects/{project}/learner-comparisons/{job}                    401 403 403 404 404 404 404
 POST /scorer/test                                                    401 422 422 422 403 422 422
 POST /projects/{project}/scorer/test                                 401 403 403 404 403 422 422
 POST /projects/{project}/scorer/secret                               401 403 403 404 403 409 409
