@@ -103,7 +103,7 @@ def test_two_learners_are_compared_on_the_page_down_to_the_items_that_changed_ha
     expect(hands).to_contain_text(re.compile("Right with ridge alone|right and wrong about the same items"))
     check(visit)
     for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         assert visit.findings() == []
     behind = hands.get_by_role("link").first
     if behind.count():
