@@ -137,8 +137,9 @@ def show(session: Session, person: Person, ref: int | str, number: int) -> dict[
         Conflict: it is not done; says what it waits for or why it failed.
     """
     project = project_for(session, person, ref, "manager")
-    job = session.get(Job, number)
-    if job is None or job.project_id != project.id or job.kind != KIND:
+    own = select(Job).where(Job.project_id == project.id, Job.kind == KIND, Job.id == number)
+    job = session.execute(own).scalar_one_or_none()
+    if job is None:
         raise NotFound("there is no such comparison, or it is not yours")
     if job.state != "done" or job.result is None:
         why = f"the comparison is {job.state}" if job.reason is None else f"the comparison {job.state}: {job.reason}"

@@ -169,7 +169,7 @@ def test_files_of_a_stranger_and_forms_without_files_are_refused(api: Api, boss:
     assert api.client.post(f"/api/v1{path}", files=files).status_code == 401
     assert api.as_("stranger").post(path, files=files).status_code == 404
     assert boss.post(path, files=[("other", ("x.png", b"x"))]).status_code == 422
-    assert boss.post(path, json={}).status_code == 422
+    assert boss.post(path, json={}).status_code == 400
 
 
 def test_two_names_of_the_same_picture_are_two_items(boss: Speaker) -> None:

@@ -2,8 +2,8 @@
 
 import re
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -64,6 +64,17 @@ class Taken:
         assert self.db is not None
         with self.db.write() as session:
             session.execute(text(statement))
+
+
+@dataclass(frozen=True)
+class Guard:
+    """A guard by its name, how it goes, and who notices: `module:test` with the values of its parameters."""
+
+    name: str
+    remove: Callable[[Taken], None]
+    test: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    databases: bool = True  # whether the test has one
 
 
 def at_any_time(session: WriteSession, *_given: int) -> datetime:

@@ -1,7 +1,7 @@
 """Each guard taken away in turn: some test fails.
 
 The test is called here as it stands in its own file, once with the guard and once without; a guard that nobody misses
-is a guard that the next change may lose. The table is in `guards.py`.
+is a guard that the next change may lose. The tables are in `guards.py` and `border.py`.
 """
 
 import contextlib
@@ -18,8 +18,8 @@ from app.core.settings import Settings
 from app.db import Database
 from tests import databases
 from tests.conftest import serving
-from tests.proofs.guards import GUARDS, Guard
-from tests.proofs.removals import Taken
+from tests.proofs.guards import GUARDS
+from tests.proofs.removals import Guard, Taken
 
 
 class Fixtures:

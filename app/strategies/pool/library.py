@@ -1,7 +1,6 @@
 """Any strategy of scikit-activeml by name, on a bounded draw of the pool."""
 
 import inspect
-import json
 import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,7 +10,8 @@ import numpy as np
 from numpy.random import Generator
 
 from app.core.arrays import Doubles, Floats, Indices
-from app.core.errors import Invalid
+from app.core.errors import BadSyntax, Invalid
+from app.core.text import read_json
 from app.strategies.base import Candidates, Context, Need
 from app.strategies.clustering import filled_up
 from app.strategies.parameters import parameter
@@ -132,8 +132,8 @@ def options_of(kind: Any, text: str) -> dict[str, Any]:
 
 def _value(text: str) -> Any:
     try:
-        found = json.loads(text)
-    except ValueError:
+        found = read_json(text.encode(), what="option")
+    except BadSyntax:
         return text
     return found if isinstance(found, bool | int | float | str) else text
 
