@@ -66,7 +66,7 @@ def test_from_the_sentence_to_two_rounds_to_one_to_the_items_behind(visit: Visit
     page.get_by_role("table").get_by_role("link", name="3", exact=True).click()
 
     worst = page.get_by_role("region", name="Where it is worst")
-    expect(worst).to_contain_text("source is mail")
+    expect(worst).to_contain_text(re.compile("slices of \\d+ audit answers were looked at"))
     expect(page.get_by_text(f"labelwise rounds replay {project['slug']} 3")).to_be_visible()
     reliable = page.get_by_role("region", name="From which probability on?")
     reliable.get_by_text("cat: average precision").click()
@@ -77,10 +77,11 @@ def test_from_the_sentence_to_two_rounds_to_one_to_the_items_behind(visit: Visit
         "100.0 %"
     )
     check(visit)
-    row = worst.get_by_role("row").filter(has=page.get_by_role("rowheader", name="source is mail"))
-    wrong = row.get_by_role("link").first.inner_text()
-    row.get_by_role("link").first.click()
-    expect(page).to_have_url(re.compile("judged=3:wrong&metadata.source=mail"))
+    # Which slice is the worst depends on which answers each round had seen.
+    behind = worst.get_by_role("table").get_by_role("link").first
+    wrong = behind.inner_text()
+    behind.click()
+    expect(page).to_have_url(re.compile("judged=3:wrong&"))
     listed = page.get_by_role("region", name="Items found").get_by_role("listitem")
     expect(listed).to_have_count(int(wrong))
 
