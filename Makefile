@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test code pages prove attack check bench
+.PHONY: help setup run test code pages prove chance attack night check bench
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.labelwise
@@ -19,8 +19,8 @@ $(STAMP): $(SOURCES)
 	@sh scripts/system.sh
 	@test -x $(BIN)/python || { echo "[1/3] making .venv"; $(PYTHON) -m venv .venv; }
 	@echo "[2/3] installing Labelwise, its front end and its tests (a minute or two)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[server,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --upgrade pip
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[server,dev]'
 	@echo "[3/3] ready: $(BIN)/labelwise"
 	@touch $(STAMP)
 
@@ -31,16 +31,27 @@ test: setup ## set up and pass all tests
 	@$(MAKE) --no-print-directory --keep-going --jobs 2 code pages
 
 code:
-	@$(QUICK) -n 2 --dist loadfile --long one tests/unit tests/api
+	@$(QUICK) -n 2 --dist loadfile --share day tests/unit tests/api
 
 pages:  # beside the code, which waits for databases and files a quarter of its time
 	@mkdir -p .pytest_cache && { $(QUICK) tests/browser >.pytest_cache/pages 2>&1; ended=$$?; cat .pytest_cache/pages; exit $$ended; }
 
-prove: setup ## kill, race and take guards away: what must hold on bad days; and long tests on their other database
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --long other tests/proofs tests/api
+prove: setup ## kill, race and take guards away: what must hold on bad days
+	@$(BIN)/python -m pytest -n 3 --dist loadgroup --share day tests/proofs  # a third waits for the others' pauses
 
 attack: setup ## attack a running service on both databases, case by case of the list
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/attacks
+
+chance: setup ## a share of the random requests as each role, on both databases at once [EACH=]
+	@$(MAKE) --no-print-directory --jobs 2 chance-sqlite chance-postgresql
+
+chance-%:
+	@mkdir -p .pytest_cache && { PYTHONHASHSEED=0 $(BIN)/python -m benchmarks.random_requests --each $(or $(EACH),150) --seed 7 --database $* >.pytest_cache/chance-$* 2>&1; ended=$$?; cat .pytest_cache/chance-$*; exit $$ended; }
+
+night: ## all that takes long: tests that `test` and `prove` leave out, and every attack [an hour]
+	@$(MAKE) --no-print-directory setup TORCH=1
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --share night tests/unit tests/api tests/proofs
+	@$(MAKE) --no-print-directory attack
 
 check: setup ## all gates: style, types, import contracts, front end
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -33,27 +33,27 @@ accounts.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # e
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    how = "tests marked `long`: on both databases, on one of them, or nothing but these on the other one"
-    parser.addoption("--long", choices=("both", "one", "other"), default="both", help=how)
+    parser.addoption("--share", choices=("all", "day", "night"), default="all", help="which tests: see `_by_day`")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Long tests run on one database in `make test` and on the other in `make prove`, which one by their name."""
-    if (how := config.getoption("--long")) == "both":
+    """Split the tests into those of every change and those that `make night` adds."""
+    if (share := config.getoption("--share")) == "all":
         return
-    kept: list[pytest.Item] = []
-    left_out: list[pytest.Item] = []
-    for item in items:
-        long = item.get_closest_marker("long") is not None
-        if long:
-            [name] = {name for name in DATABASES if f"[{name}" in item.nodeid}
-            test = item.nodeid.split("[")[0].rpartition("/")[2]
-            wanted = (name == DATABASES[crc32(test.encode()) % 2]) == (how == "one")
-        else:
-            wanted = how == "one" or "proofs" in item.path.parts
-        (kept if wanted else left_out).append(item)
-    items[:] = kept
+    left_out = [item for item in items if _by_day(item) != (share == "day")]
+    items[:] = [item for item in items if _by_day(item) == (share == "day")]
     config.hook.pytest_deselected(items=left_out)
+
+
+def _by_day(item: pytest.Item) -> bool:
+    """By day tests marked `long` run on one database, which one by their name, and those marked `night` on none."""
+    if item.get_closest_marker("night"):
+        return False
+    if not item.get_closest_marker("long"):
+        return True
+    [name] = {name for name in DATABASES if f"[{name}" in item.nodeid}
+    test = item.nodeid.split("[")[0].rpartition("/")[2]
+    return name == DATABASES[crc32(test.encode()) % 2]
 
 
 def pytest_collection_finish() -> None:

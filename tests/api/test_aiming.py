@@ -54,6 +54,7 @@ def newest(boss: Speaker, project: int) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.long
 def test_an_example_that_is_not_there_is_refused_by_its_key(api: Api) -> None:
     boss = api.as_("boss")
     project = labelled(api, boss)

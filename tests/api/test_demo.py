@@ -55,6 +55,7 @@ def page(api: Api, speaker: Speaker, method: str, path: str, body: dict[str, int
     return answer.status_code, answer.text
 
 
+@pytest.mark.long
 def test_the_demo_is_made_once_with_300_judged_digits_and_hidden_from_others(api: Api) -> None:
     first = demo.ensure_demo(api.db, api.settings)
 

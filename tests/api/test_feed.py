@@ -133,6 +133,7 @@ def test_reviewers_read_it_without_kinds_and_annotators_do_not(api: Api) -> None
     assert api.as_("boss", scopes=("label",)).get(path).status_code == 403
 
 
+@pytest.mark.long
 def test_a_reader_who_waits_hears_of_an_answer_at_once(api: Api) -> None:
     boss, project = ready(api, 2)
     lease = take(boss, project)[0]["id"]
@@ -149,6 +150,7 @@ def test_a_reader_who_waits_hears_of_an_answer_at_once(api: Api) -> None:
     assert heard - sent < 5
 
 
+@pytest.mark.long
 def test_a_wait_ends_with_an_empty_page(api: Api) -> None:
     boss, project = ready(api, 2)
     began = time.monotonic()
@@ -219,6 +221,7 @@ def test_what_was_settled_before_is_served_while_a_writer_hangs(api: Api, monkey
         assert asked(boss, project, after=first)["next"] == first
 
 
+@pytest.mark.long
 def test_every_answer_comes_once_and_in_order_while_many_write(api: Api) -> None:
     boss, project = ready(api, 2)
     answer(boss, take(boss, project)[0]["id"])

@@ -209,6 +209,7 @@ def test_what_may_go_well_later_is_tried_three_times(api: Api, boss: Speaker, se
     assert rows_of(boss, project)["a"]["image"] == {"address": f"http://127.0.0.1:{busy.port}/a.png"}
 
 
+@pytest.mark.long
 def test_an_address_gives_way_to_an_uploaded_file_and_the_other_way_round(
     api: Api, boss: Speaker, server: Server
 ) -> None:

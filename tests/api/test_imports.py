@@ -33,6 +33,7 @@ def project(boss: Speaker) -> int:
     return boss.project()["id"]
 
 
+@pytest.mark.long
 def test_every_format_brings_the_same_items(boss: Speaker) -> None:
     rows = [{"key": f"k{n}", "text": f"text {n}, with a comma", "label": ("cat", "dog")[n % 2]} for n in range(7)]
     parquet = io.BytesIO()
@@ -192,6 +193,7 @@ def test_a_csv_export_cannot_run_in_a_spreadsheet(boss: Speaker, project: int) -
     assert "'=cmd()" not in raw
 
 
+@pytest.mark.long
 def test_imported_labels_start_the_loop_without_a_human_answer(api: Api, boss: Speaker, project: int) -> None:
     rows = [{"key": f"k{n}", "text": f"{('meow purr', 'bark wag')[n % 2]} {n}"} for n in range(120)]
     for number, row in enumerate(rows[:60]):

@@ -52,6 +52,7 @@ def test_reloading_gives_the_same_items(api: Api) -> None:
     assert [each["id"] for each in first] == [each["id"] for each in again]
 
 
+@pytest.mark.long
 def test_two_people_never_hold_the_same_item(api: Api) -> None:
     boss, project = ready(api, 60)
     people = [member(api, boss, project, f"annotator {number}") for number in range(4)]

@@ -103,6 +103,7 @@ def queue(boss: Speaker, project: int) -> list[int]:
     return rows
 
 
+@pytest.mark.night
 @pytest.mark.parametrize("db", ["sqlite"], indirect=True)  # what is learned does not depend on where rows lie
 def test_three_hundred_answers_beat_as_many_random_ones(api: Api) -> None:
     beat_random(api, trec())

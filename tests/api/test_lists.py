@@ -131,6 +131,7 @@ def test_every_order_gives_each_item_once_and_its_reverse_the_same_ones(boss: Sp
         assert there == (list("abcde") if sort == "key" else list("edcba")), sort
 
 
+@pytest.mark.long
 def test_the_models_opinion_is_shown_filtered_and_sorted(api: Api, boss: Speaker) -> None:
     project = boss.project(audit_share=0)["id"]
     rows = pets(300)

@@ -26,6 +26,7 @@ def pets(count: int) -> list[dict]:
     return rows
 
 
+@pytest.mark.long
 def test_pushed_items_are_labelled_learned_and_ranked_again(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.2, blind_share=0)["id"]

@@ -88,6 +88,7 @@ def test_a_round_whose_metrics_are_still_being_computed_is_no_point_of_the_curve
     assert found["rounds"][0]["metrics"] is None
 
 
+@pytest.mark.long
 def test_the_demo_shows_its_simulated_random_annotator_once_a_race_is_over(api: Api) -> None:
     project, _ = demo.ensure_demo(api.db, api.settings)
     boss = api.as_("boss")

@@ -157,6 +157,7 @@ def test_too_few_labels_say_how_many_are_missing_and_others_see_nothing(api: Api
         assert answer.status_code == 403
 
 
+@pytest.mark.long
 def test_limits_are_said(api: Api) -> None:
     boss = api.as_("boss")
     project = labelled(boss)

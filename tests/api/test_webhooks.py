@@ -164,6 +164,7 @@ def test_an_address_that_is_gone_and_one_that_redirects(api: Api, boss: Speaker,
     assert (shown["active"], shown["reason"]) == (False, "the address answered that it is gone for good (410)")
 
 
+@pytest.mark.long
 def test_a_round_an_import_and_answers_are_told(
     api: Api, boss: Speaker, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -40,6 +40,7 @@ def test_the_model_and_the_nearest_answered_items_explain_an_item(api: Api) -> N
     assert boss.get(f"/leases/{lease['id']}/why").json()["classes"] == found["classes"]
 
 
+@pytest.mark.long
 def test_an_annotator_sees_the_own_answers_and_a_reviewer_everybodys(api: Api) -> None:
     boss, bea = api.as_("boss"), api.as_("bea")
     project = boss.project(audit_share=0, blind_share=0)["id"]

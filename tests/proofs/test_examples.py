@@ -42,6 +42,7 @@ def test_the_ten_lines_of_the_example_serve_two_rounds(own: tuple[Project, dict[
     assert found[3]["strategy"] == "uherding"
 
 
+@pytest.mark.night
 @pytest.mark.parametrize("db", ["sqlite"], indirect=True)
 def test_the_torch_example_serves_two_rounds_of_one_net(own: tuple[Project, dict[str, str]]) -> None:
     python = python_with_torch()

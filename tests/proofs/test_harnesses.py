@@ -163,6 +163,7 @@ SPOILT: dict[str, tuple[Callable[[Site], Any], str]] = {  # the last one stays
 }
 
 
+@pytest.mark.night
 def test_rule_zero_sees_what_an_attack_left_behind(tmp_path: Path) -> None:
     with own_site(tmp_path, "sqlite") as site:
         for spoil, words in SPOILT.values():
@@ -184,6 +185,7 @@ BROKEN_MODELS: dict[str, Callable[[Taken], None]] = {
 }
 
 
+@pytest.mark.night
 @pytest.mark.parametrize("broken", BROKEN_MODELS)
 def test_the_model_notices_a_broken_product(
     broken: str, client: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
@@ -15,6 +16,7 @@ from tests.clips import made, square, tone, write
 LABELLED, OTHERS = 40, 40
 
 
+@pytest.mark.night
 def test_forty_clips_teach_movement_flicker_and_tone(tmp_path: Path) -> None:
     """Five kinds, so chance is right in one of five; without the sound two of them look alike."""
     paths, labels = made(tmp_path, LABELLED + OTHERS)

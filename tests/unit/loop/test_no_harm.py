@@ -74,6 +74,7 @@ def low(of: list[Run], other: list[Run]) -> float:
     return paired_difference(of + other, AUTO)["low"]
 
 
+@pytest.mark.night
 def test_auto_is_never_worse_than_random_on_either_set(sets: list[Dataset]) -> None:
     for data in sets:
         found = runs(data, AUTO, range(4), 100)
