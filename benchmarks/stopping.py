@@ -1,16 +1,21 @@
 """When each stopping criterion would have stopped: `python -m benchmarks.stopping [--sets digits,trec] [--seeds 30]`.
 
-Simulated projects with `auto`, rounds of 20, the audit share of 0.1 charged; no initial labels. The oracle stops at the
-first round at which the accuracy on held-out rows, the mean of three rounds, is within a point of the plateau: the mean
-of the last fifth of the rounds, which is what going on to the end would have given. A false early stop is one before
-80 % of the oracle's labels that ends more than a point below the plateau. The advice was chosen on digits_noise and
-overlap; rules are chosen on the sets and seeds named in TUNED and nowhere else. Runs are kept in benchmarks/out.
+Simulated projects with `auto`, rounds of 20, the audit share of 0.1 charged; no initial labels. Each goes on, in rounds
+of 100, to twice the labels: what that gives, the mean of its last fifth, is the plateau. The oracle stops at the first
+round at which the accuracy on held-out rows, the mean of three rounds, is within a point of it; where none is, the
+oracle goes on, and to go on is right. A false early stop is one before 80 % of the oracle's labels that ends more than
+a point below the plateau. The same stands beside it for a plateau that ends with the run, as if nobody could go on:
+then every curve has its end within a point, also one that rises.
+
+The advice was chosen on digits_noise and overlap; rules are chosen on the sets and seeds named in TUNED and nowhere
+else. Runs are kept in benchmarks/out, and with `--write` in results/stopping.csv.
 """
 
 import argparse
+import csv
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +47,8 @@ POINT = 0.01
 SMOOTH = 3
 EARLY = 0.8  # of the oracle's labels
 OUTPUT = Path(__file__).parent / "out" / "stopping"
+RESULTS = Path(__file__).parent / "results" / "stopping.csv"
+LONG_ROUND = 100  # items, once the run is over and only its plateau is to be known
 STUDIED = ("stable", "change", "uncertainty", "confidence", "f_change", "plateau", "curve")
 
 
@@ -51,23 +58,35 @@ def main() -> None:
     given.add_argument("--sets", default=SUITE)
     given.add_argument("--seeds", type=int, default=30)
     given.add_argument("--labels", type=int, default=600)
+    given.add_argument("--tuned-seeds", type=int, help="of the sets to choose rules by; as many where it is not said")
+    given.add_argument("--write", action="store_true")
     options = given.parse_args()
+    tuned = options.seeds if options.tuned_seeds is None else options.tuned_seeds
+    every: dict[str, list[Trace]] = {}
     with one_thread():
-        for title, names in (
-            ("Sets that nothing was chosen on", options.sets.split(",")),
-            ("Sets to choose rules by", TUNED),
+        for title, names, seeds in (
+            ("Sets that nothing was chosen on", options.sets.split(","), range(options.seeds)),
+            ("Sets to choose rules by", TUNED, range(TUNED_FROM, TUNED_FROM + tuned)),
         ):
-            print(f"\n## {title}\n")
-            first = TUNED_FROM if names is TUNED else 0
-            tables({name: traces(name, range(first, first + options.seeds), options.labels) for name in names})
+            if not seeds:
+                continue
+            found = {name: traces(name, seeds, options.labels) for name in names}
+            every |= found
+            for of, until in (("twice the labels", True), ("the last of these labels", False)):
+                print(f"\n## {title}; the plateau is of {of}\n")
+                tables(found, until)
+    if options.write:
+        write(every)
 
 
 @dataclass
 class Trace:
-    """One simulated project: what a round saw, and what was true."""
+    """One simulated project: what a round saw, and what was true; and what was true `later`, of labels and accuracy."""
 
+    seed: int
     seen: list[Seen] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
+    later: list[tuple[int, float]] = field(default_factory=list)
 
 
 def traces(name: str, seeds: Iterable[int], labels: int) -> list[Trace]:
@@ -81,12 +100,12 @@ def traces(name: str, seeds: Iterable[int], labels: int) -> list[Trace]:
             made = made or [GENERATED[name]() if name in GENERATED else dataset(name)]
             file.write_text(json.dumps(asdict(_run(made[0], seed, labels))))
         stored = json.loads(file.read_text())
-        found.append(Trace([Seen.from_json(each) for each in stored["seen"]], stored["accuracy"]))
+        found.append(Trace(**{**stored, "seen": [Seen.from_json(each) for each in stored["seen"]]}))
     return found
 
 
 def _run(data: Dataset, seed: int, labels: int) -> Trace:
-    trace, watch = Trace(), _Watch(data)
+    trace, watch = Trace(seed), _Watch()
     replay = Replay(data, Run(data.name, AUTO, seed), Conditions(labels=labels), {"guard": False}, watch=watch)
     with LocalExecutor(1) as executor:
         over = False
@@ -106,13 +125,18 @@ def _run(data: Dataset, seed: int, labels: int) -> Trace:
                     seen = Seen(**{**asdict(seen), **more})
             trace.seen.append(seen)
             trace.accuracy.append(replay.run.accuracy[-1])
+        known = len(replay.run.labels)
+        on = Replay(data, replay.run, Conditions(labels=2 * labels, round_size=LONG_ROUND), {"guard": False})
+        while not on.step(executor):
+            pass
+    trace.later = list(zip(on.run.labels[known:], on.run.accuracy[known:], strict=True))
     return trace
 
 
 class _Watch:
     """Keeps what the last two rounds say of the rows that both have in their sample."""
 
-    def __init__(self, data: Dataset) -> None:
+    def __init__(self) -> None:
         self.now: Floats | None = None
         self.before: Floats | None = None
         self._known: dict[int, Any] = {}
@@ -135,19 +159,24 @@ def smoothed(accuracy: Sequence[float]) -> Doubles:
     return np.array([table[max(0, i - SMOOTH // 2) : i + SMOOTH // 2 + 1].mean() for i in range(len(table))])
 
 
-def oracle(trace: Trace) -> tuple[int, float]:
-    """The round from which nothing more than a point is to be gained, and the plateau."""
-    curve = smoothed(trace.accuracy)
-    plateau = float(np.mean(trace.accuracy[-max(1, len(curve) // 5) :]))
-    return int(np.flatnonzero(curve >= plateau - POINT)[0]), plateau
+def plateau(trace: Trace, until: bool) -> float:
+    """What going on gives: the mean of the last fifth of the labels of the whole run, or of the part that is judged."""
+    labels = [each.labels for each in trace.seen]
+    points = [*zip(labels, trace.accuracy, strict=True), *(trace.later if until else [])]
+    last = 0.8 * points[-1][0]
+    return float(np.mean([accuracy for count, accuracy in points if count > last]))
 
 
-def stops(trace: Trace, says: Callable[[Sequence[Seen]], bool]) -> int:
-    """The first round at which a rule says stop, or the last one."""
-    return next(
-        (i for i in range(len(trace.seen)) if says(trace.seen[: i + 1])),
-        len(trace.seen) - 1,
-    )
+def oracle(trace: Trace, until: bool = True) -> tuple[int | None, float]:
+    """The round from which nothing more than a point is to be gained, None where that is later; and the plateau."""
+    top = plateau(trace, until)
+    there = np.flatnonzero(smoothed(trace.accuracy) >= top - POINT)
+    return int(there[0]) if there.size else None, top
+
+
+def stops(trace: Trace, says: Callable[[Sequence[Seen]], bool]) -> int | None:
+    """The first round at which a rule says stop."""
+    return next((i for i in range(len(trace.seen)) if says(trace.seen[: i + 1])), None)
 
 
 def rules() -> dict[str, Callable[[Sequence[Seen]], bool]]:
@@ -160,35 +189,39 @@ def _says(name: str, history: Sequence[Seen]) -> bool:
     return CRITERIA[name].judge(history, Terms()).stop is True
 
 
-def tables(found: Mapping[str, Sequence[Trace]]) -> None:
+def tables(found: Mapping[str, Sequence[Trace]], until: bool) -> None:
     """One table over all sets, and one a set for the advice."""
-    known = [(name, trace, *oracle(trace)) for name, each in found.items() for trace in each if trace.seen]
+    known = [(name, trace, *oracle(trace, until)) for name, each in found.items() for trace in each if trace.seen]
     print("| rule | median labels / oracle's | within a point of the plateau | false early stops | never stops |")
     print("|---|---|---|---|---|")
     for rule, says in rules().items():
         print(f"| {rule} | {_row([_outcome(trace, at, top, says) for _, trace, at, top in known])} |", flush=True)
-    print("\n| set | plateau | oracle's labels | advice's labels | ratio | within a point | false early | never |")
-    print("|---|---|---|---|---|---|---|---|")
+    print(
+        "\n| set | runs | plateau | oracle's labels | advice's labels | ratio | within a point | false early | never |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|")
     for name in found:
         own = [(trace, at, top) for each, trace, at, top in known if each == name]
         says = rules()["**advice**"]
         outcomes = [_outcome(trace, at, top, says) for trace, at, top in own]
-        plateau = np.mean([top for _, _, top in own])
-        first = np.median([trace.seen[at].labels for trace, at, _ in own])
-        when = np.median([each["labels"] for each in outcomes])
-        print(f"| {name} | {plateau:.3f} | {first:.0f} | {when:.0f} | {_row(outcomes)} |")
+        reached = np.mean([top for _, _, top in own])
+        first, when = (np.median([each[of] for each in outcomes]) for of in ("best", "labels"))
+        print(f"| {name} | {len(own)} | {reached:.3f} | {first:.0f} | {when:.0f} | {_row(outcomes)} |")
 
 
-def _outcome(trace: Trace, at: int, plateau: float, says: Callable[[Sequence[Seen]], bool]) -> dict[str, float]:
-    stop = stops(trace, says)
-    labels, best = trace.seen[stop].labels, trace.seen[at].labels
-    good = float(smoothed(trace.accuracy)[stop]) >= plateau - POINT
+def _outcome(trace: Trace, at: int | None, top: float, says: Callable[[Sequence[Seen]], bool]) -> dict[str, float]:
+    """Who does not stop has gone to the end of the run, and is not below what going on gives."""
+    stop, end = stops(trace, says), trace.seen[-1].labels
+    labels = end if stop is None else trace.seen[stop].labels
+    best = end if at is None else trace.seen[at].labels
+    good = stop is None or float(smoothed(trace.accuracy)[stop]) >= top - POINT
     return {
         "labels": labels,
+        "best": best,
         "ratio": labels / best,
         "good": good,
         "early": labels < EARLY * best and not good,
-        "never": not says(trace.seen[: stop + 1]),
+        "never": stop is None,
     }
 
 
@@ -196,6 +229,19 @@ def _row(outcomes: Sequence[Mapping[str, float]]) -> str:
     ratio = np.median([each["ratio"] for each in outcomes])
     shares = [100 * np.mean([each[name] for each in outcomes]) for name in ("good", "early", "never")]
     return f"{ratio:.2f} | " + " | ".join(f"{each:.0f} %" for each in shares)
+
+
+def write(found: Mapping[str, Sequence[Trace]]) -> None:
+    """Every round of every run, one row each."""
+    names = [each.name for each in fields(Seen)]
+    with RESULTS.open("w", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["set", "seed", "held_out_accuracy", *names])
+        for name, trace in ((name, trace) for name, each in found.items() for trace in each):
+            for seen, accuracy in zip(trace.seen, trace.accuracy, strict=True):
+                rows.writerow([name, trace.seed, round(accuracy, 5), *seen.to_json().values()])
+            for labels, accuracy in trace.later:
+                rows.writerow([name, trace.seed, round(accuracy, 5), labels, *[""] * (len(names) - 1)])
 
 
 if __name__ == "__main__":
