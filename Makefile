@@ -37,7 +37,7 @@ pages:  # beside the code, which waits for databases and files a quarter of its 
 	@mkdir -p .pytest_cache && { $(QUICK) tests/browser >.pytest_cache/pages 2>&1; ended=$$?; cat .pytest_cache/pages; exit $$ended; }
 
 prove: setup ## kill, race and take guards away: what must hold on bad days
-	@$(BIN)/python -m pytest -n 3 --dist loadgroup --share day tests/proofs  # a third waits for the others' pauses
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --share day tests/proofs
 
 attack: setup ## attack a running service on both databases, case by case of the list
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/attacks

@@ -46,14 +46,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _by_day(item: pytest.Item) -> bool:
-    """By day tests marked `long` run on one database, which one by their name, and those marked `night` on none."""
+    """By day a test runs on one database, which one by its name, and on both where it is marked so; `night` on none."""
     if item.get_closest_marker("night"):
         return False
-    if not item.get_closest_marker("long"):
-        return True
-    [name] = {name for name in DATABASES if f"[{name}" in item.nodeid}
+    given = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    names = [each for each in given if each in DATABASES]
     test = item.nodeid.split("[")[0].rpartition("/")[2]
-    return name == DATABASES[crc32(test.encode()) % 2]
+    return not names or bool(item.get_closest_marker("both")) or DATABASES[crc32(test.encode()) % 2] in names
 
 
 def pytest_collection_finish() -> None:

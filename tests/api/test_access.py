@@ -38,7 +38,6 @@ def _of(route: Any) -> list[tuple[str, str]]:
     return [(method, route.path) for method in sorted(getattr(route, "methods", None) or ())]
 
 
-@pytest.mark.long
 def test_the_walk_finds_pages_and_interfaces_and_only_files_are_mounted(api: Api) -> None:
     found = {path for _, path in walked(api)}
     assert {"/api/v1/projects", "/projects/{ref}/rounds/{number}", "/projects/{project}/simulate"} <= found
@@ -46,7 +45,6 @@ def test_the_walk_finds_pages_and_interfaces_and_only_files_are_mounted(api: Api
     assert [route.path for route in mounted] == ["/static"]
 
 
-@pytest.mark.long
 def test_every_route_is_closed_to_strangers_but_for_a_short_list(api: Api) -> None:
     seen = walked(api)
     assert len(seen) > 50
@@ -58,7 +56,6 @@ def test_every_route_is_closed_to_strangers_but_for_a_short_list(api: Api) -> No
         assert closed, (method, path, answer.status_code)
 
 
-@pytest.mark.long
 def test_a_token_without_the_scope_reads_nothing_anywhere(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project()["id"]

@@ -134,7 +134,6 @@ def test_settings_that_are_needed_cannot_be_emptied(api: Api) -> None:
     assert boss.patch(where, json={"name": "Old"}, headers=match).status_code == 412
 
 
-@pytest.mark.long
 def test_a_stranger_with_an_account_gets_nothing_from_any_route_of_a_project(api: Api) -> None:
     boss, stranger = api.as_("boss"), api.as_("stranger")
     project = boss.project()["id"]

@@ -54,7 +54,6 @@ def newest(boss: Speaker, project: int) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.long
 def test_an_example_that_is_not_there_is_refused_by_its_key(api: Api) -> None:
     boss = api.as_("boss")
     project = labelled(api, boss)
@@ -68,7 +67,6 @@ def test_an_example_that_is_not_there_is_refused_by_its_key(api: Api) -> None:
     assert "there is no item 'nobody'" in boss.post(f"/projects/{project}/select", json=body).json()["detail"]
 
 
-@pytest.mark.long
 def test_rounds_and_selections_go_by_examples_and_metadata(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     boss = api.as_("boss")
     project = labelled(api, boss)

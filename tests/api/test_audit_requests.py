@@ -11,6 +11,8 @@ from app.db import Event, Item, Lease, Project
 from tests.api.test_labelling import answer, end_leases, member, ready, take
 from tests.conftest import Api, Speaker
 
+pytestmark = pytest.mark.both
+
 
 def ask(speaker: Speaker, project: int, count: int | None = None, key: str | None = None) -> Any:
     headers = {"Idempotency-Key": key} if key else {}
@@ -57,7 +59,6 @@ def test_the_next_items_are_the_head_of_the_audit_order_and_then_the_share_goes_
     assert standing(boss, project)["request"] is None
 
 
-@pytest.mark.long
 def test_the_share_of_the_slots_behind_a_request_is_drawn_as_if_there_had_been_none(api: Api) -> None:
     boss, project = ready(api, 100, audit_share=0.3)
     other = boss.project(audit_share=0.3, name="Twin", slug="twin")["id"]  # of the same seed
@@ -75,7 +76,6 @@ def test_the_share_of_the_slots_behind_a_request_is_drawn_as_if_there_had_been_n
     assert asked[7:] == plain[7:]
 
 
-@pytest.mark.long
 def test_it_says_how_many_are_left_and_asks_again_for_what_was_skipped_or_ran_out(api: Api) -> None:
     boss, project = ready(api, 200, audit_share=0.3, blind_share=0)
     assert ask(boss, project).json()["request"]["count"] == 40
@@ -146,7 +146,6 @@ def test_who_labels_a_slice_goes_on_with_the_share_and_the_request_waits_for_the
     assert whole == [each for each in order if each not in gone][: len(whole)]
 
 
-@pytest.mark.long
 def test_no_item_is_given_twice_and_no_more_than_were_asked_for_when_many_take_at_once(api: Api) -> None:
     boss, project = ready(api, 300, audit_share=0.5)
     people = [member(api, boss, project, f"annotator {number}") for number in range(4)]

@@ -69,7 +69,6 @@ def shown(boss: Speaker, row: dict[str, Any], more: str = "", **options: Any) ->
     return boss.get(row["image"]["url"].removeprefix("/api/v1") + more, **options)
 
 
-@pytest.mark.long
 @both
 def test_a_folder_becomes_items_that_are_read_in_place(api: Api, boss: Speaker, bucket: Bucket) -> None:
     project = project_with(boss)
@@ -106,7 +105,6 @@ def test_a_folder_becomes_items_that_are_read_in_place(api: Api, boss: Speaker, 
     assert boss.push(project, [{"key": "photos/cat/0.png", "image": "bucket:pets/photos/cat/0.png"}])["unchanged"] == 1
 
 
-@pytest.mark.long
 @both
 def test_a_file_in_a_bucket_is_given_as_stored_ones_are(api: Api, boss: Speaker, bucket: Bucket) -> None:
     project, content = project_with(boss), picture("noise", 200)
@@ -236,7 +234,6 @@ def test_only_admins_grant_and_what_is_taken_away_is_not_shown(api: Api, boss: S
     assert api.as_("eve").get(row["image"]["url"].removeprefix("/api/v1")).status_code == 404
 
 
-@pytest.mark.long
 @both
 def test_a_lost_file_takes_its_open_items_out_and_a_changed_one_comes_back_as_new_content(
     api: Api, boss: Speaker, bucket: Bucket
@@ -277,7 +274,6 @@ def test_a_lost_file_takes_its_open_items_out_and_a_changed_one_comes_back_as_ne
     assert collect(api, boss, project)["result"]["unchanged"] == 3
 
 
-@pytest.mark.long
 @both
 def test_a_bucket_that_is_down_is_503_and_jobs_wait_for_it(
     api: Api, boss: Speaker, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
@@ -321,7 +317,6 @@ def make_due(api: Api) -> None:
         session.execute(update(Job).where(Job.state == "waiting").values(due_at=moment))
 
 
-@pytest.mark.long
 @both
 def test_features_wait_for_a_bucket_that_is_down_and_leave_out_what_is_lost(
     api: Api, boss: Speaker, bucket: Bucket
@@ -360,7 +355,6 @@ def test_a_copy_is_stored_and_lives_without_the_bucket(api: Api, boss: Speaker, 
     assert len([each for each in (api.settings.data / "media").rglob("*") if each.is_file()]) == 1
 
 
-@pytest.mark.long
 @both
 def test_a_killed_import_goes_on_behind_its_cursor_and_memory_holds_a_page(
     api: Api, boss: Speaker, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
@@ -379,7 +373,6 @@ def test_a_killed_import_goes_on_behind_its_cursor_and_memory_holds_a_page(
     assert boss.get(f"/jobs/{job}").json()["result"]["created"] == 40
 
 
-@pytest.mark.long
 @both
 def test_check_finds_what_a_bucket_has_lost(api: Api, boss: Speaker, bucket: Bucket) -> None:
     project = project_with(boss)

@@ -128,7 +128,6 @@ def test_importing_an_export_again_after_a_merge_changes_nothing(api: Api) -> No
     assert (report["updated"], report["unchanged"]) == (0, 9)
 
 
-@pytest.mark.long
 def test_a_merge_and_a_new_class_make_a_round_due(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(THREE, audit_share=0.3)["id"]
@@ -218,7 +217,6 @@ def test_after_a_new_class_the_items_nearest_to_its_first_labels_are_named(api: 
     assert {each["key"] for each in found["items"]} == {"boat-1", "boat-2", "boat-3"}
 
 
-@pytest.mark.long
 def test_after_a_merge_the_answers_that_the_model_doubts_come_first(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(THREE, audit_share=0)["id"]

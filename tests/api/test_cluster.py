@@ -11,7 +11,6 @@ from tests.conftest import Api
 pytest.importorskip("distributed", reason="pip install 'labelwise[dask]'")
 
 
-@pytest.mark.long
 def test_a_round_waits_for_its_cluster_and_says_so(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.1)
     boss = api.as_("boss")

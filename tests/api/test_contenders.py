@@ -28,7 +28,6 @@ def learned(api: Api, **given: Any) -> tuple[Speaker, int]:
     return boss, project
 
 
-@pytest.mark.long
 def test_two_learners_are_held_against_each_other_on_the_same_audit_answers(api: Api) -> None:
     boss, project = learned(api)
 
@@ -68,7 +67,6 @@ def test_two_learners_are_held_against_each_other_on_the_same_audit_answers(api:
     ]
 
 
-@pytest.mark.long
 def test_only_managers_see_which_items_judge_and_erased_ones_leave_it(api: Api) -> None:
     boss, project = learned(api)
     other = boss.project(name="Other", slug="other")["id"]

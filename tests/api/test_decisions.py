@@ -53,7 +53,6 @@ def test_what_would_override_answers_is_refused_with_their_number(api: Api, boss
     assert labels(boss, project) == BEFORE
 
 
-@pytest.mark.long
 @pytest.mark.parametrize(("existing", "changed"), [("keep", 3), ("override", 5)])
 def test_many_items_are_labelled_and_it_is_undone(
     api: Api, boss: Speaker, project: int, existing: str, changed: int, monkeypatch: pytest.MonkeyPatch

@@ -55,7 +55,6 @@ def page(api: Api, speaker: Speaker, method: str, path: str, body: dict[str, int
     return answer.status_code, answer.text
 
 
-@pytest.mark.long
 def test_the_demo_is_made_once_with_300_judged_digits_and_hidden_from_others(api: Api) -> None:
     first = demo.ensure_demo(api.db, api.settings)
 
@@ -105,7 +104,6 @@ def test_pictures_are_disturbed_and_the_loss_is_told(visited: Api, prepared_demo
     assert found["words"]["robustness"].startswith("Disturbed most by blur")
 
 
-@pytest.mark.long
 def test_ten_answers_give_a_true_accuracy_and_ten_piles_and_a_reset_erases_them_but_not_the_test_set(api: Api) -> None:
     project_id, _ = demo.ensure_demo(api.db, api.settings)
     boss = api.as_("boss")

@@ -1,7 +1,5 @@
 """Wrong answers are named, found with the class that the model takes them for, and gone from the list once mended."""
 
-import pytest
-
 from tests.api.test_figures import listed
 from tests.api.test_loop import pets
 from tests.conftest import Api, Speaker
@@ -26,7 +24,6 @@ def taught(api: Api, boss: Speaker) -> int:
     return project
 
 
-@pytest.mark.long
 def test_wrong_answers_are_named_until_they_are_mended_or_confirmed(api: Api) -> None:
     boss = api.as_("boss")
     project = taught(api, boss)
@@ -49,7 +46,6 @@ def test_wrong_answers_are_named_until_they_are_mended_or_confirmed(api: Api) ->
     assert listed(boss, project, "doubtful=true&status=open") == 0
 
 
-@pytest.mark.long
 def test_items_that_more_people_are_to_answer_keep_the_opinion_of_the_sample(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(overlap=2, audit_share=0)["id"]

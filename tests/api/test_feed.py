@@ -17,6 +17,8 @@ from tests.api.test_bulk import push
 from tests.api.test_labelling import answer, member, ready, take
 from tests.conftest import Api, Speaker
 
+pytestmark = pytest.mark.both
+
 
 def changes(speaker: Speaker, project: int, **query: Any) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = asked(speaker, project, **query)["items"]
@@ -133,7 +135,6 @@ def test_reviewers_read_it_without_kinds_and_annotators_do_not(api: Api) -> None
     assert api.as_("boss", scopes=("label",)).get(path).status_code == 403
 
 
-@pytest.mark.long
 def test_a_reader_who_waits_hears_of_an_answer_at_once(api: Api) -> None:
     boss, project = ready(api, 2)
     lease = take(boss, project)[0]["id"]
@@ -150,7 +151,6 @@ def test_a_reader_who_waits_hears_of_an_answer_at_once(api: Api) -> None:
     assert heard - sent < 5
 
 
-@pytest.mark.long
 def test_a_wait_ends_with_an_empty_page(api: Api) -> None:
     boss, project = ready(api, 2)
     began = time.monotonic()
@@ -161,7 +161,6 @@ def test_a_wait_ends_with_an_empty_page(api: Api) -> None:
     assert 0.6 <= time.monotonic() - began < 5
 
 
-@pytest.mark.long
 def test_many_waiting_readers_hold_neither_connections_nor_threads(api: Api) -> None:
     boss, project = ready(api, 2)
     with ThreadPoolExecutor(60) as pool:  # more than there are connections and threads
@@ -221,7 +220,6 @@ def test_what_was_settled_before_is_served_while_a_writer_hangs(api: Api, monkey
         assert asked(boss, project, after=first)["next"] == first
 
 
-@pytest.mark.long
 def test_every_answer_comes_once_and_in_order_while_many_write(api: Api) -> None:
     boss, project = ready(api, 2)
     answer(boss, take(boss, project)[0]["id"])

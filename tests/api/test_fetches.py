@@ -209,7 +209,6 @@ def test_what_may_go_well_later_is_tried_three_times(api: Api, boss: Speaker, se
     assert rows_of(boss, project)["a"]["image"] == {"address": f"http://127.0.0.1:{busy.port}/a.png"}
 
 
-@pytest.mark.long
 def test_an_address_gives_way_to_an_uploaded_file_and_the_other_way_round(
     api: Api, boss: Speaker, server: Server
 ) -> None:
@@ -238,7 +237,6 @@ def test_an_export_names_the_address_of_what_is_not_here(api: Api, boss: Speaker
     assert [json.loads(line)["image"] for line in lines] == [f"{base}/gone.png", {"name": "red.png"}]
 
 
-@pytest.mark.long
 def test_a_slow_server_holds_the_worker_two_seconds_and_its_file_comes_all_the_same(
     api: Api, boss: Speaker, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,7 +273,6 @@ def test_a_slow_server_holds_the_worker_two_seconds_and_its_file_comes_all_the_s
     assert len(server.asked) == 5
 
 
-@pytest.mark.long
 def test_a_cancelled_fetch_leaves_no_item_waiting(api: Api, boss: Speaker, server: Server) -> None:
     project, base = images(boss), f"http://127.0.0.1:{server.port}"
     boss.push(project, [{"key": str(n), "image": f"{base}/red.png"} for n in range(3)])

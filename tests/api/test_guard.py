@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from sqlalchemy import select, update
 
 from app.db import Lease, Round
@@ -37,7 +36,6 @@ def raised(api: Api, project: int, **guard: Any) -> None:
         session.execute(update(Round).where(Round.id == row.id).values(metrics=metrics))
 
 
-@pytest.mark.long
 def test_a_guard_that_is_up_serves_half_at_random_says_so_and_comes_down_again(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.1, round_size=20)["id"]
@@ -69,7 +67,6 @@ def test_a_guard_that_is_up_serves_half_at_random_says_so_and_comes_down_again(a
     assert "at random for now" not in boss.get(f"/projects/{project}/status").json()["strategy"]
 
 
-@pytest.mark.long
 def test_the_guard_is_switched_off_by_a_parameter_of_auto(api: Api) -> None:
     boss = api.as_("boss")
     strategy = {"name": "auto", "guard": False}

@@ -33,7 +33,6 @@ def project(boss: Speaker) -> int:
     return boss.project()["id"]
 
 
-@pytest.mark.long
 def test_every_format_brings_the_same_items(boss: Speaker) -> None:
     rows = [{"key": f"k{n}", "text": f"text {n}, with a comma", "label": ("cat", "dog")[n % 2]} for n in range(7)]
     parquet = io.BytesIO()
@@ -193,7 +192,6 @@ def test_a_csv_export_cannot_run_in_a_spreadsheet(boss: Speaker, project: int) -
     assert "'=cmd()" not in raw
 
 
-@pytest.mark.long
 def test_imported_labels_start_the_loop_without_a_human_answer(api: Api, boss: Speaker, project: int) -> None:
     rows = [{"key": f"k{n}", "text": f"{('meow purr', 'bark wag')[n % 2]} {n}"} for n in range(120)]
     for number, row in enumerate(rows[:60]):
@@ -258,7 +256,6 @@ def test_images_are_taken_in_from_files_and_zips_and_bad_ones_named(boss: Speake
     assert [json.loads(line)["label"]["class"] for line in lines] == ["red", "blue"]
 
 
-@pytest.mark.long
 def test_pictures_that_would_fill_the_memory_are_refused(boss: Speaker) -> None:
     project = boss.project(modality="image")["id"]
     out = io.BytesIO()

@@ -125,7 +125,6 @@ def test_answers_to_earlier_content_are_exported_on_request_only(boss: Speaker, 
     assert len(lines(boss, project, extra=True)) == 1
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("kind", ["application/x-ndjson", "text/csv"])
 def test_an_import_job_works_in_slices_and_goes_on_after_each(
     api: Api, boss: Speaker, project: int, kind: str, monkeypatch: pytest.MonkeyPatch

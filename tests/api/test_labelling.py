@@ -10,6 +10,8 @@ from sqlalchemy import func, select, update
 from app.db import Annotation, Item, Lease
 from tests.conftest import Api, Speaker
 
+pytestmark = pytest.mark.both
+
 
 def texts(count: int) -> list[dict]:
     return [{"key": f"k{number}", "text": f"text number {number} of the pile {number * 7}"} for number in range(count)]
@@ -52,7 +54,6 @@ def test_reloading_gives_the_same_items(api: Api) -> None:
     assert [each["id"] for each in first] == [each["id"] for each in again]
 
 
-@pytest.mark.long
 def test_two_people_never_hold_the_same_item(api: Api) -> None:
     boss, project = ready(api, 60)
     people = [member(api, boss, project, f"annotator {number}") for number in range(4)]
@@ -199,7 +200,6 @@ def test_another_persons_lease_does_not_exist(api: Api) -> None:
     assert colleague.post(f"/leases/{lease}/skip", json={}).status_code == 404
 
 
-@pytest.mark.long
 def test_the_audit_share_is_blind_and_held_back_from_the_order(api: Api) -> None:
     boss, project = ready(api, 200, audit_share=0.3, blind_share=0.0)
     api.run_jobs()

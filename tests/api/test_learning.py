@@ -122,7 +122,6 @@ def beat_random(api: Api, texts: Texts) -> None:
     assert judge(texts, rows) > float(np.mean(others)) + 0.01, (judge(texts, rows), others)
 
 
-@pytest.mark.long
 def test_answers_change_the_order_and_corrections_change_it_again(api: Api) -> None:
     """A fixed order passes neither comparison: the rest of it would stay as it was."""
     texts = made()

@@ -131,7 +131,6 @@ def test_every_order_gives_each_item_once_and_its_reverse_the_same_ones(boss: Sp
         assert there == (list("abcde") if sort == "key" else list("edcba")), sort
 
 
-@pytest.mark.long
 def test_the_models_opinion_is_shown_filtered_and_sorted(api: Api, boss: Speaker) -> None:
     project = boss.project(audit_share=0)["id"]
     rows = pets(300)
@@ -256,7 +255,6 @@ def test_an_answer_that_was_corrected_or_taken_back_is_found_by_what_stands(boss
     assert keys(boss, project, "class=dog") == []
 
 
-@pytest.mark.long
 def test_rounds_are_walked_with_a_signed_cursor(api: Api, boss: Speaker) -> None:
     project = boss.project(audit_share=0)["id"]
     boss.push(project, [row | {"label": row["key"][:3]} for row in pets(40)] + pets(80)[40:])

@@ -1,7 +1,6 @@
 """A pool that is larger than what a round looks at as a whole: the part is said, and never holds what is closed."""
 
 import numpy as np
-import pytest
 from sqlalchemy import select, text
 
 from app.db import QueueEntry, Round
@@ -12,7 +11,6 @@ from tests.api.test_worker import answer_some
 from tests.conftest import Api
 
 
-@pytest.mark.long
 def test_a_large_pool_is_looked_at_in_turns_which_the_status_says(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.1)["id"]

@@ -13,6 +13,8 @@ from app.services import turn
 from app.services.leases import QUEUE
 from tests.conftest import Api
 
+pytestmark = pytest.mark.both
+
 WORDS = {"cat": "purrs meows whiskers claws kitten", "dog": "barks wags leash puppy fetch"}
 
 
@@ -26,7 +28,6 @@ def pets(count: int) -> list[dict]:
     return rows
 
 
-@pytest.mark.long
 def test_pushed_items_are_labelled_learned_and_ranked_again(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.2, blind_share=0)["id"]

@@ -108,7 +108,6 @@ def test_a_whole_file_is_read_once_and_a_very_large_one_not_at_all(
     assert len(read) == 3
 
 
-@pytest.mark.long
 def test_the_same_bytes_under_two_names_are_two_rows_and_one_file(api: Api, boss: Speaker) -> None:
     project = images(boss)
 
@@ -271,7 +270,6 @@ def test_erasing_removes_the_file_only_with_the_last_item_that_shows_it(api: Api
         assert session.execute(select(Media.id)).all() == []
 
 
-@pytest.mark.long
 def test_erasing_takes_an_items_vectors_out_of_every_shard_and_leaves_the_others(api: Api, boss: Speaker) -> None:
     project = boss.project(audit_share=0)["id"]
     boss.push(project, [{"key": str(n), "text": f"the text number {n}"} for n in range(30)])

@@ -50,7 +50,6 @@ def mine(speaker: Speaker, project: int, asked: str = "") -> list[dict[str, Any]
     return found
 
 
-@pytest.mark.long
 def test_own_answers_are_found_by_class_content_time_and_what_one_did(ann: Speaker, project: int) -> None:
     rows = mine(ann, project)
 

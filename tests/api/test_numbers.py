@@ -1,7 +1,5 @@
 """The numbers of the status: what words call answers are answers that people gave."""
 
-import pytest
-
 from tests.api.test_labelling import answer
 from tests.api.test_loop import pets
 from tests.conftest import Api
@@ -23,7 +21,6 @@ def test_imported_labels_are_no_answers_of_people_and_judge_nothing(api: Api) ->
     assert metrics["reason"] == "0 audit answers so far"
 
 
-@pytest.mark.long
 def test_audit_answers_are_those_that_stand(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.5)["id"]

@@ -2,7 +2,6 @@
 
 import time
 
-import pytest
 from sqlalchemy import select, update
 
 from app.db import Job, Round
@@ -32,7 +31,6 @@ def test_before_any_answer_the_overview_says_what_is_missing(api: Api) -> None:
     assert second["words"]["accuracy"].startswith("Nothing judges the model: the audit share is 0. Set one")
 
 
-@pytest.mark.long
 def test_random_answers_alone_are_a_second_curve_beside_the_projects_own(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.5, blind_share=0)["id"]
@@ -55,7 +53,6 @@ def test_random_answers_alone_are_a_second_curve_beside_the_projects_own(api: Ap
     assert found["words"]["accuracy"].endswith("audit answers)")
 
 
-@pytest.mark.long
 def test_the_table_of_rounds_leaves_confusion_and_answers_to_each_round(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.5)["id"]
@@ -71,7 +68,6 @@ def test_the_table_of_rounds_leaves_confusion_and_answers_to_each_round(api: Api
     assert boss.get(f"/projects/{project}/rounds/{newest['number']}").json()["metrics"]["confusion"]
 
 
-@pytest.mark.long
 def test_a_round_whose_metrics_are_still_being_computed_is_no_point_of_the_curve(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.5)["id"]
@@ -88,7 +84,6 @@ def test_a_round_whose_metrics_are_still_being_computed_is_no_point_of_the_curve
     assert found["rounds"][0]["metrics"] is None
 
 
-@pytest.mark.long
 def test_the_demo_shows_its_simulated_random_annotator_once_a_race_is_over(api: Api) -> None:
     project, _ = demo.ensure_demo(api.db, api.settings)
     boss = api.as_("boss")
@@ -107,7 +102,6 @@ def test_the_demo_shows_its_simulated_random_annotator_once_a_race_is_over(api: 
     assert found["points"] == [{"labels": 20, "accuracy": {"value": 0.5}}]
 
 
-@pytest.mark.long
 def test_a_change_before_the_question_is_not_waited_for(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project()["id"]

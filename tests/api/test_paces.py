@@ -2,13 +2,10 @@
 
 import json
 
-import pytest
-
 from tests.api.test_labelling import answer, member, ready, take
 from tests.conftest import Api
 
 
-@pytest.mark.long
 def test_each_person_has_counts_and_an_agreement_once_enough_is_compared(api: Api) -> None:
     boss, project = ready(api, 30, audit_share=0)
     ann, ben = member(api, boss, project, "ann"), member(api, boss, project, "ben")

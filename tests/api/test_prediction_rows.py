@@ -105,7 +105,6 @@ BROKEN: list[tuple[bytes, dict[str, str], int]] = [
 ]
 
 
-@pytest.mark.long
 def test_a_broken_body_changes_nothing(api: Api, boss: Speaker) -> None:
     project, _ = waiting(api, boss)
 
@@ -122,7 +121,6 @@ def test_a_broken_body_changes_nothing(api: Api, boss: Speaker) -> None:
     assert all(row["state"] == "open" for row in boss.get(f"/projects/{project}/predictions").json()["items"])
 
 
-@pytest.mark.long
 def test_an_erased_item_is_erased_from_the_predictions_too(api: Api, boss: Speaker) -> None:
     project, _ = waiting(api, boss)
     push(boss, project, [{"key": key, "probabilities": SURE} for key in all_keys()])

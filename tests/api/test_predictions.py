@@ -125,7 +125,6 @@ def test_labels_that_only_judge_do_not_make_a_round_wait(api: Api, boss: Speaker
     assert {row["strategy"] for row in found} == {"coverage"}
 
 
-@pytest.mark.long
 def test_complete_predictions_order_the_pool_by_the_projects_strategy(api: Api, boss: Speaker) -> None:
     project, keys = waiting(api, boss)
     left = [key for key in all_keys() if key not in keys]
@@ -148,7 +147,6 @@ def race(gap: float | None) -> list[float]:
     return SURE if gap is None else [0.5 + gap / 2, 0.5 - gap / 2]
 
 
-@pytest.mark.long
 def test_a_lease_shows_the_outside_models_suggestion_and_words(api: Api, boss: Speaker) -> None:
     project, _ = waiting(api, boss)
     push(boss, project, [{"key": key, "label": "dog", "score": 0.7} for key in all_keys()])
@@ -160,7 +158,6 @@ def test_a_lease_shows_the_outside_models_suggestion_and_words(api: Api, boss: S
     assert lease["reason"]["words"] == "hesitates: dog 70 %, cat 30 %"
 
 
-@pytest.mark.long
 def test_items_without_a_row_keep_their_old_place(api: Api, boss: Speaker) -> None:
     project, _ = waiting(api, boss)
     before = served(boss, project, 40)
@@ -174,7 +171,6 @@ def test_items_without_a_row_keep_their_old_place(api: Api, boss: Speaker) -> No
     assert len(set(after)) == 40
 
 
-@pytest.mark.long
 def test_a_version_without_a_usable_row_leaves_the_one_before_in_use(api: Api, boss: Speaker) -> None:
     project, _ = waiting(api, boss)
     push(boss, project, [{"key": key, "probabilities": SURE} for key in all_keys()])
@@ -191,7 +187,6 @@ def test_a_version_without_a_usable_row_leaves_the_one_before_in_use(api: Api, b
     assert status(boss, project)["queue"]["round"] == 2
 
 
-@pytest.mark.long
 def test_chunks_make_one_version_that_counts_only_when_complete(api: Api, boss: Speaker) -> None:
     project, _ = waiting(api, boss)
     rows = [{"key": key, "probabilities": SURE} for key in all_keys()]
@@ -210,7 +205,6 @@ def test_chunks_make_one_version_that_counts_only_when_complete(api: Api, boss: 
     assert status(boss, project)["queue"]["round"] == 2
 
 
-@pytest.mark.long
 def test_the_completing_request_sent_twice_is_one_and_another_body_is_refused(api: Api, boss: Speaker) -> None:
     project, _ = waiting(api, boss)
     rows = [{"key": key, "probabilities": SURE} for key in all_keys()]
@@ -227,7 +221,6 @@ def test_the_completing_request_sent_twice_is_one_and_another_body_is_refused(ap
     assert [row["number"] for row in boss.get(f"/projects/{project}/rounds").json()["items"]] == [2, 1]
 
 
-@pytest.mark.long
 def test_what_does_not_fit_the_project_is_refused_with_what_to_do(api: Api, boss: Speaker) -> None:
     own = boss.project()["id"]
     boss.push(own, pets(4))
@@ -266,7 +259,6 @@ def test_versions_are_kept_and_listed(api: Api, boss: Speaker) -> None:
     assert rest["next"] is None
 
 
-@pytest.mark.long
 def test_audit_answers_judge_the_outside_model_and_are_not_given_to_it(api: Api, boss: Speaker) -> None:
     project = external(boss, count=120, audit_share=0.4, round_size=30)
     api.worker().run_waiting()
@@ -290,7 +282,6 @@ def test_audit_answers_judge_the_outside_model_and_are_not_given_to_it(api: Api,
     assert metrics["twin"] is None
 
 
-@pytest.mark.long
 def test_features_that_come_with_predictions_are_what_the_strategy_sees(api: Api, boss: Speaker) -> None:
     project, _ = waiting(api, boss, strategy={"name": "uherding"})
     rng = np.random.default_rng(0)
@@ -320,7 +311,6 @@ def test_suggestions_stand_beside_the_own_learners_order(api: Api, boss: Speaker
     assert {each["suggestion"]["label"]["class"] for each in leases} == {"dog"}
 
 
-@pytest.mark.long
 def test_ranking_alone_suggests_nothing(api: Api, boss: Speaker) -> None:
     project, _ = waiting(api, boss)
     push(boss, project, [{"key": key, "probabilities": SURE} for key in all_keys()], use="rank")
@@ -332,7 +322,6 @@ def test_ranking_alone_suggests_nothing(api: Api, boss: Speaker) -> None:
     assert lease["reason"]["words"] == "chosen by margin"
 
 
-@pytest.mark.long
 def test_another_learner_takes_over_the_round_that_waits(api: Api, boss: Speaker) -> None:
     project, _ = waiting(api, boss)
     card = boss.get(f"/projects/{project}")
@@ -347,7 +336,6 @@ def test_another_learner_takes_over_the_round_that_waits(api: Api, boss: Speaker
     assert (second["state"], second["learner"], second["strategy"]) == ("done", {"name": "auto"}, "margin")
 
 
-@pytest.mark.long
 def test_a_round_whose_job_was_cancelled_is_followed_by_one_that_waits(api: Api, boss: Speaker) -> None:
     project, _ = waiting(api, boss)
     with api.db.read() as session:
@@ -361,7 +349,6 @@ def test_a_round_whose_job_was_cancelled_is_followed_by_one_that_waits(api: Api,
     assert states == {1: "done", 2: "skipped", 3: "waiting_for_predictions"}
 
 
-@pytest.mark.long
 def test_answers_of_the_meantime_make_the_next_round_due(api: Api, boss: Speaker) -> None:
     project, _ = waiting(api, boss)
     answer(boss, project, 4)

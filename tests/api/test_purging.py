@@ -82,7 +82,6 @@ def end_the_undo(api: Api, project: int) -> None:
         session.execute(update(Job).where(Job.kind == "purge").values(due_at=ago))
 
 
-@pytest.mark.long
 def test_after_the_undo_nothing_is_left_however_often_the_worker_dies(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,8 +3,6 @@
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from tests.api.test_labelling import take
 from tests.conftest import Api, Speaker
 
@@ -37,7 +35,6 @@ def fields(topic: str = "war", tone: float = 4, **more: Any) -> dict[str, Any]:
     return {"fields": {"topic": {"class": topic}, "tone": {"value": tone}, **more}}
 
 
-@pytest.mark.long
 def test_a_form_goes_from_the_push_to_the_export(api: Api) -> None:
     boss = api.as_("boss")
     project = form(boss, TOPIC, TONE, WHY, round_size=10, audit_share=0, blind_share=0)
@@ -82,7 +79,6 @@ def test_a_form_goes_from_the_push_to_the_export(api: Api) -> None:
     assert parquet.status_code == 200
 
 
-@pytest.mark.long
 def test_a_rating_drives_the_queue_and_is_judged_by_its_error(api: Api) -> None:
     boss = api.as_("boss")
     project = made(boss, {"type": "rating", "minimum": 1, "maximum": 3, "step": 1}, blind_share=0, round_size=10)

@@ -59,7 +59,6 @@ def taught(api: Api, **given: Any) -> tuple[Speaker, int, list[dict[str, Any]]]:
     return boss, project, stored
 
 
-@pytest.mark.long
 def test_slices_and_comparison_lead_to_their_items_and_managers_alone_see_which(api: Api) -> None:
     boss, project, _ = taught(api, audit_use="apart")
     shown = boss.get(f"/projects/{project}/rounds/3").json()
@@ -123,7 +122,6 @@ def test_slices_and_comparison_lead_to_their_items_and_managers_alone_see_which(
     assert (gone.status_code, "is not kept" in gone.json()["detail"]) == (409, True)
 
 
-@pytest.mark.long
 def test_a_round_comes_out_the_same_and_what_changed_since_is_said(
     api: Api, capsys: pytest.CaptureFixture[str]
 ) -> None:

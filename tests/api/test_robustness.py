@@ -2,14 +2,11 @@
 
 from typing import Any
 
-import pytest
-
 from tests.api.test_costs import texts
 from tests.api.test_overview import answer
 from tests.conftest import Api
 
 
-@pytest.mark.long
 def test_a_job_behind_the_round_tells_what_each_disturbance_costs(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.6, blind_share=0, round_size=60)["id"]
@@ -36,7 +33,6 @@ def test_a_job_behind_the_round_tells_what_each_disturbance_costs(api: Api) -> N
     assert rounds[0]["metrics"]["robustness"] == found["robustness"]
 
 
-@pytest.mark.long
 def test_where_nothing_can_be_disturbed_it_says_why(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.6, blind_share=0, round_size=40)["id"]

@@ -74,7 +74,6 @@ def said(boss: Speaker, project: int) -> str:
     return str(status(boss, project)["round"]["reason"])
 
 
-@pytest.mark.long
 def test_a_due_round_asks_the_scorer_and_follows_it(api: Api, boss: Speaker, scorer: FakeScorer) -> None:
     unsure = {"dog-7": 0.5, "cat-12": 0.52}
     scorer.think = lambda item: (
@@ -146,7 +145,6 @@ def test_what_cannot_be_a_scorer_is_refused(
     assert (refused.status_code, words in refused.json()["detail"]) == (422, True), refused.text
 
 
-@pytest.mark.long
 def test_a_scorer_that_learns_is_taught_without_the_audit_answers(api: Api, boss: Speaker, scorer: FakeScorer) -> None:
     scorer.about, scorer.fits = {"trains": True, "training": True, "version": "v1"}, 202
     project = waiting(api, boss, scorer, given={"audit_share": 0.4, "round_size": 20}, count=120)
@@ -226,7 +224,6 @@ def test_a_scorer_that_misbehaves_is_named_and_asked_again(
     assert len(scorer.keys) == 60
 
 
-@pytest.mark.long
 def test_starting_a_round_by_hand_asks_a_failing_scorer_again_at_once(
     api: Api, boss: Speaker, scorer: FakeScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,7 +239,6 @@ def test_starting_a_round_by_hand_asks_a_failing_scorer_again_at_once(
     assert started.status_code in (200, 201, 202), started.text
 
 
-@pytest.mark.long
 def test_a_killed_worker_goes_on_where_it_was(
     api: Api, boss: Speaker, scorer: FakeScorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,7 +269,6 @@ def test_a_killed_worker_goes_on_where_it_was(
         assert session.query(PredictionSet).one().rows == 60
 
 
-@pytest.mark.long
 def test_of_a_large_pool_the_new_and_the_least_sure_are_asked_again(
     api: Api, boss: Speaker, scorer: FakeScorer
 ) -> None:

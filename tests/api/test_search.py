@@ -10,6 +10,8 @@ from app.db import Item, ItemNumber, SearchIndex
 from app.services import among, numbers, search
 from tests.conftest import Api, Speaker
 
+pytestmark = pytest.mark.both
+
 TEXTS = {
     "a": "Über den Dächern, at 3.5 degrees",
     "b": "a category of CATS (and dogs)",
@@ -73,7 +75,6 @@ WORDS = [
 ]
 
 
-@pytest.mark.long
 def test_words_are_found_by_their_beginning_and_no_sign_means_anything(boss: Speaker, project: int) -> None:
     for asked, wanted in WORDS:
         assert keys(boss, project, f"q={quote(asked)}") == wanted, asked

@@ -94,7 +94,6 @@ def test_a_selection_is_the_order_with_the_audit_share_and_says_how_each_item_go
         assert session.execute(select(Serving.slots_served).where(Serving.project_id == project)).scalar_one() == 200
 
 
-@pytest.mark.long
 def test_audit_items_of_a_selection_that_people_answer_are_audit_answers(api: Api, boss: Speaker) -> None:
     project = ready(api, boss, audit_share=0.2)
     member(api, boss, project, "ann")
@@ -124,7 +123,6 @@ def test_answers_of_programs_and_files_are_never_audit(api: Api, boss: Speaker) 
     assert kinds(api, project) == {"import": 20}
 
 
-@pytest.mark.long
 def test_held_items_are_nobody_elses_and_go_by_answers_of_others_in_bulk(api: Api, boss: Speaker) -> None:
     project = ready(api, boss, 120, audit_share=0.2)
     ann = member(api, boss, project, "ann")
@@ -180,7 +178,6 @@ def test_a_filter_chooses_by_itself_and_brings_no_audit_items(api: Api, boss: Sp
     assert selected(boss, project, 422, count=5, filter="class=fish")["error"] == "Invalid"
 
 
-@pytest.mark.long
 def test_another_strategy_is_computed_by_a_job_that_publishes_nothing(api: Api, boss: Speaker) -> None:
     project = ready(api, boss, audit_share=0, blind_share=0)
     with working(api):
@@ -280,7 +277,6 @@ def test_selections_are_for_managers_and_the_order_for_reviewers(api: Api, boss:
     assert boss.post(f"/projects/{project}/select", json={"count": 1}).status_code == 409
 
 
-@pytest.mark.long
 def test_the_order_is_read_page_by_page_with_what_was_put_first_before_it(api: Api, boss: Speaker) -> None:
     project = ready(api, boss, 100, audit_share=0.2)
     keys = [each["key"] for each in boss.get(f"/projects/{project}/queue?limit=200").json()["items"]]

@@ -32,7 +32,6 @@ def labelled(boss: Speaker, rows: int = 160, **given: Any) -> int:
     return project
 
 
-@pytest.mark.long
 def test_strategies_are_compared_in_slices_over_a_killed_worker_and_a_stop(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -102,7 +101,6 @@ def test_strategies_are_compared_in_slices_over_a_killed_worker_and_a_stop(
     assert boss.get(f"{path}/{number}").status_code == 404
 
 
-@pytest.mark.long
 def test_the_winner_becomes_the_strategy_and_automatic_undoes_it(
     api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -157,7 +155,6 @@ def test_too_few_labels_say_how_many_are_missing_and_others_see_nothing(api: Api
         assert answer.status_code == 403
 
 
-@pytest.mark.long
 def test_limits_are_said(api: Api) -> None:
     boss = api.as_("boss")
     project = labelled(boss)
@@ -181,7 +178,6 @@ def test_limits_are_said(api: Api) -> None:
     assert [why in detail for (_, why), detail in zip(asked, said, strict=True)] == [True] * len(asked), said
 
 
-@pytest.mark.long
 def test_ratings_and_several_classes_are_replayed_and_the_own_test_set_judges(api: Api) -> None:
     boss = api.as_("boss")
     several = boss.project(["red", "green", "blue"], task={"multiple": True})["id"]

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from tests.api.test_labelling import answer, member
 from tests.api.test_loop import pets
 from tests.conftest import Api, Speaker
@@ -24,7 +22,6 @@ def two_sources(api: Api, **given: Any) -> tuple[Speaker, int]:
     return boss, project
 
 
-@pytest.mark.long
 def test_a_slice_follows_the_order_of_the_round_and_then_runs_dry(api: Api) -> None:
     boss, project = two_sources(api, audit_share=0)
     api.worker().run_waiting()
@@ -86,7 +83,6 @@ def test_a_bad_filter_gives_nothing_out(api: Api) -> None:
     assert boss.post(f"/projects/{project}/leases", json={"filter": ""}).json()["state"] == "serving"
 
 
-@pytest.mark.long
 def test_a_member_with_a_slice_is_given_its_items_alone_audit_items_among_them(api: Api) -> None:
     boss, project = two_sources(api, audit_share=0.3)
     ann = member(api, boss, project, "ann")

@@ -95,7 +95,6 @@ def test_a_snapshot_stays_as_it_was(api: Api, boss: Speaker, project: int) -> No
     }
 
 
-@pytest.mark.long
 def test_equal_data_have_equal_hashes_and_a_changed_answer_has_another(api: Api, boss: Speaker, project: int) -> None:
     one, again = make(api, boss, project, "v1"), make(api, boss, project, "v2")
     twin = boss.project(name="Twin", audit_share=0)["id"]
@@ -302,7 +301,6 @@ def test_a_deleted_snapshot_takes_its_file_along(api: Api, boss: Speaker, projec
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.long
 def test_an_erased_item_leaves_every_snapshot(api: Api, boss: Speaker, project: int) -> None:
     made = make(api, boss, project, "v1")
     make(api, boss, project, "without", filter="key=b")

@@ -70,7 +70,6 @@ def test_an_export_of_sounds_names_their_files_and_can_be_imported_again(boss: S
     assert again["unchanged"] == 1
 
 
-@pytest.mark.long
 def test_the_loop_learns_from_sounds(api: Api, boss: Speaker) -> None:
     project = boss.project(["low", "high"], modality="audio", audit_share=0)["id"]
     rows = []

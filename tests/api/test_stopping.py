@@ -24,7 +24,6 @@ def labelled(api: Api, answers: int, **settings: Any) -> tuple[Speaker, int]:
     return boss, project
 
 
-@pytest.mark.long
 def test_a_round_says_by_every_criterion_whether_to_go_on(api: Api) -> None:
     boss, project = labelled(api, 60, goal={"accuracy": 0.99, "hour_price": 30, "point_worth": 5, "cost": 1000})
 
@@ -47,7 +46,6 @@ def test_a_round_says_by_every_criterion_whether_to_go_on(api: Api) -> None:
     assert looks[0] >= 5
 
 
-@pytest.mark.long
 def test_it_stops_by_itself_once_and_people_may_go_on(api: Api) -> None:
     boss, project = labelled(api, 60, goal={"stops": True})
 
@@ -70,7 +68,6 @@ def test_it_stops_by_itself_once_and_people_may_go_on(api: Api) -> None:
     assert (found["status"]["state"], found["stopping"]["stop"]) == ("open", True)
 
 
-@pytest.mark.long
 def test_without_the_setting_it_only_advises_and_rounds_of_an_older_release_are_no_obstacle(api: Api) -> None:
     boss, project = labelled(api, 10)
     with api.db.write() as session:
@@ -96,7 +93,6 @@ def test_money_without_a_price_of_an_hour_is_refused(api: Api, part: str) -> Non
     assert f"{part} needs hour_price" in refused.text
 
 
-@pytest.mark.long
 def test_audit_answers_kept_apart_teach_nothing(api: Api) -> None:
     boss, project = labelled(api, 20, audit_use="apart")
 

@@ -130,7 +130,6 @@ def test_the_scikit_learn_file_gives_the_same_probabilities_of_texts(
     assert "scikit-learn==" in files["requirements.txt"].decode()
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("multiple", [False, True])
 def test_the_onnx_file_gives_the_same_probabilities_of_features(api: Api, boss: Speaker, multiple: bool) -> None:
     project = taught(api, boss, task={"multiple": multiple})

@@ -1,6 +1,5 @@
 """Audit items that were given out in vain: counted, told with what they may do to the accuracy, and never hidden."""
 
-import pytest
 from sqlalchemy import update
 
 from app.db import Item
@@ -63,7 +62,6 @@ def test_a_selection_that_nobody_answered_counts_and_one_that_came_back_is_answe
     assert counts(api, project) == {"given": 6, "unanswered": 4, "skipped": 0, "in_hands": 0}
 
 
-@pytest.mark.long
 def test_a_round_keeps_the_count_and_the_overview_tells_what_it_may_do_to_the_accuracy(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.5)["id"]

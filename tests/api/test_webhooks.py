@@ -164,7 +164,6 @@ def test_an_address_that_is_gone_and_one_that_redirects(api: Api, boss: Speaker,
     assert (shown["active"], shown["reason"]) == (False, "the address answered that it is gone for good (410)")
 
 
-@pytest.mark.long
 def test_a_round_an_import_and_answers_are_told(
     api: Api, boss: Speaker, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,7 +235,6 @@ def test_a_round_that_waits_for_predictions_is_told(api: Api, boss: Speaker, rec
     assert 1 <= receiver.got[0][1]["data"]["labels"] <= 6  # all but audit answers
 
 
-@pytest.mark.long
 def test_two_couriers_deliver_each_event_once(api: Api, boss: Speaker, receiver: Receiver) -> None:
     project = boss.project()["id"]
     boss.push(project, [{"key": f"k{n}", "text": f"text {n}"} for n in range(30)])

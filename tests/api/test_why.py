@@ -1,7 +1,5 @@
 """Why an item is asked: for its holder alone, with the own answers alone, and never for a blind item."""
 
-import pytest
-
 from tests.api.test_loop import pets
 from tests.api.test_overview import answer
 from tests.conftest import Api, Speaker
@@ -11,7 +9,6 @@ def lease_of(speaker: Speaker, project: int) -> dict:
     return speaker.post(f"/projects/{project}/leases", json={"count": 1}).json()["leases"][0]
 
 
-@pytest.mark.long
 def test_the_model_and_the_nearest_answered_items_explain_an_item(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0, blind_share=0)["id"]
@@ -40,7 +37,6 @@ def test_the_model_and_the_nearest_answered_items_explain_an_item(api: Api) -> N
     assert boss.get(f"/leases/{lease['id']}/why").json()["classes"] == found["classes"]
 
 
-@pytest.mark.long
 def test_an_annotator_sees_the_own_answers_and_a_reviewer_everybodys(api: Api) -> None:
     boss, bea = api.as_("boss"), api.as_("bea")
     project = boss.project(audit_share=0, blind_share=0)["id"]
@@ -60,7 +56,6 @@ def test_an_annotator_sees_the_own_answers_and_a_reviewer_everybodys(api: Api) -
     assert bea.get("/leases/999999/why").status_code == 404
 
 
-@pytest.mark.long
 def test_nothing_is_told_about_an_item_that_is_served_blind(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0, blind_share=1)["id"]

@@ -69,7 +69,6 @@ def test_work_without_an_end_keeps_nothing_less_urgent_waiting(api: Api) -> None
     assert turns[: TURNS - 1] == ["round"] * (TURNS - 1), "the urgent comes first"
 
 
-@pytest.mark.long
 def test_a_learner_that_raises_is_told_and_people_go_on(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     boss = api.as_("boss")
     project = boss.project()["id"]
@@ -112,7 +111,6 @@ def test_one_class_only_is_said_and_covered(api: Api) -> None:
     assert status["fallback"] == "random: only one class so far"
 
 
-@pytest.mark.long
 def test_models_and_migrations_agree_and_go_down_and_up_again(db, settings: Settings) -> None:
     url = db.url.render_as_string(hide_password=False)
     db.dispose()

@@ -258,7 +258,6 @@ DEEDS: dict[str, Deed] = {
     "webhook.created": webhook,
     "webhook.deleted": webhook_deleted,
 }
-LONG = {"learner.taken", "simulation.started"}
 REFUSED = {"session.refused"}
 
 
@@ -279,9 +278,7 @@ def test_every_deed_of_the_log_is_provoked_here() -> None:
     assert {each.partition(" ")[0] for each in DEEDS} == set(get_args(audit.Deed))
 
 
-@pytest.mark.parametrize(
-    "deed", [pytest.param(each, marks=[pytest.mark.long] if each in LONG else []) for each in DEEDS]
-)
+@pytest.mark.parametrize("deed", DEEDS)
 def test_a_deed_is_one_line_with_who_did_it_in_which_request(api: Api, deed: str) -> None:
     project, item = prepared(api)
     action = deed.partition(" ")[0]

@@ -5,12 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import text
 
 from app.db import Database
 from app.services import annotations, serving
 from app.services.access import Person
 from tests.conftest import Api
+
+pytestmark = pytest.mark.both
 
 PEOPLE, ROUNDS, ITEMS = 8, 20, 60
 

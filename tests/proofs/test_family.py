@@ -88,7 +88,7 @@ def test_a_first_start_says_where_it_is_replaces_a_killed_worker_and_ends_whole_
 
     assert port > busy_port
     assert f"Port {busy_port} is in use; taking {port}." in service.log.read_text()
-    assert httpx.get(link, timeout=30).status_code == 200
+    assert httpx.get(link, timeout=120).status_code == 200
     until(lambda: httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=30).status_code == 200, what="ready")
     assert (service.data / "secret.key").stat().st_mode & 0o777 == 0o600
     assert service.data.stat().st_mode & 0o777 == 0o700

@@ -17,9 +17,11 @@ def test_no_acknowledged_answer_is_lost_or_doubled_when_the_server_is_killed_fiv
 
 
 def test_the_same_kills_find_out_a_server_that_answers_before_it_commits() -> None:
-    outcome = server_kills.run(Run(times=2, people=4, without="commit_first"))
+    def found() -> bool:  # by chance no answer is under way at either kill
+        outcome = server_kills.run(Run(times=2, people=4, without="commit_first"))
+        return any("changed" in each or "lost" in each for each in outcome.violations)
 
-    assert any("changed" in each or "lost" in each for each in outcome.violations), outcome.violations
+    assert any(found() for _ in range(5))
 
 
 def test_every_job_ends_whole_when_the_worker_is_killed_five_times() -> None:

@@ -13,7 +13,6 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
-import pytest
 import uvicorn
 from sqlalchemy import func, select
 
@@ -84,7 +83,6 @@ def label(address: str, project: int, headers: dict[str, str]) -> list[int]:
     return answered
 
 
-@pytest.mark.long
 def test_several_processes_give_each_item_once_and_run_each_round_once(db: Database, settings: Settings) -> None:
     people = [token_of(db, f"person {number}") for number in range(PEOPLE)]
     boss = token_of(db, "boss", admin=True)
@@ -146,7 +144,6 @@ def test_a_retry_finds_the_answer_of_a_server_that_died_between_commit_and_reply
         assert (stored.id, stored.seconds_spent, stored.counted) == (again.json()["id"], 2, True)
 
 
-@pytest.mark.long
 def test_a_server_that_is_told_to_end_answers_those_who_wait(db: Database, settings: Settings) -> None:
     headers, port = token_of(db, "boss", admin=True), free_port()
     address = f"http://127.0.0.1:{port}/api/v1"

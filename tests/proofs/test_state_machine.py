@@ -26,6 +26,8 @@ from tests import databases
 from tests.conftest import serving
 from tests.proofs.machine import Machine, World
 
+pytestmark = pytest.mark.both
+
 EXAMPLES = int(os.environ.get("LABELWISE_PROOF_EXAMPLES", "0"))
 STEPS = int(os.environ.get("LABELWISE_PROOF_STEPS", "30"))
 SHORT = {"sqlite": 25, "postgresql": 12}

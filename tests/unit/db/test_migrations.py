@@ -60,7 +60,6 @@ def test_a_step_down_and_up_again_keeps_the_rows_of_the_tables_that_stay(url: st
     differences(url)
 
 
-@pytest.mark.long
 def test_everything_can_be_taken_down_and_built_again(url: str) -> None:
     migrate(url, "base")
     assert current(url) is None
@@ -71,7 +70,6 @@ def test_everything_can_be_taken_down_and_built_again(url: str) -> None:
     assert users(url) == 0
 
 
-@pytest.mark.long
 def test_rebuilding_items_and_files_keeps_every_row_and_never_reuses_an_id(url: str, tmp_path: Path) -> None:
     database = Database(url)
     settings = Settings(data=tmp_path / "data", _env_file=None)
