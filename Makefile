@@ -34,7 +34,7 @@ code:
 	@$(QUICK) -n 2 --dist loadfile --share day tests/unit tests/api
 
 pages:  # beside the code, which waits for databases and files a quarter of its time
-	@mkdir -p .pytest_cache && { $(QUICK) tests/browser >.pytest_cache/pages 2>&1; ended=$$?; cat .pytest_cache/pages; exit $$ended; }
+	@mkdir -p .pytest_cache && { $(QUICK) --share day tests/browser >.pytest_cache/pages 2>&1; ended=$$?; cat .pytest_cache/pages; exit $$ended; }
 
 prove: setup ## kill, race and take guards away: what must hold on bad days
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup --share day tests/proofs
@@ -46,11 +46,11 @@ chance: setup ## a share of the random requests as each role, on both databases 
 	@$(MAKE) --no-print-directory --jobs 2 chance-sqlite chance-postgresql
 
 chance-%:
-	@mkdir -p .pytest_cache && { PYTHONHASHSEED=0 $(BIN)/python -m benchmarks.random_requests --each $(or $(EACH),150) --seed 7 --database $* >.pytest_cache/chance-$* 2>&1; ended=$$?; cat .pytest_cache/chance-$*; exit $$ended; }
+	@mkdir -p .pytest_cache && { PYTHONHASHSEED=0 $(BIN)/python -m benchmarks.random_requests --each $(or $(EACH),80) --seed 7 --database $* >.pytest_cache/chance-$* 2>&1; ended=$$?; cat .pytest_cache/chance-$*; exit $$ended; }
 
 night: ## all that takes long: tests that `test` and `prove` leave out, and every attack [an hour]
 	@$(MAKE) --no-print-directory setup TORCH=1
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --share night tests/unit tests/api tests/proofs
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --share night tests --ignore tests/attacks
 	@$(MAKE) --no-print-directory attack
 
 check: setup ## all gates: style, types, import contracts, front end

@@ -35,6 +35,15 @@ class InRounds:
         found: dict[str, Any] = self._client.call("GET", f"{self._path}/rounds/{first}/compare/{second}")
         return found
 
+    def slices(self, number: int, column: str | None = None) -> dict[str, Any]:
+        """The items that judged a round, cut by a column of their metadata; without one, the `columns` there are.
+
+        Raises LabelwiseError: 422 where no judged item has the column, 409 where no uniform sample judged the round.
+        """
+        params = {} if column is None else {"column": column}
+        found: dict[str, Any] = self._client.call("GET", f"{self._path}/rounds/{number}/slices", params=params)
+        return found
+
     def compare_learners(self, first: dict[str, Any], second: dict[str, Any], timeout: float = 600) -> dict[str, Any]:
         """Two learners, as {"name": "ridge"}, fitted to the labels of now and held against each other, item by item.
 

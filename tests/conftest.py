@@ -27,6 +27,7 @@ from tests import contract, databases
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 DATABASES = ("sqlite", "postgresql")
+WIDTHS = (1280, 390)  # of windows
 PASSWORD = "correct horse battery"
 HASHER = accounts.HASHER
 accounts.HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # every test makes people
@@ -46,13 +47,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _by_day(item: pytest.Item) -> bool:
-    """By day a test runs on one database, which one by its name, and on both where it is marked so; `night` on none."""
+    """By day a test runs on one database and in one window, which ones by its name; `both` on both, `night` on none."""
     if item.get_closest_marker("night"):
         return False
     given = item.callspec.params.values() if hasattr(item, "callspec") else ()
-    names = [each for each in given if each in DATABASES]
-    test = item.nodeid.split("[")[0].rpartition("/")[2]
-    return not names or bool(item.get_closest_marker("both")) or DATABASES[crc32(test.encode()) % 2] in names
+    named = crc32(item.nodeid.split("[")[0].rpartition("/")[2].encode()) % 2
+    others = (DATABASES[1 - named], WIDTHS[1 - named])
+    return bool(item.get_closest_marker("both")) or not any(each in others for each in given)
 
 
 def pytest_collection_finish() -> None:

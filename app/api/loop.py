@@ -16,7 +16,7 @@ from app.api.payloads import item_view
 from app.core.ending import ending
 from app.core.text import INT64_MAX, write_json
 from app.db import Database, Job
-from app.services import comparing, contested, contesting, fetches, overview, paces, rounds, status
+from app.services import comparing, contested, contesting, cutting, fetches, overview, paces, rounds, status
 from app.services.access import Person, visible
 
 router = APIRouter(tags=["loop"], route_class=StrictRoute)
@@ -160,6 +160,15 @@ def show_round(project: str, number: Number, person: Caller, db: Db) -> Any:
         row = rounds.one(session, person, project, number)
         details = {"learner": row.learner, "featurizer": row.featurizer, "seed": row.seed, "annotations": row.labels}
         return overview.summary(row) | details | {"classes": row.class_ids, "warm_start": row.warm_round_id}
+
+
+@router.get("/projects/{project}/rounds/{number}/slices", response_model=AnyOut)
+def cut_round(
+    project: str, number: Number, person: Caller, db: Db, column: Annotated[str | None, Query(max_length=200)] = None
+) -> Any:
+    """A round's judged items cut by a column of their metadata; without one, the columns that there are."""
+    with db.read() as session:
+        return cutting.by_column(session, person, project, number, column)
 
 
 @router.get("/projects/{project}/rounds/{number}/compare/{other}", response_model=AnyOut)

@@ -45,6 +45,7 @@ OWN_REFUSALS: dict[tuple[str, str], frozenset[str]] = {
     ("delete", "/leases/{lease}/annotation"): frozenset({"410"}),
     ("get", "/projects/{project}/queue"): frozenset({"410"}),
     ("get", "/projects/{project}/rounds/{number}/compare/{other}"): frozenset({"409"}),
+    ("get", "/projects/{project}/rounds/{number}/slices"): frozenset({"409"}),
     ("get", "/projects/{project}/rounds/{number}/compare-predictions/{version}"): frozenset({"409"}),
     ("get", "/projects/{project}/learner-comparisons/{job}"): frozenset({"409"}),  # it is not done
     ("post", "/projects/{project}/media"): frozenset({"507"}),

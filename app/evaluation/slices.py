@@ -28,6 +28,7 @@ MOST_COLUMNS = 20  # the ones that most items have
 MOST_VALUES = 20  # of a column, the most frequent ones
 FEW_NUMBERS = 6  # up to so many different numbers are values of their own; more are cut at their quartiles
 QUARTILES = (0.25, 0.5, 0.75)
+MOST_NAMED = 200  # values of a column that was asked for
 SHOWN = 5
 LONGEST = 200  # characters of a value; longer texts are no categories
 
@@ -66,7 +67,7 @@ def worst(hits: Floats | Doubles, columns: Mapping[str, Sequence[Any]], look: in
     found: dict[bytes, tuple[Cut, Booleans]] = {}
     left_out = len(columns) - len(kept)
     for name in kept:
-        cuts, beyond = _cuts(name, columns[name])
+        cuts, beyond = _cuts(name, columns[name], FEWEST, MOST_VALUES)
         left_out += beyond
         for cut, inside in cuts:
             if FEWEST <= int(inside.sum()) <= n - FEWEST:
@@ -77,7 +78,7 @@ def worst(hits: Floats | Doubles, columns: Mapping[str, Sequence[Any]], look: in
     chances = [_chance(right, inside) for _, inside in slices]
     corrected = holm(chances)
     rows = [
-        _row(cut, right, inside, chance, look, len(slices))
+        _row(cut, right, inside, chance, len(slices)) | {"worse": bool(chance <= level_of(look))}
         for (cut, inside), chance in zip(slices, corrected, strict=True)
     ]
     order = sorted(range(len(rows)), key=lambda at: (corrected[at], chances[at], rows[at]["accuracy"]["value"]))
@@ -85,6 +86,26 @@ def worst(hits: Floats | Doubles, columns: Mapping[str, Sequence[Any]], look: in
     worse, likely = (sum(row[name] for row in lower) for name in ("worse", "likely"))
     shown = lower[: max(SHOWN, likely)]
     return {"looked_at": len(slices), "left_out": left_out, "worse": worse, "likely": likely, "worst": shown}
+
+
+def along(
+    hits: Floats | Doubles, name: str, values: Sequence[Any]
+) -> tuple[list[tuple[dict[str, Any], Booleans]], int]:
+    """Every slice by one column, small ones too, with its members (n,); and how many values are beyond the bound.
+
+    Intervals and chances hold together for the slices of this column at this look, not for other columns that somebody
+    may look at as well. The most frequent values come first, numbers in their order, what is missing last. `rest` is
+    null where no item is outside. Cost: O(n slices), at most 200 and some ranges.
+    """
+    right = np.asarray(hits, dtype=np.float64) >= 0.5
+    cuts, beyond = _cuts(name, values, 1, MOST_NAMED)
+    slices = [(cut, inside) for cut, inside in cuts if inside.any()]
+    corrected = holm([_chance(right, inside) for _, inside in slices])
+    rows = [
+        (_row(cut, right, inside, chance, len(slices)), inside)
+        for (cut, inside), chance in zip(slices, corrected, strict=True)
+    ]
+    return rows, beyond
 
 
 def holm(chances: Sequence[float]) -> list[float]:
@@ -102,36 +123,35 @@ def _chance(right: Booleans, inside: Booleans) -> float:
     return float(hypergeom.cdf(int(right[inside].sum()), len(right), int(right.sum()), int(inside.sum())))
 
 
-def _row(cut: Cut, right: Booleans, inside: Booleans, chance: float, look: int, slices: int) -> dict[str, Any]:
+def _row(cut: Cut, right: Booleans, inside: Booleans, chance: float, slices: int) -> dict[str, Any]:
     n, good = int(inside.sum()), int(right[inside].sum())
     low, high = counted(good, n, LEVEL / slices)
     others = int((~inside).sum())
     return cut.to_json() | {
         "accuracy": {"value": round(good / n, 4), "low": round(low, 4), "high": round(high, 4), "n": n},
-        "rest": {"value": round(int(right[~inside].sum()) / others, 4), "n": others},
+        "rest": {"value": round(int(right[~inside].sum()) / others, 4), "n": others} if others else None,
         "wrong": n - good,
         "chance": float(f"{chance:.3g}"),
-        "worse": bool(chance <= level_of(look)),
         "likely": bool(chance <= LEVEL),
     }
 
 
-def _cuts(name: str, values: Sequence[Any]) -> tuple[list[tuple[Cut, Booleans]], int]:
+def _cuts(name: str, values: Sequence[Any], fewest: int, most: int) -> tuple[list[tuple[Cut, Booleans]], int]:
     """The slices of one column with their members (n,), and how many values are beyond the bound."""
-    cuts, beyond = _categories(name, values)
+    cuts, beyond = _categories(name, values, fewest, most)
     cuts += _ranges(name, np.array([_number(each) for each in values], dtype=np.float64))
     cuts.append((Cut(name, missing=True), np.array([each is None for each in values], dtype=np.bool_)))
     return cuts, beyond
 
 
-def _categories(name: str, values: Sequence[Any]) -> tuple[list[tuple[Cut, Booleans]], int]:
+def _categories(name: str, values: Sequence[Any], fewest: int, most: int) -> tuple[list[tuple[Cut, Booleans]], int]:
     texts = [
         each if isinstance(each, bool) or (isinstance(each, str) and len(each) <= LONGEST) else None for each in values
     ]
     counts = Counter(each for each in texts if each is not None)
-    large = sorted((each for each in counts if counts[each] >= FEWEST), key=lambda each: (-counts[each], str(each)))
+    large = sorted((each for each in counts if counts[each] >= fewest), key=lambda each: (-counts[each], str(each)))
     kept = [(Cut(name, each), np.array([text is not None and text == each for text in texts])) for each in large]
-    return kept[:MOST_VALUES], max(0, len(large) - MOST_VALUES)
+    return kept[:most], max(0, len(large) - most)
 
 
 def _ranges(name: str, numbers: Doubles) -> list[tuple[Cut, Booleans]]:

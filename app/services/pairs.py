@@ -63,6 +63,13 @@ def headline(record: RoundRecord) -> dict[int, Said]:
     return {}
 
 
+def judging(record: RoundRecord, merged: Mapping[int, int]) -> tuple[str, dict[int, Said]] | None:
+    """The stratum that a round's slices are of, and what it said by item; None where no uniform sample judged it."""
+    judged = record.judged or {}
+    stratum = next((name for name in reversed(STRATA) if _judges(judged, name)), None)
+    return None if stratum is None else (stratum, _said(judged[stratum], merged))
+
+
 def common(first: RoundRecord, second: RoundRecord, merged: Mapping[int, int]) -> Common:
     """The items that judged both rounds, by the answers that the second one knew; `merged` classes count as one.
 

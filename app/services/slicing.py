@@ -36,7 +36,7 @@ def worst_slices(
     found = judged[stratum]
     rows = np.argsort(found.items, kind="stable")[-MOST_JUDGED:]
     right = hits(found.said, found.targets, multiple)[rows]
-    columns = _columns(session, project_id, [int(each) for each in found.items[rows]])
+    columns = columns_of(session, project_id, [int(each) for each in found.items[rows]])
     report = worst(right, columns, look)
     if report is None:
         return None
@@ -94,7 +94,7 @@ def named(cut: Mapping[str, Any]) -> str:
     return f"{column} from {_text(cut['low'])}" + ("" if cut["high"] is None else f" to below {_text(cut['high'])}")
 
 
-def _columns(session: Session, project_id: int, ids: list[int]) -> dict[str, list[Any]]:
+def columns_of(session: Session, project_id: int, ids: list[int]) -> dict[str, list[Any]]:
     """Values by column, one for each item in their order; nested values and long texts are there, but no category."""
     text = session.get_one(Project, project_id).modality == "text"
     columns: dict[str, list[Any]] = {LENGTH: [None] * len(ids)} if text else {}

@@ -62,6 +62,7 @@ def test_chosen_audit_items_are_given_in_their_order_and_judge_by_their_chances(
     assert f"{len(given)} of {len(draws)} audit items." in overview["words"]["how"]
 
 
+@pytest.mark.night
 def test_the_choice_may_change_at_any_time_and_what_chance_gave_is_a_draw(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.5, blind_share=0, round_size=10)["id"]

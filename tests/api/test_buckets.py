@@ -274,6 +274,7 @@ def test_a_lost_file_takes_its_open_items_out_and_a_changed_one_comes_back_as_ne
     assert collect(api, boss, project)["result"]["unchanged"] == 3
 
 
+@pytest.mark.night
 @both
 def test_a_bucket_that_is_down_is_503_and_jobs_wait_for_it(
     api: Api, boss: Speaker, bucket: Bucket, monkeypatch: pytest.MonkeyPatch

@@ -28,6 +28,7 @@ def answer(speaker: Speaker, project: int, count: int) -> None:
         assert speaker.post("/annotations", json={**body, "seconds_spent": seconds}).status_code == 201
 
 
+@pytest.mark.night
 def test_times_are_learned_and_the_curve_is_drawn_against_hours_and_money(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.5, blind_share=0, round_size=20, cost_exponent=0.5, goal={"hour_price": 36})[

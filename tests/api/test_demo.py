@@ -104,6 +104,7 @@ def test_pictures_are_disturbed_and_the_loss_is_told(visited: Api, prepared_demo
     assert found["words"]["robustness"].startswith("Disturbed most by blur")
 
 
+@pytest.mark.night
 def test_ten_answers_give_a_true_accuracy_and_ten_piles_and_a_reset_erases_them_but_not_the_test_set(api: Api) -> None:
     project_id, _ = demo.ensure_demo(api.db, api.settings)
     boss = api.as_("boss")

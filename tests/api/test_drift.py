@@ -3,6 +3,7 @@
 import random
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from app.db import Delivery
@@ -23,6 +24,7 @@ def texts(first: int, count: int, words: tuple[str, ...] = EARLIER) -> list[dict
     return rows
 
 
+@pytest.mark.night
 def test_items_that_look_unlike_the_earlier_ones_raise_an_alarm_that_labels_end(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.3, blind_share=0, round_size=10)["id"]

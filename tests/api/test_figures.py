@@ -52,6 +52,7 @@ def boss(api: Api) -> Speaker:
     return api.as_("boss")
 
 
+@pytest.mark.night
 def test_every_figure_leads_to_as_many_items(api: Api, boss: Speaker) -> None:
     project = boss.project(audit_share=0.3, round_size=20)["id"]
     boss.push(project, pets(90))

@@ -200,6 +200,7 @@ def importer(settings: Settings, url: str, file: Path, limit: int, told: Connect
         told.send(str(error))
 
 
+@pytest.mark.night
 def test_a_full_disk_is_said_and_the_same_file_goes_on_when_there_is_room(settings: Settings, tmp_path: Path) -> None:
     settings.data.mkdir(parents=True)
     shutil.copy(databases.sqlite_template(), settings.data / "labelwise.db")

@@ -49,6 +49,7 @@ def served(api: Api, vectors: list[Any], data: Dataset, seed: int) -> list[int]:
     return order
 
 
+@pytest.mark.night
 @pytest.mark.parametrize(("db", "seed"), [("sqlite", 7), ("postgresql", 8)], indirect=["db"])
 def test_served_order_equals_the_simulated_one(api: Api, seed: int) -> None:
     vectors, data = made()

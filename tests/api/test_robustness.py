@@ -2,11 +2,14 @@
 
 from typing import Any
 
+import pytest
+
 from tests.api.test_costs import texts
 from tests.api.test_overview import answer
 from tests.conftest import Api
 
 
+@pytest.mark.night
 def test_a_job_behind_the_round_tells_what_each_disturbance_costs(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.6, blind_share=0, round_size=60)["id"]

@@ -200,6 +200,7 @@ WRONG = {
 }
 
 
+@pytest.mark.night
 @sqlite_only
 def test_a_scorer_that_misbehaves_is_named_and_asked_again(
     api: Api, boss: Speaker, scorer: FakeScorer, monkeypatch: pytest.MonkeyPatch

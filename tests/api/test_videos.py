@@ -84,6 +84,7 @@ def test_an_export_of_videos_names_their_files_and_can_be_imported_again(boss: S
     assert again["unchanged"] == 1
 
 
+@pytest.mark.night
 def test_the_loop_learns_from_videos(api: Api, boss: Speaker, moving: tuple[list[Path], list[str]]) -> None:
     paths, labels = moving
     project = boss.project(["left", "right"], modality="video", audit_share=0)["id"]

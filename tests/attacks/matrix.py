@@ -97,6 +97,7 @@ GET /projects/{project}/predictions                                  401 403 200
 POST /projects/{project}/predictions                                 401 403 403 404 403 409 409
 GET /projects/{project}/rounds/{number}/compare-predictions/{version} 401 403 404 404 404 404 404
 GET /projects/{project}/rounds/{number}/compare/{other}              401 403 200|409 404 200|409 200|409 200|409
+GET /projects/{project}/rounds/{number}/slices                       401 403 200|409 404 200|409 200|409 200|409
 GET /projects/{project}/rounds/{number}/labels                       401 403 200 404 200 200 200
 GET /projects/{project}/rounds/{number}/learner                      401 403 409 404 409 409 409
 POST /projects/{project}/learner-comparisons                         401 403 403 404 403 202|409 202|409

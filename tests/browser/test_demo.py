@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 from sklearn.datasets import load_digits
 
@@ -55,6 +56,7 @@ def test_the_reason_stands_in_words_under_the_item(demo_visit: Visit) -> None:
     expect(said).to_be_visible()
 
 
+@pytest.mark.night
 def test_two_simulated_curves_part_and_no_answer_is_stored(demo_visit: Visit) -> None:
     page = demo_visit.open("/projects/handwritten-digits/watch")
     start = page.get_by_role("button", name="Watch it learn")

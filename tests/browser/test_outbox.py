@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from app.db import Lease
@@ -188,6 +189,7 @@ def test_nothing_is_sent_in_the_name_of_somebody_who_signed_in_meanwhile(visit: 
     visit.complaints.clear()
 
 
+@pytest.mark.night
 def test_a_server_that_is_busy_for_a_while_gets_every_answer_in_order(visit: Visit) -> None:
     page = open_page(visit, make_project(visit.site))
     page.route(ANSWERS, refusing(503, "Unavailable", "the database is busy"))

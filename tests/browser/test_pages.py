@@ -27,6 +27,7 @@ PAGES = {
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.both
 def test_every_page_is_whole_and_accessible(demo_visit: Visit, width: int, scheme: str) -> None:
     page = demo_visit.page
     page.set_viewport_size({"width": width, "height": 844})

@@ -76,6 +76,13 @@ def test_from_the_sentence_to_two_rounds_to_one_to_the_items_behind(visit: Visit
     expect(reliable.get_by_role("region", name="Thresholds of cat, table").get_by_role("row").last).to_contain_text(
         "100.0 %"
     )
+    worst.get_by_text("By a column of your choice").click()
+    worst.get_by_label("Column").select_option("source")
+    cuts = worst.get_by_role("region", name="Slices by the column, table")
+    expect(cuts.get_by_role("rowheader")).to_have_text(["source is web", "source is mail"])
+    expect(cuts.get_by_role("link").first).to_have_attribute(
+        "href", re.compile(r"judged=3(:wrong)?&metadata\.source=web")
+    )
     check(visit)
     # Which slice is the worst depends on which answers each round had seen.
     behind = worst.get_by_role("table").get_by_role("link").first

@@ -1,10 +1,12 @@
 """Comparing strategies on the labels that are there: asked for, stopped, gone on with, applied and undone."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
 
 
+@pytest.mark.night
 def test_strategies_are_compared_and_the_winner_is_used_and_taken_back(demo_visit: Visit) -> None:
     page = demo_visit.open("/projects/handwritten-digits/simulate")
     page.get_by_label("Automatic:").uncheck()

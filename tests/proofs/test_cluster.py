@@ -57,6 +57,7 @@ def killed_while_scoring(marks: Path, kill: Callable[[int], None]) -> Callable[[
     return progress
 
 
+@pytest.mark.night
 def test_a_worker_killed_in_a_round_changes_nothing(tmp_path: Path) -> None:
     made = Cluster().start()
     matrix, killed = pool(2_500, 32, seed=5), []
@@ -81,6 +82,7 @@ def test_a_worker_killed_in_a_round_changes_nothing(tmp_path: Path) -> None:
     made.stop()
 
 
+@pytest.mark.night
 def test_a_scheduler_killed_in_a_round_is_said_and_another_one_does_the_round(tmp_path: Path) -> None:
     made = Cluster().start(1)
     port = int(made.address.rsplit(":", 1)[1])

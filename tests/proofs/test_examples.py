@@ -25,6 +25,7 @@ def run(example: str, environment: dict[str, str], rounds: int) -> str:
     return done.stdout
 
 
+@pytest.mark.night
 @pytest.mark.parametrize("db", ["sqlite"], indirect=True)
 def test_the_ten_lines_of_the_example_serve_two_rounds(own: tuple[Project, dict[str, str]]) -> None:
     project, environment = own

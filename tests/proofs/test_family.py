@@ -121,6 +121,7 @@ def replace_a_killed_worker(service: Service) -> None:
         assert rows.execute("SELECT count(*) FROM jobs WHERE lease_until LIKE '2100%'").fetchone() == (0,)
 
 
+@pytest.mark.night
 def test_children_end_when_the_parent_is_killed(service: Service) -> None:
     service.said("listens on")
     children = until(lambda: (found := service.children()) and len(found) == 3 and found, what="three children")
@@ -130,6 +131,7 @@ def test_children_end_when_the_parent_is_killed(service: Service) -> None:
     until(lambda: not [pid for pid in children if alive(pid)], what="no orphan")
 
 
+@pytest.mark.night
 def test_an_unknown_setting_stops_the_start_and_is_named(tmp_path: Path) -> None:
     environment = os.environ | {"LABELWISE_PROT": "8000", "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "labelwise", "serve", "--data", str(tmp_path)]

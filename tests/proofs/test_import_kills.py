@@ -40,6 +40,7 @@ for _ in sys.stdin:  # each line is an attempt, in a process of its own
 """
 
 
+@pytest.mark.night
 @pytest.mark.parametrize("db", ["sqlite"], indirect=True)
 def test_an_import_killed_at_twenty_points_ends_with_one_row_a_key(
     db: Database, settings: Settings, tmp_path: Path

@@ -16,6 +16,7 @@ def test_no_acknowledged_answer_is_lost_or_doubled_when_the_server_is_killed_fiv
     assert set(outcome.figures["statuses"]) <= {200, 201, 503}
 
 
+@pytest.mark.night
 def test_the_same_kills_find_out_a_server_that_answers_before_it_commits() -> None:
     def found() -> bool:  # by chance no answer is under way at either kill
         outcome = server_kills.run(Run(times=2, people=4, without="commit_first"))

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 import uvicorn
 from sqlalchemy import func, select
 
@@ -144,6 +145,7 @@ def test_a_retry_finds_the_answer_of_a_server_that_died_between_commit_and_reply
         assert (stored.id, stored.seconds_spent, stored.counted) == (again.json()["id"], 2, True)
 
 
+@pytest.mark.night
 def test_a_server_that_is_told_to_end_answers_those_who_wait(db: Database, settings: Settings) -> None:
     headers, port = token_of(db, "boss", admin=True), free_port()
     address = f"http://127.0.0.1:{port}/api/v1"

@@ -161,7 +161,7 @@ TRUSTED = {  # functions that are given ids of rows which another one has found 
     "search._terms_of": "items that were just written",
     "serving._picked": "what `among` gave within the project",
     "simulations._found": "`_select` has the project in it",
-    "slicing._columns": "the numbers in the project's own store",
+    "slicing.columns_of": "the numbers in the project's own store",
     "snapping._without": "a worker's: the snapshots of the erased item's project",
 }
 

@@ -1,6 +1,7 @@
 // One round: how good its model is, what it confuses, where it is worst, and what it rests on.
 import { html, nothing, type TemplateResult } from "lit";
 import type { ClassRef } from "./balance";
+import type { ColumnView } from "./column-view";
 import { bar, count, percent, swatch } from "./figures";
 import { ago } from "./overview";
 import {
@@ -27,10 +28,11 @@ export function roundView(
   classes: Map<number, ClassRef>,
   place: Place,
   found: Found,
+  columns: ColumnView,
 ): TemplateResult {
   const { metrics } = round;
   const body = metrics?.accuracy
-    ? measured(round, metrics, classes, place, found)
+    ? measured(round, metrics, classes, place, found, columns)
     : html`<section class="card"><h2>How good it is</h2><p>${unmeasured(round)}</p></section>`;
   return html`${body} ${basis(round, place, found)}`;
 }
@@ -50,6 +52,7 @@ function measured(
   classes: Map<number, ClassRef>,
   place: Place,
   found: Found,
+  columns: ColumnView,
 ): TemplateResult {
   const judged = (which: string): string | null => (place.manager ? `judged=${round.number}${which}` : null);
   const name = (id: number): ClassRef => classes.get(id) ?? { id, name: `class ${id}`, color: "#888888" };
@@ -58,7 +61,8 @@ function measured(
       <p class="quiet">Balanced accuracy ${estimated(metrics.balanced_accuracy)}, macro F1 ${estimated(metrics.macro_f1)}${metrics.mean_absolute_error ? html`, off by ${metrics.mean_absolute_error.value.toFixed(2)} on the mean` : nothing}.</p>
     </section>
     <section class="card" aria-labelledby="worst"><h2 id="worst">Where it is worst</h2>
-      ${slicesTable(metrics.slices, round.number, place.manager, found, metrics.how?.choice === "active")}</section>
+      ${slicesTable(metrics.slices, round.number, place.manager, found, metrics.how?.choice === "active")}
+      ${columns.view(round.number)}</section>
     ${metrics.confusion ? confusion(round, metrics.confusion, name, judged, found) : nothing}
     ${metrics.classes ? perClass(metrics.classes, name, judged, found) : nothing}
     ${metrics.classes ? thresholds(metrics.classes, metrics, name) : nothing}

@@ -4,7 +4,8 @@ import { count, percent } from "./figures";
 import { estimated, type Found, judges, linked, type Slice, type Slices } from "./rounds";
 import { stacked } from "./stacked";
 
-const behind = (round: number, which: string, filter: string | null, manager: boolean): string | null =>
+/** The filter behind a slice: for managers that of its judges, for others that of its items. */
+export const behind = (round: number, which: string, filter: string | null, manager: boolean): string | null =>
   filter === null ? null : manager ? `judged=${round}${which}&${filter}` : filter;
 
 /** The slices that are lowest, those first that are worse beyond chance. */

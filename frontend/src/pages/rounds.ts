@@ -3,6 +3,7 @@ import { html, nothing, render, type TemplateResult } from "lit";
 import { LABELS } from "../lib/axis";
 import type { ClassRef } from "../lib/balance";
 import { curveChart } from "../lib/charts";
+import { ColumnView } from "../lib/column-view";
 import { compareView } from "../lib/compare-view";
 import { count } from "../lib/figures";
 import { call, message, pageData, Refusal } from "../lib/http";
@@ -38,6 +39,7 @@ let one: RoundDetail | null = null;
 let both: Comparison | null = null;
 let trouble = "";
 const picked: number[] = [];
+const columns = new ColumnView(base, project.manager, draw, (filter) => found(filter));
 const contest = new LearnersView(base, learners, learner, draw, (filter) => found(filter));
 
 const found = (filter: string): string => `/projects/${project.slug}/items?${filter}`;
@@ -112,7 +114,7 @@ function page(): TemplateResult {
     return html`${asked.length ? ways() : nothing} ${trouble ? wrong : html`<p class="quiet" aria-busy="true">Reading the figures</p>`}`;
   }
   if (both) return html`${ways()} ${wrong} ${compareView(both, found)}`;
-  if (one) return html`${ways()} ${wrong} ${roundView(one, byId, project, found)}`;
+  if (one) return html`${ways()} ${wrong} ${roundView(one, byId, project, found, columns)}`;
   return html`${wrong} ${everything(overview as Overview)}`;
 }
 

@@ -49,6 +49,7 @@ def package(folder: Path, code: str, point: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{folder}"}
 
 
+@pytest.mark.night
 def test_a_strategy_of_an_installed_package_is_used_by_its_name(tmp_path: Path) -> None:
     environment = package(tmp_path, SLEEPY, "sleepy_package:Sleepy")
     done = subprocess.run([sys.executable, "-c", USE], env=environment, capture_output=True, text=True, check=False)

@@ -24,6 +24,7 @@ def test_the_chance_of_a_difference_where_there_is_none_is_uniform(count: int) -
         assert np.mean(np.array(found) < level) < level + 3 * np.sqrt(level * (1 - level) / 200)
 
 
+@pytest.mark.night
 def test_projects_that_look_again_and_again_seldom_hear_a_false_alarm() -> None:
     loud = 0
     for seed in range(60):

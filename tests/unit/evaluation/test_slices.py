@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import hypergeom
 
-from app.evaluation.slices import FEWEST, MOST_COLUMNS, MOST_VALUES, holm, worst
+from app.evaluation.slices import FEWEST, MOST_COLUMNS, MOST_NAMED, MOST_VALUES, along, holm, worst
 
 
 def found(hits: Any, **columns: list[Any]) -> dict[str, Any]:
@@ -88,6 +89,7 @@ def test_holm_multiplies_the_smallest_most_and_keeps_the_order() -> None:
     assert holm([]) == []
 
 
+@pytest.mark.night
 def test_chance_alone_is_hardly_ever_called_worse() -> None:
     rng = np.random.default_rng(1)
     columns = {f"c{n}": [f"v{each}" for each in rng.integers(0, 4, 120)] for n in range(8)}
@@ -95,3 +97,37 @@ def test_chance_alone_is_hardly_ever_called_worse() -> None:
     false = sum(found(rng.random(120) < 0.8, **columns)["likely"] > 0 for _ in range(300))
 
     assert false <= 24  # 5 % would be 15, and three of its standard deviations more
+
+
+def test_a_column_that_is_asked_for_shows_small_slices_and_what_is_missing() -> None:
+    hits = [1, 1, 0, 0, 0, 1, 1]
+    rows, beyond = along(np.array(hits, dtype=np.float32), "by", ["x", "x", "y", "y", "z", None, 3.0])
+
+    assert beyond == 0
+    assert [(row.get("value", "-"), row["wrong"], row["accuracy"]["n"]) for row, _ in rows] == [
+        ("x", 0, 2), ("y", 2, 2), ("z", 1, 1), (3.0, 0, 1), ("-", 0, 1)
+    ]  # fmt: skip
+    assert rows[-1][0]["missing"] is True
+    assert sum(inside.astype(int) for _, inside in rows).tolist() == [1] * 7
+    for row, _ in rows:
+        assert 0 <= row["accuracy"]["low"] <= row["accuracy"]["value"] <= row["accuracy"]["high"] <= 1
+        assert row["accuracy"]["high"] - row["accuracy"]["low"] > 0.8  # two items say next to nothing
+        assert not row["likely"]
+
+
+def test_a_column_with_one_value_has_no_rest_and_one_with_too_many_is_cut_short() -> None:
+    [(only, _)], _ = along(np.ones(5), "by", ["x"] * 5)
+    many, beyond = along(np.ones(300), "by", [f"v{n:03}" for n in range(300)])
+
+    assert (only["rest"], only["likely"]) == (None, False)
+    assert (len(many), beyond) == (MOST_NAMED, 100)
+
+
+def test_a_slice_that_is_far_behind_is_likely_worse_beyond_the_slices_of_its_column() -> None:
+    hits = np.array([1] * 90 + [0] * 10)
+    rows, _ = along(hits, "by", ["a"] * 30 + ["b"] * 30 + ["c"] * 25 + ["d"] * 15)
+
+    said = {row["value"]: row["likely"] for row, _ in rows}
+    assert said == {"a": False, "b": False, "c": False, "d": True}
+    chance = float(hypergeom.cdf(5, 100, 90, 15))
+    assert next(row["chance"] for row, _ in rows if row["value"] == "d") == pytest.approx(4 * chance, rel=0.01)

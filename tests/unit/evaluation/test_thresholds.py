@@ -52,6 +52,7 @@ def test_every_threshold_that_is_kept_lies_on_both_curves_of_scikit_learn() -> N
         assert on_curve[threshold] == pytest.approx((right, found), abs=1e-4)
 
 
+@pytest.mark.night
 def test_intervals_hold_the_truth_about_as_often_as_they_say() -> None:
     held = 0
     for seed in range(120):

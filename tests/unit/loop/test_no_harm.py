@@ -123,6 +123,7 @@ def test_a_learner_of_constant_scores_neither_raises_the_guard_nor_lowers_it(mon
     assert not guarded(replace(found, tells=True), plan, Guard(raised=True, streak=2)).raised
 
 
+@pytest.mark.night
 def test_a_harmful_choice_fails_the_same_bound_and_the_guard_wins_a_part_of_it_back(
     sets: list[Dataset], monkeypatch: pytest.MonkeyPatch
 ) -> None:

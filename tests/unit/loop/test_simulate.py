@@ -49,6 +49,7 @@ def test_the_audit_share_is_charged_and_never_asked_by_the_strategy(digits: Data
     assert simulate(digits, "random", 3, labels=40).audit_labels == 0
 
 
+@pytest.mark.night
 def test_choosing_beats_chance_on_digits(digits: Dataset) -> None:
     runs = [simulate(digits, name, seed, labels=160) for seed in (1, 2, 3) for name in ("auto", "random")]
 
