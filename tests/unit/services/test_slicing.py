@@ -21,7 +21,7 @@ def test_slices_are_of_the_judges_that_the_headline_is_of(
     monkeypatch: pytest.MonkeyPatch, audits: int, tests: int, stratum: str
 ) -> None:
     """Beside a test set of one's own, few audit answers hid the slices, and many led to other items."""
-    monkeypatch.setattr(slicing, "_columns", lambda _session, _project, ids: {"site": ["a", "b"] * (len(ids) // 2)})
+    monkeypatch.setattr(slicing, "columns_of", lambda _session, _project, ids: {"site": ["a", "b"] * (len(ids) // 2)})
     judged = {"audit": answers(audits)} | ({"imported": answers(tests)} if tests else {})
     nobody: Any = None
 
