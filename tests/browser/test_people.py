@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from app.services import applying
@@ -9,6 +10,7 @@ from tests.browser.conftest import Visit
 from tests.browser.test_annotate import make_project, open_page
 
 
+@pytest.mark.night
 def test_a_manager_gives_a_slice_and_its_member_works_it_off(visit: Visit) -> None:
     project = make_project(visit.site)
     visit.sign_in(1)

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import httpx
+import pytest
 from playwright.sync_api import expect
 
 from app.services import accounts
@@ -93,6 +94,7 @@ def test_from_the_sentence_to_two_rounds_to_one_to_the_items_behind(visit: Visit
     expect(listed).to_have_count(int(wrong))
 
 
+@pytest.mark.night
 def test_two_learners_are_compared_on_the_page_down_to_the_items_that_changed_hands(visit: Visit) -> None:
     project = taught(visit.site)
     visit.sign_in(1)

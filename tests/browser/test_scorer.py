@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from playwright.sync_api import expect
 
 from app.db import Project, ScorerSecret
@@ -11,6 +12,7 @@ from tests.scorer import scoring
 SECRET = "sixteen letters!"
 
 
+@pytest.mark.night
 def test_a_manager_tries_a_model_server_and_relies_on_it(manager: Visit) -> None:
     page = manager.open("/projects/new")
     with scoring() as scorer:

@@ -1,5 +1,6 @@
 """Webhooks in the browser: made, tested, seen to arrive, paused, deleted."""
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
@@ -7,6 +8,7 @@ from tests.browser.test_annotate import make_project
 from tests.receiver import receiving
 
 
+@pytest.mark.night
 def test_a_manager_makes_a_webhook_and_sees_its_test_arrive(visit: Visit) -> None:
     project = make_project(visit.site)
     visit.sign_in(1)

@@ -210,6 +210,7 @@ def test_the_model_notices_a_broken_product(
     assert isinstance(found.value, AssertionError | BaseExceptionGroup), repr(found.value)
 
 
+@pytest.mark.night
 def test_tenants_that_mix_are_noticed(client: TestClient, tmp_path: Path) -> None:
     """A list of items that forgets whose they are."""
 

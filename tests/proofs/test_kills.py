@@ -25,6 +25,7 @@ def test_the_same_kills_find_out_a_server_that_answers_before_it_commits() -> No
     assert any(found() for _ in range(5))
 
 
+@pytest.mark.night
 def test_every_job_ends_whole_when_the_worker_is_killed_five_times() -> None:
     outcome = worker_kills.run(Run(times=5, people=4))
 

@@ -19,6 +19,7 @@ def answer(boss: Speaker, project: int, label: Callable[[str], dict[str, Any]]) 
         assert boss.post("/annotations", json=body).status_code == 201
 
 
+@pytest.mark.night
 @pytest.mark.parametrize(
     ("more", "figures"),
     [

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.both
 
 EXAMPLES = int(os.environ.get("LABELWISE_PROOF_EXAMPLES", "0"))
 STEPS = int(os.environ.get("LABELWISE_PROOF_STEPS", "30"))
-SHORT = {"sqlite": 16, "postgresql": 8}
+SHORT = {"sqlite": 25, "postgresql": 12}
 
 
 class Clock:

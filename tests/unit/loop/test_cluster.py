@@ -62,6 +62,7 @@ def test_every_strategy_can_be_sent_to_another_machine_and_chooses_the_same(tmp_
     assert away.largest < matrix.nbytes / 9  # a name, not the rows
 
 
+@pytest.mark.night
 @pytest.mark.parametrize("name", [AUTO, "core_set", "bald"])
 def test_a_cluster_chooses_the_same_batch_bit_for_bit(
     dask: Cluster, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
