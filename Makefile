@@ -27,7 +27,7 @@ $(STAMP): $(SOURCES)
 run: setup ## set up, start on SQLite and print a link that opens the demo [HOST= PORT=]
 	@$(BIN)/labelwise demo $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT))
 
-test: setup ## set up and pass all tests
+test: setup ## set up and test code and pages, each on one database by its name
 	@$(MAKE) --no-print-directory --keep-going --jobs 2 code pages
 
 code:
