@@ -50,7 +50,8 @@ chance-%:
 
 night: ## all that takes long: tests that `test` and `prove` leave out, and every attack [an hour]
 	@$(MAKE) --no-print-directory setup TORCH=1
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup --share night tests --ignore tests/attacks
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup --share night tests --ignore tests/attacks --ignore tests/browser
+	@$(BIN)/python -m pytest --share night tests/browser
 	@$(MAKE) --no-print-directory attack
 
 check: setup ## all gates: style, types, import contracts, front end

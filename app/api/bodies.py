@@ -15,7 +15,8 @@ from app.core.text import read_json
 
 WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,30})", re.ASCII)
 DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
-TELLS_A_SECRET = ("/tokens", "/invitations", "/webhooks")  # in the answer to what makes one, and nowhere else
+# In the answer to what makes one, and nowhere else.
+TELLS_A_SECRET = ("/tokens", "/invitations", "/password-link", "/webhooks")
 BODY_METHODS = {"POST", "PUT", "PATCH", "DELETE"}
 
 

@@ -8,7 +8,12 @@ from fastapi.openapi.utils import get_openapi
 
 METHODS = ("get", "post", "put", "patch", "delete")
 GUARDED = "/api/v1/"
-OPEN = ("/api/v1/session", "/api/v1/setup/{code}", "/api/v1/invitations/{code}/accept")  # to strangers, to post to
+OPEN = (  # to strangers, to post to
+    "/api/v1/session",
+    "/api/v1/setup/{code}",
+    "/api/v1/invitations/{code}/accept",
+    "/api/v1/password/{code}",
+)
 ERROR: dict[str, Any] = {
     "type": "object",
     "description": "Every refusal. Some hold more, as the label that was not taken.",
@@ -52,6 +57,7 @@ OWN_REFUSALS: dict[tuple[str, str], frozenset[str]] = {
     ("post", "/session"): frozenset({"429"}),
     ("post", "/session/password"): frozenset({"429"}),
     ("post", "/setup/{code}"): frozenset({"429"}),
+    ("post", "/password/{code}"): frozenset({"429"}),
     ("post", "/invitations/{code}/accept"): frozenset({"429"}),
 }
 KEY = {

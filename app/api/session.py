@@ -1,4 +1,4 @@
-"""Signing in and out, the first admin, and invitations."""
+"""Signing in and out, the first admin, invitations and passwords."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -55,6 +55,14 @@ class PasswordIn(BaseModel):
 
     old_password: Password
     new_password: Password
+
+
+class NewPasswordIn(BaseModel):
+    """The password that the holder of a link has chosen."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    password: Password
 
 
 class SessionOut(BaseModel):
@@ -155,6 +163,19 @@ async def accept_invitation(
         return SessionOut(user=user, csrf_token=getattr(request.state, "csrf_token", ""), project=project)
     set_cookie(request, response, signed_in)
     return _shown(signed_in).model_copy(update={"project": project})
+
+
+@public.post("/password/{code}", status_code=201, response_model=SessionOut)
+async def reset_password(
+    code: str, body: NewPasswordIn, request: Request, response: Response, config: Config, db: Db
+) -> SessionOut:
+    """Choose a new password with the link of an admin, and sign in; earlier sessions and tokens end."""
+    check_same_site(request)
+    check_transport(request, config)
+    address = address_of(request)
+    signed_in = await PASSWORDS.take(lambda: accounts.reset_password(db, config, code, body.password, address=address))
+    set_cookie(request, response, signed_in)
+    return _shown(signed_in)
 
 
 def address_of(request: Request) -> str:

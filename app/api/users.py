@@ -47,6 +47,14 @@ class UserOut(BaseModel):
     admin: bool
     active: bool
     created_at: datetime
+    erased_at: datetime | None
+
+
+class LinkOut(BaseModel):
+    """A link that works once, and when it ends; it is shown this once."""
+
+    url: str
+    expires_at: datetime
 
 
 class TokenIn(BaseModel):
@@ -152,6 +160,14 @@ def change_user(user: Number, body: UserChange, person: Caller, db: Db) -> UserO
     """Switch a person off or on, or make an admin (admins)."""
     with db.write() as session:
         return UserOut.model_validate(accounts.change_user(session, person, user, body.active, body.admin))
+
+
+@router.post("/users/{user}/password-link", status_code=201, response_model=LinkOut)
+def make_password_link(user: Number, request: Request, person: Caller, db: Db) -> LinkOut:
+    """A link with which a person who forgot the password chooses a new one within a day (admins)."""
+    with db.write() as session:
+        code, ends = accounts.password_link(session, person, user)
+    return LinkOut(url=f"{request.url.scheme}://{request.headers.get('host')}/password/{code}", expires_at=ends)
 
 
 @router.delete("/users/{user}", status_code=204)

@@ -20,17 +20,38 @@ from app.services.access import Person, project_for
 def create_user(settings: Settings, given: argparse.Namespace) -> int:
     """Make an account; the password is asked for, or read from standard input."""
     prepare(settings)
-    if given.password_stdin:
-        password = sys.stdin.readline().rstrip("\n")
-    else:
-        password = getpass.getpass("Password: ")
-        if getpass.getpass("Again: ") != password:
-            raise ValueError("the two passwords differ")
+    password = _password(given)
     db = Database(settings.url)
     with db.write() as session:
         user = accounts.create_user(session, given.name, password, admin=given.role == "admin")
         print(f"made {user.name} (id {user.id})")
     return 0
+
+
+def set_password(settings: Settings, given: argparse.Namespace) -> int:
+    """Set the password of somebody who forgot it; browsers and tokens of the account are signed out."""
+    prepare(settings)
+    db = Database(settings.url)
+    try:
+        with db.read() as session:
+            _named(session, given.name)  # before a password is asked for
+        password = _password(given)
+        with db.write() as session:
+            user = _named(session, given.name)
+            accounts.set_password(session, user, password)
+            print(f"{user.name} has a new password; browsers and tokens of before have ended")
+    finally:
+        db.dispose()
+    return 0
+
+
+def _password(given: argparse.Namespace) -> str:
+    if given.password_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    password = getpass.getpass("Password: ")
+    if getpass.getpass("Again: ") != password:
+        raise ValueError("the two passwords differ")
+    return password
 
 
 def export_user(settings: Settings, given: argparse.Namespace) -> int:

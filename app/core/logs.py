@@ -25,7 +25,7 @@ HIDDEN = "***"
 SECRETS = (
     re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{8,}"),
     re.compile(r"\b(?:lw|whsec|scsec)_[\w-]{16,}"),
-    re.compile(r"(?<=/setup/|/enter/)[\w-]{16,}|(?<=/invitations/)[\w-]{16,}|(?<=/invite/)[\w-]{16,}"),
+    re.compile(r"(?<=/setup/|/enter/)[\w-]{16,}|(?<=/invitations/)[\w-]{16,}|(?<=/password/)[\w-]{16,}"),
     re.compile(r"(?<=://)([^/\s:@]*):[^/\s@]+(?=@)"),
     re.compile(
         r"(?i)((?:password|passwd|secret|token|api_?key|cookie|authorization)[\w-]*[\"']?\s*[=:]\s*[\"']?)[^\s\"',;&}]+"

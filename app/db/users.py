@@ -57,11 +57,11 @@ class Token(Base):
 
 
 class OneTimeLink(Base):
-    """A link that makes the first admin, invites a member or signs the demo's visitor in."""
+    """A link that makes the first admin, invites a member, lets a password be chosen or signs the demo's visitor in."""
 
     __tablename__ = "one_time_links"
     __table_args__ = (
-        CheckConstraint("kind IN ('setup', 'invitation', 'sign_in')", name="kind"),
+        CheckConstraint("kind IN ('setup', 'invitation', 'sign_in', 'password')", name="kind"),
         NEVER_REUSE_IDS,
     )
 
@@ -69,7 +69,7 @@ class OneTimeLink(Base):
     code_hash: Mapped[str] = mapped_column(String(64), unique=True)
     kind: Mapped[str] = mapped_column(String(16))
     project_id: Mapped[int | None] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), index=True)
-    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))  # sign_in: who
+    user_id: Mapped[int | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))  # sign_in, password: who
     role: Mapped[str | None] = mapped_column(String(16))
     slice: Mapped[str | None] = mapped_column(Text)  # invitation: of who comes in by it
     uses_left: Mapped[int] = mapped_column(default=1)

@@ -1,4 +1,4 @@
-"""Accounts: the first admin, signing in and out, users, tokens and one-time links."""
+"""Accounts: the first admin, signing in, passwords, users and tokens."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -10,21 +10,20 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, Forbidden, Invalid, NotFound, NotSignedIn
-from app.core.secrets import hashed, new_secret, new_token
+from app.core.secrets import hashed, new_token
 from app.core.settings import Settings
 from app.core.text import check_text, fold
 from app.db import Database, Member, OneTimeLink, Project, Token, User, WriteSession
 from app.db.session import now
-from app.services import attempts, audit, leases, passwords, sessions
+from app.services import attempts, audit, leases, links, passwords, sessions
 from app.services.access import Person, project_for
 from app.services.sessions import SignedIn
 
 HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 SCOPES = ("read", "label", "import", "manage")
 SETUP_HOURS = 0.5
+PASSWORD_LINK_HOURS = 24.0
 ROLES = ("annotator", "reviewer", "manager")
-ENDED_LINK = "this link is not valid any more: ask for a new one"
-ENDED_SETUP = "this link is not valid any more: start the service again for a new one, or use `labelwise user create`"
 NOBODY = HASHER.hash("nobody has this password")  # so that unknown names take as long as wrong passwords
 
 
@@ -33,12 +32,12 @@ def setup_link(session: WriteSession) -> str | None:
     if session.execute(select(User.id).limit(1)).first() is not None:
         return None
     session.execute(delete(OneTimeLink).where(OneTimeLink.kind == "setup"))
-    return _link(session, "setup", hours=SETUP_HOURS)
+    return links.make(session, "setup", hours=SETUP_HOURS)
 
 
 def set_up(session: WriteSession, settings: Settings, code: str, name: str, password: str) -> SignedIn:
     """Make the first admin and sign in. Raises NotFound for a wrong, used or ended code."""
-    _use(session, code, "setup", ENDED_SETUP)
+    links.use(session, code, "setup")
     if session.execute(select(User.id).limit(1)).first() is not None:
         raise NotFound("this link has been used")
     user = create_user(session, name, password, admin=True)
@@ -87,6 +86,11 @@ def sign_in(db: Database, settings: Settings, name: str, password: str, address:
         raise NotSignedIn("name or password is wrong")
 
 
+def has_password(session: Session, person: Person) -> bool:
+    """Whether the person signs in with a password: the demo's visitor does not."""
+    return session.get_one(User, person.id).password_hash is not None
+
+
 def change_password(
     db: Database, settings: Settings, person: Person, old: str, new: str, *, address: str, keep: str | None
 ) -> None:
@@ -104,10 +108,74 @@ def change_password(
     passwords.check(person.name, new)
     made = HASHER.hash(new)
     with db.write() as session:
-        session.execute(update(User).where(User.id == person.id).values(password_hash=made))
         audit.record(session, "password.changed", person.id)
-        sessions.end_all(session, person.id, keep=keep)
-        session.execute(delete(Token).where(Token.user_id == person.id))
+        _set_password(session, person.id, made, keep=keep)
+
+
+def password_link(session: WriteSession, person: Person, user_id: int) -> tuple[str, datetime]:
+    """A code with which somebody who forgot the password chooses a new one, and when it ends; an earlier one ends now.
+
+    Raises:
+        Conflict: the person is switched off.
+    """
+    need_admin(person)
+    user = _living(session, user_id)
+    if not user.active:
+        raise Conflict(f"{user.name} is switched off: switch the account on first")
+    links.end_passwords(session, user_id)
+    audit.record(session, "password.link", person.id, user=user_id)
+    code = links.make(session, "password", hours=PASSWORD_LINK_HOURS, by=person.id, user_id=user_id)
+    return code, now(session) + timedelta(hours=PASSWORD_LINK_HOURS)
+
+
+def who_resets(session: Session, code: str, moment: datetime) -> str:
+    """The name of who may choose a password with a code; nothing is used up. Raises NotFound."""
+    return session.get_one(User, links.check(session, code, "password", moment).user_id).name
+
+
+def reset_password(db: Database, settings: Settings, code: str, new: str, *, address: str) -> SignedIn:
+    """Set the password that the holder of a link has chosen, and sign in; all sessions and tokens of before end.
+
+    Raises:
+        Invalid: the password is too easy; the link stays.
+        NotFound: a wrong, used or ended code, or the person was switched off meanwhile.
+        TooManyRequests: see `attempts.counted`.
+    """
+    with attempts.counted(db, settings, address):
+        with db.read() as reading:
+            name = who_resets(reading, code, db.now())
+        passwords.check(name, new)
+        made = HASHER.hash(new)
+        with db.write() as session:
+            link = links.use(session, code, "password")
+            user = session.get_one(User, link.user_id)
+            if not user.active:
+                raise NotFound(links.ENDED)
+            audit.record(session, "password.changed", user.id, link=link.id)
+            _set_password(session, user.id, made)
+            return sessions.begin(session, settings, user)
+
+
+def set_password(session: WriteSession, user: User, new: str) -> None:
+    """Set somebody's password for the operator, who is at the machine; all sessions and tokens of before end."""
+    passwords.check(user.name, new)
+    audit.record(session, "password.changed", None, user=user.id)
+    _set_password(session, user.id, HASHER.hash(new))
+
+
+def _living(session: WriteSession, user_id: int) -> User:
+    """An account that was not erased. Raises NotFound."""
+    user = session.get(User, user_id)
+    if user is None or user.erased_at is not None:
+        raise NotFound("there is no such user")
+    return user
+
+
+def _set_password(session: WriteSession, user_id: int, made: str, keep: str | None = None) -> None:
+    session.execute(update(User).where(User.id == user_id).values(password_hash=made))
+    links.end_passwords(session, user_id)
+    sessions.end_all(session, user_id, keep=keep)
+    session.execute(delete(Token).where(Token.user_id == user_id))
 
 
 def users(session: Session, person: Person, limit: int, behind: int = 0) -> Sequence[User]:
@@ -122,9 +190,7 @@ def change_user(session: WriteSession, person: Person, user_id: int, active: boo
     Who is switched off, or becomes or stops being an admin, is signed out; who is switched off holds no item any more.
     """
     need_admin(person)
-    user = session.get(User, user_id)
-    if user is None:
-        raise NotFound("there is no such user")
+    user = _living(session, user_id)
     if active is False or admin is False:
         keep_an_admin(session, user)
     before = (user.active, user.admin)
@@ -133,7 +199,7 @@ def change_user(session: WriteSession, person: Person, user_id: int, active: boo
     if (user.active, user.admin) != before:
         sessions.end_all(session, user_id)
     if not user.active:
-        end_invitations(session, user_id)
+        links.end_of(session, user_id)
         leases.release_of(session, user_id)
     audit.record(session, "user.changed", person.id, user=user_id, active=user.active, admin=user.admin)
     return user
@@ -225,17 +291,19 @@ def invite(
         raise Invalid(f"role is one of {', '.join(ROLES)}", fields={"role": role})
     given: dict[str, Any] = {} if slice_ is None else {"slice": slice_}
     audit.record(session, "member.invited", person.id, project_id=project.id, role=role, uses=uses, **given)
-    return _link(session, "invitation", hours=hours, project_id=project.id, role=role, uses=uses, by=person.id, **given)
+    return links.make(
+        session, "invitation", hours=hours, project_id=project.id, role=role, uses=uses, by=person.id, **given
+    )
 
 
 def sign_in_link(session: WriteSession, user_id: int, project_id: int | None) -> str:
     """A code that signs a person in once; for the demo's printed link."""
-    return _link(session, "sign_in", hours=1, project_id=project_id, user_id=user_id)
+    return links.make(session, "sign_in", hours=1, project_id=project_id, user_id=user_id)
 
 
 def enter(session: WriteSession, settings: Settings, code: str) -> tuple[SignedIn, int | None]:
     """Use a sign-in link: the browser session, and the project that it opens."""
-    link = _use(session, code, "sign_in")
+    link = links.use(session, code, "sign_in")
     audit.record(session, "session.opened", link.user_id, link=link.id)
     return sessions.begin(session, settings, session.get_one(User, link.user_id)), link.project_id
 
@@ -246,7 +314,7 @@ def accept_invitation(
     """Join a project: as the signed-in person, or with a new account; the session (if new) and the project's id."""
     if person is not None and person.token_project is not None:
         raise Forbidden("this token is bound to another project")
-    link = _use(session, code, "invitation")
+    link = links.use(session, code, "invitation")
     assert link.project_id is not None
     if session.get_one(Project, link.project_id).deleted_at is not None:
         raise NotFound("this link is not valid any more: the project was deleted")
@@ -276,49 +344,9 @@ def need_admin(person: Person) -> None:
         raise Forbidden("only an admin may do this")
 
 
-def end_invitations(session: WriteSession, user_id: int, project_id: int | None = None) -> None:
-    """End the links by which somebody who may do so no more let people in, to one project or to all."""
-    links = delete(OneTimeLink).where(OneTimeLink.created_by == user_id)
-    session.execute(links if project_id is None else links.where(OneTimeLink.project_id == project_id))
-
-
 def is_set_up(session: Session) -> bool:
     """Whether anybody has an account."""
     return session.execute(select(User.id).limit(1)).first() is not None
-
-
-def _link(session: WriteSession, kind: str, *, hours: float, uses: int = 1, by: int | None = None, **more: Any) -> str:
-    code = new_secret()
-    moment = now(session)
-    ends = moment + timedelta(hours=hours)
-    session.add(
-        OneTimeLink(
-            code_hash=hashed(code), kind=kind, uses_left=uses, created_by=by, created_at=moment, expires_at=ends, **more
-        )
-    )
-    session.flush()
-    return code
-
-
-def check_link(session: Session, code: str, kind: str, moment: datetime) -> None:
-    """Raise NotFound for a link of that kind (`setup`, `invitation`) that cannot be used now; nothing is used up."""
-    found = select(OneTimeLink.id).where(OneTimeLink.code_hash == hashed(code), OneTimeLink.kind == kind)
-    if session.execute(found.where(OneTimeLink.uses_left > 0, OneTimeLink.expires_at > moment)).first() is None:
-        raise NotFound(ENDED_SETUP if kind == "setup" else ENDED_LINK)
-
-
-def _use(session: WriteSession, code: str, kind: str, ended: str = ENDED_LINK) -> OneTimeLink:
-    """Take one use of a link; two requests at once cannot share the last one. `ended` is said of one that is none."""
-    link = session.execute(
-        update(OneTimeLink)
-        .where(OneTimeLink.code_hash == hashed(code), OneTimeLink.kind == kind, OneTimeLink.uses_left > 0)
-        .where(OneTimeLink.expires_at > now(session))
-        .values(uses_left=OneTimeLink.uses_left - 1)
-        .returning(OneTimeLink)
-    ).scalar_one_or_none()
-    if link is None:
-        raise NotFound(ended)
-    return link
 
 
 def _verify(stored: str, password: str) -> bool:

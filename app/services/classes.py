@@ -66,6 +66,7 @@ def add(
     """
     project = _held(session, person, ref)
     row = new(session, project, given, question)
+    audit.record(session, "class.added", person.id, project_id=project.id, number=row.number, question=row.question)
     rounds.make_due(session, project.id)
     return row
 
@@ -98,14 +99,15 @@ def change(session: WriteSession, person: Person, ref: int | str, number: int, c
     _refuse_level(session, project, row, "changed", set(changes) - {"color", "description"})
     if row.merged_into is not None and changes.get("retired") is False:
         raise Conflict(f"{row.name!r} is merged into another class: undo the merge instead")
+    retired, fields = row.retired, sorted(changes)
     if "name" in changes:
         _rename(session, project, row, changes.pop("name"))
-    retired = row.retired
     for key, value in _checked_look(session, row, changes).items():
         setattr(row, key, value)
     if row.retired != retired:
         _offer_key(session, row)
         rounds.make_due(session, project.id)
+    audit.record(session, "class.changed", person.id, project_id=project.id, number=number, fields=fields)
     touch(session, project)
     return row
 

@@ -75,23 +75,25 @@ def _digits() -> Any:
     return load_digits()
 
 
-def ensure_demo(db: Database, settings: Settings) -> tuple[int, int]:
-    """The demo's project and the visitor who manages it, made when they are not there; (project id, user id).
+def ensure_demo(db: Database, settings: Settings, by: int | None = None) -> tuple[int, int]:
+    """The demo's project and who manages it, made when they are not there; (project id, user id).
 
-    Called again it changes nothing. The visitor has no password: a one-time link signs them in.
+    That is the person who asks for it, or the visitor at their own machine, who has no password: a one-time link signs
+    them in. Called again it changes nothing.
     """
     with db.read() as session:
-        found = _existing(session)
+        found = _existing(session, by)
     if found is not None:
         return found
     digits = _digits()
     pictures = [_png(pixels) for pixels in digits.images]
     with db.write() as session:
-        found = _existing(session)
-        if found is not None:
-            return found
         moment = now(session)
-        user_id = _visitor(session, moment)
+        user_id = _visitor(session, moment) if by is None else by
+        if (made := _made(session)) is not None:
+            if session.get(Member, (made, user_id)) is None:
+                session.add(Member(project_id=made, user_id=user_id, role="manager", created_at=moment))
+            return made, user_id
         project = _project(session, user_id, moment)
         media = _store_pictures(session, settings, project.id, pictures, moment)
         _store_items(session, project, media, pictures, digits.target, moment)
@@ -235,10 +237,16 @@ def _demo(session: Session, person: Person, project_ref: int | str) -> Project:
     return project
 
 
-def _existing(session: Session) -> tuple[int, int] | None:
-    project_id = session.execute(select(Project.id).where(Project.demo, Project.deleted_at.is_(None)).limit(1)).scalar()
-    user_id = session.execute(select(User.id).where(User.folded_name == fold(VISITOR))).scalar()
-    return None if project_id is None or user_id is None else (project_id, user_id)
+def _made(session: Session) -> int | None:
+    return session.execute(select(Project.id).where(Project.demo, Project.deleted_at.is_(None)).limit(1)).scalar()
+
+
+def _existing(session: Session, by: int | None) -> tuple[int, int] | None:
+    visitor = select(User.id).where(User.folded_name == fold(VISITOR))
+    project_id, user_id = _made(session), by or session.execute(visitor).scalar()
+    if project_id is None or user_id is None or session.get(Member, (project_id, user_id)) is None:
+        return None
+    return project_id, user_id
 
 
 def _has_features(session: Session, project_id: int) -> bool:

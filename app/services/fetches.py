@@ -165,7 +165,7 @@ def _fetch(granted: Granted, row: Row[Any], allowed: Allowed, left: int | None) 
         return _look(granted, address, field)
     try:
         quota.check(settings, left, 1)  # a file that finds no room at all is not asked for
-        with spool.spool(settings) as (_, file):
+        with spool.spool(settings, "fetch") as (_, file):
             most = settings.media_file_bytes
             safe_fetch(address, file, most_bytes=most, seconds=FETCH_SECONDS, allowed=allowed)
             file.seek(0)

@@ -25,9 +25,9 @@ from app.db import (
     WriteSession,
 )
 from app.db.session import now
-from app.services import audit, closing, jobs, leases
+from app.services import audit, closing, jobs, leases, links
 from app.services.access import Person
-from app.services.accounts import end_invitations, keep_an_admin, need_admin
+from app.services.accounts import keep_an_admin, need_admin
 from app.services.personal import ABOUT, renamed
 
 
@@ -59,7 +59,7 @@ def forget(session: WriteSession, user: User) -> None:
     pseudonym = f"erased-{secrets.token_hex(6)}"  # random: it says nothing of who it was
     for owned in (BrowserSession, Token, Member, KeyedRequest, OneTimeLink):
         session.execute(delete(owned).where(owned.user_id == user.id))
-    end_invitations(session, user.id)
+    links.end_of(session, user.id)
     # Answers kept for repeated requests of other people quote the name.
     quoted = KeyedRequest.answer.contains(json.dumps(before, ensure_ascii=False), autoescape=True)
     session.execute(delete(KeyedRequest).where(quoted))

@@ -19,9 +19,8 @@ from app.featurizers import FEATURIZERS, make_featurizer
 from app.learners import EXTERNAL, HTTP, LEARNERS, OUTSIDE, Scorer, make_learner
 from app.loop.pricing import by_cost
 from app.modalities import MODALITIES
-from app.services import aiming, audit, guidelines, leases, retask, rounds, sessions, slices, tasks
+from app.services import aiming, audit, guidelines, leases, links, retask, rounds, sessions, slices, tasks
 from app.services.access import Person, project_for
-from app.services.accounts import end_invitations
 from app.strategies import AUTO, KINDS, OF_OUR_LEARNER, Need, catalogue, make_strategy
 from app.task_types.parsing import parse_task
 
@@ -203,7 +202,7 @@ def set_member(
         return True
     if role is not None and role != "manager":
         _keep_a_manager(session, member)
-        end_invitations(session, found.id, project.id)
+        links.end_of(session, found.id, project.id)
     if role is not None and role != member.role:
         member.role = role
         sessions.end_all(session, found.id)
@@ -222,7 +221,7 @@ def remove_member(session: WriteSession, person: Person, ref: int | str, user_id
     _keep_a_manager(session, member)
     session.delete(member)
     sessions.end_all(session, user_id)
-    end_invitations(session, user_id, project.id)
+    links.end_of(session, user_id, project.id)
     leases.release_of(session, user_id, project.id)
     audit.record(session, "member.removed", person.id, project_id=project.id, user=user_id)
 

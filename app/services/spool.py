@@ -13,11 +13,11 @@ from app.core.settings import Settings
 
 
 @contextmanager
-def spool(settings: Settings) -> Iterator[tuple[Path, BinaryIO]]:
-    """A private file for a body while it is read; gone afterwards unless it was renamed."""
+def spool(settings: Settings, kind: str = "body") -> Iterator[tuple[Path, BinaryIO]]:
+    """A private file for what is read, a body or a `kind` of its own; gone afterwards unless it was renamed."""
     folder = settings.data / "tmp"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{uuid4().hex}.body"
+    path = folder / f"{uuid4().hex}.{kind}"
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
     try:
         with os.fdopen(handle, "w+b") as file:

@@ -27,7 +27,7 @@ def watch(request: Request, project: str, visitor: Visitor, db: Db) -> Response:
 def make_demo(person: Caller, config: Config, db: Db) -> JSONResponse:
     """Make the demo's project for an admin who has none; its address."""
     accounts.need_admin(person)
-    project_id, _ = demo.ensure_demo(db, config)
+    project_id, _ = demo.ensure_demo(db, config, person.id)
     return JSONResponse({"url": f"/projects/{project_id}/overview"}, status_code=201)
 
 

@@ -1,11 +1,11 @@
-"""Who works on a project, a person's own tokens, which project may read which bucket, and who did what."""
+"""Who works on a project, accounts, tokens, which project may read which bucket, and who did what."""
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from app.api.deps import Db
 from app.core.errors import Forbidden
-from app.services import projects
+from app.services import accounts, projects
 from app.web.pages import PageRoute, Visitor, page, project_view
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -17,6 +17,23 @@ def people(request: Request, project: str, visitor: Visitor, db: Db) -> Response
     with db.read() as session:
         found = project_view(session, visitor, project, "manager")
     return page(request, "people.html", visitor, project=found, config={"project": found, "me": {"id": visitor.id}})
+
+
+@router.get("/account")
+def account(request: Request, visitor: Visitor, db: Db) -> Response:
+    """A person's own password, signed-in browsers and stored data."""
+    with db.read() as session:
+        protected = accounts.has_password(session, visitor)
+    me = {"id": visitor.id, "name": visitor.name, "password": protected}
+    return page(request, "account.html", visitor, config={"me": me})
+
+
+@router.get("/accounts")
+def everybody(request: Request, visitor: Visitor) -> Response:
+    """Everybody with an account (admins)."""
+    if not visitor.admin:
+        raise Forbidden("only an admin manages accounts")
+    return page(request, "accounts.html", visitor, config={"me": {"id": visitor.id}})
 
 
 @router.get("/tokens")

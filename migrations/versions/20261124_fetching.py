@@ -4,10 +4,10 @@ Safe while the previous release still runs: it never writes the new state, and t
 tables of SQLite are built anew, because it cannot change a constraint in place.
 """
 
-import re
-
 import sqlalchemy as sa
 from alembic import op
+
+from app.db.rebuild import rebuild
 
 revision = "20261124_fetching"
 down_revision = "20261124_audited"
@@ -51,7 +51,7 @@ def downgrade() -> None:
 
 def _states(before: str, after: str) -> None:
     if op.get_bind().dialect.name == "sqlite":
-        _rebuild("items", before, after)
+        rebuild(op.get_bind(), "items", before, after)
     else:
         op.drop_constraint("ck_items_state", "items", type_="check")
         op.create_check_constraint("ck_items_state", "items", after)
@@ -60,29 +60,7 @@ def _states(before: str, after: str) -> None:
 def _unique(before: tuple[str, tuple[str, ...]], after: tuple[str, tuple[str, ...]]) -> None:
     if op.get_bind().dialect.name == "sqlite":
         texts = [f"{name} UNIQUE ({', '.join(columns)})" for name, columns in (before, after)]
-        _rebuild("media", *texts)
+        rebuild(op.get_bind(), "media", *texts)
     else:
         op.drop_constraint(before[0], "media", type_="unique")
         op.create_unique_constraint(op.f(after[0]), "media", list(after[1]))
-
-
-def _rebuild(table: str, before: str, after: str) -> None:
-    """Put another text into the definition of a table: a new table, all rows, its indexes, its next id.
-
-    Keys are off meanwhile (see app/db/migrate.py), so that no row of another table is touched.
-    """
-    run = op.get_bind().exec_driver_sql
-    made = run("SELECT sql FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).scalar_one()
-    indexes = run("SELECT sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ? AND sql != ''", (table,)).all()
-    next_id = run("SELECT seq FROM sqlite_sequence WHERE name = ?", (table,)).scalar()
-    if before not in made:
-        raise RuntimeError(f"the table {table} has not the constraint that is to be changed")
-    changed = re.sub(rf'^CREATE TABLE "?{table}"?', f"CREATE TABLE {table}_rebuilt", made.replace(before, after))
-    run(changed)
-    run(f"INSERT INTO {table}_rebuilt SELECT * FROM {table}")  # noqa: S608  # a name of this file
-    run(f"DROP TABLE {table}")
-    run(f"ALTER TABLE {table}_rebuilt RENAME TO {table}")
-    for (index,) in indexes:
-        run(index)
-    if next_id is not None:
-        run("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (next_id, table))

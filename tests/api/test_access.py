@@ -15,9 +15,11 @@ PUBLIC = {
     ("POST", "/api/v1/session"),
     ("POST", "/api/v1/setup/{code}"),
     ("POST", "/api/v1/invitations/{code}/accept"),
+    ("POST", "/api/v1/password/{code}"),
     ("GET", "/sign-in"),
     ("GET", "/setup/{code}"),
     ("GET", "/invitations/{code}"),
+    ("GET", "/password/{code}"),
     ("GET", "/enter/{code}"),
 }
 

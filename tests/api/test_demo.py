@@ -59,6 +59,8 @@ def test_the_demo_is_made_once_with_300_judged_digits_and_hidden_from_others(api
     first = demo.ensure_demo(api.db, api.settings)
 
     assert demo.ensure_demo(api.db, api.settings) == first
+    boss = api.user("ada", admin=True)
+    assert demo.ensure_demo(api.db, api.settings, boss) == (first[0], boss)
 
     with api.db.read() as session:
         splits = dict(session.execute(select(Item.split, func.count()).group_by(Item.split)).all())

@@ -29,6 +29,7 @@ POST /session/password                                               401 403 403
 GET /users                                                           401 403 403 403 403 403 200
 POST /users                                                          401 403 403 403 403 403 201
 PATCH /users/{user}                                                  401 403 403 403 403 403 200
+POST /users/{user}/password-link                                      401 403 403 403 403 403 201
 DELETE /users/{user}                                                 401 403 403 403 403 403 204 spent
 GET /users/{user}/export                                             401 404 404 404 404 404 200
 GET /audit-log                                                       401 403 403 403 403 403 200
@@ -130,6 +131,7 @@ GET /projects/{project}/webhooks/{webhook}/deliveries                401 403 403
 POST /projects/{project}/media                                       401 403 403 404 403 201 201
 POST /setup/{code}                                                   404 404 404 404 404 404 404
 POST /invitations/{code}/accept                                      404 404 404 404 403 404 404
+POST /password/{code}                                                404 404 404 404 404 404 404
 GET /healthz                                                         200 200 200 200 200 200 200
 GET /readyz                                             200|503 200|503 200|503 200|503 200|503 200|503 200|503
 GET /metrics                                                         401 200 200 200 200 200 200
@@ -141,6 +143,8 @@ GET /                                              303 303 303 303 303 303 303
 GET /projects                                      303 200 200 200 200 200 200
 GET /projects/new                                  303 200 200 200 200 200 200
 POST /projects/new/parquet                         401 422 422 422 403 422 422
+GET /account                                       303 200 200 200 200 200 200
+GET /accounts                                      303 403 403 403 403 403 200
 GET /tokens                                        303 200 200 200 200 200 200
 GET /buckets                                       303 403 403 403 403 403 200
 GET /audit-log                                     303 403 403 403 403 403 200
@@ -148,6 +152,7 @@ GET /docs                                          303 200 200 200 200 200 200
 GET /sign-in                                       200 303 303 303 303 303 303
 GET /setup/{code}                                  404 404 404 404 404 404 404
 GET /invitations/{code}                            404 404 404 404 404 404 404
+GET /password/{code}                               404 404 404 404 404 404 404
 GET /enter/{code}                                  404 404 404 404 404 404 404
 GET /projects/{project}                            303 303 303 404 303 303 303
 GET /projects/{ref}/annotate                       303 200 200 404 200 200 200
@@ -217,6 +222,7 @@ def bodies(ids: dict[str, Any]) -> dict[str, Any]:
         "POST /projects/{project}/webhooks": {"url": "https://1.1.1.1/hook", "events": ["goal.reached"]},
         "PATCH /projects/{project}/webhooks/{webhook}": {"active": False},
         "POST /setup/{code}": {"name": "Another", "password": "words of some length"},
+        "POST /password/{code}": {"password": "words of some length"},
         "POST /invitations/{code}/accept": {"name": "Another", "password": "words of some length"},
     }
 

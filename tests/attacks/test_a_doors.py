@@ -104,14 +104,14 @@ def test_a02_a_link_that_has_ended_makes_nobody_and_the_next_start_gives_another
 
 
 @case("A-03")
-def test_a03_strangers_are_let_in_by_five_names_only(site: Site, tmp_path: Path) -> None:
+def test_a03_strangers_are_let_in_by_six_names_only(site: Site, tmp_path: Path) -> None:
     described = site.A.get("/openapi.json").json()["paths"]
     app = create_app(Settings(data=tmp_path, _env_file=None))
     pages = [path for method, path in addresses(app) if method == "GET"]
     open_doors = {path for _, path in PUBLIC}
     assert len(described) > 80
     assert {path.split("/{")[0].removeprefix("/api/v1") for path in open_doors} == {
-        "/healthz", "/readyz", "/session", "/sign-in", "/setup", "/invitations", "/enter"
+        "/healthz", "/readyz", "/session", "/sign-in", "/setup", "/invitations", "/password", "/enter"
     }  # fmt: skip
 
     for path in {*described, *pages}:

@@ -17,7 +17,6 @@ from tests.attacks.test_changed_files import (
     LOOK_EVERY,
     REFUSALS,
     changed,
-    left_over,
     nothing_is_spoilt,
     until_it_is_worked_off,
 )
@@ -68,7 +67,7 @@ def test_changed_answers_are_stored_as_the_answer_says(site: Site, kind: str) ->
     assert nothing_is_spoilt(site, project)
     assert site.M.get(f"/projects/{project}/annotations", patient=True).status_code == 200
     assert site.M.get(f"/projects/{project}/overview", patient=True).status_code == 200
-    assert left_over(site) == []
+    assert site.put_aside() == []
     site.M.delete(f"/projects/{project}")
 
 
@@ -102,7 +101,7 @@ def test_changed_predictions_are_stored_as_the_answer_says(site: Site, kind: str
     for each in site.M.get(f"/projects/{project}/items").json()["items"]:
         assert site.M.get(f"/items/{each['id']}").status_code == 200
     assert site.M.get(f"/projects/{project}/items", params={"sort": "-probability"}).status_code in (200, 422)
-    assert left_over(site) == []
+    assert site.put_aside() == []
     site.M.delete(f"/projects/{project}")
 
 

@@ -65,7 +65,7 @@ def test_changed_rows_are_stored_as_the_answer_says(aimed: Site, kind: str) -> N
 
     assert stored, seen
     assert nothing_is_spoilt(aimed, project)
-    assert left_over(aimed) == []
+    assert aimed.put_aside() == []
     aimed.M.delete(f"/projects/{project}")
 
 
@@ -100,7 +100,7 @@ def test_changed_files_are_shown_or_refused_with_a_reason(aimed: Site, kind: str
         items = [{"key": f"of {number}", FILES[kind]: number} for number in list(kept)[:200]]
         assert aimed.M.post(f"/projects/{project}/items", json=items, patient=True).json()["rejected_count"] == 0
         assert nothing_is_spoilt(aimed, project)
-    assert left_over(aimed) == []
+    assert aimed.put_aside() == []
     aimed.M.delete(f"/projects/{project}")
 
 
@@ -147,11 +147,3 @@ def until_it_is_worked_off(site: Site, project: int) -> None:
     while left := site.rows(unfinished, p=project):
         assert time.monotonic() < end, f"{left} do not end"
         time.sleep(0.2)
-
-
-def left_over(site: Site) -> list[str]:
-    """Files that were put aside and not taken away again; the last answer may just have ended."""
-    end = time.monotonic() + 5
-    while (found := [each.name for each in (site.data / "tmp").iterdir()]) and time.monotonic() < end:
-        time.sleep(0.05)
-    return found

@@ -225,7 +225,7 @@ def test_f11_an_archive_that_swells_ends_at_its_limit(aimed: Site) -> None:
         if answer.status_code == 201:
             assert len(answer.json()["media"]) <= 2, name
     assert time.monotonic() - began < 60
-    assert list((aimed.data / "tmp").iterdir()) == []
+    assert aimed.put_aside() == []
     one_bad = upload(aimed, zipped(*((f"{n}.png", png(8 + n, 5)) for n in range(30)), ("bad.png", b"rubbish")))
     assert (len(one_bad.json()["media"]), one_bad.json()["rejected"][0]["name"]) == (30, "bad.png")
 
@@ -249,7 +249,7 @@ def test_f15_a_body_over_its_limit_leaves_nothing_behind(aimed: Site) -> None:
     answer = push(aimed, "jsonl", lines({"text": "x" * 900}) * 68_000)
 
     assert answer.status_code == 413, answer.text
-    assert list((aimed.data / "tmp").iterdir()) == []
+    assert aimed.put_aside() == []
 
 
 @case("F-20", "F-21", "F-22")
@@ -283,7 +283,7 @@ def test_f20_forms_that_never_end_are_cut_off(aimed: Site) -> None:
     ):  # fmt: skip
         answer = aimed.M.post(path, content=body, headers=form)
         assert answer.status_code in (400, 413, 422), answer.text
-    assert list((aimed.data / "tmp").iterdir()) == []
+    assert aimed.put_aside() == []
 
 
 @case("F-23")

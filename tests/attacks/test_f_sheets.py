@@ -61,4 +61,4 @@ def test_f05_a_quotation_mark_that_is_never_closed_is_not_read_to_the_end(aimed:
     assert "is a quotation mark missing?" in answer.json()["detail"]
     assert aimed.rows("SELECT count(*) FROM items WHERE project_id = :p", p=project)[0][0] == 0
     assert push(aimed, "csv", whole + b"x" * 10_000_000, project).status_code == 413
-    assert list((aimed.data / "tmp").iterdir()) == []
+    assert aimed.put_aside() == []

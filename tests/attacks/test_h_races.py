@@ -54,7 +54,7 @@ def nothing_goes_on(site: Site, project: int) -> None:
     while left := site.rows(f"SELECT kind, state FROM jobs WHERE project_id = :p AND {live}", p=project):
         assert time.monotonic() < end, f"of a deleted project {left} go on"
         time.sleep(0.2)
-    assert list((site.data / "tmp").iterdir()) == []
+    assert site.put_aside() == []
     for table, column in (("annotations", "item_id"), ("leases", "item_id"), ("flags", "item_id")):
         orphans = f"SELECT count(*) FROM {table} WHERE {column} NOT IN (SELECT id FROM items)"
         assert site.rows(orphans)[0][0] == 0, table

@@ -17,8 +17,9 @@ case = pytest.mark.case
 
 CSP = "content-security-policy"
 PAGES = (
-    "/", "/projects", "/projects/new", "/tokens", "/buckets", "/audit-log", "/docs", "/sign-in", "/setup/none",
-    "/invitations/none", "/enter/none", "/no-such-page", "/projects/{P}", "/projects/{P}/annotate",
+    "/", "/projects", "/projects/new", "/account", "/tokens", "/accounts", "/buckets", "/audit-log", "/docs",
+    "/sign-in", "/setup/none",
+    "/invitations/none", "/password/none", "/enter/none", "/no-such-page", "/projects/{P}", "/projects/{P}/annotate",
     "/projects/{P}/overview", "/projects/{P}/rounds", "/projects/{P}/rounds/1", "/projects/{P}/rounds/1/compare/1",
     "/projects/{P}/items", "/projects/{P}/import", "/projects/{P}/my-answers", "/projects/{P}/people",
     "/projects/{P}/simulate", "/projects/{P}/export", "/projects/{P}/settings", "/projects/{P}/webhooks",

@@ -15,6 +15,8 @@ from tests.browser.test_annotate import make_project
 PAGES = {
     "/projects": "Projects",
     "/projects/new": "New project",
+    "/account": "Your account",
+    "/accounts": "Accounts",
     "/tokens": "Tokens for scripts",
     "/projects/handwritten-digits/overview": "Overview",
     "/projects/handwritten-digits/watch": "Watch it learn",
@@ -86,13 +88,13 @@ def test_a_token_is_shown_once_and_revoked(demo_visit: Visit) -> None:
 
 
 def test_one_button_signs_a_person_out_everywhere(demo_visit: Visit) -> None:
-    page = demo_visit.open("/tokens")
+    page = demo_visit.open("/account")
     assert demo_visit.findings() == []
     other = page.context.browser.new_context() if page.context.browser else page.context
     for cookie in page.context.cookies():
         other.add_cookies([{"name": cookie["name"], "value": cookie["value"], "url": demo_visit.site.url}])
     elsewhere = other.new_page()
-    elsewhere.goto(f"{demo_visit.site.url}/tokens")
+    elsewhere.goto(f"{demo_visit.site.url}/account")
     expect(elsewhere.get_by_role("heading", name="Signed-in browsers")).to_be_visible()
 
     page.get_by_role("button", name="Sign out everywhere").click()

@@ -207,14 +207,14 @@ def transactions_begin_as_readers(taken: Taken) -> None:
 
 
 def links_are_never_used_up(taken: Taken) -> None:
-    whole = app.services.accounts._use
+    whole = app.services.links.use
 
-    def use(session: Any, code: str, kind: str, *ended: str) -> Any:
+    def use(session: Any, code: str, kind: Any) -> Any:
         again = text("UPDATE one_time_links SET uses_left = 5 WHERE kind = :kind")
         session.execute(again, {"kind": kind})
-        return whole(session, code, kind, *ended)
+        return whole(session, code, kind)
 
-    taken.patch.setattr(app.services.accounts, "_use", use)
+    taken.patch.setattr(app.services.links, "use", use)
 
 
 def redirects_are_trusted(taken: Taken) -> None:
@@ -289,14 +289,14 @@ def _long_ago(whole: Any, session: Any, hashes: Any, _moment: datetime) -> Any:
 
 
 def links_never_end(taken: Taken) -> None:
-    whole = app.services.accounts._use
+    whole = app.services.links.use
 
-    def use(session: Any, code: str, kind: str) -> Any:
+    def use(session: Any, code: str, kind: Any) -> Any:
         again = text("UPDATE one_time_links SET expires_at = '2100-01-01 00:00:00.000000' WHERE kind = :kind")
         session.execute(again, {"kind": kind})
         return whole(session, code, kind)
 
-    taken.patch.setattr(app.services.accounts, "_use", use)
+    taken.patch.setattr(app.services.links, "use", use)
 
 
 def unknown_fields_are_passed_over(taken: Taken) -> None:

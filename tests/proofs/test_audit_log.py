@@ -57,6 +57,11 @@ def new_password(api: Api, *_: int) -> Any:
     return api.client.post("/api/v1/session/password", json=body, headers={"X-CSRF-Token": csrf})
 
 
+def reset_password(api: Api, *_: int) -> Any:
+    made = api.as_("boss").post(f"/users/{api.user('eve')}/password-link").json()
+    return api.client.post(f"/api/v1{made['url'].partition('testserver')[2]}", json={"password": "some other words"})
+
+
 def entered(api: Api, project: int, _item: int) -> Any:
     with api.db.write() as session:
         code = accounts.sign_in_link(session, session.query(User).filter_by(name="boss").one().id, project)
@@ -211,6 +216,10 @@ DEEDS: dict[str, Deed] = {
     "audit.cancelled": audit_cancelled,
     "bucket.granted": bucket,
     "bucket.revoked": bucket_revoked,
+    "class.added": lambda api, project, _: api.as_("boss").post(f"/projects/{project}/classes", json={"name": "bird"}),
+    "class.changed": lambda api, project, _: api.as_("boss").patch(
+        f"/projects/{project}/classes/1", json={"name": "kitten"}
+    ),
     "class.deleted": lambda api, project, _: api.as_("boss").delete(
         f"/projects/{project}/classes/{third_class(api, project)}"
     ),
@@ -228,6 +237,8 @@ DEEDS: dict[str, Deed] = {
     "member.set": member,
     "member.set by a copy": copied,
     "password.changed": new_password,
+    "password.changed by a link": reset_password,
+    "password.link": lambda api, *_: api.as_("boss").post(f"/users/{api.user('eve')}/password-link"),
     "project.changed": settings,
     "project.created": lambda api, *_: api.as_("boss").post(
         "/projects", json={"name": "Q", "modality": "text", "task": {"classes": ["a", "b"]}}

@@ -1,4 +1,4 @@
-// The doors: signing in, making the first account, accepting an invitation.
+// The doors: signing in, making the first account, accepting an invitation, choosing a new password.
 import { call, message, pageData } from "../lib/http";
 
 interface Config {
@@ -15,14 +15,14 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   wrong.textContent = "";
   const given = new FormData(form);
-  const password = String(given.get("password") ?? "");
-  if (given.has("again") && given.get("again") !== password) {
+  if (given.has("again") && given.get("again") !== given.get("password")) {
     wrong.textContent = "The two passwords differ.";
     return;
   }
   button.setAttribute("aria-busy", "true");
   try {
-    const body = { name: String(given.get("name") ?? ""), password };
+    given.delete("again");
+    const body = Object.fromEntries(given); // what the door asks
     const answer = await call<{ project: number | null }>("POST", config.path, { body });
     location.assign(answer.project ? `/projects/${answer.project}/annotate` : config.next);
   } catch (error) {

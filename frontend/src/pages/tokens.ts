@@ -1,5 +1,4 @@
-// A person's own tokens for scripts: made with the least scopes, shown once, revoked by one button; and the way out of
-// every browser.
+// A person's own tokens for scripts: made with the least scopes, shown once, revoked by one button.
 import { html, nothing, render, type TemplateResult } from "lit";
 import { all, call, copy, message, pageData } from "../lib/http";
 import { stacked } from "../lib/stacked";
@@ -28,7 +27,6 @@ let tokens: TokenRow[] | null = null;
 let secret = "";
 let fault = "";
 let said = "";
-let endTokens = false;
 const draft = { name: "", scopes: new Set(["read", "import"]), project: "", days: "90" };
 
 async function load(): Promise<void> {
@@ -77,29 +75,8 @@ async function copySecret(): Promise<void> {
   draw();
 }
 
-async function signOutEverywhere(event: Event): Promise<void> {
-  event.preventDefault();
-  try {
-    await call("DELETE", `/sessions?tokens=${endTokens}`);
-    location.assign("/sign-in");
-  } catch (error) {
-    fault = message(error);
-    draw();
-  }
-}
-
 function draw(): void {
-  render(html`${form()} ${list()} ${browsers()}`, root);
-}
-
-function browsers(): TemplateResult {
-  const set = (event: Event) => {
-    endTokens = (event.target as HTMLInputElement).checked;
-  };
-  return html`<section class="card" aria-labelledby="browsers"><h2 id="browsers">Signed-in browsers</h2>
-    <p class="quiet">Left signed in somewhere, or lost a laptop? Every browser will ask for your password again, this one too.</p>
-    <form @submit=${signOutEverywhere}><label><input type="checkbox" .checked=${endTokens} @change=${set}> revoke my tokens too</label>
-    <button type="submit">Sign out everywhere</button></form></section>`;
+  render(html`${form()} ${list()}`, root);
 }
 
 function form(): TemplateResult {

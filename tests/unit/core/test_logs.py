@@ -80,6 +80,7 @@ def test_a_secret_is_never_written(written: io.StringIO, secret: str) -> None:
         "{'token': 'abcdefgh12345678'}",
         "postgresql://somebody:abcdefgh12345678@db/x",
         "GET /setup/abcdefgh12345678abcdefgh",
+        "GET /password/abcdefgh12345678abcdefgh",
         "labelwise cookie=abcdefgh12345678",
     ],
 )
