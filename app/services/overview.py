@@ -16,12 +16,12 @@ from app.services import (
     audit_requests,
     balance,
     costs,
-    demo,
     doubting,
     drift,
     filters,
     flags,
     goal,
+    racing,
     robustness,
     sentences,
     slicing,
@@ -140,7 +140,7 @@ def random_curve(session: Session, project: Project, points: list[dict[str, Any]
     found = {each["twin"]["labels"]: each["twin"]["random"] for each in points if each["twin"]}
     name = "random answers alone"
     if not found and project.demo:
-        found, name = demo.random_arm(session, project.id), "a random annotator, simulated"
+        found, name = racing.random_arm(session, project.id), "a random annotator, simulated"
     known = [{"labels": labels, "accuracy": accuracy} for labels, accuracy in sorted(found.items()) if accuracy]
     return {"name": name, "points": known} if known else None
 

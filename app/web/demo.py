@@ -7,7 +7,7 @@ from fastapi.responses import JSONResponse, Response
 
 from app.api.deps import Caller, Config, Db
 from app.core.errors import NotFound
-from app.services import accounts, demo
+from app.services import accounts, demo, racing
 from app.web.pages import PageRoute, Visitor, page, project_view
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
@@ -35,7 +35,7 @@ def make_demo(person: Caller, config: Config, db: Db) -> JSONResponse:
 def show_race(project: str, person: Caller, db: Db) -> dict[str, Any]:
     """How far the simulated annotators are."""
     with db.read() as session:
-        return demo.last_race(session, person, project)
+        return racing.last(session, person, project)
 
 
 @router.post("/projects/{project}/demo/race", status_code=202)
@@ -43,7 +43,7 @@ def start_race(project: str, person: Caller, db: Db) -> dict[str, Any]:
     """Let the simulated annotators begin."""
     person.need("manage")
     with db.write() as session:
-        return {"job": {"id": demo.start_race(session, person, project)}}
+        return {"job": {"id": racing.start(session, person, project)}}
 
 
 @router.post("/projects/{project}/demo/reset", status_code=204)

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from app.core.secrets import hashed
 from app.core.settings import Settings
 from app.db import Annotation, Database, Item, Project, Round
-from app.services import demo, holders
+from app.services import demo, holders, racing
 from tests import databases
 from tests.conftest import Api, Demo, Speaker, serving
 
@@ -154,13 +154,13 @@ def test_the_race_parts_two_curves_and_stores_no_answer(visited: Api, prepared_d
     with visited.db.write() as session:
         secret = hashed(boss.headers["Authorization"].split()[1])
         person, _ = holders.by_tokens(session, [secret], visited.db.now())[secret]
-        job = demo.start_race(session, person, project_id, 40)
-        assert demo.start_race(session, person, project_id, 40) == job
+        job = racing.start(session, person, project_id, 40)
+        assert racing.start(session, person, project_id, 40) == job
 
     visited.run_jobs()
 
     with visited.db.read() as session:
-        race = demo.last_race(session, person, project_id)
+        race = racing.last(session, person, project_id)
         assert session.execute(select(func.count()).select_from(Annotation)).scalar_one() == 300
         assert session.execute(select(func.count()).select_from(Round)).scalar_one() == len(rounds)
     assert race["state"] == "done"
