@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, defer
 from app.core.text import write_json
 from app.db import Database, FeatureSet, Item, Job, Lease, Project, Round, Serving, Worker
 from app.services import flags, goal, rounds, tasks
-from app.services.access import Person, project_for
+from app.services.access import Person, project_and_role
 from app.services.leases import SKIPS_UNTIL_A_LOOK
 
 WORKER_SILENCE = timedelta(seconds=30)
@@ -29,13 +29,17 @@ STANDING = text("""
 
 
 def status(session: Session, person: Person, project_ref: int | str, moment: datetime) -> dict[str, Any]:
-    """The status panel of a project, for every member."""
-    project = project_for(session, person, project_ref)
-    return of_project(session, project, moment)
+    """The status panel of a project, for every member; veiled for annotators."""
+    project, role = project_and_role(session, person, project_ref)
+    return of_project(session, project, moment, veiled=role == "annotator")
 
 
-def of_project(session: Session, project: Project, moment: datetime) -> dict[str, Any]:
-    """The status of a project; O(1) but for the item counts, which walk a covering index."""
+def of_project(session: Session, project: Project, moment: datetime, *, veiled: bool = False) -> dict[str, Any]:
+    """The status of a project; O(1) but for the item counts, which walk a covering index.
+
+    `veiled` counts what comes of audit items and of the order as of the last round: a count that moves with one answer
+    and not with the next would tell who answers which items judge the model, and those are answered like all others.
+    """
     serving = session.execute(select(Serving).where(Serving.project_id == project.id)).scalar_one()
     current = session.get(Round, serving.round_id, options=[defer(Round.labels)]) if serving.round_id else None
     job = rounds.waiting_or_running(session, project.id)
@@ -55,9 +59,9 @@ def of_project(session: Session, project: Project, moment: datetime) -> dict[str
         "items": items,
         "annotations": stored["annotations"],
         "answers": stored["answers"],
-        "audit": {"answers": stored["audit"], "accuracy": headline(last)},
+        "audit": {"answers": _judged(last) if veiled else stored["audit"], "accuracy": headline(last)},
         "queue": {
-            "depth": rounds.left_in_queue(session, current.id) if current else 0,
+            "depth": _depth(session, current, veiled),
             "round": current.number if current else None,
             "age_seconds": _age(current, moment),
         },
@@ -159,6 +163,18 @@ def last_evaluated(session: Session, project_id: int) -> Round | None:
 def headline(round_: Round | None) -> dict[str, Any] | None:
     """The accuracy that the curve shows: of the client's own test set where there is one, else of the audit share."""
     return None if round_ is None else (round_.metrics or {}).get("accuracy")
+
+
+def _judged(last: Round | None) -> int:
+    """How many answers judged the last round."""
+    return int((headline(last) or {}).get("n", 0))
+
+
+def _depth(session: Session, current: Round | None, veiled: bool) -> int:
+    """Places of the order that are still to be answered; veiled, those that it had when it was published."""
+    if current is None:
+        return 0
+    return current.queue_length if veiled else rounds.left_in_queue(session, current.id)
 
 
 def _version(value: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -198,6 +199,31 @@ def test_another_persons_lease_does_not_exist(api: Api) -> None:
     assert answer(colleague, lease).status_code == 404
     assert colleague.delete(f"/leases/{lease}").status_code == 404
     assert colleague.post(f"/leases/{lease}/skip", json={}).status_code == 404
+
+
+def test_no_count_tells_an_annotator_which_items_judge_the_model(api: Api) -> None:
+    boss, project = ready(api, 60, audit_share=0.5, blind_share=0.0, round_size=1_000)
+    api.run_jobs()  # an order is published, so that its places can be counted
+    ann = member(api, boss, project, "ann")
+
+    def told(speaker: Speaker) -> tuple[Any, Any]:
+        found = speaker.get(f"/projects/{project}/status").json()
+        return found["audit"]["answers"], found["queue"]["depth"]
+
+    seen = {"ann": [told(ann)], "boss": [told(boss)]}
+    kinds = []
+    for _ in range(12):
+        [lease] = take(ann, project)
+        assert answer(ann, lease["id"]).status_code == 201
+        seen["ann"].append(told(ann))
+        seen["boss"].append(told(boss))
+    with api.db.read() as session:
+        kinds = list(session.execute(select(Annotation.kind).order_by(Annotation.id)).scalars())
+
+    assert {"audit", "query"} == set(kinds)
+    assert len(set(seen["ann"])) == 1
+    moved = [after[0] - before[0] for before, after in zip(seen["boss"], seen["boss"][1:], strict=False)]
+    assert moved == [int(kind == "audit") for kind in kinds]  # which is what an annotator would have read off
 
 
 def test_the_audit_share_is_blind_and_held_back_from_the_order(api: Api) -> None:
