@@ -106,7 +106,8 @@ def test_k10_every_answer_protects_browsers(site: Site) -> None:
         scripts = re.findall(r"<script([^>]*)>([^<]*)", answers[name].text)
         inline = [more for more, text in scripts if text.strip() and 'type="application/json"' not in more]
         assert not inline, (name, inline)
-        assert not re.search(r"<[^>]+\s(on\w+|style)\s*=", answers[name].text), name
+        tags = re.sub(r'"[^"]*"', '""', answers[name].text)  # what people wrote stands in values, marks escaped
+        assert not re.search(r"<[^>]+\s(on\w+|style)\s*=", tags), name
     for name in ("file", "part", "thumbnail", "export", "sheet", "labels"):
         assert answers[name].headers[CSP] == "sandbox; default-src 'none'", name
     assert set(answers["json"].headers[CSP].split("; ")) >= {"default-src 'none'", "frame-ancestors 'none'"}

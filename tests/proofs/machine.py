@@ -16,7 +16,9 @@ others = st.sampled_from(PEOPLE[1:])
 labels = st.sampled_from(("cat", "dog"))
 which = st.integers(0, 30)  # one of those there are, newest first
 leased = precondition(lambda machine: machine.model.leases)
+held = precondition(lambda machine: machine.live())
 answered = precondition(lambda machine: machine.model.versions)
+sent = precondition(lambda machine: machine.sent)
 NAMESPACE = UUID("6f1c3a86-7d0e-4e5c-9a4d-5b1f20c6a111")
 
 
@@ -31,7 +33,7 @@ class Machine(RuleBasedStateMachine):
         self.sent: list[tuple[int, str, str | None]] = []
         world.examples += 1
 
-    @initialize(overlap=st.integers(1, 3), items=st.integers(1, 6))
+    @initialize(overlap=st.integers(1, 3), items=st.integers(1, 8))
     def begin(self, overlap: int, items: int) -> None:
         made = self.boss.project(overlap=overlap, round_size=3, audit_share=0.2, blind_share=0.3)
         self.project = made["id"]
@@ -67,25 +69,31 @@ class Machine(RuleBasedStateMachine):
         if not given:
             assert answer.json()["state"] == {"open": "exhausted"}.get(model.state, model.state)
 
+    @rule(who=people, given=st.lists(labels, min_size=1, max_size=4))
+    def works(self, who: str, given: list[str]) -> None:
+        """What people do most of the time: they ask for items and answer them."""
+        self.asks_for_items(who, len(given))
+        for label, lease in zip(given, self.model.mine(who) if who in self.model.roles else [], strict=False):
+            self.sends(lease.id, label, keyed=len(self.sent) % 2 == 0)
+
     @leased
-    @rule(number=which)
-    def keeps_an_item(self, number: int) -> None:
+    @rule(number=which, how=st.sampled_from(("keeps", "gives_back", "skips", "skips")))
+    def handles_an_item(self, number: int, how: str) -> None:
+        {"keeps": self.keeps, "gives_back": self.gives_back, "skips": self.skips}[how](number)
+
+    def keeps(self, number: int) -> None:
         lease = self.lease(number)
         answer = self.of(lease).post(f"/leases/{lease.id}/renew")
         self.came_in(lease, answer) and self.same(answer, self.model.renew(lease))
 
-    @leased
-    @rule(number=which)
-    def gives_an_item_back(self, number: int) -> None:
+    def gives_back(self, number: int) -> None:
         lease = self.lease(number)
         answer = self.of(lease).delete(f"/leases/{lease.id}")
         if self.came_in(lease, answer):
             self.same(answer, 204)
             self.model.release(lease)
 
-    @leased
-    @rule(number=which)
-    def skips_an_item(self, number: int) -> None:
+    def skips(self, number: int) -> None:
         lease = self.lease(number)
         answer = self.of(lease).post(f"/leases/{lease.id}/skip", json={})
         self.came_in(lease, answer) and self.same(answer, self.model.skip(lease))
@@ -93,16 +101,25 @@ class Machine(RuleBasedStateMachine):
     @leased
     @rule(number=which, label=labels, keyed=st.booleans())
     def answers(self, number: int, label: str, keyed: bool) -> None:
+        self.sends(self.lease(number).id, label, keyed)
+
+    @held
+    @rule(number=which, label=labels, keyed=st.booleans())
+    def answers_what_is_held(self, number: int, label: str, keyed: bool) -> None:
+        live = self.live()
+        self.sends(live[-1 - number % len(live)].id, label, keyed)
+
+    def sends(self, lease: int, label: str, keyed: bool) -> None:
         key = str(uuid5(NAMESPACE, f"{self.project}-{len(self.sent)}")) if keyed else None
-        self.sent.append((self.lease(number).id, label, key))
+        self.sent.append((lease, label, key))
         self.submits(*self.sent[-1])
 
-    @precondition(lambda machine: machine.sent)
+    @sent
     @rule(number=which)
     def sends_an_answer_once_more(self, number: int) -> None:
         self.submits(*self.sent[-1 - number % len(self.sent)])
 
-    @precondition(lambda machine: machine.sent)
+    @sent
     @leased
     @rule(number=which, lease=which, label=labels)
     def sends_something_else_under_an_old_key(self, number: int, lease: int, label: str) -> None:
@@ -125,9 +142,16 @@ class Machine(RuleBasedStateMachine):
             self.is_back(lease, answer.json())
 
     @answered
-    @rule(number=which, who=people, label=labels, seen=st.sampled_from((0, 0, 0, 1, None)))
-    def corrects(self, number: int, who: str, label: str, seen: int | None) -> None:
+    @rule(
+        number=which,
+        who=st.sampled_from((*PEOPLE, *[None] * 10)),
+        label=labels,
+        seen=st.sampled_from((*[0] * 8, 1, None)),
+    )
+    def corrects(self, number: int, who: str | None, label: str, seen: int | None) -> None:
+        """By whose answer it is, most of the time."""
         model, current = self.model, self.answer(number)
+        who = who or current.person
         tag = {} if seen is None else {"If-Match": f'"{current.number + seen}"'}
         body = {"label": {"class": label}}
         answer = self.world.people[who].put(f"/annotations/{current.id}", json=body, headers=tag)
@@ -177,7 +201,14 @@ class Machine(RuleBasedStateMachine):
         ]
         assert {each.status_code for each in answers} == {401 if who in self.model.inactive else 404}
 
-    @rule(count=st.integers(1, 3))
+    @rule(
+        number=which,
+        how=st.sampled_from(("imports", "imports", "imports_the_same_again", "replaces", "replaces", "deletes")),
+    )
+    def the_pool_changes(self, number: int, how: str) -> None:
+        deeds = {"imports": self.imports, "replaces": self.replaces, "deletes": self.deletes}
+        deeds[how](1 + number % 3 if how == "imports" else number) if how in deeds else self.imports_the_same_again()
+
     def imports(self, count: int) -> None:
         start = len(self.model.items)
         report = self.push([(f"key-{start + each}", 0) for each in range(count)])
@@ -186,47 +217,61 @@ class Machine(RuleBasedStateMachine):
         for row in rows:
             self.model.add(row.id, row.key)
 
-    @rule()
     def imports_the_same_again(self) -> None:
         here = [each for each in self.model.items.values() if not each.deleted]
         report = self.push([(each.key, each.content) for each in here])
         assert (report["created"], report["updated"], report["unchanged"]) == (0, 0, len(here))
 
-    @rule(number=which)
-    def replaces_what_an_item_holds(self, number: int) -> None:
+    def replaces(self, number: int) -> None:
         here = [each for each in self.model.items.values() if not each.deleted]
         item = here[number % len(here)]
         report = self.push([(item.key, item.content + 1)], on_change="replace")
         assert report["updated"] == 1
         self.model.replace(item)
 
-    @rule(number=which)
-    def deletes_an_item(self, number: int) -> None:
+    def deletes(self, number: int) -> None:
         here = [each for each in self.model.items.values() if not each.deleted]
         if len(here) > 1:
             item = here[number % len(here)]
             self.same(self.boss.delete(f"/items/{item.id}"), 204)
             item.deleted = True
 
-    @rule(state=st.sampled_from(("open", "open", "open", "paused", "closed")))
+    @rule(state=st.sampled_from(("paused", "closed")))
     def opens_or_closes(self, state: str) -> None:
+        """What is shut is opened by the next one of these."""
+        state = state if self.model.state == "open" else "open"
         self.changes(state=state)
         self.model.state = state
 
+    @rule(who=others, how=st.sampled_from(("leaves", "is_switched_off")))
+    def comes_or_goes(self, who: str, how: str) -> None:
+        """Who is out comes in again by the next one of these."""
+        if who not in self.model.roles:
+            self.joins(who)
+        elif who in self.model.inactive:
+            self.is_switched_off_or_on(who, active=True)
+        elif how == "leaves":
+            self.leaves(who)
+        else:
+            self.is_switched_off_or_on(who, active=False)
+
     @rule(who=others)
+    def is_told_what_is_so_already(self, who: str) -> None:
+        model = self.model
+        self.joins(who) if who in model.roles else self.leaves(who)
+        self.is_switched_off_or_on(who, active=who not in model.inactive)
+
     def joins(self, who: str) -> None:
         answer = self.boss.post(f"/projects/{self.project}/members", json={"user": who, "role": "annotator"})
         self.same(answer, 200 if who in self.model.roles else 201)
         self.model.roles[who] = "annotator"
 
-    @rule(who=others)
     def leaves(self, who: str) -> None:
         answer = self.boss.delete(f"/projects/{self.project}/members/{self.world.ids[who]}")
         self.same(answer, 204 if who in self.model.roles else 404)
         self.model.roles.pop(who, None)
         self.model.remove(who)
 
-    @rule(who=others, active=st.booleans())
     def is_switched_off_or_on(self, who: str, active: bool) -> None:
         self.same(self.boss.patch(f"/users/{self.world.ids[who]}", json={"active": active}), 200)
         self.model.inactive.discard(who) if active else self.model.inactive.add(who)
@@ -238,19 +283,24 @@ class Machine(RuleBasedStateMachine):
         self.world.advance(seconds)
         self.model.now += seconds
 
-    @rule()
-    def asks_for_a_round(self) -> None:
-        assert self.boss.post(f"/projects/{self.project}/rounds").status_code in (202, 409)
+    @rule(
+        how=st.sampled_from(("works", "works", "dies", "is_overtaken")),
+        asked=st.booleans(),
+        checkpoint=st.integers(0, 4),
+    )
+    def a_worker(self, how: str, asked: bool, checkpoint: int) -> None:
+        if asked:
+            assert self.boss.post(f"/projects/{self.project}/rounds").status_code in (202, 409)
+        if how == "works":
+            self.world.worker().run_one()
+        elif how == "dies":
+            self.a_worker_dies(checkpoint)
+        else:
+            self.a_worker_is_overtaken()
 
-    @rule()
-    def a_worker_works(self) -> None:
-        self.world.worker().run_one()
-
-    @rule(checkpoint=st.integers(0, 4))
     def a_worker_dies(self, checkpoint: int) -> None:
         self.world.dies_at(checkpoint)
 
-    @rule()
     def a_worker_is_overtaken(self) -> None:
         slow = self.world.claimed()
         if slow is not None:
@@ -265,6 +315,11 @@ class Machine(RuleBasedStateMachine):
         self.world.restart()
 
     @rule()
+    def reads(self) -> None:
+        self.exports()
+        self.reads_the_feed()
+        self.numbers(self.boss.get(f"/projects/{self.project}/status").json())
+
     def exports(self) -> None:
         answer = self.boss.get(f"/projects/{self.project}/export", params={"format": "jsonl", "view": "annotations"})
         rows = [json.loads(line) for line in answer.text.splitlines()]
@@ -276,7 +331,6 @@ class Machine(RuleBasedStateMachine):
         ]
         assert [(row["id"], row["label"]["class"]) for row in rows] == expected
 
-    @rule()
     def reads_the_feed(self) -> None:
         answer = self.boss.get(f"/projects/{self.project}/annotations", params={"after": 0, "limit": 200})
         assert [each["seq"] for each in answer.json()["items"]] == [each.id for each in self.model.versions][:200]
@@ -288,10 +342,6 @@ class Machine(RuleBasedStateMachine):
             self.world.check(self.project, self.model)
             self.world.check_rounds(self.project)
             self.numbers(self.world.numbers(self.project))
-
-    @rule()
-    def looks_at_the_overview(self) -> None:
-        self.numbers(self.boss.get(f"/projects/{self.project}/status").json())
 
     def numbers(self, status: dict[str, Any]) -> None:
         """What is counted is a recount."""
@@ -347,6 +397,10 @@ class Machine(RuleBasedStateMachine):
             for key, content in rows
         ]
         return self.boss.push(self.project, pushed, **query)
+
+    def live(self) -> list[Lease]:
+        """Leases that are held, as far as is known without a request."""
+        return [each for each in self.model.leases.values() if each.state == "live"]
 
     def lease(self, number: int) -> Lease:
         """One of the leases, newest first."""

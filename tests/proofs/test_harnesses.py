@@ -28,8 +28,11 @@ from tests.proofs import test_two_tenants as tenants
 from tests.proofs.machine import Machine
 from tests.proofs.removals import (
     Taken,
+    answers_are_overwritten,
+    earlier_answers_are_forgotten,
     no_token_is_asked_for,
     nothing,
+    who_left_stays,
 )
 from tests.proofs.test_state_machine import world_on
 from tests.unit import test_doors as doors
@@ -182,6 +185,9 @@ def test_rule_zero_sees_what_an_attack_left_behind(tmp_path: Path) -> None:
 BROKEN_MODELS: dict[str, Callable[[Taken], None]] = {
     "I1: leases never end": lambda taken: taken.patch.setattr(app.services.leases, "expire", nothing),
     "I9: a worker that lost its job goes on": no_token_is_asked_for,
+    "I3: an answer is overwritten": answers_are_overwritten,
+    "I4: a repetition makes a second answer": earlier_answers_are_forgotten,
+    "who left answers on": who_left_stays,
 }
 
 

@@ -1,6 +1,7 @@
 """The service as the state machine sees it: people who speak to it, a clock to move, workers that die, and its rows."""
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.conftest import Api, Speaker
 from tests.proofs.model import Reference
 
 PEOPLE = ("boss", "ann", "ben", "cem", "dan")  # boss is an admin
+LABELS = {1: "cat", 2: "dog"}  # by the ids of the project's classes
 WORK = ("round", "featurize")
 # PostgreSQL's clock cannot be moved, so what is stored is moved the other way.
 MOMENTS = {
@@ -131,13 +133,17 @@ class World:
 
     def _check_answers(self, project: int, model: Reference, names: dict[int, str]) -> None:
         stored = [
-            (row[:6], names[row.annotator_id], bool(row.counted), bool(row.retracted), bool(row.decisive))
+            (row[:6], names[row.annotator_id], _said(row.label), *map(bool, row[8:]))
             for row in self.rows(VERSIONS, project=project)
         ]
-        assert stored == [
-            ((e.id, e.answer, e.number, e.item, e.revision, e.lease), e.person, e.counted, e.retracted, e.decisive)
+        wanted = [
+            (
+                (e.id, e.answer, e.number, e.item, e.revision, e.lease),
+                *(e.person, e.label, e.counted, e.retracted, e.decisive),
+            )
             for e in model.versions
         ]
+        assert stored == wanted
 
     def _check_overlap(self, model: Reference) -> None:
         """I1 and I2 as they stand in the list, whatever the model thinks of each row."""
@@ -168,6 +174,12 @@ class World:
         assert [row.rank for row in order] == list(range(served.queue_length))
         assert {row.project_id for row in queue} <= {project}
         assert [bool(row.done) for row in order] == [bool(row.item_done) for row in order]
+
+
+def _said(label: Any) -> str:
+    """The class of a stored label, which SQLite gives as text."""
+    read = json.loads(label) if isinstance(label, str) else label
+    return LABELS[read["label"]["class_id"]]
 
 
 @contextlib.contextmanager
