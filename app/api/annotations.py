@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from app.api.bodies import StreamRoute, StrictRoute
+from app.api.bodies import Body, StreamRoute, StrictRoute
 from app.api.deps import Caller, Config, Db, IdempotencyKey
 from app.api.keyed import work_once
 from app.api.openapi import KEY
@@ -43,37 +43,29 @@ ANSWERS = rows_body(
 ANSWERS["parameters"] = [KEY]
 
 
-class AnnotationIn(BaseModel):
+class AnnotationIn(Body):
     """The label for a leased item."""
-
-    model_config = ConfigDict(extra="forbid")
 
     lease: int = Field(gt=0, le=INT64_MAX)
     label: dict[str, Any] = Field(examples=[{"class": "cat"}])
     seconds_spent: float = Field(0.0, ge=0, le=annotations.MAX_SECONDS)
 
 
-class CorrectionIn(BaseModel):
+class CorrectionIn(Body):
     """A new version of an answer."""
-
-    model_config = ConfigDict(extra="forbid")
 
     label: dict[str, Any] = Field(examples=[{"class": "dog"}])
 
 
-class FlagChange(BaseModel):
+class FlagChange(Body):
     """What a manager or reviewer does with a note."""
-
-    model_config = ConfigDict(extra="forbid")
 
     state: Literal["open", "closed"]
     reply: str | None = Field(None, min_length=1, max_length=flags.LONGEST)
 
 
-class FlagIn(BaseModel):
+class FlagIn(Body):
     """A note for the manager."""
-
-    model_config = ConfigDict(extra="forbid")
 
     note: str = Field(min_length=1, max_length=flags.LONGEST)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.bodies import StrictRoute
+from app.api.bodies import Body, StrictRoute
 from app.api.deps import Caller, Db
 from app.services import audit_requests
 from app.services.audit_requests import MOST, USUAL
@@ -13,10 +13,8 @@ from app.services.audit_requests import MOST, USUAL
 router = APIRouter(tags=["loop"], route_class=StrictRoute)
 
 
-class RequestIn(BaseModel):
+class RequestIn(Body):
     """How many of the next items are to be audit items."""
-
-    model_config = ConfigDict(extra="forbid")
 
     count: Annotated[int, Field(ge=1, le=MOST, strict=True)] = USUAL
 

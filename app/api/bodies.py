@@ -7,6 +7,7 @@ from typing import Any, get_args
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
+from pydantic import BaseModel, ConfigDict
 
 from app.api.filters import filter_of
 from app.api.keyed import answer_once
@@ -18,6 +19,12 @@ DECIMAL = re.compile(r"-?[0-9]{1,30}(\.[0-9]{1,30})?", re.ASCII)
 # In the answer to what makes one, and nowhere else.
 TELLS_A_SECRET = ("/tokens", "/invitations", "/password-link", "/webhooks")
 BODY_METHODS = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+class Body(BaseModel):
+    """What a request's JSON may hold: the named fields, each of its own type. No "1" is a number, no 0 is false."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class StrictRequest(Request):

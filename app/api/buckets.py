@@ -3,9 +3,9 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from app.api.bodies import StrictRoute
+from app.api.bodies import Body, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.loop import StartedOut
 from app.core import places
@@ -36,10 +36,8 @@ class BucketNamesOut(BaseModel):
     buckets: list[str]
 
 
-class CollectIn(BaseModel):
+class CollectIn(Body):
     """Which files become items: those below a folder of a bucket."""
-
-    model_config = ConfigDict(extra="forbid")
 
     bucket: str = Field(min_length=1, max_length=64, examples=["pets"])
     prefix: str = Field("", max_length=places.PATH_BYTES, examples=["photos/2026/"])

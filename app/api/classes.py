@@ -3,9 +3,9 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from app.api.bodies import StrictRoute
+from app.api.bodies import Body, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.core.text import INT64_MAX
 from app.db import ProjectClass
@@ -40,10 +40,8 @@ class ClassesOut(BaseModel):
     items: list[CountedClassOut]
 
 
-class ClassIn(BaseModel):
+class ClassIn(Body):
     """A new class, of the driving question unless another one is named."""
-
-    model_config = ConfigDict(extra="forbid")
 
     question: str | None = Field(None, min_length=1, max_length=64)
     name: str = Field(min_length=1, max_length=200)
@@ -52,10 +50,8 @@ class ClassIn(BaseModel):
     description: str | None = Field(None, max_length=10_000)
 
 
-class ClassChange(BaseModel):
+class ClassChange(Body):
     """What may be changed of a class."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str | None = Field(None, min_length=1, max_length=200)
     color: str | None = Field(None, max_length=16)
@@ -64,10 +60,8 @@ class ClassChange(BaseModel):
     retired: bool | None = None
 
 
-class MergeIn(BaseModel):
+class MergeIn(Body):
     """The class that takes the other one in."""
-
-    model_config = ConfigDict(extra="forbid")
 
     into: int = Field(gt=0, le=INT64_MAX)
 

@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from app.api.bodies import StrictRoute
+from app.api.bodies import Body, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.loop import AnyOut, StartedOut
 from app.core.text import INT64_MAX
@@ -16,10 +16,8 @@ router = APIRouter(tags=["loop"], route_class=StrictRoute)
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
 
 
-class ContestIn(BaseModel):
+class ContestIn(Body):
     """Two learners, each by name with its parameters, as the project's `learner` is set."""
-
-    model_config = ConfigDict(extra="forbid")
 
     learners: list[dict[str, Any]] = Field(
         min_length=2, max_length=2, examples=[[{"name": "ridge"}, {"name": "logistic"}]]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.api.bodies import StrictRoute
+from app.api.bodies import Body, StrictRoute
 from app.api.deps import Caller, Db
 from app.api.filters import DESCRIBED, Filtering
 from app.core import filters
@@ -14,10 +14,8 @@ from app.services import edits
 router = APIRouter(tags=["items"], route_class=StrictRoute)
 
 
-class SetIn(BaseModel):
+class SetIn(Body):
     """What each item is to have; of `metadata` only the columns named, and null removes one."""
-
-    model_config = ConfigDict(extra="forbid")
 
     state: Literal["open", "excluded"] | None = None
     split: Literal["pool", "audit"] | None = None
@@ -26,14 +24,14 @@ class SetIn(BaseModel):
     label: dict[str, Any] | None = Field(None, examples=[{"class": "cat"}])
 
 
-class EditIn(BaseModel):
+class EditIn(Body):
     """Which items, by a filter or by their keys, and what is set.
 
     `existing` concerns a label and the items that have answers: with `refuse` nothing is done where there is one (409
     says how many), `keep` leaves these alone, `override` decides them too.
     """
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"filter": "q=spam", "set": {}}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"filter": "q=spam", "set": {}}]})
 
     filter: str = Field("", max_length=filters.MAX_CHARACTERS, examples=["metadata.source=web&q=football"])
     keys: list[Annotated[str, Field(min_length=1, max_length=512)]] = Field([], max_length=edits.MOST)
@@ -47,10 +45,8 @@ class EditIn(BaseModel):
         return self
 
 
-class UndoIn(BaseModel):
+class UndoIn(Body):
     """The token of the change that is taken back."""
-
-    model_config = ConfigDict(extra="forbid")
 
     undo_token: str = Field(min_length=1, max_length=100)
 

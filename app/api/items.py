@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api import files
 from app.api.annotations import AnnotationOut, StoredFlagOut
-from app.api.bodies import StreamRoute, StrictRoute
+from app.api.bodies import Body, StreamRoute, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.filters import DESCRIBED, Filtering
 from app.api.loop import StartedOut, look_at_job
@@ -139,18 +139,14 @@ class ItemsOut(BaseModel):
     search: UnindexedOut | None
 
 
-class WordIn(BaseModel):
+class WordIn(Body):
     """What a manager says an item is."""
-
-    model_config = ConfigDict(extra="forbid")
 
     label: dict[str, Any] = Field(examples=[{"class": "cat"}])
 
 
-class ItemChange(BaseModel):
+class ItemChange(Body):
     """What may be changed of an item."""
-
-    model_config = ConfigDict(extra="forbid")
 
     metadata: dict[str, Any] | None = None
     split: Literal["pool", "audit"] | None = None

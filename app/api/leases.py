@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from app.api.bodies import StrictRoute
+from app.api.bodies import Body, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.payloads import item_view
 from app.core import filters
@@ -25,10 +25,8 @@ router = APIRouter(tags=["labelling"], route_class=StrictRoute)
 LeaseId = Annotated[int, Path(gt=0, le=INT64_MAX)]
 
 
-class LeasesIn(BaseModel):
+class LeasesIn(Body):
     """How many items; with `hold_hours` up to 200 for work without a connection, with `filter` of an own slice."""
-
-    model_config = ConfigDict(extra="forbid")
 
     count: int = Field(5, ge=1, le=200)
     hold_hours: float | None = Field(None, gt=0, le=48)
@@ -55,10 +53,8 @@ class LeasesOut(BaseModel):
     leases: list[LeaseOut]
 
 
-class SkipIn(BaseModel):
+class SkipIn(Body):
     """Why the item is left to somebody else."""
-
-    model_config = ConfigDict(extra="forbid")
 
     reason: str | None = Field(None, max_length=2000)
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
 from app.api import files
-from app.api.bodies import StreamRoute, StrictRoute
+from app.api.bodies import Body, StreamRoute, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.pages import Cursor, Limit, seal, unseal
 from app.api.spool import receive, rows_body
@@ -85,10 +85,8 @@ class VersionsOut(BaseModel):
     next: str | None
 
 
-class PredictIn(BaseModel):
+class PredictIn(Body):
     """Items as they would be pushed: content, and `features` where the project learns from pushed vectors."""
-
-    model_config = ConfigDict(extra="forbid")
 
     items: list[dict[str, Any]] = Field(
         min_length=1, max_length=predicting.MOST_ITEMS, examples=[[{"key": "a", "text": "..."}]]

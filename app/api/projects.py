@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from fastapi import APIRouter, Header, Path, Request, Response
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 from sqlalchemy.orm import Session
 
 from app.api.annotations import expected_version
-from app.api.bodies import StrictRoute
+from app.api.bodies import Body, StrictRoute
 from app.api.classes import ClassOut, class_out
 from app.api.deps import Caller, Config, Db
 from app.api.pages import Cursor, Limit, seal, unseal
@@ -26,10 +26,8 @@ Slice = Annotated[str | None, Field(max_length=filters.MAX_CHARACTERS, examples=
 RoundSize = Annotated[int, Field(ge=1, le=10_000)]
 
 
-class Goal(BaseModel):
+class Goal(Body):
     """When the work is done: accuracy, labels, hours, a date or a cost; and what an hour and a point are worth."""
-
-    model_config = ConfigDict(extra="forbid")
 
     accuracy: float | None = Field(None, gt=0, le=1)
     labels: int | None = Field(None, gt=0, le=10**9)
@@ -60,14 +58,12 @@ class Goal(BaseModel):
             raise ValueError("date is a day written as 2026-12-24") from None
 
 
-class ProjectIn(BaseModel):
+class ProjectIn(Body):
     """A new project; all but name, modality and task have good defaults.
 
     With `copy_of` settings, classes, guidelines and members are those of another project: only the name, and a slug
     if wanted, are given beside it.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(min_length=1, max_length=200)
     slug: str | None = Field(None, min_length=1, max_length=100)
@@ -98,10 +94,8 @@ class ProjectIn(BaseModel):
         return self
 
 
-class ProjectChange(BaseModel):
+class ProjectChange(Body):
     """What may be changed of a project."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str | None = Field(None, min_length=1, max_length=200)
     task: dict[str, Any] | None = None
@@ -160,29 +154,23 @@ class ProjectsOut(BaseModel):
     next: str | None = None
 
 
-class MemberIn(BaseModel):
+class MemberIn(Body):
     """Who joins with which role, and perhaps with which slice: a filter by content that all their items fit."""
-
-    model_config = ConfigDict(extra="forbid")
 
     user: str = Field(max_length=200)
     role: str = Field("annotator", max_length=50)
     slice: Slice = None
 
 
-class MemberChange(BaseModel):
+class MemberChange(Body):
     """A member's new role or slice; null gives the whole pool again."""
-
-    model_config = ConfigDict(extra="forbid")
 
     role: str | None = Field(None, max_length=50)
     slice: Slice = None
 
 
-class InvitationRequest(BaseModel):
+class InvitationRequest(Body):
     """An invitation link: the role and the slice it gives, for how many people and seconds."""
-
-    model_config = ConfigDict(extra="forbid")
 
     role: str = Field("annotator", max_length=50)
     slice: Slice = None

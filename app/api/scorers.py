@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.bodies import StrictRoute
+from app.api.bodies import Body, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.core.text import check_json
 from app.services import scorers
@@ -14,18 +14,14 @@ router = APIRouter(tags=["loop"], route_class=StrictRoute)
 EXAMPLE = {"name": "http", "url": "https://example.org/scorer", "secret": "16 characters or more"}
 
 
-class TestIn(BaseModel):
+class TestIn(Body):
     """A scorer that is not stored yet; without one the project's own is tested."""
-
-    model_config = ConfigDict(extra="forbid")
 
     learner: dict[str, Any] | None = Field(None, examples=[EXAMPLE])
 
 
-class EarlyTestIn(BaseModel):
+class EarlyTestIn(Body):
     """A scorer for a project that is not made yet, with items and classes as they will be."""
-
-    model_config = ConfigDict(extra="forbid")
 
     learner: dict[str, Any] = Field(examples=[EXAMPLE])
     items: list[dict[str, Any]] = Field(min_length=1, max_length=scorers.TESTED, examples=[[{"text": "..."}]])

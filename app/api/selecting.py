@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.concurrency import run_in_threadpool
 
-from app.api.bodies import StrictRoute
+from app.api.bodies import Body, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.loop import FINISHED, StartedOut, look_at_job
 from app.api.pages import Cursor, Limit, seal, unseal
@@ -25,10 +25,8 @@ LOOK_SECONDS = 0.1
 WAIT_SECONDS = 10.0
 
 
-class SelectIn(BaseModel):
+class SelectIn(Body):
     """How many items, by the published order or by another strategy, of which, and held for how long."""
-
-    model_config = ConfigDict(extra="forbid")
 
     count: int = Field(ge=1, le=30_000, examples=[500])
     strategy: dict[str, Any] | None = Field(None, examples=[{"name": "margin"}])

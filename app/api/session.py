@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from app.api.bodies import StrictRoute
+from app.api.bodies import Body, StrictRoute
 from app.api.deps import (
     PLAIN_COOKIE,
     SECURE_COOKIE,
@@ -30,37 +30,29 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1", "testserver"}
 Password = Annotated[str, Field(max_length=100_000, repr=False)]
 
 
-class Credentials(BaseModel):
+class Credentials(Body):
     """A name and its password."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=200)
     password: Password
 
 
-class InvitationIn(BaseModel):
+class InvitationIn(Body):
     """Name and password of a new account; empty for somebody who is signed in."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field("", max_length=200)
     password: Password = ""
 
 
-class PasswordIn(BaseModel):
+class PasswordIn(Body):
     """The old password and the new one."""
-
-    model_config = ConfigDict(extra="forbid")
 
     old_password: Password
     new_password: Password
 
 
-class NewPasswordIn(BaseModel):
+class NewPasswordIn(Body):
     """The password that the holder of a link has chosen."""
-
-    model_config = ConfigDict(extra="forbid")
 
     password: Password
 

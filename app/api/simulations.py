@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api import files
-from app.api.bodies import StrictRoute
+from app.api.bodies import Body, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.loop import StartedOut
 from app.api.pages import Cursor, Limit, seal, unseal
@@ -20,14 +20,12 @@ WRITTEN: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"sche
 DRAWN: dict[int | str, dict[str, Any]] = {200: {"content": {"image/svg+xml": {"schema": {"type": "string"}}}}}
 
 
-class SimulationIn(BaseModel):
+class SimulationIn(Body):
     """What to compare. `random` is always among the strategies; without `labels` it is 200, or half of the pool.
 
     `noise` is the share of wrong answers, `imbalance` how many times the smallest class the largest one is made,
     `target` the accuracy that labels are counted to (nine tenths of that with every label unless given).
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     strategies: list[dict[str, Any]] = Field(
         min_length=1, max_length=20, examples=[[{"name": "auto"}, {"name": "margin"}]]

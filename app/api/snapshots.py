@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api import files
-from app.api.bodies import StrictRoute
+from app.api.bodies import Body, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.api.exports import WRITTEN
 from app.api.loop import StartedOut
@@ -19,14 +19,12 @@ router = APIRouter(tags=["items"], route_class=StrictRoute)
 Name = Annotated[str, Path(max_length=100)]
 
 
-class SnapshotIn(BaseModel):
+class SnapshotIn(Body):
     """What to keep. Without `splits` the audit share and the client's own test set are `test`, the rest `train`.
 
     With `group_by`, a name in the metadata, all items of a group are in one split. Without it near-identical items are,
     and a split `test` is the audit share, where the project has one.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=100, examples=["release-1"])
     filter: str = Field("", max_length=filters.MAX_CHARACTERS, examples=["status=answered"])

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.api.bodies import StrictRoute
+from app.api.bodies import Body, StrictRoute
 from app.api.deps import Caller, Db
 from app.api.pages import Cursor, Limit, seal, unseal
 from app.api.turns import PASSWORDS
@@ -18,20 +18,16 @@ router = APIRouter(tags=["accounts"], route_class=StrictRoute)
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
 
 
-class UserIn(BaseModel):
+class UserIn(Body):
     """A new account."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=200)
     password: str = Field(max_length=100_000, repr=False)
     admin: bool = False
 
 
-class UserChange(BaseModel):
+class UserChange(Body):
     """What may be changed of an account."""
-
-    model_config = ConfigDict(extra="forbid")
 
     active: bool | None = None
     admin: bool | None = None
@@ -57,10 +53,8 @@ class LinkOut(BaseModel):
     expires_at: datetime
 
 
-class TokenIn(BaseModel):
+class TokenIn(Body):
     """A new token: what it may do, where, and for how many seconds."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=200)
     scopes: list[str] = Field(default_factory=lambda: list(accounts.SCOPES), max_length=10)

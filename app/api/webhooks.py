@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from app.api.bodies import StrictRoute
+from app.api.bodies import Body, StrictRoute
 from app.api.deps import Caller, Config, Db
 from app.core.text import INT64_MAX
 from app.db import Delivery, Webhook
@@ -16,20 +16,16 @@ router = APIRouter(tags=["webhooks"], route_class=StrictRoute)
 Number = Annotated[int, Path(gt=0, le=INT64_MAX)]
 
 
-class WebhookIn(BaseModel):
+class WebhookIn(Body):
     """A new webhook; without a secret one is made and shown once."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: str = Field(max_length=2000, examples=["https://example.org/labelwise"])
     events: list[str] = Field(max_length=len(outbox.EVENTS), examples=[["round.published", "goal.reached"]])
     secret: str | None = Field(None, max_length=200)
 
 
-class WebhookChange(BaseModel):
+class WebhookChange(Body):
     """What is to be changed; active again, a webhook gets what waits for it at once."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: str | None = Field(None, max_length=2000)
     events: list[str] | None = Field(None, max_length=len(outbox.EVENTS))

@@ -230,5 +230,6 @@ def _real(here: world.World, case: Any, drawn: Iterable[str]) -> dict[str, Any]:
 def _signed(site: Site, voice: Voice) -> dict[str, str]:
     """The person's token; a random request may have ended it, then there is a new one."""
     if voice.headers and site.client().get("/api/v1/session", headers=voice.headers).status_code == 401:
+        site.rows("DELETE FROM sign_in_failures")  # random codes of links are failed attempts of this address
         voice.headers = Voice(site, voice.name).browser().token().headers
     return voice.headers

@@ -17,11 +17,15 @@ export interface Ways {
 const SHOWN = 20;
 const WORDS: Record<string, string> = { waiting_for_predictions: "waits for predictions" };
 
+/** So many of the rounds, newest first. */
+export const newest = (rows: RoundRow[], most = rows.length): RoundRow[] =>
+  [...rows].sort((one, other) => other.number - one.number).slice(0, most);
+
 /** Newest first; the metrics of a round that was just published are still being computed and say so. */
 export function roundsTable(rows: RoundRow[], found: (filter: string) => string, ways: Ways): TemplateResult {
   if (rows.length === 0) return html`<p class="quiet">No round has been run yet.</p>`;
-  const newest = [...rows].sort((one, other) => other.number - one.number);
-  const [shown, more] = [newest.slice(0, SHOWN), newest.slice(SHOWN)];
+  const sorted = newest(rows);
+  const [shown, more] = [sorted.slice(0, SHOWN), sorted.slice(SHOWN)];
   return html`${table(shown, "Rounds, table", found, ways)}
     ${more.length ? html`<details class="values"><summary>${count(more.length)} earlier rounds</summary>${table(more, "Earlier rounds", found, ways)}</details>` : nothing}`;
 }

@@ -20,7 +20,7 @@ import {
 } from "../lib/overview";
 import { recall, remember } from "../lib/remembered";
 import { robustness } from "../lib/robustness";
-import { roundsTable } from "../lib/rounds-table";
+import { newest, roundsTable } from "../lib/rounds-table";
 import { slicesSentence } from "../lib/slices-view";
 import { advice } from "../lib/stopping";
 import { wall } from "../lib/wall";
@@ -37,6 +37,7 @@ const WALL_ITEMS = 200;
 const LIVE_SECONDS = 30;
 const IN_POOL = "status=open&status=answered&status=excluded&status=fetching&status=failed"; // all but the test set
 const PLACES = 8;
+const ROUNDS_HERE = 6; // the others have a page of their own
 const BANDS = "The bands of all rounds hold the truth together in 95 of 100 projects, however often you look.";
 const LOWER_ENDS =
   "The lower ends of the bands stay valid however often you look; while labels are few, the number errs on the low side.";
@@ -127,7 +128,7 @@ function figures(all: Overview): TemplateResult {
       <div>${pace(all)}</div>
     </div>
     ${places ? nextBatch(places, all.status.queue.depth, found) : nothing}
-    <section class="card" aria-labelledby="rounds"><h2 id="rounds">Rounds</h2>${roundsTable(all.rounds, found, { pages: rounds, manager: project.manager })}
+    <section class="card" aria-labelledby="rounds"><h2 id="rounds">Rounds</h2>${roundsTable(newest(all.rounds, ROUNDS_HERE), found, { pages: rounds, manager: project.manager })}
       ${all.rounds.length ? html`<p><a href=${rounds}>All rounds, and any two side by side</a></p>` : nothing}</section>`;
 }
 
