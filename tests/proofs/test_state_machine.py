@@ -24,7 +24,8 @@ from app.core.settings import Settings
 from app.db import Database
 from tests import databases
 from tests.conftest import serving
-from tests.proofs.machine import Machine, World
+from tests.proofs.machine import Machine
+from tests.proofs.world import World
 
 pytestmark = pytest.mark.both
 

@@ -82,6 +82,7 @@ def test_a_cluster_chooses_the_same_batch_bit_for_bit(
             assert (there.strategy, there.fallback) == (here.strategy, here.fallback)
 
 
+@pytest.mark.night
 def test_what_the_cluster_cannot_do_is_said(dask: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shards = stored(tmp_path / "here", pool(50, 32), 2)
     moved = [StoredShard(tmp_path / "there", shard.info) for shard in shards]
@@ -103,6 +104,7 @@ def fetch_into(folder: str) -> None:
     os.environ["XDG_CACHE_HOME"] = folder
 
 
+@pytest.mark.night
 def test_workers_without_the_data_folder_fetch_its_shards_from_an_address(dask: Cluster, tmp_path: Path) -> None:
     pytest.importorskip("fsspec")
     matrix = pool(2_500, 32, seed=5)
@@ -127,6 +129,7 @@ def test_workers_without_the_data_folder_fetch_its_shards_from_an_address(dask: 
     assert len(list(Path(kept).rglob("*.dense.npy"))) == 7
 
 
+@pytest.mark.night
 def test_only_large_pools_go_to_the_cluster_that_is_set(dask: Cluster, tmp_path: Path) -> None:
     settings = Settings(data=tmp_path, dask_scheduler=dask.address, whole_pool_items=50, _env_file=None)
 

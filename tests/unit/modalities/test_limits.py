@@ -67,6 +67,7 @@ def test_a_picture_over_the_limit_is_refused_before_a_pixel_is_read(settings: Se
     assert path.stat().st_size < 100_000
 
 
+@pytest.mark.night
 def test_a_decoder_of_pictures_never_takes_more_than_its_memory(settings: Settings, tmp_path: Path) -> None:
     """Behind the door's limit stands the decoder's own: 2.5 gigabytes of pixels, asked for as if the door were open."""
     path = blank(tmp_path / "huge.png", 50_000)
