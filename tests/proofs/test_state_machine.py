@@ -31,7 +31,7 @@ pytestmark = pytest.mark.both
 
 EXAMPLES = int(os.environ.get("LABELWISE_PROOF_EXAMPLES", "0"))
 STEPS = int(os.environ.get("LABELWISE_PROOF_STEPS", "30"))
-SHORT = {"sqlite": 25, "postgresql": 12}
+SHORT = {"sqlite": 18, "postgresql": 9}
 
 
 class Clock:
