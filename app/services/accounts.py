@@ -188,6 +188,7 @@ def change_user(session: WriteSession, person: Person, user_id: int, active: boo
     """Switch a person off or on, or make an admin; the last active admin stays one (Conflict).
 
     Who is switched off, or becomes or stops being an admin, is signed out; who is switched off holds no item any more.
+    The links of whoever is switched off or is no admin any more end.
     """
     need_admin(person)
     user = _living(session, user_id)
@@ -198,8 +199,9 @@ def change_user(session: WriteSession, person: Person, user_id: int, active: boo
     user.admin = user.admin if admin is None else admin
     if (user.active, user.admin) != before:
         sessions.end_all(session, user_id)
-    if not user.active:
+    if not user.active or (before[1] and not user.admin):
         links.end_of(session, user_id)
+    if not user.active:
         leases.release_of(session, user_id)
     audit.record(session, "user.changed", person.id, user=user_id, active=user.active, admin=user.admin)
     return user

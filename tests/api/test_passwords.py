@@ -53,7 +53,9 @@ def test_an_easy_password_is_refused_and_the_link_stays(api: Api) -> None:
     assert choose(api, code).status_code == 201
 
 
-@pytest.mark.parametrize("how", ["another link", "an own change", "switched off", "erased", "a day", "a former admin"])
+@pytest.mark.parametrize(
+    "how", ["another link", "an own change", "switched off", "erased", "a day", "demoted", "removed"]
+)
 def test_a_link_ends_with_what_it_was_made_for(api: Api, how: str) -> None:
     boss, ann = api.as_("boss"), api.user("ann")
     code = link(api, ann)
@@ -72,9 +74,12 @@ def test_a_link_ends_with_what_it_was_made_for(api: Api, how: str) -> None:
         with api.db.write() as session:
             session.execute(update(OneTimeLink).values(expires_at=OneTimeLink.created_at))
     else:
-        second = api.user("second", admin=True)
-        api.as_("second").patch(f"/users/{boss.get('/session').json()['user']['id']}", json={"active": False})
-        assert second
+        api.user("second", admin=True)
+        maker, gone = (
+            boss.get("/session").json()["user"]["id"],
+            {"admin": False} if how == "demoted" else {"active": False},
+        )
+        api.as_("second").patch(f"/users/{maker}", json=gone).raise_for_status()
 
     assert choose(api, code).status_code == 404
     assert api.client.get(f"/password/{code}", headers={"Accept": "text/html"}).status_code == 404
