@@ -32,7 +32,7 @@ class Connection(HttpToolsProtocol):
         """Begin to watch it, and make room where there are too many."""
         super().connection_made(transport)
         self._in_head, self._head, self._sum, self._unread = True, 0, 0, 0
-        self._refused, self._refusing = (400, "this is no HTTP request"), False
+        self._refused, self._refusing, self._owed = (400, "this is no HTTP request"), False, False
         self._since = self._heard = self.loop.time()
         self._watch = self.loop.call_later(LOOK_SECONDS, self._look)
         if len(self.connections) > self.most:
@@ -92,18 +92,29 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse in the form of all refusals, and close; never in the middle of another answer."""
-        status, words = self._refused
-        if self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete:
+        """Refuse in the form of all refusals, and close; behind the answers to the requests before it, in their order."""
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if answering and self._in_head:
+            self._refusing = self._owed = True
+            return
+        if answering and self.cycle.response_started:  # its own body is at fault
             self.transport.close()
             return
+        status, words = self._refused
         body = json.dumps({"error": NAMES[status], "detail": words, "request_id": None}).encode()
         head = b"content-type: application/json\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
         self.transport.write(STATUS_LINE[status] + head + body)
-        if self.cycle is None or self.cycle.response_complete:
-            self._linger()
-        else:
+        if answering:
             self.transport.close()
+        else:
+            self._linger()
+
+    def on_response_complete(self) -> None:
+        """An answer is given; the last one is followed by the refusal of what came behind its request."""
+        super().on_response_complete()
+        if self._owed and self.cycle.response_complete and not self.transport.is_closing():
+            self._owed = False
+            self.send_400_response("")
 
     @property
     def idle_since(self) -> float:

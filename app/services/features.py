@@ -277,7 +277,11 @@ def _finish(running: Running, project: Project, chosen: FeatureSet, cursor: dict
             session.execute(update(FeatureSet).where(FeatureSet.id == chosen.id).values(active=True))
         if cursor["added"]:
             rounds.make_due(session, project.id)
-    if chosen.name != "client" and needs_refit(chosen.fitted_rows, total):
+        # Only what a fit would see may ask for one: a pool whose other files are lost would ask for ever.
+        fits = session.execute(
+            select(func.count()).where(Item.project_id == project.id, Item.state == "open")
+        ).scalar_one()
+    if chosen.name != "client" and needs_refit(chosen.fitted_rows, fits):
         _fit(running, project)
         running.report({"step": "features", "done": 0, "total": total})
         with running.db.write() as session:

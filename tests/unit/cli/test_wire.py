@@ -1,5 +1,6 @@
 """Connections that say little, slowly or for ever, against a real server with short patience."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -16,7 +17,7 @@ GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 async def application(scope: Any, receive: Any, send: Any) -> None:
-    """Reads the body to its end and says how long it was."""
+    """Reads the body to its end and says how long it was; at /late it is done a while after the last byte of that."""
     if scope["type"] != "http":
         return
     size, more = 0, True
@@ -25,7 +26,10 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         size, more = size + len(message.get("body", b"")), message.get("more_body", False)
     body = str(size).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
-    await send({"type": "http.response.body", "body": body})
+    await send({"type": "http.response.body", "body": body, "more_body": True})
+    if scope["path"] == "/late":
+        await asyncio.sleep(0.2)
+    await send({"type": "http.response.body", "body": b""})
 
 
 @pytest.fixture
@@ -128,3 +132,13 @@ def test_a_refusal_arrives_though_the_client_is_still_sending(port: int) -> None
 
         assert got.startswith(b"HTTP/1.1 431")
         assert seconds < 3
+
+
+LARGE = b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 60_000 + b"\r\n\r\n"
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.1], ids=["at once", "behind its answer, which is not done yet"])
+def test_a_refusal_comes_behind_the_answers_before_it(port: int, pause: float) -> None:
+    got, _ = heard(port, b"GET /late HTTP/1.1\r\nHost: x\r\n\r\n", LARGE, pause=pause)
+
+    assert [each[:3] for each in got.split(b"HTTP/1.1 ")[1:]] == [b"200", b"431"]
