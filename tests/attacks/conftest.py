@@ -43,7 +43,9 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         warm_up(made)
         all_is_well(made)
         yield made
+        restless = made.never_rests()
         made.close()
+        assert not restless
 
 
 def proxies(canary: Canary) -> dict[str, str]:

@@ -116,6 +116,20 @@ class Site:
             time.sleep(0.05)
         return []
 
+    def never_rests(self) -> list[Any]:
+        """What the worker still goes on with two minutes after the last request: nobody asked for it any more."""
+        last, end = None, time.monotonic() + 120
+        while time.monotonic() < end:
+            newest = self.rows(
+                "SELECT project_id, kind, max(id), max(updated_at) FROM jobs "
+                "WHERE kind IN ('round', 'featurize', 'index') GROUP BY project_id, kind"
+            )
+            if last is not None and not (found := sorted(set(newest) - set(last))):
+                return []
+            last = newest
+            time.sleep(3)
+        return found
+
     def log(self) -> str:
         """All that the service printed so far."""
         return self.running.log.read_bytes().decode(errors="replace")
