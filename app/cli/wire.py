@@ -92,7 +92,7 @@ class Connection(HttpToolsProtocol):
         super().on_body(body)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse in the form of all refusals, and close; behind the answers to the requests before it, in their order."""
+        """Refuse in the form of all refusals, and close; after the answers to the requests before it."""
         answering = self.cycle is not None and not self.cycle.response_complete
         if answering and self._in_head:
             self._refusing = self._owed = True
