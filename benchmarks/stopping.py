@@ -49,7 +49,7 @@ EARLY = 0.8  # of the oracle's labels
 OUTPUT = Path(__file__).parent / "out" / "stopping"
 RESULTS = Path(__file__).parent / "results" / "stopping.csv"
 LONG_ROUND = 100  # items, once the run is over and only its plateau is to be known
-STUDIED = ("stable", "change", "uncertainty", "confidence", "f_change", "plateau", "curve")
+STUDIED = ("settled", "stable", "change", "uncertainty", "confidence", "f_change", "plateau", "curve")
 
 
 def main() -> None:

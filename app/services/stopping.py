@@ -14,9 +14,9 @@ from app.db.session import now
 from app.evaluation.stopping import CRITERIA, Seen, Terms, advise, signals, told, verdicts
 from app.services import audit, goal, outbox
 
-ROUNDS = 200  # that the learning curve is fitted to, the newest ones
+ROUNDS = 1_000  # that the criteria look at, the newest ones
 TIMES = 2_000  # of the newest answers, for the median
-DIALS = ("stable", "curve", "certified")  # what the overview shows beside the advice, others below them
+DIALS = ("settled", "curve", "certified")  # what the overview shows beside the advice, others below them
 
 
 @dataclass(frozen=True)

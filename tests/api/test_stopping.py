@@ -32,9 +32,9 @@ def test_a_round_says_by_every_criterion_whether_to_go_on(api: Api) -> None:
 
     stopping = found["stopping"]
     by_name = {each["name"]: each for each in (*stopping["dials"], *stopping["others"])}
-    assert [each["name"] for each in stopping["dials"]] == ["stable", "curve", "certified"]
-    assert len(by_name) == 10
-    assert by_name["stable"]["stop"] is True  # two words tell the pets apart
+    assert [each["name"] for each in stopping["dials"]] == ["settled", "curve", "certified"]
+    assert len(by_name) == 11
+    assert by_name["settled"]["stop"] is True  # two words tell the pets apart
     assert by_name["certified"]["stop"] is False
     assert by_name["budget"]["words"].endswith("of 1,000 cost are spent.")
     assert stopping["round"] == rounds[0]["number"]
@@ -56,7 +56,7 @@ def test_it_stops_by_itself_once_and_people_may_go_on(api: Api) -> None:
     assert status["advice"]["text"].endswith("The project is paused: open it to go on.")
     with api.db.read() as session:
         told = session.execute(select(Event).where(Event.action == "project.stopped")).scalars().one()
-        assert told.detail == {"because": ["stable"]}
+        assert told.detail == {"because": ["settled"]}
 
     stored = boss.get(f"/projects/{project}")
     again = boss.patch(f"/projects/{project}", json={"state": "open"}, headers={"If-Match": stored.headers["etag"]})

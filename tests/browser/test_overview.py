@@ -72,24 +72,24 @@ def test_the_advice_is_one_sentence_with_its_figures_folded_away(visit: Visit, w
     def verdict(name: str, title: str, stop: bool | None, words: str) -> dict[str, Any]:
         return {"name": name, "title": title, "stop": stop, "value": None, "limit": None, "words": words}
 
-    text = "More labels would change little, you may stop: successive rounds agree by 0.994 (kappa, 3 rounds)."
+    text = "More labels would change little, you may stop: since 300 labels the rounds changed F by 0.041 in all."
     dials = [
-        verdict("stable", "Stable predictions", True, "Successive rounds agree by 0.994."),
+        verdict("settled", "Settled predictions", True, "Since 300 labels the rounds changed F by 0.041 in all."),
         verdict("certified", "Certified accuracy", False, "At least 71 % right, of 85 % that the goal asks for."),
     ]
     others = [verdict("gain", "Worth of the gain", None, "Not asked: the goal says no price of an hour.")]
-    found = {"stop": True, "text": text, "because": ["stable"], "round": 9, "dials": dials, "others": others}
+    found = {"stop": True, "text": text, "because": ["settled"], "round": 9, "dials": dials, "others": others}
     visit.page.set_viewport_size({"width": width, "height": 844})
     page = open_overview(visit, {"curve": CURVE, "stopping": found, "status": {"advice": {"stop": True, "text": text}}})
 
-    figures = page.get_by_role("list").filter(has_text="Stable predictions")
+    figures = page.get_by_role("list").filter(has_text="Settled predictions")
     expect(page.get_by_text(text)).to_be_visible()
     expect(figures).to_be_hidden()
     page.get_by_text("The figures behind it").focus()
     page.keyboard.press("Enter")
 
     expect(figures.get_by_role("listitem").first).to_have_text(
-        re.compile(r"Stable predictions\s+stop\s+the advice follows it\s*Successive rounds agree")
+        re.compile(r"Settled predictions\s+stop\s+the advice follows it\s*Since 300 labels")
     )
     expect(page.get_by_role("listitem").filter(has_text="Worth of the gain")).to_contain_text("no answer")
     assert not visit.overflows()

@@ -13,6 +13,7 @@ from app.evaluation.stopping.curve import CurveExtrapolation
 from app.evaluation.stopping.f_change import FChange
 from app.evaluation.stopping.gain import GainAgainstPrice
 from app.evaluation.stopping.plateau import Plateau
+from app.evaluation.stopping.settled import SettledPredictions
 from app.evaluation.stopping.signals import signals
 from app.evaluation.stopping.stable import StablePredictions
 from app.evaluation.stopping.uncertainty import OverallUncertainty
@@ -20,6 +21,7 @@ from app.evaluation.stopping.uncertainty import OverallUncertainty
 CRITERIA: dict[str, Criterion] = {
     each.name: each
     for each in (
+        SettledPredictions(),
         StablePredictions(),
         CurveExtrapolation(),
         CertifiedAccuracy(),
@@ -51,7 +53,7 @@ def verdicts(history: Sequence[Seen], terms: Terms) -> dict[str, Verdict]:
 def advise(found: Mapping[str, Verdict]) -> Advice:
     """What follows: a goal that is certified or a budget that is spent stops; so does what costs more than it brings.
 
-    Where the project names no prices, stable predictions stop. The learning curve alone never does: on as few audit
+    Where the project names no prices, settled predictions stop. The learning curve alone never does: on as few audit
     answers as a young project has, what it expects is mostly chance.
     """
     for name, text in (
@@ -61,9 +63,9 @@ def advise(found: Mapping[str, Verdict]) -> Advice:
     ):
         if found[name].stop:
             return Advice(True, f"{text} {found[name].words}", (name,))
-    if found["gain"].stop is None and found["stable"].stop:
-        words = f"More labels would change little, you may stop: {_small(found['stable'].words)}"
-        return Advice(True, words, ("stable",))
+    if found["gain"].stop is None and found["settled"].stop:
+        words = f"More labels would change little, you may stop: {_small(found['settled'].words)}"
+        return Advice(True, words, ("settled",))
     return _worth(found)
 
 
@@ -71,11 +73,11 @@ def _worth(found: Mapping[str, Verdict]) -> Advice:
     """Why it is worth going on, in a sentence; nothing is named where it cannot be told."""
     if found["gain"].stop is False:
         return Advice(False, f"Go on: {_small(found['gain'].words)}", ("gain",))
-    if found["stable"].stop is False and found["curve"].stop is False:
+    if found["settled"].stop is False and found["curve"].stop is False:
         gain = _small(found["curve"].words.partition(";")[0])
-        return Advice(False, f"Go on: each round still changes what the model says, and {gain}.", ("stable", "curve"))
-    if found["stable"].stop is False:
-        return Advice(False, "Go on: each round still changes what the model says.", ("stable",))
+        return Advice(False, f"Go on: rounds still change what the model says, and {gain}.", ("settled", "curve"))
+    if found["settled"].stop is False:
+        return Advice(False, "Go on: rounds still change what the model says.", ("settled",))
     return Advice(False, "Go on labelling: whether more labels would change much cannot be told yet.")
 
 

@@ -12,7 +12,7 @@ from app.evaluation.stopping.signals import f_change, kappa
 
 
 def series(name: str, *values: float) -> list[Seen]:
-    return [replace(Seen(20 * i), **{name: value}) for i, value in enumerate(values, 1)]
+    return [replace(Seen(20 * i, agreement=0.9), **{name: value}) for i, value in enumerate(values, 1)]
 
 
 def accuracies(*values: float, judges: int = 100) -> list[Seen]:
@@ -28,6 +28,7 @@ PRICES = Terms(hour_price=36.0, point_worth=10.0, seconds=10.0)  # an answer cos
     ("name", "stops", "goes_on", "terms"),
     [
         ("stable", series("agreement", 0.5, 0.986, 0.99, 0.995), series("agreement", 1.0, 0.98, 0.99, 0.995), Terms()),
+        ("settled", series("f_change", 0.0, 0.3, 0.03, 0.03), series("f_change", 0.0, 0.0, 0.031, 0.03), Terms()),
         ("change", series("changed", 0.4, 0.002), series("changed", 0.0, 0.003), Terms()),
         ("uncertainty", series("uncertainty", 0.3, 0.049), series("uncertainty", 0.01, 0.05), Terms()),
         ("confidence", series("most_uncertain", 0.9, 0.049), series("most_uncertain", 0.0, 0.05), Terms()),
@@ -48,6 +49,31 @@ def test_a_criterion_stops_on_its_side_of_the_limit_alone(
     assert criterion.judge(stops, yes).stop is True
     assert criterion.judge(goes_on, no).stop is False
     assert criterion.judge([Seen(20)], Terms()).stop is None
+
+
+def changing(*rounds: tuple[int, float | None]) -> list[Seen]:
+    return [Seen(labels, agreement=0.9, f_change=change) for labels, change in rounds]
+
+
+@pytest.mark.parametrize(
+    ("rounds", "stop"),
+    [
+        (changing((20, None), (40, 0.5), (50, 0.02), (60, 0.02), (80, 0.02)), True),
+        (changing((20, None), (40, 0.5), (50, 0.02), (60, 0.021), (80, 0.02)), False),  # a little more in all
+        (changing((20, None), (40, 0.5), (80, 0.0)), None),  # one round since 40 labels
+        (changing((41, None), (60, 0.0), (80, 0.0)), None),  # what came before is not known
+        (changing((41, None), (60, 0.05), (80, 0.02)), False),  # but that it is too much already
+        ([*changing((20, None), (40, 0.5)), Seen(50), *changing((60, 0.0), (80, 0.0))], None),  # other classes then
+    ],
+)
+def test_settled_sums_what_changed_since_half_of_the_labels(rounds: list[Seen], stop: bool | None) -> None:
+    assert CRITERIA["settled"].judge(rounds, Terms()).stop is stop
+
+
+def test_a_model_that_names_one_class_only_has_not_settled() -> None:
+    rounds = [Seen(20), *(Seen(20 * n, f_change=0.0) for n in range(2, 9))]
+
+    assert CRITERIA["settled"].judge(rounds, Terms()).stop is None
 
 
 def test_rounds_that_learn_nothing_new_are_no_sign_of_stability() -> None:
@@ -128,13 +154,13 @@ def given(**stops: bool | None) -> dict[str, Verdict]:
     return dict.fromkeys(CRITERIA, none) | {name: Verdict(stop, "Words.") for name, stop in stops.items()}
 
 
-def test_the_advice_stops_for_a_goal_a_budget_or_a_price_and_else_for_what_is_stable() -> None:
+def test_the_advice_stops_for_a_goal_a_budget_or_a_price_and_else_for_what_has_settled() -> None:
     assert advise(given(certified=True)).text.startswith("Stop: the goal is reached for sure.")
     assert advise(given(budget=True)).because == ("budget",)
     assert advise(given(gain=True)).stop
-    assert advise(given(stable=True, curve=False)).stop
-    assert not advise(given(stable=False, curve=True)).stop
-    assert not advise(given(stable=True, curve=True, gain=False)).stop  # whoever names a price has decided
+    assert advise(given(settled=True, curve=False)).stop
+    assert not advise(given(settled=False, curve=True)).stop
+    assert not advise(given(settled=True, curve=True, gain=False)).stop  # whoever names a price has decided
     assert not advise(given(plateau=True, change=True, uncertainty=True)).stop
     assert advise(given()).text.endswith("cannot be told yet.")
 
@@ -144,4 +170,4 @@ def test_every_criterion_is_told_with_its_figures_after_one_round_already() -> N
 
     assert [each["name"] for each in told(found)] == list(CRITERIA)
     assert all(each["stop"] is None and each["words"] for each in told(found))
-    assert len({each.title for each in CRITERIA.values()}) == 10
+    assert len({each.title for each in CRITERIA.values()}) == 11
