@@ -42,11 +42,11 @@ prove: setup ## kill, race and take guards away: what must hold on bad days
 attack: setup ## attack a running service on both databases, case by case of the list
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup tests/attacks
 
-chance: setup ## a share of the random requests as each role, on both databases at once [EACH=]
+chance: setup ## a share of the random requests as each role, on both databases at once [EACH= SECONDS=]
 	@$(MAKE) --no-print-directory --jobs 2 chance-sqlite chance-postgresql
 
 chance-%:
-	@mkdir -p .pytest_cache && { PYTHONHASHSEED=0 $(BIN)/python -m benchmarks.random_requests --each $(or $(EACH),40) --seed 7 --database $* >.pytest_cache/chance-$* 2>&1; ended=$$?; cat .pytest_cache/chance-$*; exit $$ended; }
+	@mkdir -p .pytest_cache && { PYTHONHASHSEED=0 $(BIN)/python -m benchmarks.random_requests --each $(or $(EACH),40) --seconds $(or $(SECONDS),inf) --seed 7 --database $* >.pytest_cache/chance-$* 2>&1; ended=$$?; cat .pytest_cache/chance-$*; exit $$ended; }
 
 night: ## all that takes long: tests that `test` and `prove` leave out, and every attack [an hour]
 	@$(MAKE) --no-print-directory setup TORCH=1

@@ -47,6 +47,7 @@ def main() -> int:
     given.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     given.add_argument("--role", choices=ROLES, action="append", help="one of them only; may be said again")
     given.add_argument("--links", type=int, default=0, help="so many requests along links, in the place of the others")
+    given.add_argument("--seconds", type=float, default=float("inf"), help="after which no more requests are made")
     given.add_argument("--write", action="store_true")
     options = given.parse_args()
     found = 0
@@ -54,7 +55,7 @@ def main() -> int:
         if options.links:
             made = {"links": walk_at_random(site, options.links, options.seed)}
         else:
-            made = ask_at_random(site, options.role or ROLES, options.each, options.seed)
+            made = ask_at_random(site, options.role or ROLES, options.each, options.seed, options.seconds)
         for role, outcome in made.items():
             found += len(outcome.findings)
             print(*outcome.findings, _line(options.database, role, 1, outcome), sep="\n", flush=True)

@@ -1,6 +1,7 @@
 """Random requests that the OpenAPI description allows, and ones that it forbids, and what is wrong with the answers."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -83,8 +84,8 @@ class Outcome:
             )
 
 
-class EnoughFoundError(Exception):
-    """There is no need for more."""
+class EnoughError(Exception):
+    """There is no need, or no time, for more."""
 
 
 @contextmanager
@@ -98,13 +99,18 @@ def own_site(folder: Path, database: str) -> Iterator[Site]:
         made.close()
 
 
-def ask_at_random(site: Site, roles: Sequence[str], count: int, number: int | None = None) -> dict[str, Outcome]:
+def ask_at_random(
+    site: Site, roles: Sequence[str], count: int, number: int | None = None, seconds: float = float("inf")
+) -> dict[str, Outcome]:
     """Make so many requests as each of some roles; the same `number`, on a fresh service, makes the same ones.
+
+    After so many `seconds` it ends with what was made until then, whatever came of that.
 
     To draw a request takes longer than to answer it, so each role is asked the same ones, of things of its own.
     """
     asked = {role: _Asked(site, site.people[role]) for role in roles}
     strategy = _described(site.A.get("/openapi.json").text)
+    end = time.monotonic() + seconds
 
     @settings(
         max_examples=count,
@@ -121,11 +127,12 @@ def ask_at_random(site: Site, roles: Sequence[str], count: int, number: int | No
             case.query[name] = SLOW[name]
         for each in asked.values():
             each.ask(case, drawn, real)
-        if sum(len(each.outcome.findings) for each in asked.values()) >= MOST_FINDINGS:
-            raise EnoughFoundError
+        found = sum(len(each.outcome.findings) for each in asked.values())
+        if found >= MOST_FINDINGS or time.monotonic() > end:
+            raise EnoughError
 
     asking = ask if number is None else seed(number)(ask)
-    with suppress(EnoughFoundError):
+    with suppress(EnoughError):
         asking()
     return {role: each.outcome for role, each in asked.items()}
 
@@ -149,7 +156,7 @@ def walk_at_random(site: Site, count: int, number: int = 0) -> Outcome:
         def validate_response(self, response: Any, case: Any, **_: Any) -> None:
             outcome.take(voice, case, response, LINKED, recorder=self.recorder)
             if len(outcome.findings) >= MOST_FINDINGS:
-                raise EnoughFoundError
+                raise EnoughError
 
     chosen = settings(
         max_examples=WALKS_AT_ONCE,
@@ -161,7 +168,7 @@ def walk_at_random(site: Site, count: int, number: int = 0) -> Outcome:
         print_blob=False,
     )
     while outcome.requests < count and len(outcome.findings) < MOST_FINDINGS:
-        with suppress(EnoughFoundError, Flaky):
+        with suppress(EnoughError, Flaky):
             run_state_machine_as_test(seed(number)(Walk), settings=chosen)
         number += 1
     return outcome
