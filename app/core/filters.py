@@ -26,11 +26,13 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
 }
 TEXTS = ("key", "q", "class", "predicted.class", "annotator", "answered_after", "answered_before", "missing")
 _ROUND, _PAIR = r"[1-9][0-9]{0,8}", r"[1-9][0-9]{0,8}:[1-9][0-9]{0,8}"
+_WHICH = r"right|wrong|sure:[0-9]|from:[0-9]{1,9}:[01](\.[0-9]{1,6})?|[0-9]{1,9}(:[0-9]{1,9})?"
 SHAPES: Mapping[str, tuple[re.Pattern[str], str]] = {
     "learned": (re.compile(r"[0-9]{1,9}", re.ASCII), "the number of a round"),
     "judged": (
-        re.compile(rf"{_ROUND}(:right|:wrong|:[0-9]{{1,9}}(:[0-9]{{1,9}})?)?", re.ASCII),
-        "the number of a round, as 7, 7:right, 7:wrong, 7:1 for class 1, or 7:1:2 for class 1 taken for class 2",
+        re.compile(rf"{_ROUND}(:({_WHICH}))?", re.ASCII),
+        "the number of a round, as 7, 7:right, 7:wrong, 7:1 for class 1, 7:1:2 for class 1 taken for class 2, 7:sure:3 "
+        "for what it said with 30 to 40 %, or 7:from:1:0.6 for what it gives class 1 with 0.6 or more",
     ),
     "moved": (
         re.compile(rf"{_PAIR}(:[0-9]{{1,9}}:[0-9]{{1,9}})?", re.ASCII),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from app.core.arrays import Doubles, Floats
+from app.core.arrays import Doubles, Floats, Indices
 from app.evaluation.intervals import share
 
 BINS = 10
@@ -27,7 +27,7 @@ def calibration(said: Floats, was: Floats, seed: int, weights: Doubles | None = 
     """
     n = len(said)
     weights = np.ones(n) if weights is None else weights
-    bins = np.minimum((said.astype(np.float64) * BINS).astype(int), BINS - 1)
+    bins = bins_of(said)
     inside = [bins == number for number in range(BINS)]
     held = np.stack([each.sum(axis=1) for each in inside], axis=1).astype(np.float64)  # (n, 10)
     told = np.stack([(said * each).sum(axis=1, dtype=np.float64) for each in inside], axis=1)
@@ -48,6 +48,7 @@ def calibration(said: Floats, was: Floats, seed: int, weights: Doubles | None = 
         mean = float(facts[0, number] / sums[0, number])
         rows.append(
             {
+                "from": number / BINS,
                 "said": round(float(words[0, number] / sums[0, number]), 4),
                 "was": round(mean, 4),
                 **_ends(shares, mean, count),
@@ -56,6 +57,11 @@ def calibration(said: Floats, was: Floats, seed: int, weights: Doubles | None = 
         )
     found = {"error": round(float(errors[0]), 4), "low": round(float(low), 4), "high": round(float(high), 4), "n": n}
     return {**found, "bins": rows}
+
+
+def bins_of(said: Floats | Doubles) -> Indices:
+    """Which of the ten bins each probability is in, from 0 to 9; a certainty is in the last."""
+    return np.minimum((said.astype(np.float64) * BINS).astype(np.int64), BINS - 1)
 
 
 def _ends(shares: Doubles, mean: float, n: int) -> dict[str, float]:

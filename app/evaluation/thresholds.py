@@ -19,6 +19,7 @@ AREAS = ("roc_auc", "average_precision")
 BOOTSTRAP = 200
 SAME = 1e-9
 AT_ONCE = 25  # samples of the rows in memory
+ROUNDED = 6  # places of a threshold: by it the items are found that are taken
 POINTS = 24  # thresholds of a class that are kept
 MOST_CURVES = 30  # classes up to which they are; of more only the areas
 
@@ -111,8 +112,9 @@ def _points(curve: _Curve) -> list[list[float]]:
     along = found + alarms  # 0 to 2: even steps on both curves
     places = np.unique(np.searchsorted(along, np.linspace(along[0], along[-1], POINTS)).clip(0, len(along) - 1))
     precision = right / np.maximum(right + wrong, 1e-12)
-    rows = zip(curve.thresholds[places], found[places], alarms[places], precision[places], strict=True)
-    return [[round(float(value), 4) for value in row] for row in rows]
+    rows = zip(found[places], alarms[places], precision[places], strict=True)
+    least = [round(float(each), ROUNDED) for each in curve.thresholds[places]]
+    return [[each, *(round(float(value), 4) for value in row)] for each, row in zip(least, rows, strict=True)]
 
 
 def _estimate(values: Doubles, n: int, rarer: int) -> dict[str, Any] | None:

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
 
+from app.core.arrays import Doubles
 from app.core.errors import Invalid
 from app.core.filters import Condition
 from app.db import Annotation, Item, Project, Round
+from app.evaluation.reliability import bins_of
 from app.services import answered, pairs, records
 from app.services.among import among
 
@@ -36,16 +39,32 @@ def _taught(session: Session, project: Project, value: str) -> ColumnElement[boo
 def _judged(session: Session, project: Project, value: str) -> ColumnElement[bool]:
     number, _, which = value.partition(":")
     said = pairs.headline(_record(session, project, "judged", number))
+    if which.startswith(("sure:", "from:")) and any(each.chances is None for each in said.values()):
+        raise Invalid(f"how sure round {number} was is not kept", fields={"judged": "not kept"})
     return answered.one_of(session, Item.id, [item for item, each in said.items() if _is(each, which)])
 
 
 def _is(found: pairs.Said, which: str) -> bool:
-    """Whether an item is `right`, `wrong`, of a class as `1`, of a class taken for a class as `1:2`, or anything."""
+    """Whether an item is `right`, `wrong`, of a class as `1`, of a class taken for a class as `1:2`, or anything.
+
+    `sure:3`: said with a probability in the bin from 0.3 on; `from:1:0.6`: class 1 has 0.6 or more.
+    """
+    if which.startswith("sure:"):
+        return int(which[5:]) in bins_of(_weighed(found))
+    if which.startswith("from:"):
+        _, number, least = which.split(":")
+        return (found.chances or {}).get(int(number), 0.0) >= float(least)
     if which in ("right", "wrong"):
         return found.right is (which == "right")
     if which.isdecimal():
         return int(which) in found.answer if isinstance(found.answer, list) else str(found.answer) == which
     return not which or [str(found.answer), str(found.said)] == which.split(":")
+
+
+def _weighed(found: pairs.Said) -> Doubles:
+    """The probabilities that calibration is told of: that of the class said, or where several may hold, of each."""
+    chances = list((found.chances or {}).values())
+    return np.array(chances if isinstance(found.said, list) else [max(chances)])
 
 
 def _moved(session: Session, project: Project, value: str) -> ColumnElement[bool]:

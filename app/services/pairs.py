@@ -17,6 +17,7 @@ class Said:
 
     said: Any
     answer: Any  # None: the answers are a tie
+    chances: Mapping[int, float] | None = None  # of the classes that are likely; None where they are not kept
 
     @property
     def right(self) -> bool | None:
@@ -115,8 +116,12 @@ def merged_now(session: Session, project: Project) -> Mapping[int, int]:
 
 
 def _said(rows: Mapping[str, Any], merged: Mapping[int, int]) -> dict[int, Said]:
-    parts = zip(rows["items"], rows["said"], rows["answers"], strict=True)
-    return {item: Said(_now(said, merged), _now(answer, merged)) for item, said, answer in parts}
+    chances = rows.get("chances", [None] * len(rows["items"]))
+    parts = zip(rows["items"], rows["said"], rows["answers"], chances, strict=True)
+    return {
+        item: Said(_now(said, merged), _now(answer, merged), None if likely is None else dict(likely))
+        for item, said, answer, likely in parts
+    }
 
 
 def _rows(sample: Mapping[str, Any]) -> Any:

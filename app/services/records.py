@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.core.arrays import Floats, Indices
 from app.db import Round, RoundRecord, WriteSession
+from app.evaluation.thresholds import ROUNDED
 from app.learners import OUTSIDE
 from app.loop.auditing import Answers
 from app.loop.propose import Proposal
@@ -25,6 +26,7 @@ from app.services.turn_state import Turn
 PACKAGES = ("labelwise", "numpy", "scipy", "scikit-learn")
 TIE = 1e-6  # shares of classes that differ by less are a tie
 STRATA = ("audit", "imported")
+LIKELY = 0.05  # probabilities of judged items from which on they are kept
 
 
 def keep(session: WriteSession, turn: Turn, proposal: Proposal) -> None:
@@ -46,6 +48,8 @@ def keep(session: WriteSession, turn: Turn, proposal: Proposal) -> None:
 def keep_judged(session: WriteSession, turn: Turn, judged: Mapping[str, Answers], terms: Mapping[str, Any]) -> None:
     """Keep what was said of the items that judge the round, and the `terms` on which it was judged."""
     found = {**terms, **judged_of(turn.class_ids, judged, turn.plan.multiple)}
+    for name, each in judged.items():
+        found[name]["chances"] = chances_of(each.said, turn.class_ids)
     session.execute(update(RoundRecord).where(RoundRecord.round_id == turn.round_id).values(judged=found))
 
 
@@ -125,6 +129,16 @@ def judged_of(class_ids: Sequence[int], judged: Mapping[str, Answers], multiple:
         }
         for name, found in judged.items()
     }
+
+
+def chances_of(probabilities: Floats, class_ids: Sequence[int]) -> list[list[list[float]]]:
+    """Of each row the classes (their ids) that have 0.05 or more, and the most probable one in any case, with what."""
+    kept = probabilities >= LIKELY
+    kept[np.arange(len(kept)), probabilities.argmax(axis=1)] = True
+    return [
+        [[class_ids[int(at)], round(float(row[at]), ROUNDED)] for at in np.flatnonzero(which)]
+        for row, which in zip(probabilities, kept, strict=True)
+    ]
 
 
 def taken_for(probabilities: Floats, class_ids: Sequence[int], multiple: bool) -> list[Any]:

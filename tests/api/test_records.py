@@ -87,6 +87,19 @@ def cut(boss: Speaker, project: int, shown: dict[str, Any]) -> None:
     assert "drew" in boss.get(f"/projects/{project}/rounds/1/slices").json()["detail"]
 
 
+def counted(boss: Speaker, project: int, shown: dict[str, Any]) -> None:
+    """Each bin of the calibration and each threshold of a class leads to the items that it counts."""
+    for bin_ in shown["metrics"]["calibration"]["bins"]:
+        assert listed(boss, project, f"judged=3:sure:{round(10 * bin_['from'])}") == bin_["n"] > 0
+    for each, name in zip(shown["metrics"]["classes"], ("cat", "dog"), strict=True):
+        for least, found, _, right in each["thresholds"]:
+            if least >= 0.05:
+                taken = f"judged=3:from:{each['class_id']}:{least:.6f}"
+                rightly = listed(boss, project, f"{taken}&class={name}")
+                assert rightly == pytest.approx(right * listed(boss, project, taken), abs=0.01)
+                assert rightly == pytest.approx(found * each["recall"]["n"], abs=0.01)
+
+
 def test_slices_and_comparison_lead_to_their_items_and_managers_alone_see_which(api: Api) -> None:
     boss, project, _ = taught(api, audit_use="apart")
     shown = boss.get(f"/projects/{project}/rounds/3").json()
@@ -105,6 +118,7 @@ def test_slices_and_comparison_lead_to_their_items_and_managers_alone_see_which(
     assert listed(boss, project, f"missing={quote('source')}") == 0
     assert listed(boss, project, "missing=colour&text.length:>=5") == 400
 
+    counted(boss, project, shown)
     cut(boss, project, shown)
 
     [cats, dogs] = shown["metrics"]["classes"]
@@ -144,7 +158,8 @@ def test_slices_and_comparison_lead_to_their_items_and_managers_alone_see_which(
     assert eve.get(f"/projects/{project}/items?moved=2:3").status_code == 200
     assert ann.get(f"/projects/{project}/rounds/2/compare/3").status_code == 403
     assert boss.get(f"/projects/{project}/rounds/2/compare/9").status_code == 404
-    for filter_ in ("judged=9", "judged=3:maybe", "moved=3", "moved=0:3", "taught=2:9", "text.length=4", "missing= "):
+    wrong = ("judged=9", "judged=3:maybe", "judged=3:sure:10", "judged=3:from:1", "judged=3:from:1:.5", "moved=3")
+    for filter_ in (*wrong, "moved=0:3", "taught=2:9", "text.length=4", "missing= "):
         assert boss.get(f"/projects/{project}/items?{filter_}").status_code == 422, filter_
     with api.db.write() as session:
         session.execute(delete(RoundRecord).where(RoundRecord.project_id == project))

@@ -93,6 +93,21 @@ def test_from_the_sentence_to_two_rounds_to_one_to_the_items_behind(visit: Visit
     listed = page.get_by_role("region", name="Items found").get_by_role("listitem")
     expect(listed).to_have_count(int(told))
 
+    page.go_back()
+    sure = page.get_by_role("region", name="Does it know how sure it is?")
+    sure.get_by_text("Said and come true").click()
+    inside = sure.get_by_role("table").get_by_role("link").last
+    told = inside.inner_text()
+    inside.click()
+    expect(page).to_have_url(re.compile(r"judged=3:sure:\d"))
+    expect(listed).to_have_count(int(told))
+    page.go_back()
+    reliable.get_by_text("cat: average precision").click()
+    reached = reliable.get_by_role("region", name="Thresholds of cat, table").get_by_role("link").first
+    expect(reached).to_have_attribute("href", re.compile(r"judged=3:from:1:0\.\d"))
+    reached.click()
+    expect(listed.first).to_be_visible()
+
 
 @pytest.mark.night
 def test_two_learners_are_compared_on_the_page_down_to_the_items_that_changed_hands(visit: Visit) -> None:

@@ -65,9 +65,11 @@ function measured(
       ${columns.view(round.number)}</section>
     ${metrics.confusion ? confusion(round, metrics.confusion, name, judged, found) : nothing}
     ${metrics.classes ? perClass(metrics.classes, name, judged, found) : nothing}
-    ${metrics.classes ? thresholds(metrics.classes, metrics, name) : nothing}
-    ${metrics.calibration ? calibration(metrics.calibration, judged(""), found) : nothing}`;
+    ${metrics.classes ? thresholds(metrics.classes, metrics, name, keptProbabilities(metrics) ? judged : null, found) : nothing}
+    ${metrics.calibration ? calibration(metrics.calibration, judged, place.multiple, found) : nothing}`;
 }
+
+const keptProbabilities = ({ calibration }: Metrics): boolean => calibration?.bins[0]?.from !== undefined;
 
 type Judged = (which: string) => string | null;
 
@@ -137,12 +139,20 @@ function perClass(
       })}</tbody></table></div></section>`;
 }
 
-function calibration({ error, low, high, n, bins }: Calibration, judged: string | null, found: Found): TemplateResult {
+function calibration(
+  { error, low, high, n, bins }: Calibration,
+  judged: Judged,
+  multiple: boolean,
+  found: Found,
+): TemplateResult {
+  // Where several classes may hold, the many that are next to impossible are not kept by item.
+  const inside = (from?: number): string | null =>
+    from === undefined || (multiple && from === 0) ? null : judged(`:sure:${Math.round(10 * from)}`);
   const points = (share: number): string => (100 * share).toFixed(1);
   const band =
     low === undefined || high === undefined || n === undefined
       ? nothing
-      : html` <small>(${points(low)} to ${points(high)}, ${linked(n, judged, found, n === 1 ? " item" : " items")}; with few of them chance alone keeps both apart)</small>`;
+      : html` <small>(${points(low)} to ${points(high)}, ${linked(n, judged(""), found, n === 1 ? " item" : " items")}; with few of them chance alone keeps both apart)</small>`;
   return html`<section class="card" aria-labelledby="calibration"><h2 id="calibration">Does it know how sure it is?</h2>
     <p>What it says and what comes true are ${points(error)} points apart on the mean${band}.</p>
     <details class="values"><summary>Said and come true</summary><div class="scroll" tabindex="0" role="region" aria-label="Calibration, table"><table>
@@ -150,7 +160,7 @@ function calibration({ error, low, high, n, bins }: Calibration, judged: string 
       <tbody>${bins.map(
         (each) =>
           html`<tr><td class="number">${percent(each.said)}</td><td class="number">${percent(each.was)}</td>
-          <td class="number">${each.low === undefined || each.high === undefined ? "–" : `${percent(each.low)} and ${percent(each.high)}`}</td><td class="number">${count(each.n)}</td>
+          <td class="number">${each.low === undefined || each.high === undefined ? "–" : `${percent(each.low)} and ${percent(each.high)}`}</td><td class="number">${linked(each.n, inside(each.from), found)}</td>
           <td>${bar(each.was, 1, "var(--accent)", { low: Math.min(each.said, each.was), high: Math.max(each.said, each.was) })}</td></tr>`,
       )}</tbody></table></div></details></section>`;
 }

@@ -54,13 +54,13 @@ export interface Counts {
   rejected: number;
 }
 
-/** How far what is said and what comes true are apart; rounds of earlier releases kept no interval. */
+/** How far what is said and what comes true are apart; rounds of earlier releases kept no interval, or no `from`. */
 export interface Calibration {
   error: number;
   low?: number;
   high?: number;
   n?: number;
-  bins: { said: number; was: number; low?: number; high?: number; n: number }[];
+  bins: { from?: number; said: number; was: number; low?: number; high?: number; n: number }[];
 }
 
 export interface Metrics {

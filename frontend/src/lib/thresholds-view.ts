@@ -3,7 +3,7 @@ import { html, nothing, type TemplateResult } from "lit";
 import type { ClassRef } from "./balance";
 import { curveChart, type Estimate, type Point } from "./charts";
 import { percent, swatch } from "./figures";
-import { estimated, type Ranked, type Threshold } from "./rounds";
+import { estimated, type Found, type Ranked, type Threshold } from "./rounds";
 import { stacked } from "./stacked";
 
 interface Means {
@@ -13,11 +13,14 @@ interface Means {
 
 const SIDE = 380; // pixels of a drawing
 const HEIGHT = 240;
+const LIKELY = 0.05; // probabilities of judged items from which on a round keeps them
 
 export function thresholds(
   rows: Ranked[],
   means: Means,
   name: (id: number) => ClassRef,
+  judged: ((which: string) => string | null) | null, // null: the round kept no probabilities
+  found: Found,
 ): TemplateResult | typeof nothing {
   if (!means.macro_average_precision) return nothing; // rounds of an earlier release, or one class alone
   const shown = rows.filter((each) => each.average_precision);
@@ -27,13 +30,17 @@ export function thresholds(
     ${shown.map((each) => {
       const { name: words, color } = name(each.class_id);
       const says = html`${swatch(color)} <span class="long">${words}</span>: average precision ${estimated(each.average_precision)}, ROC area ${estimated(each.roc_auc)}`;
+      const items = (from: number): string | null => {
+        const filter = from < LIKELY ? null : (judged?.(`:from:${each.class_id}:${from}`) ?? null);
+        return filter && found(filter);
+      };
       return each.thresholds
-        ? html`<details class="values"><summary>${says}</summary>${drawn(words, each.thresholds)}</details>`
+        ? html`<details class="values"><summary>${says}</summary>${drawn(words, each.thresholds, items)}</details>`
         : html`<p>${says}</p>`;
     })}</section>`;
 }
 
-function drawn(name: string, rows: Threshold[]): TemplateResult {
+function drawn(name: string, rows: Threshold[], items: (from: number) => string | null): TemplateResult {
   const share = (value: number): string => percent(value);
   const options = { width: SIDE, height: HEIGHT, xMax: 1, yMin: 0, xWords: share, nameless: true, valueless: true };
   const right: Point[] = rows.map(([, found, , precision]) => ({ x: found, y: precision }));
@@ -60,7 +67,12 @@ function drawn(name: string, rows: Threshold[]): TemplateResult {
         <th scope="col" class="number">Right (precision)</th><th scope="col" class="number">False alarms</th></tr></thead>
       <tbody>${rows.map(
         ([from, found, alarms, precision]) =>
-          html`<tr><th scope="row" class="number">${from.toFixed(2)}</th><td class="number">${percent(found, 1)}</td>
+          html`<tr><th scope="row" class="number">${reached(from, items(from))}</th><td class="number">${percent(found, 1)}</td>
           <td class="number">${percent(precision, 1)}</td><td class="number">${percent(alarms, 1)}</td></tr>`,
       )}</tbody></table></div>`;
+}
+
+/** A threshold, as a link to the items that reach it. */
+function reached(from: number, href: string | null): TemplateResult | string {
+  return href ? html`<a href=${href} title="The items that are taken then">${from.toFixed(2)}</a>` : from.toFixed(2);
 }
