@@ -35,6 +35,7 @@ WORDS = {
     "taught": "Items that the second of two rounds learned from and the first did not, as `taught=3:7`",
     "judged": "Items that judged a round: `7`, `7:right`, `7:wrong`, `7:1:2`, class 1 taken for class 2, "
     "`7:sure:3`, said with 30 to 40 %, or `7:from:1:0.6`, class 1 with 0.6 or more (managers)",
+    "broken": "Items that a round was right about, and wrong once they were disturbed, as `7:typos` (managers)",
     "gained": "Items that the second of two rounds alone was right about, as `gained=3:7` (managers)",
     "lost": "Items that the first of two rounds alone was right about (managers)",
     "moved": "Items of the fixed sample taken for another class: `3:7`, or `3:7:1:2` from class 1 to class 2",

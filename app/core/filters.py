@@ -34,6 +34,10 @@ SHAPES: Mapping[str, tuple[re.Pattern[str], str]] = {
         "the number of a round, as 7, 7:right, 7:wrong, 7:1 for class 1, 7:1:2 for class 1 taken for class 2, 7:sure:3 "
         "for what it said with 30 to 40 %, or 7:from:1:0.6 for what it gives class 1 with 0.6 or more",
     ),
+    "broken": (
+        re.compile(rf"{_ROUND}:[a-z]{{1,20}}", re.ASCII),
+        "the number of a round and a kind of disturbance, as 7:typos",
+    ),
     "moved": (
         re.compile(rf"{_PAIR}(:[0-9]{{1,9}}:[0-9]{{1,9}})?", re.ASCII),
         "two rounds, as 3:7, or 3:7:1:2 for what went from class 1 to class 2",

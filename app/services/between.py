@@ -44,6 +44,15 @@ def _judged(session: Session, project: Project, value: str) -> ColumnElement[boo
     return answered.one_of(session, Item.id, [item for item, each in said.items() if _is(each, which)])
 
 
+def _broken(session: Session, project: Project, value: str) -> ColumnElement[bool]:
+    """Items that a round was right about, and wrong once they were disturbed in a way."""
+    number, kind = value.split(":")
+    kept = (_record(session, project, "broken", number).judged or {}).get(records.BROKEN, {})
+    if kind not in kept:
+        raise Invalid(f"what {kind} broke in round {number} is not kept", fields={"broken": "not kept"})
+    return answered.one_of(session, Item.id, kept[kind])
+
+
 def _is(found: pairs.Said, which: str) -> bool:
     """Whether an item is `right`, `wrong`, of a class as `1`, of a class taken for a class as `1:2`, or anything.
 
@@ -88,11 +97,12 @@ FIELDS: Mapping[str, Callable[[Session, Project, str], ColumnElement[bool]]] = {
     "learned": _learned,
     "taught": _taught,
     "judged": _judged,
+    "broken": _broken,
     "moved": _moved,
     "gained": _changed("gained", "gained"),
     "lost": _changed("lost", "lost"),
 }
-MANAGERS = frozenset({"judged", "gained", "lost"})  # they tell which items are of the audit share
+MANAGERS = frozenset({"judged", "broken", "gained", "lost"})  # they tell which items are of the audit share
 
 
 def _of_answers(session: Session, ids: list[Any]) -> ColumnElement[bool]:

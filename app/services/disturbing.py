@@ -25,7 +25,7 @@ from app.loop.executors import one_thread
 from app.loop.propose import Plan
 from app.loop.robust import Judged, judges
 from app.modalities import disturbances
-from app.services import features, opening, outside, pool, tasks, turn
+from app.services import features, opening, outside, pool, records, tasks, turn
 from app.services.borrowing import Files
 from app.services.jobs import Done, More, Running
 from app.services.labels import label_set
@@ -57,10 +57,14 @@ def run(running: Running) -> Done | More:
                     return _go_on(running, found)
                 found[kind] = tried.loss(kind)
     told: dict[str, Any] = {"labels": len(opening.taught(prepared.labels.items)), "lack": lack}
-    told["kinds"] = [{"name": name, "words": kinds[name], "loss": found[name]} for name in kinds if name in found]
+    told["kinds"] = [
+        {"name": name, "words": kinds[name], "loss": found[name]["loss"], "broken": len(found[name]["broken"])}
+        for name in kinds
+        if name in found
+    ]
     with running.db.write() as session:
         running.checkpoint(session)
-        _keep(session, project.id, told)
+        _keep(session, project.id, told, {name: each["broken"] for name, each in found.items()})
     return Done({"kinds": len(found)})
 
 
@@ -87,10 +91,13 @@ class _Trial:
         self._plain: Floats | None = None
 
     def loss(self, kind: str) -> dict[str, Any]:
-        """What a kind of disturbance costs."""
+        """What a kind of disturbance costs, and the items that it breaks: less right than as they are."""
         if self._plain is None:
             self._plain = self._right(PLAIN)
-        return loss(self._plain, self._right(kind)).to_json()
+        disturbed = self._right(kind)
+        ids = np.concatenate([each.rows.ids[:, 0] for each in self._judged])
+        broken = sorted(int(item) for item in ids[disturbed < self._plain])
+        return {"loss": loss(self._plain, disturbed).to_json(), "broken": broken}
 
     def _right(self, kind: str) -> Floats:
         return np.concatenate([each.right(self._block(kind, each), self._plan) for each in self._judged])
@@ -179,8 +186,11 @@ def _lack(running: Running, prepared: Turn, project: Project) -> str | None:
     return "files in buckets would have to be fetched again" if isinstance(held, Files) else None
 
 
-def _keep(session: WriteSession, project_id: int, told: dict[str, Any]) -> None:
-    """Put it into the metrics of the newest evaluated round, from where later rounds take it along."""
+def _keep(session: WriteSession, project_id: int, told: dict[str, Any], broken: dict[str, list[int]]) -> None:
+    """Put it into the metrics of the newest evaluated round, from where later rounds take it along.
+
+    Which items judge is for managers to know: their ids are in the record.
+    """
     row = session.execute(
         select(Round.id, Round.number, Round.metrics)
         .where(Round.project_id == project_id, Round.state == "done", Round.metrics.is_not(None))
@@ -191,3 +201,4 @@ def _keep(session: WriteSession, project_id: int, told: dict[str, Any]) -> None:
     if row is not None:
         kept = {**row.metrics, "robustness": {**told, "round": row.number}}
         session.execute(update(Round).where(Round.id == row.id).values(metrics=kept))
+        records.keep_broken(session, row.id, broken)

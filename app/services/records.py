@@ -26,6 +26,7 @@ from app.services.turn_state import Turn
 PACKAGES = ("labelwise", "numpy", "scipy", "scikit-learn")
 TIE = 1e-6  # shares of classes that differ by less are a tie
 STRATA = ("audit", "imported")
+BROKEN = "broken"
 LIKELY = 0.05  # probabilities of judged items from which on they are kept
 
 
@@ -53,6 +54,14 @@ def keep_judged(session: WriteSession, turn: Turn, judged: Mapping[str, Answers]
     session.execute(update(RoundRecord).where(RoundRecord.round_id == turn.round_id).values(judged=found))
 
 
+def keep_broken(session: WriteSession, round_id: int, broken: Mapping[str, list[int]]) -> None:
+    """Keep which judging items each kind of disturbance makes wrong, where the round has a record of its judges."""
+    judged = session.execute(select(RoundRecord.judged).where(RoundRecord.round_id == round_id)).scalar_one_or_none()
+    if judged is not None:
+        found = {**judged, BROKEN: dict(broken)}
+        session.execute(update(RoundRecord).where(RoundRecord.round_id == round_id).values(judged=found))
+
+
 def of_round(session: Session, round_id: int) -> RoundRecord | None:
     """The record of a round; None of one that published nothing, or that an earlier release ran."""
     return session.get(RoundRecord, round_id)
@@ -72,6 +81,8 @@ def forget(session: WriteSession, project_id: int, item_id: int) -> int:
         judged = record.judged and {
             name: without(each, item_id) if name in STRATA else each for name, each in record.judged.items()
         }
+        if judged and BROKEN in judged:
+            judged[BROKEN] = {kind: [each for each in ids if each != item_id] for kind, ids in judged[BROKEN].items()}
         if (len(choice), sample, judged) != (len(record.choice), record.sample, record.judged):
             record.choice, record.sample, record.judged = choice, sample, judged
             held += 1

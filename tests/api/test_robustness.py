@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from app.db import RoundRecord
 from tests.api.test_costs import texts
 from tests.api.test_overview import answer
+from tests.api.test_records import listed
 from tests.conftest import Api
 
 
@@ -34,6 +37,21 @@ def test_a_job_behind_the_round_tells_what_each_disturbance_costs(api: Api) -> N
     assert later["robustness"] == found["robustness"]  # five labels more are no reason to look again
     rounds = boss.get(f"/projects/{project}/rounds").json()["items"]
     assert rounds[0]["metrics"]["robustness"] == found["robustness"]
+    number = found["robustness"]["round"]
+    for each in found["robustness"]["kinds"]:
+        told = listed(boss, project, f"broken={number}:{each['name']}")
+        assert told == each["broken"] >= round(each["loss"]["value"] * each["loss"]["n"])
+
+    eve = api.as_("eve")
+    boss.post(f"/projects/{project}/members", json={"user": "eve", "role": "reviewer"})
+    assert eve.get(f"/projects/{project}/items?broken={number}:typos").status_code == 403
+    assert boss.get(f"/projects/{project}/items?broken={number}:blur").status_code == 422
+    with api.db.read() as session:
+        judged = session.execute(select(RoundRecord.judged).order_by(RoundRecord.round_id.desc())).scalars()
+        [item, *others] = next(each["broken"]["typos"] for each in judged if each and "broken" in each)
+    boss.delete(f"/items/{item}", params={"erase": True})
+    api.run_jobs()
+    assert listed(boss, project, f"broken={number}:typos") == len(others)
 
 
 def test_where_nothing_can_be_disturbed_it_says_why(api: Api) -> None:

@@ -201,7 +201,12 @@ def test_new_items_that_look_unlike_the_earlier_ones_and_disturbed_ones_are_said
     )
     worst = "Disturbed most by typos: 9 points less are right (4 to 14)."
     kinds = [
-        {"name": "typos", "words": "one word in seven", "loss": {"value": 0.09, "low": 0.04, "high": 0.14, "n": 120}},
+        {
+            "name": "typos",
+            "words": "one word in seven",
+            "loss": {"value": 0.09, "low": 0.04, "high": 0.14, "n": 120},
+            "broken": 12,
+        },
         {"name": "casing", "words": "capitals only", "loss": {"value": -0.002, "low": -0.02, "high": 0.02, "n": 120}},
     ]
     found = {"round": 4, "labels": 160, "lack": None, "kinds": kinds}
@@ -216,6 +221,7 @@ def test_new_items_that_look_unlike_the_earlier_ones_and_disturbed_ones_are_said
     expect(table).to_be_hidden()
     page.get_by_text(worst).click()
     expect(table.get_by_role("row", name=re.compile("typos"))).to_contain_text("9.0")
+    expect(table.get_by_role("link", name="12")).to_have_attribute("href", re.compile("broken=4:typos"))
     expect(table.get_by_role("row", name=re.compile("casing"))).to_contain_text("\u22120.2")
     assert not visit.overflows()
     assert visit.findings() == []

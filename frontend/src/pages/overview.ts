@@ -205,7 +205,7 @@ function learning(all: Overview): TemplateResult {
     ${twin ? html`<p>${twin}</p>` : nothing}
     ${all.words.saved ? html`<p>${all.words.saved}</p>` : nothing}
     ${all.words.slices && all.slices ? html`<p>${slicesSentence(all.words.slices, all.slices, `${rounds}/${all.slices.round}#worst`, project.manager, found)}</p>` : nothing}
-    ${robustness(all.robustness, all.words.robustness)}</section>`;
+    ${robustness(all.robustness, all.words.robustness, project.manager, found)}</section>`;
 }
 
 /** Before the first point: why there is none, and the way to it. */
