@@ -36,8 +36,8 @@ class SettledPredictions:
             return too_early("predictions since half of the labels to compare", FEWEST)
         total = sum(changes)
         words = (
-            f"Since {half:,.0f} labels the rounds changed F by {total:.3f} in all; {self.most:g} or less counts as "
-            "settled."
+            f"Since {half:,.0f} labels the rounds changed {100 * total:.1f} % of what the model says (1 - F, summed); "
+            f"{100 * self.most:g} % or less counts as settled."
         )
         if total > self.most:
             return Verdict(False, words, total, self.most)
