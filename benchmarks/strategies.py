@@ -32,6 +32,10 @@ from app.strategies import AUTO, POOL_STRATEGIES, Need
 
 WIDTH, CLASSES, LABELS, BATCH, SHARD = 384, 10, 1_000, 100, 20_000
 CLUSTERS, NOISE = 300, 1.5
+LIMITS = {
+    "memory": "limit: one pass over the memory",
+    "products": f"limit: {2 * WIDTH * CLASSES:,} FLOP a row, a score a class",
+}
 MEMORY = 12 << 30  # of a rival, bytes; ours needs no limit
 RIVALS = {
     "core_set": "CoreSet",
@@ -83,7 +87,7 @@ def main() -> None:
     for rows in map(int, options.rows.split(",")):
         with tempfile.TemporaryDirectory(prefix="labelwise-strategies-") as folder:
             _make(Path(folder) / "clusters", rows, NOISE)
-            jobs = [{"kind": "limits", "rows": rows, "name": "limits"}]
+            jobs = [{"kind": "limits", "rows": rows, "name": name} for name in LIMITS]
             jobs += [{"kind": "ours", "rows": rows, "name": name} for name in names]
             if rows in rival_rows:
                 rivals = RIVALS_LARGE if rows > LARGE else tuple(RIVALS)
@@ -192,7 +196,7 @@ def _worked(job: dict[str, Any]) -> dict[str, Any]:
     shards = [StoredShard(folder, ShardInfo(**info)) for info in json.loads((folder / "made.json").read_text())]
     classes = np.load(folder / "classes.npy")
     if job["kind"] == "limits":
-        return _limits(shards)
+        return _limits(job["name"], shards)
     if job["kind"] == "theirs":
         return _theirs(job["name"], shards, classes)
     return _ours(job, shards, classes)
@@ -252,11 +256,13 @@ def _rows(shards: list[StoredShard], rows: Any) -> Any:
     return np.concatenate([shards[n].load().block.dense[rows[rows // SHARD == n] % SHARD] for n in range(len(shards))])
 
 
-def _limits(shards: list[StoredShard]) -> dict[str, Any]:
-    """One pass over the memory that the features take (a sum of every number), second time."""
+def _limits(name: str, shards: list[StoredShard]) -> dict[str, Any]:
+    """One pass over the features' memory (a sum of every number), or a score a class of every row; the second time."""
+    weights = np.ones((WIDTH, CLASSES), dtype=np.float32)
+    work = {"memory": lambda dense: dense.sum(dtype=np.float32), "products": lambda dense: (dense @ weights)[0, 0]}
     for _ in range(2):
         begun = time.monotonic()
-        total = sum(float(shard.load().block.dense.sum(dtype=np.float32)) for shard in shards)
+        total = sum(float(work[name](shard.load().block.dense)) for shard in shards)
         seconds = time.monotonic() - begun
     assert np.isfinite(total)
     return {"seconds": round(seconds, 3), "megabytes": 0.0}
@@ -297,7 +303,7 @@ def _table(found: list[dict[str, Any]]) -> str:
     of = {(each["kind"], each["name"], each["rows"]): _cell(each) for each in found}
     lines = ["| strategy | " + " | ".join(f"{rows:,}" for rows in sizes) + " |", "|---" * (len(sizes) + 1) + "|"]
     for kind, name in dict.fromkeys((each["kind"], each["name"]) for each in found if each["kind"] != "theirs"):
-        shown = "one pass over the memory" if kind == "limits" else f"`{name}`"
+        shown = LIMITS[name] if kind == "limits" else f"`{name}`"
         lines.append(f"| {shown} | " + " | ".join(of.get((kind, name, rows), "-") for rows in sizes) + " |")
         if any(("theirs", name, rows) in of for rows in sizes) and kind == "ours":
             theirs = " | ".join(of.get(("theirs", name, rows), "-") for rows in sizes)
