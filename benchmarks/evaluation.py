@@ -43,11 +43,16 @@ FRESH_A_ROUND = 6  # audit answers of a round until 60, then two: as a project h
 def main() -> None:
     """Measure one claim and print its table."""
     given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    given.add_argument("what", choices=list(CLAIMS))
+    given.add_argument("what", choices=[*CLAIMS, "saved"])
     given.add_argument("--projects", type=int, default=1_000)
+    given.add_argument("--labels", type=int, default=LABELS, help="of a project of `saved`")
     options = given.parse_args()
+    projects = range(options.projects)
     with one_thread():
-        CLAIMS[options.what](range(options.projects))
+        if options.what == "saved":
+            labels_saved(projects, options.labels)
+        else:
+            CLAIMS[options.what](projects)
 
 
 def coverage(projects: range) -> None:
@@ -228,7 +233,7 @@ def naive(projects: range) -> None:
             )
 
 
-def labels_saved(projects: range) -> None:
+def labels_saved(projects: range, labels: int) -> None:
     """The truth of a look: the first of its sizes whose learner is as good as the random ones on the held-out rows."""
     print(
         "| set | projects that can tell | intervals that hold | projects whose intervals all hold | median interval |"
@@ -240,7 +245,7 @@ def labels_saved(projects: range) -> None:
         found: list[bool] = []
         ends: list[tuple[int | None, int | None]] = []
         for project in projects:
-            held, saved = _looks_of(data, project)
+            held, saved = _looks_of(data, project, labels)
             told, whole, found = told + saved.tells, whole + all(held), found + held
             ends += [(saved.low, saved.high)] if saved.tells else []
         if name == "no signal":  # whatever the held-out rows say of its learners is chance
@@ -254,11 +259,11 @@ def labels_saved(projects: range) -> None:
         )
 
 
-def _looks_of(data: Dataset, project: int) -> tuple[list[bool], Saved]:
+def _looks_of(data: Dataset, project: int, labels: int) -> tuple[list[bool], Saved]:
     """Whether the interval of each look that gave one holds, and what is known in the end."""
     saved = Saved()
     held: list[bool] = []
-    rounds = _judged_rounds(data, AUTO, project, Conditions(labels=LABELS, audit_share=0.3))
+    rounds = _judged_rounds(data, AUTO, project, Conditions(labels=labels, audit_share=0.3))
     for number, (labelled, plan, _) in enumerate(rounds, 1):
         saved = look(saved, labelled, plan, number)
         if saved.round != number or saved.labels is None or saved.high is None:
@@ -309,7 +314,6 @@ CLAIMS: dict[str, Callable[[range], None]] = {
     "coverage": coverage,
     "projects": projects_whole,
     "naive": naive,
-    "saved": labels_saved,
     "active": audits.active,
     "powered": audits.powered,
 }

@@ -13,7 +13,7 @@ from app.core.arrays import Doubles
 from app.evaluation.active_testing import Judged, interval
 from app.evaluation.intervals import Estimate
 
-FEWEST = 10  # wrong answers, and as many right ones, from which the factor can be told
+FEWEST = 15  # wrong answers, and as many right ones, from which the factor can be told
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,8 @@ def accuracy(
 ) -> Powered | None:
     """The accuracy of a learner on `population` items, of which the audit set is a uniform sample.
 
-    None with fewer than ten wrong or ten right answers: a factor tuned on less fits them too well to be believed.
+    None with fewer than fifteen wrong or fifteen right answers: a factor tuned on less fits them too well to be believed (with
+    ten, intervals of ten looks held in 90 to 92 of 100 projects of accuracy 0.96).
 
     `expected` (m,): the learner's expected error of each draw, of any value where it has no answer; `mean_expected`:
     that of all items of the audit set. The error is f mean_expected + mean(error - f expected), by the weights of the
