@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Coroutine
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -62,10 +62,11 @@ class StreamRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
         known = {field.alias for field in _all_query(self.dependant)}
-        numbers = _numbers(self.dependant)
+        numbers, single = _numbers(self.dependant), _single(self.dependant)
 
         async def named(request: Request) -> Response:
             _check_names(request, known)
+            _check_once(request, single)
             _check_numbers(request, numbers)
             return await handler(request)
 
@@ -82,13 +83,14 @@ class StrictRoute(APIRoute):
         known = {field.alias for field in _all_query(flat)}
         filtered = any(each.call is filter_of for each in flat.dependencies)
         keyed = self.status_code in (201, 202) and "POST" in (self.methods or ()) and not _reads_key(flat)
-        numbers = _numbers(flat)
+        numbers, single = _numbers(flat), _single(flat)
         told_once = self.path.endswith(TELLS_A_SECRET)
 
         async def strict(request: Request) -> Response:
             request.state.own_parameters = known
             if not filtered:
                 _check_names(request, known)
+            _check_once(request, single)
             _check_numbers(request, numbers)
             checked = StrictRequest(request.scope, request.receive)
             if takes_body and request.method in BODY_METHODS:
@@ -113,6 +115,13 @@ def refusal(error: RequestValidationError) -> Invalid:
 def _check_names(request: Request, known: set[str]) -> None:
     if unknown := sorted(set(request.query_params) - known):
         raise Invalid(f"unknown query parameter {unknown[0][:100]!r}", fields=dict.fromkeys(unknown[:10], "unknown"))
+
+
+def _check_once(request: Request, single: frozenset[str]) -> None:
+    """Raise Invalid for a parameter that stands twice and has one value: a proxy in front may read the other one."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    if twice := sorted({name for name in names if name in single and names.count(name) > 1}):
+        raise Invalid(f"{twice[0]} stands more than once", fields=dict.fromkeys(twice[:10], "more than once"))
 
 
 def _check_numbers(request: Request, numbers: dict[str, re.Pattern[str]]) -> None:
@@ -148,6 +157,16 @@ def _numbers(dependant: Any) -> dict[str, re.Pattern[str]]:
         if kinds <= {int, float, type(None)}:
             found[field.alias] = DECIMAL if float in kinds else WHOLE
     return found
+
+
+def _single(dependant: Any) -> frozenset[str]:
+    """The parameters of a route's query that have one value."""
+    found = set()
+    for field in _all_query(dependant):
+        kind = field.field_info.annotation
+        if list not in {get_origin(each) for each in (kind, *get_args(kind))}:
+            found.add(field.alias)
+    return frozenset(found)
 
 
 def _all_query(dependant: Any) -> list[Any]:

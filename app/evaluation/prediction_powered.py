@@ -29,8 +29,8 @@ def accuracy(
 ) -> Powered | None:
     """The accuracy of a learner on `population` items, of which the audit set is a uniform sample.
 
-    None with fewer than fifteen wrong or fifteen right answers: a factor tuned on less fits them too well to be believed (with
-    ten, intervals of ten looks held in 90 to 92 of 100 projects of accuracy 0.96).
+    None with fewer than fifteen wrong or fifteen right answers: a factor tuned on less fits them too well to be
+    believed (with ten, intervals of ten looks held in 90 to 92 of 100 projects of accuracy 0.96).
 
     `expected` (m,): the learner's expected error of each draw, of any value where it has no answer; `mean_expected`:
     that of all items of the audit set. The error is f mean_expected + mean(error - f expected), by the weights of the

@@ -270,6 +270,10 @@ def test_strange_addresses_are_not_found_or_refused(api: Api) -> None:
     assert boss.get(f"/projects/{project}/items", params={"colour": "red"}).status_code == 422
     for path in ("items", "annotations", "media"):
         assert boss.post(f"/projects/{project}/{path}", params={"colour": "red"}, json=[]).status_code == 422, path
+    for path in ("items?limit=1&limit=2", "status?seen=a&seen=b", "rounds?limit=5&limit=5"):
+        assert "more than once" in boss.get(f"/projects/{project}/{path}").json()["detail"], path
+    assert boss.post(f"/projects/{project}/items?dry_run=true&dry_run=false", json=[]).status_code == 422
+    assert boss.get(f"/projects/{project}/items?key=a&key=b").status_code == 200  # any of a filter's values will do
     assert boss.get("/nothing").json()["error"] == "NotFound"
 
 

@@ -195,15 +195,18 @@ class _Asked:
 
 
 def _is_noise(check: Any, case: Any, answer: Any) -> bool:
-    """Whether a check says nothing here: of `ROWS`, and where only what we put real ids in place of was forbidden.
+    """Whether a check says nothing here: of `ROWS`, and where only what we put real values in place of was forbidden.
 
-    A body refused as too large (413) is refused, which schemathesis does not know.
+    Those are ids in the path, and how long to wait. A body refused as too large (413) is refused, which schemathesis
+    does not know.
     """
     if check is not negative_data_rejection or case.meta is None:
         return False
     if answer.status_code == TOO_LARGE:
         return True
-    asked = (ParameterLocation.QUERY, ParameterLocation.BODY)
+    asked = {ParameterLocation.QUERY, ParameterLocation.BODY}
+    if not set(case.query or {}) - set(SLOW):
+        asked.discard(ParameterLocation.QUERY)
     forbidden = any(place in asked and part.mode.is_negative for place, part in case.meta.components.items())
     return not forbidden or f"{case.method} {case.path.removeprefix('/api/v1')}" in ROWS
 

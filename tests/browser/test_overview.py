@@ -72,9 +72,12 @@ def test_the_advice_is_one_sentence_with_its_figures_folded_away(visit: Visit, w
     def verdict(name: str, title: str, stop: bool | None, words: str) -> dict[str, Any]:
         return {"name": name, "title": title, "stop": stop, "value": None, "limit": None, "words": words}
 
-    text = "More labels would change little, you may stop: since 300 labels the rounds changed 4.1 % of what the model says."
+    changed = "since 300 labels the rounds changed 4.1 % of what the model says."
+    text = f"More labels would change little, you may stop: {changed}"
     dials = [
-        verdict("settled", "Settled predictions", True, "Since 300 labels the rounds changed 4.1 % of what the model says."),
+        verdict(
+            "settled", "Settled predictions", True, "Since 300 labels the rounds changed 4.1 % of what the model says."
+        ),
         verdict("certified", "Certified accuracy", False, "At least 71 % right, of 85 % that the goal asks for."),
     ]
     others = [verdict("gain", "Worth of the gain", None, "Not asked: the goal says no price of an hour.")]
