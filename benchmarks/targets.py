@@ -39,6 +39,7 @@ RARE_LABELS = 1_400
 SLOW = ("letter", "banking77", "sst2", "trec")
 SLOW_LABELS = 2_000
 SLOW_OUTPUT = Path(__file__).parent / "out" / "slow"
+SLOW_RESULTS = Path(__file__).parent / "results" / "slow.csv"
 
 
 def main() -> None:
@@ -47,8 +48,11 @@ def main() -> None:
     given.add_argument("what", choices=list(PROMISES))
     given.add_argument("--seeds", type=int, default=30)
     given.add_argument("--first-seed", type=int, default=200)
+    given.add_argument("--write", action="store_true", help="of `slow`: every accuracy of every run that is kept")
     options = given.parse_args()
     PROMISES[options.what](range(options.first_seed, options.first_seed + options.seeds))
+    if options.write and options.what == "slow":
+        write_slow()
 
 
 def labels_on_digits(seeds: range) -> None:
@@ -160,6 +164,18 @@ def slow_sets(seeds: range) -> None:
             for found in (mine, other)
         )
         print(f"| {name} | {full:.3f} | {medians} | {share} |", flush=True)
+
+
+def write_slow() -> None:
+    """The kept runs, one row a round."""
+    rows = ["set,strategy,seed,labels,accuracy"]
+    for file in sorted(SLOW_OUTPUT.glob("*-*-*.json")):
+        name, strategy, seed = file.stem.rsplit("-", 2)
+        if seed.isdecimal():
+            curve = json.loads(file.read_text())
+            points = zip(curve["labels"], curve["accuracy"], strict=True)
+            rows += [f"{name},{strategy},{seed},{labels},{accuracy:.4f}" for labels, accuracy in points]
+    SLOW_RESULTS.write_text("\n".join(rows) + "\n")
 
 
 def _reached(data: Dataset, strategy: str, seed: int, target: float) -> int | None:
