@@ -30,10 +30,10 @@ def test_chosen_audit_items_are_given_in_their_order_and_judge_by_their_chances(
     boss = api.as_("boss")
     settings = {"audit_use": "apart", "audit_choice": "active", "audit_estimate": "prediction_powered"}
     project = boss.project(audit_share=0.5, blind_share=0, round_size=20, **settings)["id"]
-    boss.push(project, pets(200))
+    boss.push(project, pets(300))
     api.run_jobs()
-    for _ in range(3):
-        say(boss, project, 25)
+    for _ in range(5):
+        say(boss, project, 30)
         api.run_jobs()
 
     newest = boss.get(f"/projects/{project}/rounds").json()["items"][0]
