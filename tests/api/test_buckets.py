@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from sqlalchemy import func, select, update
+from sqlalchemy import update
 
-from app.db import FeatureSet, Job, Round
+from app.db import Job
 from app.services import buckets as service
 from app.services import collecting
 from tests.buckets import FolderBucket, S3Bucket, picture, s3_server, sound
@@ -188,22 +188,6 @@ def test_rows_of_an_import_name_files_in_a_bucket(api: Api, boss: Speaker, bucke
     assert (rows["b"]["state"], "no PNG" in rows["b"]["reason"]) == ("failed", True)
     assert (rows["gone"]["state"], rows["gone"]["reason"]) == ("failed", "the file is not in its bucket any more")
     assert shown(boss, rows["a"]).content == picture("red")
-
-
-def test_files_that_are_gone_let_nothing_be_made_anew_for_ever(api: Api, boss: Speaker, bucket: Bucket) -> None:
-    project = project_with(boss)
-    bucket.put("a.png", picture("red"))
-    boss.push(project, [{"key": str(n), "image": f"bucket:pets/gone-{n}.png"} for n in range(20)])
-    boss.push(project, [{"key": "here", "image": "bucket:pets/a.png"}])
-    worker = api.worker()
-
-    turns = [worker.run_one() for _ in range(60)]
-
-    assert not turns[-1]
-    with api.db.read() as session:
-        sets = session.execute(select(FeatureSet.fitted_rows).where(FeatureSet.project_id == project)).scalars().all()
-        rounds = session.execute(select(func.count()).where(Round.project_id == project)).scalar_one()
-    assert (sets, rounds) == ([1], 1)
 
 
 def test_no_address_reads_what_was_not_granted(api: Api, boss: Speaker, bucket: Bucket) -> None:

@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import func, select, update
 
+from app.db import FeatureSet, Item, Round
 from app.features import StoredShard
 from app.services import pool
 from tests.conftest import Api, Speaker
@@ -120,3 +122,20 @@ def test_a_number_that_is_not_finite_never_comes_in(boss: Speaker, given: str) -
 
     assert (lines["created"], lines["rejected_count"]) == (1, 1)
     assert (table["created"], table["unchanged"], table["rejected_count"]) == (0, 1, 1)
+
+
+def test_items_that_are_lost_let_nothing_be_made_anew_for_ever(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project(["cat", "dog"])["id"]
+    boss.push(project, [{"key": str(n), "text": f"words of item {n}"} for n in range(21)])
+    with api.db.write() as session:
+        session.execute(update(Item).where(Item.key != "0").values(state="failed", reason="it is gone"))
+    worker = api.worker()
+
+    turns = [worker.run_one() for _ in range(60)]
+
+    assert not turns[-1]
+    with api.db.read() as session:
+        sets = session.execute(select(FeatureSet.fitted_rows).where(FeatureSet.project_id == project)).scalars().all()
+        rounds = session.execute(select(func.count()).where(Round.project_id == project)).scalar_one()
+    assert (sets, rounds) == ([1], 1)
