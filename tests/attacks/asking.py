@@ -197,18 +197,24 @@ class _Asked:
 def _is_noise(check: Any, case: Any, answer: Any) -> bool:
     """Whether a check says nothing here: of `ROWS`, and where only what we put real values in place of was forbidden.
 
-    Those are ids in the path, and how long to wait. A body refused as too large (413) is refused, which schemathesis
-    does not know.
+    Those are ids in the path, and how long to wait. A parameter without a value is not sent, so that one that is not
+    to be there is not. A body refused as too large (413) is refused, which schemathesis does not know.
     """
     if check is not negative_data_rejection or case.meta is None:
         return False
     if answer.status_code == TOO_LARGE:
         return True
     asked = {ParameterLocation.QUERY, ParameterLocation.BODY}
-    if not set(case.query or {}) - set(SLOW):
+    query = case.query or {}
+    if not set(query) - set(SLOW) or any(_vanishes(each) for each in query.values()):
         asked.discard(ParameterLocation.QUERY)
     forbidden = any(place in asked and part.mode.is_negative for place, part in case.meta.components.items())
     return not forbidden or f"{case.method} {case.path.removeprefix('/api/v1')}" in ROWS
+
+
+def _vanishes(value: Any) -> bool:
+    """Whether a parameter of this value is left out of the address."""
+    return value is None or (isinstance(value, list | tuple | dict) and all(_vanishes(each) for each in value))
 
 
 @cache
