@@ -158,6 +158,7 @@ def test_d15_servers_without_end_cost_neither_time_nor_memory_nor_disk(aimed: Si
 @case("D-15")
 def test_d15_a_byte_a_second_ends_at_the_time_limit_and_every_failure_says_why(aimed: Site, trap: Trap) -> None:
     before, memory = disk(aimed), aimed.running.memory()
+    earlier = len(trap.at("/drip"))  # as the service on the other database asked
     names = ["/drip", "/endless", "/promise", "/bomb", "/brotli"]
     project = aimed.new_project(aimed.M, 0, modality="image")
     rows = [{"key": name, "image": trap.url(name)} for name in names]
@@ -175,7 +176,7 @@ def test_d15_a_byte_a_second_ends_at_the_time_limit_and_every_failure_says_why(a
         assert state in ("failed", "fetching"), (name, state)
         assert state == "fetching" or len(reason) > 10, (name, reason)
     assert {found[name][1] for name in ("/endless", "/bomb", "/brotli")} == {"failed"}, found
-    drips = len(trap.at("/drip"))
+    drips = len(trap.at("/drip")) - earlier
     assert 1 <= drips <= 4  # it is tried again a few times, and held for ten seconds each time
     assert disk(aimed) <= before + 1_000_000
     assert aimed.running.memory() - memory < 64 * 2**20
