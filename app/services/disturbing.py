@@ -45,7 +45,7 @@ def run(running: Running) -> Done | More:
     project, prepared = loaded
     kinds = disturbances.KINDS.get(project.modality, {})
     lack = _lack(running, prepared, project)
-    found: dict[str, Any] = dict((running.cursor or {}).get("found", {}))
+    found: dict[str, Any] = dict((running.cursor or {}).get("tried", {}))
     if lack is None:
         with one_thread():
             tried = _Trial(running, project, prepared)
@@ -70,7 +70,7 @@ def run(running: Running) -> Done | More:
 
 def _go_on(running: Running, found: dict[str, Any]) -> More:
     with running.db.write() as session:
-        running.checkpoint(session, cursor={"found": found})
+        running.checkpoint(session, cursor={"tried": found})
     return More()
 
 
