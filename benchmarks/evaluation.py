@@ -12,6 +12,7 @@ Seeds are the numbers of the projects. One process; a project of `projects`, `na
 import argparse
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,10 @@ from app.core.arrays import Doubles, Floats
 from app.core.block import Block
 from app.evaluation.intervals import share
 from app.evaluation.metrics import hits
-from app.evaluation.saved import Saved, first_as_good
-from app.evaluation.sequence import at_look, hedged
-from app.loop.counterfactual import compared, look
+from app.evaluation.saved import LEVEL as SAVED_LEVEL
+from app.evaluation.saved import Saved, first_as_good, needed
+from app.evaluation.sequence import at_look, hedged, level_of
+from app.loop.counterfactual import compared, look, sizes_of
 from app.loop.evaluate import FEWEST_AUDIT, cross_fit
 from app.loop.executors import LocalExecutor, one_thread
 from app.loop.guarding import folds_of, right
@@ -32,6 +34,7 @@ from app.loop.sets import Dataset
 from app.loop.simulate import Conditions, Replay, Run
 from app.strategies import AUTO
 from benchmarks import audits
+from benchmarks.datasets import dataset
 from benchmarks.generated import GENERATED
 
 PEEKS = (10, 25, 50, 100, 200, 300)
@@ -45,12 +48,14 @@ def main() -> None:
     given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     given.add_argument("what", choices=[*CLAIMS, "saved"])
     given.add_argument("--projects", type=int, default=1_000)
-    given.add_argument("--labels", type=int, default=LABELS, help="of a project of `saved`")
+    given.add_argument("--labels", type=int, default=600, help="of a project of `saved`")
+    given.add_argument("--sets", default=",".join(SAVED_SETS), help="of `saved`")
+    given.add_argument("--audit-share", type=float, default=0.1, help="of a project of `saved`")
     options = given.parse_args()
     projects = range(options.projects)
     with one_thread():
         if options.what == "saved":
-            labels_saved(projects, options.labels)
+            labels_saved(options.sets.split(","), projects, options.labels, options.audit_share)
         else:
             CLAIMS[options.what](projects)
 
@@ -148,6 +153,7 @@ def _hold(bands: Doubles, truth: float) -> Any:
 
 
 SETS = ("digits", "breast_cancer", "overlap")
+SAVED_SETS = ("digits", "breast_cancer", "overlap", "mnist", "trec", "no signal")
 LABELS = 300
 
 
@@ -233,60 +239,88 @@ def naive(projects: range) -> None:
             )
 
 
-def labels_saved(projects: range, labels: int) -> None:
-    """The truth of a look: the first of its sizes whose learner is as good as the random ones on the held-out rows."""
-    print(
-        "| set | projects that can tell | intervals that hold | projects whose intervals all hold | median interval |"
-    )
-    print("|---|---|---|---|---|")
-    for name in (*SETS, "no signal"):
-        data = _no_signal() if name == "no signal" else GENERATED[name]()
-        told, whole = 0, 0
-        found: list[bool] = []
-        ends: list[tuple[int | None, int | None]] = []
+def labels_saved(names: list[str], projects: range, labels: int, audit_share: float) -> None:
+    """What is known at the end of projects, and whether each look's interval holds what fresh items say.
+
+    `these`: of the learners that were compared, on the held-out rows; `any`: of random labels drawn anew from the pool
+    instead, five times each size, which is what the sentence is read as.
+    """
+    print("| set | can tell | looks with an interval | of these hold | of any | all of a project | median interval |")
+    print("|---|---|---|---|---|---|---|")
+    for name in names:
+        data = _no_signal() if name == "no signal" else dataset(name)
+        ended: list[Saved] = []
+        held: list[list[tuple[bool, bool]]] = []
         for project in projects:
-            held, saved = _looks_of(data, project, labels)
-            told, whole, found = told + saved.tells, whole + all(held), found + held
-            ends += [(saved.low, saved.high)] if saved.tells else []
-        if name == "no signal":  # whatever the held-out rows say of its learners is chance
-            print(f"| {name} | {_percent(told, projects)} | | | |", flush=True)
-            continue
-        share_held = f"{100 * np.mean(found):.1f} % of {len(found)}" if found else "none given"
-        both = [[end for each in ends if (end := each[i]) is not None] for i in (0, 1)]
-        said = " to ".join(f"{np.median(each):.0f}" for each in both if each) or "-"
-        print(
-            f"| {name} | {_percent(told, projects)} | {share_held} | {_percent(whole, projects)} | {said} |", flush=True
-        )
+            found, saved = _looks_of(data, project, Conditions(labels=labels, audit_share=audit_share))
+            held, ended = [*held, found], [*ended, saved]
+        told = [each for each in ended if each.tells]
+        cells = [_percent(len(told), projects)]
+        if name != "no signal":  # whatever the held-out rows say of its learners is chance
+            looks = [each for found in held for each in found]
+            cells += [
+                str(len(looks)),
+                *(f"{100 * np.mean([each[i] for each in looks]):.1f} %" for i in (0, 1) if looks),
+            ]
+            cells.append(_percent(sum(all(these for these, _ in found) for found in held), projects))
+        ends = [
+            [end for each in told if (end := getattr(each, side)) is not None] for side in ("low", "high", "labels")
+        ]
+        if all(ends):
+            low, high, of = (float(np.median(each)) for each in ends)
+            cells.append(f"{low:.0f} to {high:.0f} of {of:.0f}")
+        print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
-def _looks_of(data: Dataset, project: int, labels: int) -> tuple[list[bool], Saved]:
-    """Whether the interval of each look that gave one holds, and what is known in the end."""
+def _looks_of(data: Dataset, project: int, conditions: Conditions) -> tuple[list[tuple[bool, bool]], Saved]:
+    """Whether each interval that a look gave holds, of these learners and of any; and what is known at last."""
     saved = Saved()
-    held: list[bool] = []
-    rounds = _judged_rounds(data, AUTO, project, Conditions(labels=labels, audit_share=0.3))
-    for number, (labelled, plan, _) in enumerate(rounds, 1):
-        saved = look(saved, labelled, plan, number)
-        if saved.round != number or saved.labels is None or saved.high is None:
+    held: list[tuple[bool, bool]] = []
+    for number, (labelled, plan, _) in enumerate(_judged_rounds(data, AUTO, project, conditions), 1):
+        looks, saved = saved.looks, look(saved, labelled, plan, number)
+        found = compared(labelled, plan) if saved.looks > looks else None
+        if found is None:
             continue
-        least, most = _needed(data, labelled, plan)
-        enough = saved.low is None or (most is not None and saved.low <= saved.labels - most)
-        held.append(enough and saved.labels - least <= saved.high)
+        least, most = needed(found, level_of(saved.looks, SAVED_LEVEL))
+        if least or most is not None:
+            truth = compared(labelled, plan, _held_out(data))
+            assert truth is not None
+            both = (truth, replace(truth, random=_any_random(data, labelled, plan, found.labels, project)))
+            these, of_any = (_inside(first_as_good(each), least, most) for each in both)
+            held.append((these, of_any))
     return held, saved
 
 
-def _needed(data: Dataset, labelled: Labelled, plan: Plan) -> tuple[int, int | None]:
-    """How many chosen labels were as good as the random ones, by the held-out rows: both ends alike."""
-    judges = Labelled(
+def _inside(truth: float | None, least: float, most: float | None) -> bool:
+    """Whether the first ratio that is as good lies above the one and not above the other."""
+    return (most is None or (truth is not None and truth <= most)) and (truth is None or truth > least)
+
+
+def _any_random(data: Dataset, labelled: Labelled, plan: Plan, labels: int, project: int) -> Floats:
+    """How right learners of labels drawn from the whole pool are on the held-out rows, the mean over the same sizes."""
+    rng = np.random.default_rng([3, project, labels])
+    rows = Labelled(
+        np.zeros((len(data.pool), 3), dtype=np.int64),
+        data.pool,
+        data.targets,
+        np.ones(len(data.pool)),
+        np.zeros(len(data.pool), dtype=np.bool_),
+    )
+    judges, by_size = _held_out(data), []
+    for size in sizes_of(labels):
+        drawn = [rng.choice(len(data.pool), size, replace=False) for _ in range(5)]
+        by_size.append(np.mean([right(rows.take(each), judges, plan) for each in drawn], axis=0))
+    return np.asarray(np.mean(by_size, axis=0), dtype=np.float32)
+
+
+def _held_out(data: Dataset) -> Labelled:
+    return Labelled(
         np.zeros((len(data.test), 3), dtype=np.int64),
         data.test,
         data.test_targets,
         np.ones(len(data.test)),
         np.zeros(len(data.test), dtype=np.bool_),
     )
-    truth = compared(labelled, plan, judges)
-    assert truth is not None
-    first = first_as_good(truth)
-    return first or max(truth.chosen) + 1, first
 
 
 def _no_signal() -> Dataset:

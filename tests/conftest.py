@@ -14,14 +14,14 @@ import httpx
 import pytest
 from argon2 import PasswordHasher
 from fastapi.testclient import TestClient
-from sqlalchemy import update
+from sqlalchemy import text, update
 
 from app.core.secrets import secret_key
 from app.core.settings import Settings
 from app.db import Database, Job
 from app.db.session import now
 from app.main import create_app
-from app.services import accounts, demo
+from app.services import accounts, demo, recounting
 from app.worker import WorkerProcess
 from tests import contract, databases
 
@@ -180,9 +180,11 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
 
 
 @pytest.fixture
-def api(client: TestClient, db: Database, settings: Settings) -> Api:
-    """The application on each kind of database."""
-    return serving(client, db, settings)
+def api(client: TestClient, db: Database, settings: Settings) -> Iterator[Api]:
+    """The application on each kind of database; whatever a test did, the items are counted right in the end."""
+    yield serving(client, db, settings)
+    with db.read() as session:
+        assert list(session.execute(text(recounting.COUNTED.broken)).scalars()) == []
 
 
 def serving(client: TestClient, db: Database, settings: Settings) -> Api:

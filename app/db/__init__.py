@@ -18,6 +18,7 @@ from app.db.session import Database, ReadSession
 from app.db.simulations import Simulation, SimulationRun
 from app.db.snapshots import Snapshot
 from app.db.statistics import count_anew
+from app.db.tallies import ItemTally
 from app.db.users import BrowserSession, OneTimeLink, SignInFailure, Token, User
 from app.db.webhooks import Delivery, Webhook
 from app.db.writer import WriteSession
@@ -40,6 +41,7 @@ __all__ = [
     "Guidelines",
     "Item",
     "ItemNumber",
+    "ItemTally",
     "Job",
     "KeyedRequest",
     "Lease",

@@ -1,30 +1,31 @@
 """Labels saved: how many chosen labels teach what so many random ones taught in the same project."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import bdtrc
 
 from app.core.arrays import Floats
-from app.evaluation.sequence import level_of
+from app.evaluation.sequence import hedged, level_of
 
 LEVEL = 0.10  # all intervals of a project hold together in 90 of 100
-FEWEST_JUDGES = 20
-GROWTH = 1.25  # so many times the judges of the look before are a reason for another
+FEWEST_JUDGES = 40
+GROWTH = 1.5  # so many times the judges of the look before are a reason for another
 
 
 @dataclass(frozen=True)
 class Comparison:
     """How right learners are on the same n audit answers, which none of them saw: (n,) in [0, 1] each.
 
-    `random` is of learners of `labels` random labels, `chosen[size]` of a learner of the first `size` chosen ones.
+    `random` is the mean of learners of random labels, of several sizes up to `labels`; `chosen[ratio]` the mean of
+    learners of the first chosen labels, of as many sizes, each `ratio` times as large.
     """
 
     labels: int
     random: Floats
-    chosen: Mapping[int, Floats]
+    chosen: Mapping[float, Floats]
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,8 @@ class Saved:
     """What the looks so far found: with `labels` random ones, `low` to `high` labels would have been saved.
 
     Both are null until a look could bound them; `value` is the plain comparison of the same look. A look is taken when
-    the judges are a quarter more than at the one before; look k takes 0.10 k^-1.3 / zeta(1.3) of the chance of failing,
-    so what was found stays true beside what is found later.
+    the judges are half as many more as at the one before; look k takes 0.10 k^-1.3 / zeta(1.3) of the chance of
+    failing, so what was found stays true beside what is found later.
     """
 
     looks: int = 0
@@ -49,16 +50,22 @@ class Saved:
         return judges >= max(FEWEST_JUDGES, GROWTH * self.judged)
 
     def after(self, found: Comparison, number: int) -> "Saved":
-        """What is known after a look in round `number`; an earlier finding stays where this look finds nothing."""
+        """What is known after a look in round `number`; an earlier finding stays where this look tells less."""
         looks, judged = self.looks + 1, len(found.random)
         least, most = needed(found, level_of(looks, LEVEL))
         looked = replace(self, looks=looks, judged=judged)
-        if most is None and least < found.labels:
+        if most is None and not least:
             return looked
-        low = None if most is None else found.labels - most
         first = first_as_good(found)
-        value = None if first is None else found.labels - first
-        return replace(looked, labels=found.labels, value=value, low=low, high=found.labels - least, round=number)
+        fresh = replace(
+            looked,
+            labels=found.labels,
+            value=None if first is None else round(found.labels * (1 - first)),
+            low=None if most is None else math.floor(found.labels * (1 - most)),
+            high=math.ceil(found.labels * (1 - least)),
+            round=number,
+        )
+        return looked if self.tells and not fresh.tells else fresh
 
     @property
     def tells(self) -> bool:
@@ -75,46 +82,38 @@ class Saved:
         return cls(**{name: stored[name] for name in asdict(cls())}) if stored else cls()
 
 
-def needed(found: Comparison, level: float) -> tuple[int, int | None]:
-    """More than the first and at most the second number of chosen labels teach as much as the random ones did.
+def needed(found: Comparison, level: float) -> tuple[float, float | None]:
+    """More than the first and at most the second ratio of chosen to random labels teach as much, over all sizes.
 
-    From the largest size down, a size is enough while the hypothesis that its learner is worse is refused; from the
-    smallest up, one is too few while the hypothesis that it is as good is refused. Either way stops at the first that
-    is not, so that all claims of a way are true with a chance of 1 - `level` / 2, whatever the shape of the curve. 0
-    and None say that nothing is bounded. Each test is the exact sign test on the answers that one of both got right.
+    From the largest ratio down, a ratio is enough while it is refused that its learners are no better; from the
+    smallest up, one is too few while it is refused that they are no worse. Either way stops at the first that is not,
+    so that all claims of a way are true with a chance of 1 - `level` / 2, whatever the shape of the curve. 0 and None
+    say that nothing is bounded. Each test bets on the mean of the differences, answer by answer.
 
-    Source: McNemar. Psychometrika 1947; Maurer, Hothorn, Lehmacher. Multiple Comparisons in Drug Clinical Trials and
-    Preclinical Assays: A-priori Ordered Hypotheses. 1995.
+    Source: Waudby-Smith, Ramdas (see `hedged`); Maurer, Hothorn, Lehmacher. Multiple Comparisons in Drug Clinical
+    Trials and Preclinical Assays: A-priori Ordered Hypotheses. 1995.
     """
-    most, least = None, 0
-    for size in sorted(found.chosen, reverse=True):
-        won, lost = _decided(found.chosen[size], found.random)
-        if not refused(won, lost, level / 2):
+    ends = {ratio: _difference(found, ratio, level) for ratio in sorted(found.chosen)}
+    most, least = None, 0.0
+    for ratio in reversed(ends):
+        if ends[ratio][0] <= 0:
             break
-        most = size
-    for size in sorted(found.chosen):
-        won, lost = _decided(found.chosen[size], found.random)
-        if not refused(lost, won, level / 2):
+        most = ratio
+    for ratio in ends:
+        if ends[ratio][1] >= 0:
             break
-        least = size
+        least = ratio
     return least, most
 
 
-def refused(won: float, lost: float, level: float) -> bool:
-    """Whether it is refused that a decided answer is won less often than lost: P(B >= won) <= level, B ~ Bin(n, 1/2).
-
-    Answers that count in part, where annotators disagree, count against it.
-    """
-    sure, total = int(won), int(won) + int(np.ceil(lost))
-    return sure > 0 and float(bdtrc(sure - 1, total, 0.5)) <= level
-
-
-def first_as_good(found: Comparison) -> int | None:
-    """The smallest size whose learner got at least as many right as the random ones; None for none of them."""
+def first_as_good(found: Comparison) -> float | None:
+    """The smallest ratio whose learners got at least as many right as the random ones; None for none of them."""
     mean = float(found.random.mean())
-    return next((size for size in sorted(found.chosen) if float(found.chosen[size].mean()) >= mean), None)
+    return next((ratio for ratio in sorted(found.chosen) if float(found.chosen[ratio].mean()) >= mean), None)
 
 
-def _decided(mine: Floats, other: Floats) -> tuple[float, float]:
-    apart = np.asarray(mine, dtype=np.float64) - other
-    return float(np.maximum(apart, 0).sum()), float(np.maximum(-apart, 0).sum())
+def _difference(found: Comparison, ratio: float, level: float) -> tuple[float, float]:
+    """Both ends of the mean difference of the learners of a ratio to those of random labels."""
+    apart = np.asarray(found.chosen[ratio], dtype=np.float64) - found.random
+    low, high = hedged((1 + apart) / 2, level, planned=len(apart))
+    return 2 * float(low[-1]) - 1, 2 * float(high[-1]) - 1

@@ -2,12 +2,17 @@
 
 import numpy as np
 
-from app.core.arrays import Indices
+from app.core.arrays import Floats, Indices
 from app.evaluation.saved import Comparison, Saved
 from app.loop.guarding import FEWEST_TAUGHT, folds_of, right
 from app.loop.propose import Labelled, Plan
 
-SHARES = (1 / 8, 1 / 4, 3 / 8, 1 / 2, 3 / 4, 1, 3 / 2, 2, 3, 4)  # of the random labels, are compared
+STEPS = 4  # sizes are 2^(1/4) apart, a fifth; those of random labels every second one
+SMALLEST, LARGEST = -2 * STEPS, STEPS  # steps of the ratios: a quarter to twice the random labels
+WAY = 3 * STEPS  # steps from the largest size of random labels down to the smallest one
+FEWEST_RANDOM = 4 * FEWEST_TAUGHT  # so that a quarter of them still teach something
+MOST_RANDOM = 500  # beyond, learners differ little and take long
+DRAWS = 3  # disjoint draws of random labels of one size, at most
 
 
 def look(saved: Saved, labelled: Labelled, plan: Plan, number: int) -> Saved:
@@ -21,28 +26,55 @@ def look(saved: Saved, labelled: Labelled, plan: Plan, number: int) -> Saved:
 def compared(labelled: Labelled, plan: Plan, judges: Labelled | None = None) -> Comparison | None:
     """Learners of random labels, fold by fold, beside learners of the first chosen ones; None with too few of either.
 
-    The random labels are all audit answers outside the fold that judges; no chosen label is ever in one, so each size
-    is fitted once. With `judges` these judge all of them, by the mean of the random learners.
-    Costs five fits of the audit answers and ten of at most four times as many rows.
+    Random labels are audit answers outside the fold that judges, in disjoint draws; no chosen label is ever in one, so
+    each size of those is fitted once. With `judges` these judge all of them, by the mean over the folds.
+    Costs at most a hundred fits of 500 rows and 25 of at most a thousand.
     """
     folds = folds_of(labelled, plan)
     audit = np.flatnonzero(labelled.audit)
-    labels = min(len(audit) - fold.size for fold in folds)
+    labels = min(MOST_RANDOM, min(len(audit) - fold.size for fold in folds))
+    way = _way(labels)
     chosen = _first_chosen(labelled)
-    sizes = sorted({round(share * labels) for share in SHARES})
-    sizes = [size for size in sizes if FEWEST_TAUGHT <= size <= len(chosen)]
-    if labels < FEWEST_TAUGHT or not sizes:
+    steps = [step for step in range(SMALLEST, LARGEST + 1) if _size(labels, step) <= len(chosen)]
+    if not way or not steps:
         return None
-    outside = [np.setdiff1d(audit, fold) for fold in folds]
-    taught = [labelled.take(each) for each in outside]
+    rng = np.random.default_rng([plan.seed, len(audit)])
+    outside = [rng.permutation(np.setdiff1d(audit, fold)) for fold in folds]
     if judges is None:
-        judged = [labelled.take(fold) for fold in folds]
-        at_random = np.concatenate([right(rows, each, plan) for rows, each in zip(taught, judged, strict=True)])
-        judges = labelled.take(np.concatenate(folds))
+        by_fold = [
+            _at_random(labelled, each, sizes_of(labels), labelled.take(fold), plan)
+            for each, fold in zip(outside, folds, strict=True)
+        ]
+        at_random, judges = np.concatenate(by_fold), labelled.take(np.concatenate(folds))
     else:
-        at_random = np.mean([right(rows, judges, plan) for rows in taught], axis=0)
-    by_size = {size: right(labelled.take(chosen[:size]), judges, plan) for size in sizes}
-    return Comparison(labels, at_random, by_size)
+        at_random = np.mean([_at_random(labelled, each, sizes_of(labels), judges, plan) for each in outside], axis=0)
+    by_step: dict[int, Floats] = {}
+    for step in sorted({down + by for down in way for by in steps}):
+        by_step[step] = right(labelled.take(chosen[: _size(labels, step)]), judges, plan)
+    by_ratio = {2 ** (by / STEPS): np.mean([by_step[down + by] for down in way], axis=0) for by in steps}
+    return Comparison(labels, at_random, by_ratio)
+
+
+def sizes_of(labels: int) -> list[int]:
+    """Of how many random labels learners are compared, the largest size first."""
+    return [_size(labels, step) for step in _way(labels)]
+
+
+def _way(labels: int) -> list[int]:
+    return [step for step in range(0, -WAY - 1, -2) if _size(labels, step) >= FEWEST_RANDOM]
+
+
+def _size(labels: int, step: int) -> int:
+    return round(labels * 2 ** (step / STEPS))
+
+
+def _at_random(labelled: Labelled, rows: Indices, sizes: list[int], judges: Labelled, plan: Plan) -> Floats:
+    """How right learners of so many of the rows are about the judges, the mean over draws and sizes (n,)."""
+    by_size = []
+    for size in sizes:
+        draws = [rows[each * size : (each + 1) * size] for each in range(min(DRAWS, len(rows) // size))]
+        by_size.append(np.mean([right(labelled.take(draw), judges, plan) for draw in draws], axis=0))
+    return np.asarray(np.mean(by_size, axis=0), dtype=np.float32)
 
 
 def _first_chosen(labelled: Labelled) -> Indices:

@@ -8,8 +8,8 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.db import Annotation, Item, Member, Project, Round
-from app.services import deleting, projects, tasks
+from app.db import Annotation, Member, Project, Round
+from app.services import deleting, projects, tallies, tasks
 from app.services.access import Person
 
 POINTS = 30  # rounds that a sparkline shows
@@ -116,16 +116,9 @@ def _accuracy_words(last: tuple[float, float, float]) -> str:
 
 def _counts(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, int]]:
     """Labelled items and all items of each project's pool; the client's own test set is not counted."""
-    counts: dict[int, tuple[int, int]] = defaultdict(lambda: (0, 0))
-    rows = session.execute(
-        select(Item.project_id, Item.done, func.count())
-        .where(Item.project_id.in_(ids), Item.state == "open", Item.split == "pool")
-        .group_by(Item.project_id, Item.done)
-    ).all()
-    for project_id, done, count in rows:
-        answered, total = counts[project_id]
-        counts[project_id] = (answered + (count if done else 0), total + count)
-    return counts
+    found = tallies.of_projects(session, ids)
+    pool = {each: [found[each].of("open", split="pool", done=done) for done in (True, False)] for each in ids}
+    return {each: (answered, answered + left) for each, (answered, left) in pool.items()}
 
 
 def _curves(session: Session, ids: Sequence[int]) -> dict[int, list[tuple[float, float, float]]]:

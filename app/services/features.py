@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.core.block import Block
@@ -20,7 +20,7 @@ from app.db.session import now
 from app.features import append
 from app.featurizers import choose_featurizer, make_featurizer, needs_refit, options_of
 from app.modalities import MODALITIES, files
-from app.services import buckets, jobs, media, rounds, vectors
+from app.services import buckets, jobs, media, rounds, tallies, vectors
 from app.services.borrowing import Files, remember_lost, transform
 from app.services.jobs import Done, More, Running
 from app.services.pool import feature_folder
@@ -110,9 +110,7 @@ def _fit(running: Running, project: Project) -> FeatureSet | None:
     with running.db.read() as session:
         sample = _sample(session, project.id)
         width = vectors.width_of(session, project.id)
-        total = session.execute(
-            select(func.count()).where(Item.project_id == project.id, Item.state != "deleted")
-        ).scalar_one()
+        total = tallies.of_project(session, project.id).there
     wanted = dict(project.featurizer)
     if wanted.get("name", "auto") == "auto" and width is not None:
         wanted = {"name": "client"}
@@ -175,9 +173,7 @@ def _chunk(
             .order_by(Item.id)
             .limit(cursor["chunk"])
         ).all()
-        total = session.execute(
-            select(func.count()).where(Item.project_id == project.id, Item.state != "deleted")
-        ).scalar_one()
+        total = tallies.of_project(session, project.id).there
         pending = [] if rows else _pending(session, project.id, cursor["chunk"])
     seen = rows or pending
     if not seen:
@@ -269,21 +265,17 @@ def _finish(running: Running, project: Project, chosen: FeatureSet, cursor: dict
     """The pass is whole: the set takes over, a round is asked for, and a set for a grown pool is begun."""
     with running.db.write() as session:
         running.checkpoint(session, progress={"step": "features", "fraction": 1.0})
-        total = session.execute(
-            select(func.count()).where(Item.project_id == project.id, Item.state != "deleted")
-        ).scalar_one()
+        tally = tallies.of_project(session, project.id)
         if not chosen.active:
             session.execute(update(FeatureSet).where(FeatureSet.project_id == project.id).values(active=False))
             session.execute(update(FeatureSet).where(FeatureSet.id == chosen.id).values(active=True))
         if cursor["added"]:
             rounds.make_due(session, project.id)
         # Only what a fit would see may ask for one: a pool whose other files are lost would ask for ever.
-        fits = session.execute(
-            select(func.count()).where(Item.project_id == project.id, Item.state == "open")
-        ).scalar_one()
+        fits = tally.of("open")
     if chosen.name != "client" and needs_refit(chosen.fitted_rows, fits):
         _fit(running, project)
-        running.report({"step": "features", "done": 0, "total": total})
+        running.report({"step": "features", "done": 0, "total": tally.there})
         with running.db.write() as session:
             running.checkpoint(session, {"chunk": FIRST_CHUNK, "added": 0})
         return More()

@@ -28,7 +28,7 @@ FIRST_ROWS, MOST_ROWS = 200, 5_000  # of a transaction: as many as take a tenth 
 QUICK_SECONDS, SLOW_SECONDS = 0.05, 0.2
 BREATH_SECONDS = 0.002  # between two transactions, so that people who label get their turn
 FOLDERS = ("features", "media", "models", "predictions", "snapshots", "thumbnails")  # each with one a project
-LAST = ("search_indexes", "jobs")  # the index is told of each item that goes; jobs are what brought us here
+LAST = ("item_tallies", "search_indexes", "jobs")  # what is told of each item that goes, and what brought us here
 KEPT = ("events", "projects")  # the log keeps its lines, without the project
 
 

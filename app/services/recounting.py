@@ -45,6 +45,14 @@ DECIDED = f"""EXISTS (SELECT 1 FROM annotations WHERE annotations.item_id = item
 HELD = """(SELECT count(*) FROM leases WHERE leases.item_id = items.id AND leases.unit = 0
           AND leases.state = 'answered')"""
 
+COUNTED = Rule(
+    "each project's items are counted right",
+    "SELECT project_id FROM (SELECT project_id, state, split, done, count(*) AS parts FROM items "
+    "GROUP BY project_id, state, split, done UNION ALL SELECT project_id, state, split, done, -sum(count) "
+    "FROM item_tallies GROUP BY project_id, state, split, done) AS counted "
+    "GROUP BY project_id, state, split, done HAVING sum(parts) <> 0",
+    REPORT,
+)
 RULES = (
     Rule(
         "no slot of an item is held twice",
@@ -96,6 +104,7 @@ RULES = (
         f"AND {HELD} >= projects.overlap",
         "it is asked about once more than wanted; its answers are whole",
     ),
+    COUNTED,
     Rule(
         "the served order knows what is answered",
         # Before a round is evaluated PostgreSQL may not have brought both together, see turn_state.mark_done.

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, bindparam, func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from app.core.errors import Conflict, NotFound
 from app.core.text import INT64_MAX
@@ -198,7 +198,8 @@ def order_length(session: Session, project: Project, moment: datetime) -> int:
 def listed(session: Session, person: Person, project_ref: int | str, limit: int, before: int | None) -> Sequence[Round]:
     """Rounds, newest first, for reviewers and managers; `before` is a round number."""
     project = project_for(session, person, project_ref, "reviewer")
-    statement = select(Round).where(Round.project_id == project.id).order_by(Round.number.desc()).limit(limit)
+    statement = select(Round).options(defer(Round.labels))  # as long as there are answers
+    statement = statement.where(Round.project_id == project.id).order_by(Round.number.desc()).limit(limit)
     if before is not None:
         statement = statement.where(Round.number < before)
     return session.execute(statement).scalars().all()

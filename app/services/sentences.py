@@ -83,13 +83,24 @@ def saved_words(last: Round | None, *, apart: bool) -> str | None:
     level = f"what {found.labels:,} random labels teach (round {found.round})"
     low, high = found.low, found.high or 0
     if low is not None and low > 0:
-        return f"Choosing saved {low:,} to {high:,} labels on the way to {level}."
+        saved = f"{low:,} to {high:,} labels" if high < found.labels else f"{low:,} labels or more"
+        return f"Choosing saved {saved} on the way to {level}."
     if high < 0 and not apart:
         return "Cannot tell yet whether choosing saves labels: on these audit answers it did not."
     if high < 0:
         return f"Choosing cost {-high:,} label{'' if high == -1 else 's'} or more on the way to {level}."
-    worst = "none" if low == 0 else f"{-(low or 0):,} lost"
-    return f"Cannot tell yet whether choosing saves labels: {worst} to {high:,} saved on the way to {level}."
+    between = _lost_to_saved(low, high if high < found.labels else None)
+    return f"Cannot tell yet whether choosing saves labels: {between} on the way to {level}."
+
+
+def _lost_to_saved(low: int | None, high: int | None) -> str:
+    """An interval around nought; None where nothing is known on that side."""
+    if low is None:
+        return f"at most {high:,} saved"
+    worst = "none" if low == 0 else f"{-low:,} lost"
+    if high is None:
+        return "none lost" if low == 0 else f"at most {worst}"
+    return f"{worst} to {high:,} saved"
 
 
 def strategy_words(session: Session, project: Project) -> str | None:

@@ -36,6 +36,7 @@ from app.services import (
     records,
     rounds,
     stopping,
+    tallies,
     tasks,
     versions,
 )
@@ -66,6 +67,7 @@ def run(running: Running) -> Done | Parked | Later:
             raise JobFailed(_mended(running, turn, damage)) from None
         published_in = _publish(running, turn, proposal)
         count_anew(running.db)
+        tallies.put_together(running.db, turn.project_id)
         erasing.drop_marked_models(running, turn.project_id)
         judge(running, turn, proposal, published_in)
     _look_again(running, turn.project_id)
