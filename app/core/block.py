@@ -15,7 +15,7 @@ class Block:
     """Features of n rows.
 
     `dense` is (n, d) float32 with rows of unit length (or zero): similarity is a dot product.
-    `sparse`, where the featurizer has one, is (n, D) float32 CSR: learners fit and score it instead.
+    `sparse`, where the featurizer has one, is (n, D) float32 CSR: learners fit and score it beside the dense part.
     `given`, where an outside model spoke, is (n, c) float32: its probabilities.
     """
 

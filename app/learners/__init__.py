@@ -33,7 +33,9 @@ def make_learner(name: str, parameters: Mapping[str, Any], block: Block, classes
     """
     if name == "auto":
         rows = len(block)
-        width = block.sparse.nnz // max(rows, 1) if block.sparse is not None else min(rows, int(block.dense.shape[1]))
+        width = min(rows, int(block.dense.shape[1]))
+        if block.sparse is not None:
+            width += block.sparse.nnz // max(rows, 1)
         name = "logistic" if rows > FEW_LABELS and rows * width * classes <= AFFORDABLE else "ridge"
         own = {field.name for field in fields(LEARNERS[name])}
         parameters = {key: value for key, value in parameters.items() if key in own}

@@ -19,14 +19,18 @@ DAMAGED = (
     OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, SyntaxError, tokenize.TokenError,
     zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
+PARTS = ("columns", "space")  # of a model of sparse features
+BESIDE = 0.5  # the length of a row's dense part beside its sparse part of length one, with many labels
+LENGTHS = (BESIDE, 1.0, 2.0)  # that fits of few labels choose from
 
 
 @dataclass(frozen=True)
 class LinearModel:
     """p = softmax((x W + b) / T), or a sigmoid a class where several may hold.
 
-    `weights` is (k, c) float32 over `columns` (k,) of the sparse features, or over all dense columns where
-    `columns` is None; `width` is the full number of columns. Scoring costs O(n d c), or O(nnz c) when sparse.
+    `weights` is (k, c) float32 over `columns` (k,) of the sparse features, beside `space` (d, c) over the dense ones;
+    or over all dense columns where `columns` is None. `width` is the full number of columns that `weights` is of.
+    Scoring costs O(n d c), and O(nnz c) where there are sparse features.
     """
 
     weights: Floats
@@ -35,6 +39,7 @@ class LinearModel:
     multiple: bool
     width: int
     columns: Indices | None = None
+    space: Floats | None = None  # None in the models of earlier releases, which knew the sparse features alone
 
     @property
     def classes(self) -> int:
@@ -52,7 +57,8 @@ class LinearModel:
         compact = np.vstack([self.weights, np.zeros((1, self.classes), dtype=np.float32)])
         parts = (block.sparse.data, place[block.sparse.indices], block.sparse.indptr)
         rows = csr_matrix(parts, shape=(block.sparse.shape[0], len(self.columns) + 1))
-        return np.asarray(rows @ compact + self.bias, dtype=np.float32)
+        scores = rows @ compact + self.bias
+        return np.asarray(scores if self.space is None else scores + block.dense @ self.space, dtype=np.float32)
 
     def probabilities(self, block: Block) -> Floats:
         """(n, c) float32: rows sum to one, or are independent where several classes may hold."""
@@ -69,8 +75,7 @@ class LinearModel:
             "bias": self.bias,
             "settings": np.array([self.temperature, float(self.multiple), float(self.width)]),
         }
-        if self.columns is not None:
-            arrays["columns"] = self.columns
+        arrays |= {name: each for name in PARTS if (each := getattr(self, name)) is not None}
         with path.open("wb") as file:
             np.savez(file, **arrays)
             sync(file)
@@ -86,8 +91,8 @@ def load_model(path: Path) -> LinearModel | None:
         if not {"weights", "bias", "settings"} <= set(arrays.files):
             return None
         temperature, multiple, width = arrays["settings"]
-        columns = arrays["columns"] if "columns" in arrays.files else None
-        return LinearModel(arrays["weights"], arrays["bias"], float(temperature), bool(multiple), int(width), columns)
+        parts = [arrays[name] if name in arrays.files else None for name in PARTS]
+        return LinearModel(arrays["weights"], arrays["bias"], float(temperature), bool(multiple), int(width), *parts)
 
 
 def link(logits: Floats, multiple: bool) -> Floats:
@@ -98,39 +103,60 @@ def link(logits: Floats, multiple: bool) -> Floats:
     return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
-def row_space(block: Block) -> tuple[Doubles, "RowSpace"]:
+class Coordinates:
+    """Sparse and dense columns of the same rows (n, k + d) side by side, multiplied each in its own way."""
+
+    def __init__(self, sparse: csr_matrix, dense: Doubles) -> None:
+        self.sparse, self.dense = sparse, dense
+        self.shape = (sparse.shape[0], sparse.shape[1] + dense.shape[1])
+
+    def __matmul__(self, weights: Doubles) -> Doubles:
+        """(n, c) of weights (k + d, c)."""
+        k = self.sparse.shape[1]
+        return np.asarray(self.sparse @ weights[:k] + self.dense @ weights[k:])
+
+    def __getitem__(self, rows: Any) -> "Coordinates":
+        return Coordinates(self.sparse[rows], self.dense[rows])
+
+    def pulled(self, errors: Doubles) -> Doubles:
+        """The transposed product (k + d, c) with errors (n, c)."""
+        return np.vstack([self.sparse.T @ errors, self.dense.T @ errors])
+
+
+def row_space(block: Block, length: float = BESIDE) -> tuple[Doubles, "RowSpace"]:
     """Coordinates (n, r) of the rows in a space of at most n dimensions, and the way back to weights.
 
     An L2-regularised linear head's optimum lies in the span of its training rows, so for n rows over many
     columns the fit is done in n dimensions: O(n^2) for the Gram matrix and O(n^3) once, whatever the width.
+    Beside sparse columns stand the dense ones, with rows of `length`: words that no label has shown yet are near
+    others there.
 
     Source: Kimeldorf, Wahba. Some results on Tchebycheffian spline functions. J. Math. Anal. Appl. 1971.
     """
+    dense = np.asarray(block.dense, dtype=np.float64)
     if block.sparse is None:
-        matrix = np.asarray(block.dense, dtype=np.float64)
-        if matrix.shape[1] <= matrix.shape[0]:
-            return matrix, RowSpace(None, None, matrix.shape[1])
-        touched = None
-        gram = matrix @ matrix.T
-        width = matrix.shape[1]
+        if dense.shape[1] <= dense.shape[0]:
+            return dense, RowSpace(None, None, dense.shape[1])
+        touched, gram, width = None, dense @ dense.T, dense.shape[1]
     else:
         touched = np.unique(block.sparse.indices).astype(np.int64)
-        gram = (block.sparse @ block.sparse.T).toarray().astype(np.float64)
+        gram = (block.sparse @ block.sparse.T).toarray() + length**2 * (dense @ dense.T)
         width = int(block.sparse.shape[1])
     values, vectors = np.linalg.eigh(gram)
     kept = values > max(values[-1], 1e-12) * 1e-10
     scale = np.sqrt(values[kept])
-    return vectors[:, kept] * scale, RowSpace(vectors[:, kept] / scale, touched, width)
+    return vectors[:, kept] * scale, RowSpace(vectors[:, kept] / scale, touched, width, length)
 
 
-def touched_columns(block: Block) -> tuple[csr_matrix, "RowSpace"]:
-    """The sparse columns (n, k) in which any row has a value, and the way back to weights.
+def columns_space(block: Block) -> tuple[Coordinates, "RowSpace"]:
+    """The sparse columns in which any row has a value and the dense ones, (n, k + d), and the way back to weights.
 
-    For many rows: an iteration costs O(nnz c) there, where the row space would cost O(n^3) once.
+    For many rows: an iteration costs O((nnz + n d) c) there, where the row space would cost O(n^3) once.
     """
     assert block.sparse is not None
     touched = np.unique(block.sparse.indices).astype(np.int64)
-    return block.sparse[:, touched].astype(np.float64), RowSpace(None, touched, int(block.sparse.shape[1]))
+    sparse, dense = block.sparse[:, touched].astype(np.float64), BESIDE * block.dense.astype(np.float64)
+    return Coordinates(sparse, dense), RowSpace(None, touched, int(block.sparse.shape[1]))
 
 
 @dataclass(frozen=True)
@@ -140,6 +166,7 @@ class RowSpace:
     back: Doubles | None  # (n, r); None where the coordinates are the columns themselves
     touched: Indices | None
     width: int
+    length: float = BESIDE
 
     def start(self, warm: Any, classes: int) -> Doubles | None:
         """An earlier model of the same features and classes as a place to start from, (k + 1, classes), bias last.
@@ -149,23 +176,26 @@ class RowSpace:
         same = isinstance(warm, LinearModel) and warm.width == self.width and warm.classes == classes
         if self.back is not None or not same or (warm.columns is None) != (self.touched is None):
             return None
-        weights = warm.weights
-        if self.touched is not None:
-            place = np.minimum(np.searchsorted(warm.columns, self.touched), len(warm.columns) - 1)
-            known = warm.columns[place] == self.touched
-            weights = np.where(known[:, None], weights[place], 0.0)  # columns that are new to the labels start at zero
-        return np.vstack([weights, warm.bias]).astype(np.float64)
+        if self.touched is None:
+            return np.vstack([warm.weights, warm.bias]).astype(np.float64)
+        if warm.space is None:
+            return None
+        place = np.minimum(np.searchsorted(warm.columns, self.touched), len(warm.columns) - 1)
+        known = warm.columns[place] == self.touched
+        weights = np.where(known[:, None], warm.weights[place], 0.0)  # columns new to the labels start at zero
+        return np.vstack([weights, warm.space / self.length, warm.bias]).astype(np.float64)
 
     def model(self, block: Block, weights: Doubles, bias: Doubles, multiple: bool) -> LinearModel:
         """The head whose scores on the training rows are those of the row-space weights (r, c)."""
-        if self.back is None:
-            found = (weights.astype(np.float32), bias.astype(np.float32))
-            return LinearModel(*found, 1.0, multiple, self.width, self.touched)
-        mix = self.back @ weights
-        if block.sparse is not None:
-            full = np.asarray(block.sparse.T @ mix)
-            return LinearModel(
-                full[self.touched].astype(np.float32), bias.astype(np.float32), 1.0, multiple, self.width, self.touched
-            )
-        full = np.asarray(block.dense, dtype=np.float64).T @ mix
-        return LinearModel(full.astype(np.float32), bias.astype(np.float32), 1.0, multiple, self.width)
+        space = None
+        if self.back is not None:
+            mix = self.back @ weights
+            if block.sparse is None:
+                weights = np.asarray(block.dense, dtype=np.float64).T @ mix
+            else:
+                weights = np.asarray(block.sparse.T @ mix)[self.touched]
+                space = self.length**2 * (block.dense.T.astype(np.float64) @ mix)
+        elif self.touched is not None:
+            weights, space = weights[: len(self.touched)], self.length * weights[len(self.touched) :]
+        found = (weights.astype(np.float32), bias.astype(np.float32), 1.0, multiple, self.width, self.touched)
+        return LinearModel(*found, None if space is None else space.astype(np.float32))

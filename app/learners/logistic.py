@@ -11,7 +11,7 @@ from app.core.arrays import Doubles, Floats
 from app.core.block import Block
 from app.learners.calibration import cross_fitted_temperature
 from app.learners.errors import check_fit
-from app.learners.linear import LinearModel, row_space, touched_columns
+from app.learners.linear import Coordinates, LinearModel, columns_space, row_space
 
 MAX_ITERATIONS = 100
 TOLERANCE = 1e-4  # of the gradient, for each hundred rows
@@ -24,8 +24,8 @@ class Logistic:
     """Minimises sum_i w_i H(y_i, softmax(W x_i + b)) + |W|^2 / (2 C) by L-BFGS; y_i may be class shares.
 
     `strength` is C; `balanced` weights each class by the inverse of its share; `calibrate` fits the temperature
-    by cross-validation. Costs O(iterations n r c), r <= min(n, columns), or O(iterations nnz c) for more than 1,000
-    sparse rows, and three more fits for the temperature.
+    by cross-validation. Costs O(iterations n r c), r <= min(n, columns), or O(iterations (nnz + n d) c) for more than
+    1,000 sparse rows, and three more fits for the temperature.
 
     Source: Hastie, Tibshirani, Friedman. The Elements of Statistical Learning, 4.4, 2009. Temperature: Guo,
     Pleiss, Sun, Weinberger. On Calibration of Modern Neural Networks. ICML 2017.
@@ -51,7 +51,7 @@ class Logistic:
         check_fit(targets, multiple)
         weights = self._weighted(targets, weights)
         many = block.sparse is not None and len(block) > ROW_SPACE_ROWS
-        coordinates, space = touched_columns(block) if many else row_space(block)
+        coordinates, space = columns_space(block) if many else row_space(block)
         start = space.start(warm, targets.shape[1])
         w, b = self._solve(coordinates, targets, weights, multiple, start)
         model = space.model(block, w, b, multiple)
@@ -84,7 +84,8 @@ class Logistic:
             scores = x @ full[:-1] + full[-1]
             value, error = _cross_entropy(scores, y, weights, multiple)
             gradient = np.empty_like(full)
-            gradient[:-1] = x.T @ error + penalty * full[:-1]
+            pulled = x.pulled(error) if isinstance(x, Coordinates) else x.T @ error
+            gradient[:-1] = pulled + penalty * full[:-1]
             gradient[-1] = error.sum(axis=0)
             return value + 0.5 * penalty * float((full[:-1] ** 2).sum()), gradient.ravel()
 

@@ -9,7 +9,9 @@ import json
 import platform
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
+from operator import itemgetter
 from typing import Any
 
 import joblib
@@ -72,7 +74,7 @@ def _card(project: Project, row: Round, head: Head, classes: list[str]) -> dict[
         "multiple": head.model.multiple,
         "learner": row.learner,
         "temperature": head.model.temperature,
-        "features": {"featurizer": head.featurizer.name, "version": row.featurizer, "width": head.model.width},
+        "features": {"featurizer": head.featurizer.name, "version": row.featurizer, "width": Whole.of(head).width},
         "strategy": row.strategy,
         "seed": row.seed,
         "labels": row.labels_count,
@@ -83,10 +85,27 @@ def _card(project: Project, row: Round, head: Head, classes: list[str]) -> dict[
     }
 
 
-def _scaled(head: Head) -> tuple[AnyArray, AnyArray]:
-    """Weights (k, c) and bias (c,) with the temperature in them."""
-    scale = np.float32(head.model.temperature)
-    return head.model.weights / scale, head.model.bias / scale
+@dataclass(frozen=True)
+class Whole:
+    """A head with its temperature in it: weights (k, c) of `columns` (k,) of its `width` columns, None for all of them.
+
+    Where the features are sparse with a dense part beside them, the columns of the latter follow those of the former.
+    """
+
+    weights: AnyArray
+    bias: AnyArray
+    columns: AnyArray | None
+    width: int
+
+    @classmethod
+    def of(cls, head: Head) -> "Whole":
+        """What a round's learner is."""
+        model, scale = head.model, np.float32(head.model.temperature)
+        if model.columns is None or model.space is None:
+            return cls(model.weights / scale, model.bias / scale, model.columns, model.width)
+        weights, dense = np.vstack([model.weights, model.space]), np.arange(len(model.space)) + model.width
+        columns = np.concatenate([model.columns, dense])
+        return cls(weights / scale, model.bias / scale, columns, model.width + len(dense))
 
 
 def _onnx(head: Head, classes: list[str]) -> tuple[str, bytes, dict[str, Any]]:
@@ -97,11 +116,11 @@ def _onnx(head: Head, classes: list[str]) -> tuple[str, bytes, dict[str, Any]]:
         raise Conflict(
             "the server lacks the package onnx: pip install 'labelwise[onnx]' there, or take format=sklearn"
         ) from None
-    weights, bias = _scaled(head)
-    constants = [numpy_helper.from_array(weights, "weights"), numpy_helper.from_array(bias, "bias")]
+    whole = Whole.of(head)
+    constants = [numpy_helper.from_array(whole.weights, "weights"), numpy_helper.from_array(whole.bias, "bias")]
     nodes, source = [], "features"
-    if head.model.columns is not None:
-        constants.append(numpy_helper.from_array(head.model.columns.astype(np.int64), "columns"))
+    if whole.columns is not None:
+        constants.append(numpy_helper.from_array(whole.columns.astype(np.int64), "columns"))
         nodes.append(helper.make_node("Gather", ["features", "columns"], ["used"], axis=1))
         source = "used"
     nodes.append(helper.make_node("Gemm", [source, "weights", "bias"], ["scores"]))
@@ -109,7 +128,7 @@ def _onnx(head: Head, classes: list[str]) -> tuple[str, bytes, dict[str, Any]]:
     if not head.model.multiple:
         last = helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1)
     nodes.append(last)
-    given = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", head.model.width])
+    given = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["rows", whole.width])
     told = helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["rows", len(classes)])
     graph = helper.make_graph(nodes, "head", [given], [told], constants)
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="labelwise")
@@ -121,30 +140,39 @@ def _onnx(head: Head, classes: list[str]) -> tuple[str, bytes, dict[str, Any]]:
 
 def _sklearn(head: Head, classes: list[str]) -> tuple[str, bytes, dict[str, Any]]:
     """A joblib file: a pipeline from texts where the features are n-grams of words, else the head over features."""
-    weights, bias = _scaled(head)
-    if head.model.columns is not None:
-        full = np.zeros((head.model.width, len(classes)), dtype=np.float32)
-        full[head.model.columns] = weights
-        weights = full
+    whole = Whole.of(head)
+    weights = whole.weights
+    if whole.columns is not None:
+        weights = np.zeros((whole.width, len(classes)), dtype=np.float32)
+        weights[whole.columns] = whole.weights
     from app.learners import estimators  # brings scikit-learn: a second that only whoever asks for the file waits
 
-    estimator = (estimators.several_of if head.model.multiple else estimators.one_of)(weights, bias, classes)
-    whole = _from_texts(head, estimator)
+    estimator = (estimators.several_of if head.model.multiple else estimators.one_of)(weights, whole.bias, classes)
+    from_texts = _from_texts(head, estimator)
     out = io.BytesIO()
-    joblib.dump(whole or estimator, out, compress=3)
-    return "learner.joblib", out.getvalue(), {"input": "texts" if whole else "features", "output": "predict_proba"}
+    joblib.dump(from_texts or estimator, out, compress=3)
+    given = "texts" if from_texts else "features"
+    return "learner.joblib", out.getvalue(), {"input": given, "output": "predict_proba"}
 
 
 def _from_texts(head: Head, estimator: Any) -> Any:
     """The whole way from texts; characters would be a second branch, and are left to the features."""
     if not isinstance(head.featurizer, NGrams) or head.featurizer.characters or head.model.columns is None:
         return None
+    from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfTransformer
-    from sklearn.pipeline import make_pipeline
+    from sklearn.pipeline import make_pipeline, make_union
+    from sklearn.preprocessing import FunctionTransformer, Normalizer
 
     weighting = TfidfTransformer(sublinear_tf=True)
     weighting.idf_ = head.state.idf.astype(np.float64)
-    return make_pipeline(head.featurizer.words(), weighting, estimator)
+    if head.model.space is None:
+        return make_pipeline(head.featurizer.words(), weighting, estimator)
+    known = FunctionTransformer(itemgetter((slice(None), head.state.columns)))
+    projection = TruncatedSVD(head.state.projection.shape[1])
+    projection.components_ = head.state.projection.T
+    both = make_union("passthrough", make_pipeline(known, projection, Normalizer()))
+    return make_pipeline(head.featurizer.words(), weighting, both, estimator)
 
 
 WRITERS: dict[str, Callable[[Head, list[str]], tuple[str, bytes, dict[str, Any]]]] = {

@@ -142,9 +142,10 @@ def test_the_onnx_file_gives_the_same_probabilities_of_features(api: Api, boss: 
     block = featurizer.transform(TEXTS, state)
     assert block.sparse is not None
     session = onnxruntime.InferenceSession(files["learner.onnx"])
-    [found] = session.run(None, {"features": block.sparse.toarray()})
+    [found] = session.run(None, {"features": np.hstack([block.sparse.toarray(), block.dense])})
 
     np.testing.assert_allclose(found, wanted, atol=2e-5)
+    assert card["features"]["width"] == 2**18 + block.dense.shape[1]
     assert session.get_modelmeta().custom_metadata_map["classes"] == '["cat", "dog"]'
 
 

@@ -1,5 +1,6 @@
 """Contracts of every learner."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.sparse import csr_matrix
 from app.core.block import Block
 from app.learners import DAMAGED, LEARNERS, CannotFit, LinearModel, left_out, load_model, logistic, make_learner, ridge
 from app.learners.calibration import temperature
-from app.learners.linear import link, row_space
+from app.learners.linear import BESIDE, LENGTHS, link, row_space
 
 
 def blobs(sparse: bool, rows: int = 60) -> tuple[Block, np.ndarray]:
@@ -142,6 +143,77 @@ def test_many_sparse_rows_are_fitted_on_their_columns_to_the_same_model() -> Non
     dense = learner.fit(Block(block.dense), targets, ones, multiple=False, seed=0)
 
     assert sparse.probabilities(block) == pytest.approx(dense.probabilities(Block(block.dense)), abs=0.01)
+
+
+def words(rows: int, seed: int = 4) -> tuple[Block, np.ndarray]:
+    """Rows of few words of many, with a dense part of another length and what they are about."""
+    rng = np.random.default_rng(seed)
+    counts = csr_matrix((rng.random((rows, 300)) < 0.03).astype(np.float32))
+    truth = (counts @ rng.normal(size=(300, 4))).argmax(axis=1)
+    dense = np.asarray(counts @ rng.normal(size=(300, 12)), dtype=np.float32)
+    dense /= np.maximum(np.linalg.norm(dense, axis=1, keepdims=True), 1e-9)
+    return Block(dense, counts), np.eye(4, dtype=np.float32)[truth]
+
+
+def side_by_side(block: Block, length: float) -> Block:
+    assert block.sparse is not None
+    return Block(np.hstack([block.sparse.toarray(), length * block.dense]).astype(np.float32))
+
+
+@pytest.mark.parametrize(("name", "rows"), [("ridge", 200), ("logistic", 200), ("logistic", 1_100)])
+def test_the_dense_part_stands_beside_the_sparse_one(name: str, rows: int) -> None:
+    block, targets = words(rows)
+    length = ridge.best_length(block, targets, np.ones(rows)) if name == "ridge" else BESIDE
+    plain = side_by_side(block, length)
+    learner = make_learner(name, {}, block, 4)
+
+    both = learner.fit(block, targets, np.ones(rows), multiple=False, seed=0)
+    one = learner.fit(plain, targets, np.ones(rows), multiple=False, seed=0)
+
+    fresh, _ = words(300, seed=5)
+    wanted = one.probabilities(side_by_side(fresh, length))
+    assert both.probabilities(fresh) == pytest.approx(wanted, abs=2e-3 if name == "ridge" else 0.02)
+
+
+def test_the_length_of_the_dense_part_is_the_one_that_leaving_one_out_prefers() -> None:
+    block, targets = words(120)
+    errors = []
+    for length in LENGTHS:
+        x, best = side_by_side(block, length).dense.astype(np.float64), np.inf
+        for penalty in ridge.PENALTIES:
+            total = 0.0
+            for row in range(120):
+                kept = np.arange(120) != row
+                w, b = ridge.solved(x[kept], targets[kept], np.ones(119), penalty)
+                total += float((((x[row] @ w + b) / ridge.SCALE - targets[row]) ** 2).sum())
+            best = min(best, total)
+        errors.append(best)
+
+    assert ridge.best_length(block, targets, np.ones(120)) == LENGTHS[int(np.argmin(errors))]
+    assert ridge.best_length(Block(block.dense), targets, np.ones(120)) == BESIDE
+
+
+def test_a_model_of_an_earlier_release_knows_the_sparse_part_alone(tmp_path: Path) -> None:
+    block, targets = words(100)
+    assert block.sparse is not None
+    made = make_learner("ridge", {}, block, 4).fit(block, targets, np.ones(100), multiple=False, seed=0)
+    assert isinstance(made, LinearModel)
+    replace(made, space=None).save(tmp_path / "model.npz")
+
+    earlier = load_model(tmp_path / "model.npz")
+
+    assert earlier is not None
+    assert earlier.space is None
+    full = np.zeros((300, 4), dtype=np.float32)
+    full[earlier.columns] = earlier.weights
+    expected = link((block.sparse @ full + earlier.bias) / np.float32(earlier.temperature), False)
+    assert earlier.probabilities(block) == pytest.approx(expected, abs=1e-5)
+    learner = make_learner("logistic", {"calibrate": False}, block, 4)
+    many, aims = words(1_100)
+    warm = learner.fit(many, aims, np.ones(1_100), multiple=False, seed=0, warm=earlier)
+    assert np.array_equal(
+        warm.probabilities(many), learner.fit(many, aims, np.ones(1_100), multiple=False, seed=0).probabilities(many)
+    )
 
 
 @pytest.mark.parametrize("sparse", [False, True])
