@@ -22,17 +22,17 @@ class Estimate:
         return {"value": round(self.value, 4), "low": round(self.low, 4), "high": round(self.high, 4), "n": self.n}
 
 
-def share(successes: float, n: float) -> Estimate | None:
-    """A share with Wilson's interval; None for n = 0.
+def share(successes: float, n: float, z: float = Z95) -> Estimate | None:
+    """A share with Wilson's interval, of so many standard errors; None for n = 0.
 
     Source: Wilson. Probable Inference, the Law of Succession, and Statistical Inference. JASA 1927.
     """
     if n == 0:
         return None
     p = successes / n
-    denominator = 1 + Z95**2 / n
-    center = (p + Z95**2 / (2 * n)) / denominator
-    half = Z95 * math.sqrt(p * (1 - p) / n + Z95**2 / (4 * n**2)) / denominator
+    denominator = 1 + z**2 / n
+    center = (p + z**2 / (2 * n)) / denominator
+    half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / denominator
     return Estimate(p, max(0.0, center - half), min(1.0, center + half), round(n))
 
 

@@ -14,6 +14,7 @@ from app.core.arrays import AnyArray
 
 WORDS_WITH_TYPOS = 0.15  # of the words of four letters and more
 MISSING = 0.2  # of a row's cells
+MOST_COLUMNS = 60
 SPREADS = 0.5  # standard deviations of a column that are added to a number, by chance
 GREY_LEVELS = 25.0  # standard deviation of a picture's noise, of 255
 BLUR = 1 / 100  # of the longer side: the radius
@@ -30,6 +31,7 @@ TEXTS: Mapping[str, str] = {
 TABLES: Mapping[str, str] = {
     "missing": "one cell in five left out",
     "noise": "numbers off by half of their column's spread",
+    "column": "a whole column left out, the one that costs most",
 }
 IMAGES: Mapping[str, str] = {
     "noise": "grain of a tenth of the range",
@@ -61,6 +63,16 @@ def tables(kind: str, given: Sequence[Mapping[str, Any]], seeds: Sequence[int]) 
             off = {name: float(rng.normal()) * SPREADS for name in row}
             made.append({name: _moved(value, off[name] * spreads.get(name, 0.0)) for name, value in row.items()})
     return made
+
+
+def columns(given: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The first columns of the rows by name, sixty at most."""
+    return sorted({name for row in given for name in row})[:MOST_COLUMNS]
+
+
+def without(column: str, given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows without a column."""
+    return [{name: None if name == column else value for name, value in row.items()} for row in given]
 
 
 def image(kind: str, pixels: AnyArray, seed: int) -> Image.Image:

@@ -58,7 +58,7 @@ def run(running: Running) -> Done | More:
                 found[kind] = tried.loss(kind)
     told: dict[str, Any] = {"labels": len(opening.taught(prepared.labels.items)), "lack": lack}
     told["kinds"] = [
-        {"name": name, "words": kinds[name], "loss": found[name]["loss"], "broken": len(found[name]["broken"])}
+        {"name": name, "words": kinds[name]} | found[name] | {"broken": len(found[name]["broken"])}
         for name in kinds
         if name in found
     ]
@@ -94,10 +94,29 @@ class _Trial:
         """What a kind of disturbance costs, and the items that it breaks: less right than as they are."""
         if self._plain is None:
             self._plain = self._right(PLAIN)
+        if kind == "column":
+            return self._worst_column(self._plain)
         disturbed = self._right(kind)
+        return {"loss": loss(self._plain, disturbed).to_json(), "broken": self._broken(self._plain, disturbed)}
+
+    def _worst_column(self, plain: Floats) -> dict[str, Any]:
+        """The column that costs most to leave out; the interval is wide enough to hold those of all columns."""
+        given = [self._given(each) for each in self._judged]
+        names = disturbances.columns([row for rows in given for row in rows])
+        worst, right, least = "", plain, np.inf
+        for name in names:
+            blocks = [self._featurizer.transform(disturbances.without(name, rows), self._state) for rows in given]
+            each = [judged.right(block, self._plan) for judged, block in zip(self._judged, blocks, strict=True)]
+            disturbed = np.concatenate(each)
+            if disturbed.mean() < least:
+                worst, right, least = name, disturbed, float(disturbed.mean())
+        words = f"without {worst}, which of {len(names)} columns costs most to be left out"
+        lost = loss(plain, right, max(1, len(names))).to_json()
+        return {"words": words, "loss": lost, "broken": self._broken(plain, right)}
+
+    def _broken(self, plain: Floats, disturbed: Floats) -> list[int]:
         ids = np.concatenate([each.rows.ids[:, 0] for each in self._judged])
-        broken = sorted(int(item) for item in ids[disturbed < self._plain])
-        return {"loss": loss(self._plain, disturbed).to_json(), "broken": broken}
+        return sorted(int(item) for item in ids[disturbed < plain])
 
     def _right(self, kind: str) -> Floats:
         return np.concatenate([each.right(self._block(kind, each), self._plan) for each in self._judged])
@@ -105,16 +124,19 @@ class _Trial:
     def _block(self, kind: str, judged: Judged) -> Block:
         if kind == PLAIN and self._project.modality != "image":
             return judged.rows.block
-        ids = judged.rows.ids
-        with self._running.db.read() as session:
-            content = _content(session, self._running, self._project, ids)
-        seeds = [int(each) for each in ids[:, 0]]
+        content = self._given(judged)
+        seeds = [int(each) for each in judged.rows.ids[:, 0]]
         if self._project.modality == "image":
             with tempfile.TemporaryDirectory() as folder:
                 paths = _pictures(kind, content, seeds, Path(folder))
                 return self._featurizer.transform(paths, self._state)
         done = disturbances.texts if self._project.modality == "text" else disturbances.tables
         return self._featurizer.transform(done(kind, content, seeds), self._state)
+
+    def _given(self, judged: Judged) -> Sequence[Any]:
+        """What the items show, as they are."""
+        with self._running.db.read() as session:
+            return _content(session, self._running, self._project, judged.rows.ids)
 
 
 def _pictures(kind: str, content: Sequence[Any], seeds: Sequence[int], folder: Path) -> list[Path | None]:

@@ -83,5 +83,9 @@ def test_rows_are_disturbed_too_and_the_clients_own_test_set_judges(api: Api) ->
 
     found = boss.get(f"/projects/{project}/overview").json()["robustness"]
 
-    assert [each["name"] for each in found["kinds"]] == ["missing", "noise"]
+    assert [each["name"] for each in found["kinds"]] == ["missing", "noise", "column"]
     assert {each["loss"]["n"] for each in found["kinds"]} == {30}
+    column = found["kinds"][2]
+    assert column["words"] == "without ears, which of 2 columns costs most to be left out"
+    assert column["loss"]["value"] == pytest.approx(0.5, abs=0.2)  # the ears tell all, and the colour nothing
+    assert listed(boss, project, f"broken={found['round']}:column") == column["broken"] >= 10
