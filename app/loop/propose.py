@@ -19,7 +19,7 @@ from app.loop.needs import NONE, Aims, heads_for, missing
 from app.loop.pricing import Pricing, priced, wider
 from app.loop.scoring import candidates_of, kept_by, over, sample_of
 from app.loop.words import words
-from app.strategies import AUTO, Candidates, Context, Need, PoolStrategy, ScoredRows, make_strategy
+from app.strategies import AUTO, OF_WORDS, Candidates, Context, Need, PoolStrategy, ScoredRows, make_strategy
 
 Progress = Callable[[str, float], None]
 NO_WEIGHT = " No candidate has a weight above nought."
@@ -246,7 +246,8 @@ def _strategy(
             f"Uncertain items that stand for many others: {len(labelled):,} labelled items in {seen} of "
             f"{len(plan.classes)} classes; the more labels, the closer it looks at the boundary."
         )
-        return make_strategy(AUTO, plan.strategy_parameters), sentence, None
+        suited = {} if labelled.block.sparse is None else OF_WORDS
+        return make_strategy(AUTO, {**suited, **plan.strategy_parameters}), sentence, None
     strategy = make_strategy(plan.strategy, plan.strategy_parameters)
     for need in sorted(strategy.needs):
         no_model = why_not if not model else ""

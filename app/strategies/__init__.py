@@ -5,7 +5,7 @@ from typing import Any
 
 from app.core.errors import Invalid
 from app.core.plugins import entries
-from app.strategies.automatic import Automatic
+from app.strategies.automatic import OF_WORDS, Automatic
 from app.strategies.base import (
     KEEPS,
     OF_OUR_LEARNER,
@@ -83,6 +83,7 @@ __all__ = [
     "KEEPS",
     "KINDS",
     "OF_OUR_LEARNER",
+    "OF_WORDS",
     "POOL_STRATEGIES",
     "Candidates",
     "Context",

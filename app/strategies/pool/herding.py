@@ -54,15 +54,18 @@ def gains_of(similar: Floats, covered: Floats, weights: Floats) -> Floats:
     return gains
 
 
-def herding_state(context: Context, weights: Doubles) -> HerdingState:
-    """Measure how well the labelled rows cover the sample; O(labelled m d)."""
+def herding_state(context: Context, weights: Doubles, reach: float = 1.0) -> HerdingState:
+    """Measure how well the labelled rows cover the sample; O(labelled m d).
+
+    The radius is `reach` times the median distance of the sample to the labels, 0.02 at least.
+    """
     points = context.sample.block.dense
     nearest = np.full(points.shape[0], -1.0, dtype=np.float32)
     labelled = context.labelled.dense
     for start in range(0, labelled.shape[0], LABELLED_AT_ONCE):
         nearest = np.maximum(nearest, (points @ labelled[start : start + LABELLED_AT_ONCE].T).max(axis=1))
     if labelled.shape[0]:
-        radius = float(np.median(1 - nearest))
+        radius = reach * float(np.median(1 - nearest))
         covered = np.exp((nearest.astype(np.float64) - 1) / max(radius, SMALLEST_RADIUS))
     else:
         some = points[:500]
@@ -138,8 +141,8 @@ class UncertaintyHerding:
 
     u is the margin uncertainty; the kernel's radius is the median distance of the pool to the labels, so it
     shrinks as they grow and the choice moves from coverage to margin by itself. `own` weighs the candidate's own
-    uncertainty: 0 is the published method, 1 the product of both. Candidates are the most uncertain items and as many
-    drawn at random.
+    uncertainty: 0 is the published method, 1 the product of both. `reach` is the radius as a share of that distance:
+    the smaller, the sooner it comes to margin. Candidates are the most uncertain items and as many drawn at random.
 
     Coverage loses sight of a group that is a small part of the pool. So where labelled classes are predicted for less
     than 1 % of it (and a tenth of their even share), the share `rare` of the batch goes to the items likeliest to be of
@@ -156,12 +159,15 @@ class UncertaintyHerding:
     by_cost: ClassVar[bool] = True
 
     own: float = parameter(0.5, 0, 10, says="the weight of an item's own doubt")
+    reach: float = parameter(
+        1.0, 0, 10, says="how far an answer tells, as a share of the median distance to the labels"
+    )
     rare: float = parameter(0.1, 0, 1, says="share of the batch for classes that are hardly ever predicted")
 
     def prepare(self, context: Context, rng: Generator) -> HerdingState:
         assert context.sample.probabilities is not None
         u = margin_uncertainty(context.sample.probabilities, context.multiple).astype(np.float64)
-        state = herding_state(context, u / max(float(u.sum()), 1e-9))
+        state = herding_state(context, u / max(float(u.sum()), 1e-9), self.reach)
         if self.rare == 0:
             return state
         return replace(state, rare=rare_classes(context.sample.probabilities, context.targets, context.multiple))

@@ -316,18 +316,20 @@ def test_contrastive_asks_first_what_differs_most_from_its_labelled_neighbours()
     assert chosen.tolist() == sorted(range(25), key=lambda row: -apart[row])[:8]
 
 
-@pytest.mark.parametrize("name", ["coverage", "uherding"])
-def test_herding_is_the_plain_greedy_rule(name: str) -> None:
+@pytest.mark.parametrize(("name", "reach"), [("coverage", 1.0), ("uherding", 1.0), ("uherding", 0.25)])
+def test_herding_is_the_plain_greedy_rule(name: str, reach: float) -> None:
     matrix, given = pool(50, 6), labelled(pool(12, 6, seed=1), [0, 1, 2] * 4)
 
-    proposal = run(name, matrix, given, size=10, **({"own": 0.7, "rare": 0} if name == "uherding" else {}))
+    proposal = run(
+        name, matrix, given, size=10, **({"own": 0.7, "rare": 0, "reach": reach} if name == "uherding" else {})
+    )
 
     assert proposal.model is not None
     p = np.sort(proposal.model.probabilities(Block(matrix)), axis=1)
     doubt = (1 - p[:, -1] + p[:, -2]).astype(np.float64) if name == "uherding" else np.ones(50)
     own = doubt**0.7 if name == "uherding" else doubt
     like = matrix.astype(np.float64) @ given.block.dense.T
-    radius = np.median(1 - like.max(axis=1))
+    radius = reach * np.median(1 - like.max(axis=1))
     kernel = np.exp((matrix.astype(np.float64) @ matrix.T - 1) / radius)
     covered = np.exp((like.max(axis=1) - 1) / radius)
     picked: list[int] = []
