@@ -148,15 +148,18 @@ def row_space(block: Block, length: float = BESIDE) -> tuple[Doubles, "RowSpace"
     return vectors[:, kept] * scale, RowSpace(vectors[:, kept] / scale, touched, width, length)
 
 
-def columns_space(block: Block) -> tuple[Coordinates, "RowSpace"]:
+def columns_space(block: Block, *, beside: bool = True) -> tuple[Coordinates, "RowSpace"]:
     """The sparse columns in which any row has a value and the dense ones, (n, k + d), and the way back to weights.
+
+    Without `beside` the sparse columns are alone.
 
     For many rows: an iteration costs O((nnz + n d) c) there, where the row space would cost O(n^3) once.
     """
     assert block.sparse is not None
     touched = np.unique(block.sparse.indices).astype(np.int64)
-    sparse, dense = block.sparse[:, touched].astype(np.float64), BESIDE * block.dense.astype(np.float64)
-    return Coordinates(sparse, dense), RowSpace(None, touched, int(block.sparse.shape[1]))
+    dense = BESIDE * (block.dense if beside else block.dense[:, :0]).astype(np.float64)
+    space = RowSpace(None, touched, int(block.sparse.shape[1]), beside=beside)
+    return Coordinates(block.sparse[:, touched].astype(np.float64), dense), space
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,7 @@ class RowSpace:
     touched: Indices | None
     width: int
     length: float = BESIDE
+    beside: bool = True  # whether dense columns stand beside sparse ones
 
     def start(self, warm: Any, classes: int) -> Doubles | None:
         """An earlier model of the same features and classes as a place to start from, (k + 1, classes), bias last.
@@ -178,12 +182,13 @@ class RowSpace:
             return None
         if self.touched is None:
             return np.vstack([warm.weights, warm.bias]).astype(np.float64)
-        if warm.space is None:
+        if (warm.space is not None) != self.beside:
             return None
         place = np.minimum(np.searchsorted(warm.columns, self.touched), len(warm.columns) - 1)
         known = warm.columns[place] == self.touched
         weights = np.where(known[:, None], warm.weights[place], 0.0)  # columns new to the labels start at zero
-        return np.vstack([weights, warm.space / self.length, warm.bias]).astype(np.float64)
+        parts = [weights, *([] if warm.space is None else [warm.space / self.length]), warm.bias]
+        return np.vstack(parts).astype(np.float64)
 
     def model(self, block: Block, weights: Doubles, bias: Doubles, multiple: bool) -> LinearModel:
         """The head whose scores on the training rows are those of the row-space weights (r, c)."""
@@ -196,6 +201,7 @@ class RowSpace:
                 weights = np.asarray(block.sparse.T @ mix)[self.touched]
                 space = self.length**2 * (block.dense.T.astype(np.float64) @ mix)
         elif self.touched is not None:
-            weights, space = weights[: len(self.touched)], self.length * weights[len(self.touched) :]
+            weights, dense = weights[: len(self.touched)], weights[len(self.touched) :]
+            space = self.length * dense if self.beside else None
         found = (weights.astype(np.float32), bias.astype(np.float32), 1.0, multiple, self.width, self.touched)
         return LinearModel(*found, None if space is None else space.astype(np.float32))

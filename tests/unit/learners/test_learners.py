@@ -175,22 +175,43 @@ def test_the_dense_part_stands_beside_the_sparse_one(name: str, rows: int) -> No
     assert both.probabilities(fresh) == pytest.approx(wanted, abs=2e-3 if name == "ridge" else 0.02)
 
 
+def test_of_many_rows_the_dense_part_stays_only_where_it_tells_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logistic, "LARGE", 1_050)
+    block, targets = words(1_100)
+    noise = np.random.default_rng(1).normal(size=(1_100, 20)).astype(np.float32)
+    useless = Block(noise / np.linalg.norm(noise, axis=1, keepdims=True), block.sparse)
+    learner = make_learner("logistic", {"calibrate": False}, block, 4)
+
+    told = np.hstack([targets, np.ones((1_100, 1), dtype=np.float32)]) / np.float32(np.sqrt(2))
+
+    kept = learner.fit(Block(told, block.sparse), targets, np.ones(1_100), multiple=False, seed=0)
+    left = learner.fit(useless, targets, np.ones(1_100), multiple=False, seed=0)
+    again = learner.fit(useless, targets, np.ones(1_100), multiple=False, seed=0, warm=left)
+
+    assert isinstance(kept, LinearModel)
+    assert isinstance(left, LinearModel)
+    assert kept.space is not None
+    assert left.space is None
+    same = again.probabilities(useless).argmax(axis=1) == left.probabilities(useless).argmax(axis=1)
+    assert same.mean() > 0.98
+
+
 def test_the_length_of_the_dense_part_is_the_one_that_leaving_one_out_prefers() -> None:
-    block, targets = words(120)
+    block, targets = words(60)
     errors = []
     for length in LENGTHS:
         x, best = side_by_side(block, length).dense.astype(np.float64), np.inf
         for penalty in ridge.PENALTIES:
             total = 0.0
-            for row in range(120):
-                kept = np.arange(120) != row
-                w, b = ridge.solved(x[kept], targets[kept], np.ones(119), penalty)
+            for row in range(60):
+                kept = np.arange(60) != row
+                w, b = ridge.solved(x[kept], targets[kept], np.ones(59), penalty)
                 total += float((((x[row] @ w + b) / ridge.SCALE - targets[row]) ** 2).sum())
             best = min(best, total)
         errors.append(best)
 
-    assert ridge.best_length(block, targets, np.ones(120)) == LENGTHS[int(np.argmin(errors))]
-    assert ridge.best_length(Block(block.dense), targets, np.ones(120)) == BESIDE
+    assert ridge.best_length(block, targets, np.ones(60)) == LENGTHS[int(np.argmin(errors))]
+    assert ridge.best_length(Block(block.dense), targets, np.ones(60)) == BESIDE
 
 
 def test_a_model_of_an_earlier_release_knows_the_sparse_part_alone(tmp_path: Path) -> None:
