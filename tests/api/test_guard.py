@@ -80,7 +80,7 @@ def test_the_guard_is_switched_off_by_a_parameter_of_auto(api: Api) -> None:
     row = newest(api, project)
     assert row.strategy == {"ran": "uherding", **strategy}
     assert "at random for now" not in (row.sentence or "")
-    assert {each["name"] for each in catalogue()[0]["parameters"]} == {"own", "rare", "guard"}
+    assert {each["name"] for each in catalogue()[0]["parameters"]} == {"own", "reach", "rare", "guard"}
     changed = {"strategy": {"name": "auto", "guard": 1}}
     etag = boss.get(f"/projects/{project}").headers["etag"]
     refused = boss.patch(f"/projects/{project}", json=changed, headers={"If-Match": etag})
