@@ -35,6 +35,7 @@ MOST, MOST_FILES = 300, 60  # judges
 SLICE_SECONDS = 2.0
 AT_ONCE = 500
 PLAIN = "plain"
+LONGEST_NAME = 80  # characters of a column that are told, as where a row is refused
 
 
 def run(running: Running) -> Done | More:
@@ -110,7 +111,7 @@ class _Trial:
             disturbed = np.concatenate(each)
             if disturbed.mean() < least:
                 worst, right, least = name, disturbed, float(disturbed.mean())
-        words = f"without {worst}, which of {len(names)} columns costs most to be left out"
+        words = f"without {worst[:LONGEST_NAME]}, which of {len(names)} columns costs most to be left out"
         lost = loss(plain, right, max(1, len(names))).to_json()
         return {"words": words, "loss": lost, "broken": self._broken(plain, right)}
 
