@@ -1,6 +1,6 @@
 """Do chosen audit items, and the model's own expectation, narrow the band, and do their intervals hold?
 
-Part of `python -m benchmarks.evaluation active|powered`: pools of 20,000 with known chances of error, and the
+Part of `python -m benchmarks.evaluation active|powered|limits`: pools of 20,000 with known chances of error, and the
 product's learner on real sets. A project is judged after each of its rounds, by all draws so far. Seeds are its number.
 """
 
@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 from numpy.random import Generator
+from sklearn.isotonic import IsotonicRegression
 
 from app.core.arrays import Booleans, Doubles, Indices
 from app.evaluation import prediction_powered
@@ -342,9 +343,34 @@ def _teaching(data: Dataset, projects: range, active: bool, powered: bool) -> st
     return f"{shares} | {100 * np.mean(off):+.1f} points | {wide}"
 
 
+def limits(projects: range) -> None:
+    """What no choice by the learner's own word can beat: its chances of error, calibrated on the truth of the pool."""
+    print("| set | accuracy | least of the random answers, weighed | least, with the expectation |\n|---|---|---|---|")
+    for name in SETS:
+        data = dataset(name)
+        last = [_real(data, project)[1][-1] for project in tenth_of(projects)]
+        weighed, both = np.mean([_least(each) for each in last], axis=0)
+        right = 1 - np.mean([each.wrong.mean() for each in last])
+        print(f"| {name} | {right:.3f} | {100 * weighed:.0f} % | {100 * both:.0f} % |", flush=True)
+
+
+def _least(each: Round) -> tuple[float, float]:
+    """The variance of the best choice over that of chance, as many draws of a large pool.
+
+    With p the chance of error, rising with what the learner expects: ((E sqrt p)^2 - (E p)^2) / (E p (1 - E p)), and
+    (E sqrt(p (1 - p)))^2 / (E p (1 - E p)) where p is known of every item beside the draws.
+    """
+    wrong = each.wrong.astype(np.float64)
+    chance = IsotonicRegression(y_min=0.0, y_max=1.0).fit_transform(each.expected, wrong)
+    mean = wrong.mean()
+    weighed = np.sqrt(chance).mean() ** 2 - mean**2
+    both = np.sqrt(chance * (1 - chance)).mean() ** 2
+    return float(weighed / (mean * (1 - mean))), float(both / (mean * (1 - mean)))
+
+
 def powered(projects: range) -> None:
     """The same two with the learner's own expectation."""
     _tables(projects, {"random, powered": (False, True), "active, powered": (True, True)})
 
 
-__all__ = ["active", "powered"]
+__all__ = ["active", "limits", "powered"]

@@ -5,6 +5,7 @@ projects: the same in whole simulated projects, where `auto` chooses and a round
 naive:    the accuracy on actively chosen labels beside that of the audit share and the truth.
 active:   chosen audit items that are weighed, beside random ones that are counted: coverage, and answers for a width.
 powered:  the same with the learner's own expectation of the audit items without an answer.
+limits:   the least answers for a width that any choice by the learner's own expectation can do with, on real sets.
 saved:    does "labels saved" hold what fresh items say, and does it stay silent where there is nothing to learn?
 Seeds are the numbers of the projects. One process; a project of `projects`, `naive` or `saved` takes seconds.
 """
@@ -350,6 +351,7 @@ CLAIMS: dict[str, Callable[[range], None]] = {
     "naive": naive,
     "active": audits.active,
     "powered": audits.powered,
+    "limits": audits.limits,
 }
 
 if __name__ == "__main__":

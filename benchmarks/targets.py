@@ -1,4 +1,4 @@
-"""What `auto` promises, measured: `python -m benchmarks.targets digits|cold|rare|guard|slow [--seeds 30]`.
+"""What `auto` promises, measured: `python -m benchmarks.targets digits|cold|rare|guard|slow|quick [--seeds 30]`.
 
 digits: labels to 90 % accuracy as a share of those of random and of margin, the audit share charged.
 cold:   accuracy at 2 labels a class against random, and whether every class was seen within 3 labels a class.
@@ -6,6 +6,7 @@ rare:   labels until 90 % of the positives of a class of 0.5 % are found, as a s
 guard:  what the no-harm guard wins back of a choice that asks only what the model is sure of.
 slow:   labels to 90 % of full accuracy on the sets that need more than the 600 of the curves, as a share of random's;
         a run ends where it gets there. Finished runs are kept in benchmarks/out/slow.
+quick:  the same where random needs at most four rounds of 20, in rounds of 5: else a round is a quarter of the way.
 Paired seeds, no initial labels, rounds of 20 (cold: 10). One process; a digits run takes a second or a few.
 """
 
@@ -14,6 +15,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -26,7 +28,7 @@ from app.evaluation.curves import label_ratio, labels_to, paired
 from app.loop.executors import LocalExecutor, one_thread
 from app.loop.serving import audit_reserved
 from app.loop.sets import Dataset
-from app.loop.simulate import Conditions, Replay, Run, simulate
+from app.loop.simulate import ROUND_SIZE, Conditions, Replay, Run, simulate
 from app.strategies import AUTO, KINDS, Candidates, ScoredRows
 from app.strategies.automatic import Automatic
 from benchmarks.datasets import dataset
@@ -36,10 +38,31 @@ from benchmarks.simulate import remembered_full
 RIGHT = 0.9
 FOUND = 0.9
 RARE_LABELS = 1_400
-SLOW = ("letter", "banking77", "sst2", "trec")
-SLOW_LABELS = 2_000
-SLOW_OUTPUT = Path(__file__).parent / "out" / "slow"
-SLOW_RESULTS = Path(__file__).parent / "results" / "slow.csv"
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Race:
+    """Sets on which `auto` and random are to get to 90 % of full accuracy, and with how many labels at most."""
+
+    name: str
+    sets: tuple[str, ...]
+    labels: int
+    round_size: int
+
+    @property
+    def output(self) -> Path:
+        """Where finished runs are kept."""
+        return HERE / "out" / self.name
+
+    @property
+    def results(self) -> Path:
+        """Every accuracy of every run, in the repository."""
+        return HERE / "results" / f"{self.name}.csv"
+
+
+SLOW = Race("slow", ("letter", "banking77", "sst2", "trec"), 2_000, ROUND_SIZE)
+QUICK = Race("quick", ("satellite", "spambase", "shuttle", "breast_cancer", "overlap"), 600, 5)
 
 
 def main() -> None:
@@ -48,11 +71,12 @@ def main() -> None:
     given.add_argument("what", choices=list(PROMISES))
     given.add_argument("--seeds", type=int, default=30)
     given.add_argument("--first-seed", type=int, default=200)
-    given.add_argument("--write", action="store_true", help="of `slow`: every accuracy of every run that is kept")
+    given.add_argument("--write", action="store_true", help="of `slow` and `quick`: every accuracy of every kept run")
     options = given.parse_args()
     PROMISES[options.what](range(options.first_seed, options.first_seed + options.seeds))
-    if options.write and options.what == "slow":
-        write_slow()
+    for race in (SLOW, QUICK):
+        if options.write and options.what == race.name:
+            write(race)
 
 
 def labels_on_digits(seeds: range) -> None:
@@ -149,15 +173,15 @@ def harm_undone(seeds: range) -> None:
         print(f"| {name} | {100 * last:.1f} % | {points} | {up} of {len(runs)} |")
 
 
-def slow_sets(seeds: range) -> None:
+def raced(race: Race, seeds: range) -> None:
     """Labels to 90 % of what the learner reaches with every label of the pool."""
     print(f"| set | full | {AUTO}, median labels to 90 % of it | random | of random's (95 %) |\n|---|---|---|---|---|")
-    for name in SLOW:
+    for name in race.sets:
         data = dataset(name)
-        full = remembered_full(data, AUTO, SLOW_OUTPUT)
-        pairs = [[_reached(data, each, seed, RIGHT * full) for each in (AUTO, "random")] for seed in seeds]
+        full = remembered_full(data, AUTO, race.output)
+        pairs = [[_reached(race, data, each, seed, RIGHT * full) for each in (AUTO, "random")] for seed in seeds]
         mine, other = (list(each) for each in zip(*pairs, strict=True))
-        ratio = label_ratio(mine, other, SLOW_LABELS)
+        ratio = label_ratio(mine, other, race.labels)
         share = f"{ratio['value']:.2f} ({ratio['low']:.2f} to {ratio['high']:.2f})" if ratio else "-"
         medians = " | ".join(
             f"{np.median([each or math.inf for each in found]):.0f} ({found.count(None)} of {len(found)} never)"
@@ -166,24 +190,24 @@ def slow_sets(seeds: range) -> None:
         print(f"| {name} | {full:.3f} | {medians} | {share} |", flush=True)
 
 
-def write_slow() -> None:
+def write(race: Race) -> None:
     """The kept runs, one row a round."""
     rows = ["set,strategy,seed,labels,accuracy"]
-    for file in sorted(SLOW_OUTPUT.glob("*-*-*.json")):
+    for file in sorted(race.output.glob("*-*-*.json")):
         name, strategy, seed = file.stem.rsplit("-", 2)
         if seed.isdecimal():
             curve = json.loads(file.read_text())
             points = zip(curve["labels"], curve["accuracy"], strict=True)
             rows += [f"{name},{strategy},{seed},{labels},{accuracy:.4f}" for labels, accuracy in points]
-    SLOW_RESULTS.write_text("\n".join(rows) + "\n")
+    race.results.write_text("\n".join(rows) + "\n")
 
 
-def _reached(data: Dataset, strategy: str, seed: int, target: float) -> int | None:
-    """The labels at which a run first gets to the target; None where it does not within SLOW_LABELS."""
-    file = SLOW_OUTPUT / f"{data.name}-{strategy}-{seed}.json"
+def _reached(race: Race, data: Dataset, strategy: str, seed: int, target: float) -> int | None:
+    """The labels at which a run first gets to the target; None where it does not with those of the race."""
+    file = race.output / f"{data.name}-{strategy}-{seed}.json"
     if not file.exists():
         run = Run(data.name, strategy, seed)
-        replay = Replay(data, run, Conditions(labels=SLOW_LABELS))
+        replay = Replay(data, run, Conditions(labels=race.labels, round_size=race.round_size))
         with one_thread(), LocalExecutor(1) as executor:
             while not replay.step(executor) and max(run.accuracy, default=0.0) < target:
                 pass
@@ -198,7 +222,8 @@ PROMISES: dict[str, Callable[[range], None]] = {
     "cold": cold_start,
     "rare": rare_class,
     "guard": harm_undone,
-    "slow": slow_sets,
+    SLOW.name: partial(raced, SLOW),
+    QUICK.name: partial(raced, QUICK),
 }
 
 

@@ -60,8 +60,12 @@ class Source:
         return self._ordered(BRIEF_COLUMNS)
 
     def counted(self, fitting: Sequence[ColumnElement[bool]] = (), most: int | None = None) -> Select[Any]:
-        """How many there are that fit, counted up to `most`; takes no limit."""
-        chosen = self._ordered(("id",)).where(*fitting).limit(most).order_by(None)
+        """How many there are that fit, counted up to `most`; takes no limit.
+
+        Up to `most` in their order: without it SQLite walks an index of all items, a tenth of a second for a million.
+        """
+        chosen = self._ordered(("id",)).where(*fitting).limit(most)
+        chosen = chosen if most is not None else chosen.order_by(None)
         return select(func.count()).select_from(chosen.subquery())
 
     def _ordered(self, columns: Sequence[str]) -> Select[Any]:
