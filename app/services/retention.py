@@ -30,7 +30,7 @@ from app.db import (
     WriteSession,
 )
 from app.db.session import now
-from app.services import audit, jobs, media, thumbnails
+from app.services import audit, jobs, media, tallies, thumbnails
 from app.services.jobs import Done, Running
 
 KIND = "retain"
@@ -103,13 +103,14 @@ def request_missing(db: Database) -> None:
 
 
 def run(running: Running) -> Done:
-    """The daily job: remove, and ask for tomorrow's."""
+    """The daily job: remove, put counts together, and ask for tomorrow's."""
     with running.db.write() as session:
         running.checkpoint(session)
         waiting = select(Job.id).where(Job.kind == KIND, Job.state == "waiting").limit(1)
         if session.execute(waiting).first() is None:
             jobs.enqueue(session, KIND, None, delay_seconds=DAY_SECONDS)
     found = clear(running.db, running.settings)
+    tallies.put_all_together(running.db)
     return Done({"removed": sum(each.count for each in found)})
 
 

@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 
 from app.db import Database, ItemTally
 
+MANY = 100  # rows; a project has some ten counts
+
 PUT_TOGETHER = text("""
     WITH gone AS (
         DELETE FROM item_tallies
@@ -50,6 +52,15 @@ def of_projects(session: Session, ids: Sequence[int]) -> dict[int, Tally]:
 def of_project(session: Session, project_id: int) -> Tally:
     """The counts of one project."""
     return of_projects(session, [project_id])[project_id]
+
+
+def put_all_together(db: Database) -> None:
+    """The same for every project that has many rows: in one that no round runs in, nothing else does it."""
+    many = select(ItemTally.project_id).group_by(ItemTally.project_id).having(func.count() > MANY)
+    with db.read() as session:
+        found = list(session.execute(many).scalars())
+    for project_id in found:
+        put_together(db, project_id)
 
 
 def put_together(db: Database, project_id: int) -> None:
