@@ -203,9 +203,13 @@ def write(race: Race) -> None:
 
 
 def _reached(race: Race, data: Dataset, strategy: str, seed: int, target: float) -> int | None:
-    """The labels at which a run first gets to the target; None where it does not with those of the race."""
+    """The labels at which a run first gets to the target; None where it does not with those of the race.
+
+    A kept run that ended at a lower target is run again.
+    """
     file = race.output / f"{data.name}-{strategy}-{seed}.json"
-    if not file.exists():
+    kept = json.loads(file.read_text()) if file.exists() else None
+    if kept is None or (max(kept["accuracy"]) < target and kept["labels"][-1] < race.labels):
         run = Run(data.name, strategy, seed)
         replay = Replay(data, run, Conditions(labels=race.labels, round_size=race.round_size))
         with one_thread(), LocalExecutor(1) as executor:

@@ -1,7 +1,7 @@
 """Labels saved: how many chosen labels teach what so many random ones taught in the same project."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -35,6 +35,9 @@ class Saved:
     Both are null until a look could bound them; `value` is the plain comparison of the same look. A look is taken when
     the judges are half as many more as at the one before; look k takes 0.10 k^-1.3 / zeta(1.3) of the chance of
     failing, so what was found stays true beside what is found later.
+
+    `classes` are those of the question that it is about, and `since` is the newest answer before that question drove
+    the choice, 0 where it always did. `apart`: no audit answer taught a learner that chose for it.
     """
 
     looks: int = 0
@@ -44,6 +47,19 @@ class Saved:
     low: int | None = None
     high: int | None = None
     round: int | None = None
+    classes: tuple[int, ...] = ()
+    since: int = 0
+    apart: bool = True
+
+    def asked_of(self, classes: Sequence[int], newest: int, *, apart: bool) -> "Saved":
+        """As a round takes it over, with its classes and its newest answer.
+
+        Where none of the classes is one of those before, another question drives the choice: nothing is known of it,
+        and only answers that come now were chosen for it. The looks go on, for all of a project's hold together.
+        """
+        if not self.classes or set(self.classes) & set(classes):
+            return replace(self, classes=tuple(classes), apart=self.apart and apart)
+        return Saved(looks=self.looks, classes=tuple(classes), since=newest, apart=apart)
 
     def waits_for(self, judges: int) -> bool:
         """Whether so many audit answers are a reason to look."""
@@ -69,17 +85,20 @@ class Saved:
 
     @property
     def tells(self) -> bool:
-        """Whether labels were saved for sure, or lost for sure."""
-        return (self.low is not None and self.low > 0) or (self.high is not None and self.high < 0)
+        """Whether labels were saved for sure, or lost for sure: fewer than `high`, so that nought is a loss."""
+        return (self.low is not None and self.low > 0) or (self.high is not None and self.high <= 0)
 
     def to_json(self) -> dict[str, Any]:
         """As a round keeps it."""
-        return asdict(self) | {"tells": self.tells}
+        return asdict(self) | {"classes": list(self.classes), "tells": self.tells}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | None) -> "Saved":
-        """As a round kept it; a new one for None."""
-        return cls(**{name: stored[name] for name in asdict(cls())}) if stored else cls()
+        """As a round kept it; a new one for None. An earlier release did not say what had taught its learners."""
+        if not stored:
+            return cls()
+        known = {"apart": False} | {name: stored[name] for name in asdict(cls()) if name in stored}
+        return cls(**known | {"classes": tuple(known.get("classes", ()))})
 
 
 def needed(found: Comparison, level: float) -> tuple[float, float | None]:

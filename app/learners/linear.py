@@ -58,7 +58,10 @@ class LinearModel:
         parts = (block.sparse.data, place[block.sparse.indices], block.sparse.indptr)
         rows = csr_matrix(parts, shape=(block.sparse.shape[0], len(self.columns) + 1))
         scores = rows @ compact + self.bias
-        return np.asarray(scores if self.space is None else scores + block.dense @ self.space, dtype=np.float32)
+        if self.space is not None:
+            # In float64: the last bits of a dense product depend on how many rows it has, and float32 would show them.
+            scores = scores + block.dense.astype(np.float64) @ self.space.astype(np.float64)
+        return np.asarray(scores, dtype=np.float32)
 
     def probabilities(self, block: Block) -> Floats:
         """(n, c) float32: rows sum to one, or are independent where several classes may hold."""

@@ -9,9 +9,10 @@ from scipy.special import expit, log_expit, logsumexp
 
 from app.core.arrays import Doubles, Floats
 from app.core.block import Block
-from app.learners.calibration import LARGE, cross_fitted_temperature
+from app.learners.calibration import LARGE, cross_fitted_temperature, temperature
 from app.learners.errors import check_fit
 from app.learners.linear import Coordinates, LinearModel, RowSpace, columns_space, row_space
+from app.learners.ridge import best_length
 
 MAX_ITERATIONS = 100
 TOLERANCE = 1e-4  # of the gradient, for each hundred rows
@@ -25,7 +26,7 @@ class Logistic:
 
     `strength` is C; `balanced` weights each class by the inverse of its share; `calibrate` fits the temperature
     by cross-validation. Costs O(iterations n r c), r <= min(n, columns), or O(iterations (nnz + n d) c) for more than
-    1,000 sparse rows, and three more fits for the temperature; of more than 3,000 one, and two for the columns.
+    1,000 sparse rows, and three more fits for the temperature; of more than 3,000 two, for the columns as well.
 
     Source: Hastie, Tibshirani, Friedman. The Elements of Statistical Learning, 4.4, 2009. Temperature: Guo,
     Pleiss, Sun, Weinberger. On Calibration of Modern Neural Networks. ICML 2017.
@@ -50,13 +51,25 @@ class Logistic:
         """Fit targets (n, c); raises CannotFit where fewer than two classes are there."""
         check_fit(targets, multiple)
         weights = self._weighted(targets, weights)
-        many = block.sparse is not None and len(block) > ROW_SPACE_ROWS
-        coordinates, space = self._columns(block, targets, weights, multiple, seed) if many else row_space(block)
+        coordinates: Any
+        tried: Tried | None = None
+        if block.sparse is None or len(block) <= ROW_SPACE_ROWS:
+            aims = 2 * targets - 1 if multiple else targets
+            coordinates, space = row_space(block, best_length(block, aims, weights))
+        elif len(block) <= LARGE:
+            coordinates, space = columns_space(block)
+        else:
+            tried = self._tried(block, targets, weights, multiple, seed)
+            coordinates, space = tried.coordinates, tried.space
         start = space.start(warm, targets.shape[1])
+        if start is None and tried is not None:
+            start = tried.found
         w, b = self._solve(coordinates, targets, weights, multiple, start)
         model = space.model(block, w, b, multiple)
         if not self.calibrate:
             return model
+        if tried is not None:
+            return model.tempered(tried.temperature)
 
         def refit(rows: Any) -> Any:
             inner = self._solve(coordinates[rows], targets[rows], weights[rows], multiple, None)
@@ -64,24 +77,22 @@ class Logistic:
 
         return model.tempered(cross_fitted_temperature(refit, targets, weights, multiple, seed))
 
-    def _columns(
-        self, block: Block, targets: Floats, weights: Doubles, multiple: bool, seed: int
-    ) -> tuple[Coordinates, RowSpace]:
-        """Sparse columns with the dense ones beside them; of many rows alone, where a held-out fifth prefers that.
+    def _tried(self, block: Block, targets: Floats, weights: Doubles, multiple: bool, seed: int) -> "Tried":
+        """Of many rows: sparse columns with the dense ones beside them or alone, which a held-out fifth prefers.
 
-        What the dense part knows of words that no label has shown is worth little once most have been shown.
+        By their loss with the temperature that either would get, and that is the learner's then. What the dense part
+        knows of words that no label has shown is worth little once most have been shown.
         """
-        both = columns_space(block)
-        if len(block) <= LARGE:
-            return both
-        alone = columns_space(block, beside=False)
         order = np.random.default_rng(seed).permutation(len(block))
         held, kept = np.split(order, [len(block) // 5])
-        errors = []
-        for x, _ in (both, alone):
+        tried = []
+        for x, space in (columns_space(block), columns_space(block, beside=False)):
             w, b = self._solve(x[kept], targets[kept], weights[kept], multiple, None)
-            errors.append(_cross_entropy(x[held] @ w + b, targets[held].astype(np.float64), weights[held], multiple)[0])
-        return both if errors[0] <= errors[1] else alone
+            scores = x[held] @ w + b
+            chosen = temperature(scores, targets[held], weights[held], multiple)
+            loss = _cross_entropy(scores / chosen, targets[held].astype(np.float64), weights[held], multiple)[0]
+            tried.append(Tried(x, space, np.vstack([w, b]), chosen, loss))
+        return min(tried, key=lambda each: each.loss)
 
     def _weighted(self, targets: Floats, weights: Doubles) -> Doubles:
         if not self.balanced:
@@ -113,6 +124,17 @@ class Logistic:
         found = minimize(loss, first.ravel(), jac=True, method="L-BFGS-B", options=options).x
         full = found.reshape(width + 1, classes)
         return full[:-1], full[-1]
+
+
+@dataclass(frozen=True)
+class Tried:
+    """Columns, what was found on four fifths of the rows (k + 1, c), and how it did on the others."""
+
+    coordinates: Coordinates
+    space: RowSpace
+    found: Doubles
+    temperature: float
+    loss: float
 
 
 def _cross_entropy(scores: Doubles, y: Doubles, weights: Doubles, multiple: bool) -> tuple[float, Doubles]:

@@ -47,7 +47,8 @@ class Ridge:
         """Fit targets (n, c); raises CannotFit where fewer than two classes are there."""
         check_fit(targets, multiple)
         aims = 2 * targets - 1 if multiple else targets  # so that a score of nought is an even chance
-        coordinates, space = row_space(block, best_length(block, aims, weights))
+        penalties = (self.penalty,) if self.penalty else PENALTIES
+        coordinates, space = row_space(block, best_length(block, aims, weights, penalties))
         penalty = self.penalty or best_penalty(coordinates, aims, weights)
         w, b = solved(coordinates, aims, weights, penalty)
         model = space.model(block, w, b, multiple)
@@ -72,16 +73,17 @@ def solved(x: Doubles, targets: Floats, weights: Doubles, penalty: float) -> tup
     return w, mean * SCALE - center @ w
 
 
-def best_length(block: Block, targets: Floats, weights: Doubles) -> float:
+def best_length(block: Block, targets: Floats, weights: Doubles, penalties: Sequence[float] = PENALTIES) -> float:
     """The length of the dense part beside the sparse one with the lowest such error; 0.5 where there is no sparse part.
 
     Rows beyond 400 are left out evenly: three spaces of all of a thousand would cost as much as ten fits.
     """
     if block.sparse is None:
         return BESIDE
-    rows = np.unique(np.linspace(0, len(block) - 1, min(len(block), LENGTH_ROWS)).astype(np.int64))
+    heeded = np.flatnonzero(weights > 0)
+    rows = heeded[np.unique(np.linspace(0, len(heeded) - 1, min(len(heeded), LENGTH_ROWS)).astype(np.int64))]
     some, aims, shares = block.take(rows), targets[rows], weights[rows]
-    errors = [min(_penalised(row_space(some, length)[0], aims, shares)) for length in LENGTHS]
+    errors = [min(_penalised(row_space(some, length)[0], aims, shares, penalties)) for length in LENGTHS]
     return next(length for length, error in zip(LENGTHS, errors, strict=True) if error <= min(errors) * TOLERANCE)
 
 
@@ -91,9 +93,9 @@ def best_penalty(x: Doubles, targets: Floats, weights: Doubles) -> float:
     return max(penalty for penalty, error in zip(PENALTIES, errors, strict=True) if error <= min(errors) * TOLERANCE)
 
 
-def _penalised(x: Doubles, targets: Floats, weights: Doubles) -> list[float]:
+def _penalised(x: Doubles, targets: Floats, weights: Doubles, penalties: Sequence[float] = PENALTIES) -> list[float]:
     """The leave-one-out error at each penalty."""
-    return [float(weights @ (error**2).sum(axis=1)) for _, error in left_out_errors(x, targets, weights, PENALTIES)]
+    return [float(weights @ (error**2).sum(axis=1)) for _, error in left_out_errors(x, targets, weights, penalties)]
 
 
 def left_out_errors(

@@ -1,5 +1,7 @@
 """What the project's own random answers would have taught alone, beside what the chosen ones taught."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from app.core.arrays import Floats, Indices
@@ -19,6 +21,8 @@ def look(saved: Saved, labelled: Labelled, plan: Plan, number: int) -> Saved:
     """What is known of labels saved after a round; as it was while too few audit answers came since the last look."""
     if plan.given is not None or not saved.waits_for(int(labelled.audit.sum())):
         return saved
+    if saved.since and labelled.chosen is not None and labelled.order is not None:
+        labelled = replace(labelled, chosen=labelled.chosen & (labelled.order > saved.since))
     found = compared(labelled, plan)
     return saved if found is None else saved.after(found, number)
 

@@ -11,6 +11,8 @@ from app.learners import CannotFit, make_learner
 from app.loop.propose import Labelled, Plan, tells_apart
 
 FOLDS = 5
+LOGISTIC = ("auto", "logistic")  # what may fit a temperature, which moves no answer from wrong to right
+UNCALIBRATED = {"calibrate": False}
 FEWEST_TAUGHT = 5  # labels of either kind, below which both learners are a matter of luck
 
 
@@ -90,9 +92,10 @@ def right(taught: Labelled, judges: Labelled, plan: Plan) -> Floats:
 
 
 def _said(taught: Labelled, judges: Labelled, plan: Plan) -> Floats:
-    """What a learner of some rows says of others, (n, c)."""
+    """What a learner of some rows says of others, (n, c): which classes, not how surely, where that takes fits more."""
     try:
-        learner = make_learner(plan.learner, plan.learner_parameters, taught.block, len(plan.classes))
+        parameters = {**plan.learner_parameters, **(UNCALIBRATED if plan.learner in LOGISTIC else {})}
+        learner = make_learner(plan.learner, parameters, taught.block, len(plan.classes))
         model = learner.fit(taught.block, taught.targets, taught.weights, multiple=plan.multiple, seed=plan.seed)
         return model.probabilities(judges.block)
     except CannotFit:

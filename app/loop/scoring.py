@@ -266,7 +266,8 @@ def _settled(candidates: Candidates, strategy: PoolStrategy, state: Any, model: 
     """The candidates scored once more, all at once in the order of their hash.
 
     The last bits of a dense product depend on how many rows it has, so scores from shards depend on the cut. Sparse
-    rows and given probabilities do not, and stay as they were (`model` is None).
+    products do not, the dense one beside them is of twice the precision, and probabilities are given: those stay as
+    they were (`model` is None).
     """
     if not len(candidates):
         return candidates

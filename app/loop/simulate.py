@@ -32,7 +32,7 @@ from app.loop.sets import Dataset
 from app.strategies import AUTO
 
 ROUND_SIZE = 20
-RESULTS = 7  # raised whenever the same run would end otherwise, so that old files are not read as new ones
+RESULTS = 8  # raised whenever the same run would end otherwise, so that old files are not read as new ones
 
 
 @dataclass(frozen=True)

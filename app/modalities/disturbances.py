@@ -14,7 +14,6 @@ from app.core.arrays import AnyArray
 
 WORDS_WITH_TYPOS = 0.15  # of the words of four letters and more
 MISSING = 0.2  # of a row's cells
-MOST_COLUMNS = 60
 SPREADS = 0.5  # standard deviations of a column that are added to a number, by chance
 GREY_LEVELS = 25.0  # standard deviation of a picture's noise, of 255
 BLUR = 1 / 100  # of the longer side: the radius
@@ -66,8 +65,8 @@ def tables(kind: str, given: Sequence[Mapping[str, Any]], seeds: Sequence[int]) 
 
 
 def columns(given: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The first columns of the rows by name, sixty at most."""
-    return sorted({name for row in given for name in row})[:MOST_COLUMNS]
+    """The columns of the rows by name."""
+    return sorted({name for row in given for name in row})
 
 
 def without(column: str, given: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -1,12 +1,13 @@
 """What disturbed items cost the current learner: a job of low priority behind a round, kept in the round's metrics.
 
 It is asked for when the labels have grown by a quarter since the last look. No order waits for it: a round goes first,
-and it works in slices, a kind of disturbance each where that takes long.
+and it works in slices, a kind of disturbance or a column each where that takes long.
 """
 
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ from app.services.turn_state import Turn, labelled_rows
 MOST, MOST_FILES = 300, 60  # judges
 SLICE_SECONDS = 2.0
 AT_ONCE = 500
-PLAIN = "plain"
+PLAIN, COLUMN = "plain", "column"
+MOST_COLUMNS = 60
 LONGEST_NAME = 80  # characters of a column that are told, as where a row is refused
 
 
@@ -46,17 +48,17 @@ def run(running: Running) -> Done | More:
     project, prepared = loaded
     kinds = disturbances.KINDS.get(project.modality, {})
     lack = _lack(running, prepared, project)
-    found: dict[str, Any] = dict((running.cursor or {}).get("tried", {}))
+    found: dict[str, Any] = {}
     if lack is None:
         with one_thread():
             tried = _Trial(running, project, prepared)
             if tried.count < FEWEST:
                 return Done({"skipped": f"{tried.count} of {FEWEST} judges"})
             until = time.monotonic() + SLICE_SECONDS
-            for kind in [each for each in kinds if each not in found]:
+            for _ in tried.steps(kinds):
                 if time.monotonic() > until:
-                    return _go_on(running, found)
-                found[kind] = tried.loss(kind)
+                    return _go_on(running, tried)
+            found = tried.found
     told: dict[str, Any] = {"labels": len(opening.taught(prepared.labels.items)), "lack": lack}
     told["kinds"] = [
         {"name": name, "words": kinds[name]} | found[name] | {"broken": len(found[name]["broken"])}
@@ -69,17 +71,23 @@ def run(running: Running) -> Done | More:
     return Done({"kinds": len(found)})
 
 
-def _go_on(running: Running, found: dict[str, Any]) -> More:
+def _go_on(running: Running, tried: "_Trial") -> More:
     with running.db.write() as session:
-        running.checkpoint(session, cursor={"tried": found})
+        running.checkpoint(session, cursor={"tried": tried.found, "columns": tried.without})
     return More()
 
 
 class _Trial:
-    """The judges with their models, and the featurizer that describes disturbed items."""
+    """The judges with their models, the featurizer that describes disturbed items, and what was found so far.
+
+    `found` is by kind; `without` says of some columns which share is right where that one is left out.
+    """
 
     def __init__(self, running: Running, project: Project, prepared: Turn) -> None:
         self._running, self._project, self._plan = running, project, prepared.plan
+        cursor = running.cursor or {}
+        self.found: dict[str, Any] = dict(cursor.get("tried", {}))
+        self.without: dict[str, float] = dict(cursor.get("columns", {}))
         with running.db.read() as session:
             name = session.get_one(FeatureSet, prepared.features.set_id).name
         self._featurizer = make_featurizer(name, options_of(name, project.featurizer, running.settings.text_encoder))
@@ -89,31 +97,51 @@ class _Trial:
         heldout = labelled_rows(prepared, tests) if len(tests) >= FEWEST else None
         self._judged = judges(taught, heldout, self._plan, MOST_FILES if project.modality == "image" else MOST)
         self.count = sum(len(each.rows) for each in self._judged)
-        self._plain: Floats | None = None
 
-    def loss(self, kind: str) -> dict[str, Any]:
-        """What a kind of disturbance costs, and the items that it breaks: less right than as they are."""
-        if self._plain is None:
-            self._plain = self._right(PLAIN)
-        if kind == "column":
-            return self._worst_column(self._plain)
-        disturbed = self._right(kind)
-        return {"loss": loss(self._plain, disturbed).to_json(), "broken": self._broken(self._plain, disturbed)}
+    def steps(self, kinds: Iterable[str]) -> Iterator[None]:
+        """Try what was not tried yet, one way or one column a step."""
+        for kind in kinds:
+            if kind in self.found:
+                continue
+            for column in self._columns[:MOST_COLUMNS] if kind == COLUMN else ():
+                if column not in self.without:
+                    self.without[column] = float(self._left_out(column).mean())
+                    yield
+            self.found[kind] = self._worst() if kind == COLUMN else self._told(self._right(kind))
+            yield
 
-    def _worst_column(self, plain: Floats) -> dict[str, Any]:
+    def _worst(self) -> dict[str, Any]:
         """The column that costs most to leave out; the interval is wide enough to hold those of all columns."""
-        given = [self._given(each) for each in self._judged]
-        names = disturbances.columns([row for rows in given for row in rows])
-        worst, right, least = "", plain, np.inf
-        for name in names:
-            blocks = [self._featurizer.transform(disturbances.without(name, rows), self._state) for rows in given]
-            each = [judged.right(block, self._plan) for judged, block in zip(self._judged, blocks, strict=True)]
-            disturbed = np.concatenate(each)
-            if disturbed.mean() < least:
-                worst, right, least = name, disturbed, float(disturbed.mean())
-        words = f"without {worst[:LONGEST_NAME]}, which of {len(names)} columns costs most to be left out"
-        lost = loss(plain, right, max(1, len(names))).to_json()
-        return {"words": words, "loss": lost, "broken": self._broken(plain, right)}
+        count, every = len(self.without), len(self._columns)
+        if not count:
+            return self._told(self._plain) | {"words": "no row has a column"}
+        column = min(self.without, key=lambda name: self.without[name])
+        told = self._told(self._left_out(column), of=count)
+        some = f"{count} columns" if count >= every else f"the first {count} of {every} columns"
+        if told["loss"]["value"] <= 0:
+            return told | {"words": f"without any one of {some}: none costs anything to be left out"}
+        name = column[:LONGEST_NAME]
+        return told | {"column": name, "words": f"without {name}, which of {some} costs most to be left out"}
+
+    @cached_property
+    def _plain(self) -> Floats:
+        return self._right(PLAIN)
+
+    @cached_property
+    def _rows(self) -> list[Sequence[Mapping[str, Any]]]:
+        return [self._given(each) for each in self._judged]
+
+    @cached_property
+    def _columns(self) -> list[str]:
+        return disturbances.columns([row for rows in self._rows for row in rows])
+
+    def _left_out(self, column: str) -> Floats:
+        blocks = [self._featurizer.transform(disturbances.without(column, rows), self._state) for rows in self._rows]
+        right = [each.right(block, self._plan) for each, block in zip(self._judged, blocks, strict=True)]
+        return np.concatenate(right)
+
+    def _told(self, disturbed: Floats, of: int = 1) -> dict[str, Any]:
+        return {"loss": loss(self._plain, disturbed, of).to_json(), "broken": self._broken(self._plain, disturbed)}
 
     def _broken(self, plain: Floats, disturbed: Floats) -> list[int]:
         ids = np.concatenate([each.rows.ids[:, 0] for each in self._judged])

@@ -1,5 +1,7 @@
 """The no-harm guard of a project: how the newest round left it, and what the order that is served says of it."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -14,15 +16,17 @@ WORDS = (
 )
 
 
-def standing(session: Session, project_id: int) -> Guard:
-    """The guard as the newest evaluated round left it."""
+def standing(session: Session, project_id: int, class_ids: Sequence[int]) -> Guard:
+    """The guard as the newest evaluated round left it; down where that round was about another question's classes."""
     stored = session.execute(
-        select(Round.metrics["guard"])
+        select(Round.metrics["guard"].label("guard"), Round.class_ids)
         .where(Round.project_id == project_id, Round.state == "done", Round.metrics.is_not(None))
         .order_by(Round.number.desc())
         .limit(1)
-    ).scalar_one_or_none()
-    return Guard.from_json(stored)
+    ).first()
+    if stored is None or (stored.class_ids and not set(stored.class_ids) & set(class_ids)):
+        return Guard()
+    return Guard.from_json(stored.guard)
 
 
 def mark(plan: Plan, guard: Guard) -> dict[str, bool]:

@@ -81,9 +81,10 @@ def measure(
 
 def _beside_chance(compared: Twin | None, labelled: Labelled, turn: Turn, terms: Terms) -> tuple[Guard, Saved]:
     """The guard, and what is known of labels saved: without random answers the one is down, the other what it was."""
+    saved = terms.saved.asked_of(turn.class_ids, turn.labels.newest_annotation, apart=turn.plan.apart)
     if terms.peek.audits.chosen:
-        return Guard(), terms.saved
-    saved = counterfactual.look(terms.saved, labelled, turn.plan, turn.number)
+        return Guard(), saved
+    saved = counterfactual.look(saved, labelled, turn.plan, turn.number)
     return guarded(compared, turn.plan, terms.guard), saved
 
 

@@ -85,7 +85,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
             "cost": costs.words(((last.metrics or {}) if last else {}).get("cost")),
             "drift": drift.words(((last.metrics or {}) if last else {}).get("drift")),
             "robustness": robustness.words(((last.metrics or {}) if last else {}).get("robustness")),
-            "saved": sentences.saved_words(last, apart=project.audit_use == "apart"),
+            "saved": sentences.saved_words(last),
             "slices": slicing.words(_slices(last)),
             "goal": sentences.goal_words(state),
             "loop": state["advice"]["text"],

@@ -24,15 +24,17 @@ def request(session: WriteSession, project_id: int, labels: int, last: dict[str,
 
 
 def words(stored: dict[str, Any] | None) -> str | None:
-    """The worst of the disturbances in a sentence; None before a look."""
+    """The worst of the disturbances that surely cost something in a sentence; None before a look."""
     if not stored:
         return None
     if stored["lack"]:
         return f"How robust the model is cannot be told: {stored['lack']}."
     if not stored["kinds"]:
         return None
-    worst = max(stored["kinds"], key=lambda each: each["loss"]["value"])
-    value, low, high = (100 * worst["loss"][name] for name in ("value", "low", "high"))
-    if worst["loss"]["low"] <= 0:
+    sure = [each for each in stored["kinds"] if each["loss"]["low"] > 0]
+    if not sure:
         return "No disturbance of the items is sure to cost accuracy."
-    return f"Disturbed most by {worst['name']}: {value:.0f} points less are right ({low:.0f} to {high:.0f})."
+    worst = max(sure, key=lambda each: each["loss"]["value"])
+    value, low, high = (100 * worst["loss"][name] for name in ("value", "low", "high"))
+    what = f"without the column {worst['column']}" if "column" in worst else f"by {worst['name']}"
+    return f"Disturbed most {what}: {value:.0f} points less are right ({low:.0f} to {high:.0f})."

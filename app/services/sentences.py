@@ -66,11 +66,11 @@ def error_words(last: Round | None) -> str | None:
     return f"Off by {found['value']:.2g} on the mean (between {found['low']:.2g} and {found['high']:.2g})"
 
 
-def saved_words(last: Round | None, *, apart: bool) -> str | None:
+def saved_words(last: Round | None) -> str | None:
     """Whether choosing saves labels, with its interval, or that nobody can tell yet; None without audit answers.
 
-    That it cost labels is said only where audit answers are kept `apart`: a choice that knows them asks nothing near
-    them, so that on them its learner looks worse than it is.
+    That it cost labels is said only where audit answers were always kept apart: a choice that knows them asks nothing
+    near them, so that on them its learner looks worse than it is.
     """
     metrics = (last.metrics or {}) if last else {}
     found = Saved.from_json(metrics.get("saved"))
@@ -85,10 +85,11 @@ def saved_words(last: Round | None, *, apart: bool) -> str | None:
     if low is not None and low > 0:
         saved = f"{low:,} to {high:,} labels" if high < found.labels else f"{low:,} labels or more"
         return f"Choosing saved {saved} on the way to {level}."
-    if high < 0 and not apart:
+    if high <= 0 and not found.apart:
         return "Cannot tell yet whether choosing saves labels: on these audit answers it did not."
-    if high < 0:
-        return f"Choosing cost {-high:,} label{'' if high == -1 else 's'} or more on the way to {level}."
+    if high <= 0:
+        cost = f"{-high:,} label{'' if high == -1 else 's'} or more" if high else "labels"
+        return f"Choosing cost {cost} on the way to {level}."
     between = _lost_to_saved(low, high if high < found.labels else None)
     return f"Cannot tell yet whether choosing saves labels: {between} on the way to {level}."
 

@@ -89,7 +89,8 @@ def _card(project: Project, row: Round, head: Head, classes: list[str]) -> dict[
 class Whole:
     """A head with its temperature in it: weights (k, c) of `columns` (k,) of its `width` columns, None for all of them.
 
-    Where the features are sparse with a dense part beside them, the columns of the latter follow those of the former.
+    The columns of n-grams are followed by those of their space, also where the head gives these no weight: features are
+    as wide in every round.
     """
 
     weights: AnyArray
@@ -101,11 +102,12 @@ class Whole:
     def of(cls, head: Head) -> "Whole":
         """What a round's learner is."""
         model, scale = head.model, np.float32(head.model.temperature)
+        width = model.width + (head.state.projection.shape[1] if isinstance(head.featurizer, NGrams) else 0)
         if model.columns is None or model.space is None:
-            return cls(model.weights / scale, model.bias / scale, model.columns, model.width)
+            return cls(model.weights / scale, model.bias / scale, model.columns, width)
         weights, dense = np.vstack([model.weights, model.space]), np.arange(len(model.space)) + model.width
         columns = np.concatenate([model.columns, dense])
-        return cls(weights / scale, model.bias / scale, columns, model.width + len(dense))
+        return cls(weights / scale, model.bias / scale, columns, width)
 
 
 def _onnx(head: Head, classes: list[str]) -> tuple[str, bytes, dict[str, Any]]:
@@ -166,8 +168,6 @@ def _from_texts(head: Head, estimator: Any) -> Any:
 
     weighting = TfidfTransformer(sublinear_tf=True)
     weighting.idf_ = head.state.idf.astype(np.float64)
-    if head.model.space is None:
-        return make_pipeline(head.featurizer.words(), weighting, estimator)
     known = FunctionTransformer(itemgetter((slice(None), head.state.columns)))
     projection = TruncatedSVD(head.state.projection.shape[1])
     projection.components_ = head.state.projection.T

@@ -138,7 +138,7 @@ def _load(running: Running) -> Turn | Done | Parked:
             (None, None) if external else opening.warm_start(session, running, project.id, class_ids, vectors.version)
         )
         multiple = bool(question.options.get("multiple"))
-        guard = guarding.standing(session, project.id)
+        guard = guarding.standing(session, project.id, class_ids)
         before = stopping.before(session, project.id, class_ids)
         times = costs.known(session, project, labels.newest_annotation) if project.cost_exponent else None
         pricing = costs.pricing(running.db, project, times) if times else None

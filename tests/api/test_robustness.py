@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from app.db import RoundRecord
+from app.services import disturbing
 from tests.api.test_costs import texts
 from tests.api.test_overview import answer
 from tests.api.test_records import listed
@@ -69,7 +70,11 @@ def test_where_nothing_can_be_disturbed_it_says_why(api: Api) -> None:
     assert found["words"]["robustness"].startswith("How robust the model is cannot be told: its vectors were pushed")
 
 
-def test_rows_are_disturbed_too_and_the_clients_own_test_set_judges(api: Api) -> None:
+@pytest.mark.parametrize("seconds", [disturbing.SLICE_SECONDS, -1])  # in one slice, and a step each
+def test_rows_are_disturbed_too_and_the_clients_own_test_set_judges(
+    api: Api, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    monkeypatch.setattr(disturbing, "SLICE_SECONDS", seconds)
     boss = api.as_("boss")
     project = boss.project(modality="table")["id"]
     rows: list[dict[str, Any]] = []
@@ -87,5 +92,6 @@ def test_rows_are_disturbed_too_and_the_clients_own_test_set_judges(api: Api) ->
     assert {each["loss"]["n"] for each in found["kinds"]} == {30}
     column = found["kinds"][2]
     assert column["words"] == "without ears, which of 2 columns costs most to be left out"
+    assert column["column"] == "ears"
     assert column["loss"]["value"] == pytest.approx(0.5, abs=0.2)  # the ears tell all, and the colour nothing
     assert listed(boss, project, f"broken={found['round']}:column") == column["broken"] >= 10

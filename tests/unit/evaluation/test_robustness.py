@@ -78,7 +78,6 @@ def test_a_column_is_left_out_and_the_worst_of_several_has_a_wider_interval() ->
 
     assert disturbances.columns(rows) == ["a", "b"]
     assert disturbances.without("b", rows) == [{"a": 1, "b": None}, {"b": None}]
-    assert len(disturbances.columns([{f"c{each:03}": 1 for each in range(90)}])) == disturbances.MOST_COLUMNS
     plain, disturbed = np.ones(50, dtype=np.float32), (np.arange(50) >= 10).astype(np.float32)
     one, worst = loss(plain, disturbed), loss(plain, disturbed, of=20)
     assert one.value == worst.value == pytest.approx(0.2)

@@ -1,5 +1,7 @@
 """Labels saved: the tests by hand, both sides, and that a project without signal learns nothing from looking."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -69,6 +71,34 @@ def test_a_look_is_taken_when_half_as_many_more_judges_are_in_and_keeps_what_tel
     assert [first.after(each, 9).looks for each in (nothing, hardly, more)] == [2, 2, 2]
     assert Saved().after(hardly, 9).low == -120
     assert not Saved().after(hardly, 9).tells
+
+
+def test_of_another_question_nothing_is_known_but_the_looks_go_on() -> None:
+    found = Saved().asked_of([1, 2], 50, apart=True).after(Comparison(80, hits(50), {0.5: hits(85), 1.0: hits(85)}), 4)
+
+    grown, other = found.asked_of([2, 3], 90, apart=True), found.asked_of([5, 6], 90, apart=True)
+
+    assert (found.tells, found.classes, found.since) == (True, (1, 2), 0)
+    assert grown == replace(found, classes=(2, 3))
+    assert other == Saved(looks=1, classes=(5, 6), since=90)
+    assert other.waits_for(40)
+    assert other.asked_of([5, 6], 120, apart=True).since == 90
+
+
+def test_what_was_found_while_audit_answers_taught_stays_so() -> None:
+    saved = Saved().asked_of([1, 2], 0, apart=False).asked_of([1, 2], 20, apart=True)
+    earlier = {name: each for name, each in Saved().to_json().items() if name not in ("classes", "since", "apart")}
+
+    assert not saved.apart
+    assert not Saved.from_json(saved.to_json()).apart
+    assert Saved.from_json(Saved().to_json()) == Saved()
+    assert not Saved.from_json(earlier).apart
+
+
+def test_a_ratio_of_one_that_is_surely_too_few_is_a_loss() -> None:
+    saved = Saved().after(Comparison(80, hits(85), {0.5: hits(50), 1.0: hits(60), 2.0: hits(85)}), 3)
+
+    assert (saved.low, saved.high, saved.tells) == (None, 0, True)
 
 
 @pytest.mark.parametrize("accuracy", [0.25, 0.8])

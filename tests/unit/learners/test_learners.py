@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from scipy.sparse import csr_matrix
 from app.core.block import Block
 from app.learners import DAMAGED, LEARNERS, CannotFit, LinearModel, left_out, load_model, logistic, make_learner, ridge
 from app.learners.calibration import temperature
-from app.learners.linear import BESIDE, LENGTHS, link, row_space
+from app.learners.linear import BESIDE, LENGTHS, columns_space, link, row_space
 
 
 def blobs(sparse: bool, rows: int = 60) -> tuple[Block, np.ndarray]:
@@ -163,7 +164,7 @@ def side_by_side(block: Block, length: float) -> Block:
 @pytest.mark.parametrize(("name", "rows"), [("ridge", 200), ("logistic", 200), ("logistic", 1_100)])
 def test_the_dense_part_stands_beside_the_sparse_one(name: str, rows: int) -> None:
     block, targets = words(rows)
-    length = ridge.best_length(block, targets, np.ones(rows)) if name == "ridge" else BESIDE
+    length = ridge.best_length(block, targets, np.ones(rows)) if rows <= 1_000 else BESIDE
     plain = side_by_side(block, length)
     learner = make_learner(name, {}, block, 4)
 
@@ -196,6 +197,31 @@ def test_of_many_rows_the_dense_part_stays_only_where_it_tells_more(monkeypatch:
     assert same.mean() > 0.98
 
 
+def test_of_many_rows_the_held_out_fifth_gives_the_temperature_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logistic, "LARGE", 1_050)
+    block, targets = words(1_100)
+    kept = Block(np.zeros_like(block.dense), block.sparse)  # nothing beside the words: both ways are one
+    learner = make_learner("logistic", {}, block, 4)
+    fits: list[int] = []
+    solve = logistic.Logistic._solve
+
+    def counted(self: Any, x: Any, *given: Any) -> Any:
+        fits.append(x.shape[0])
+        return solve(self, x, *given)
+
+    monkeypatch.setattr(logistic.Logistic, "_solve", counted)
+    model = learner.fit(kept, targets, np.ones(1_100), multiple=False, seed=0)
+
+    assert fits == [880, 880, 1_100]
+    order = np.random.default_rng(0).permutation(1_100)
+    x, _ = columns_space(kept)
+    w, b = solve(learner, x[order[220:]], targets[order[220:]], np.ones(880), False, None)
+    held = order[:220]
+    expected = temperature(x[held] @ w + b, targets[held], np.ones(220), False)
+    assert isinstance(model, LinearModel)
+    assert model.temperature == pytest.approx(expected, rel=1e-3)
+
+
 def test_the_length_of_the_dense_part_is_the_one_that_leaving_one_out_prefers() -> None:
     block, targets = words(60)
     errors = []
@@ -211,6 +237,11 @@ def test_the_length_of_the_dense_part_is_the_one_that_leaving_one_out_prefers() 
         errors.append(best)
 
     assert ridge.best_length(block, targets, np.ones(60)) == LENGTHS[int(np.argmin(errors))]
+    only = np.zeros(200)
+    only[100:160] = 1
+    some = words(200)
+    heeded = some[0].take(np.arange(100, 160)), some[1][100:160], np.ones(60)
+    assert ridge.best_length(*some, only) == ridge.best_length(*heeded)
     assert ridge.best_length(Block(block.dense), targets, np.ones(60)) == BESIDE
 
 

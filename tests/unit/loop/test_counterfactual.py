@@ -97,3 +97,12 @@ def test_a_look_waits_for_forty_judges_and_then_for_half_as_many_more_and_an_out
     assert look(first, hardly_more, PLAN, 5) == first
     assert look(first, rows(160, 6, audit=60), PLAN, 5).looks == 2
     assert look(Saved(), enough, replace(PLAN, given=GivenModel(3, False)), 4) == Saved()
+
+
+def test_only_answers_since_the_question_drove_the_choice_were_chosen_for_it() -> None:
+    labelled = rows(160, 6, audit=60)
+    labelled = replace(labelled, chosen=~labelled.audit, order=np.arange(160))
+
+    assert look(Saved(), labelled, PLAN, 4).looks == 1
+    assert look(Saved(since=100), labelled, PLAN, 4).looks == 1
+    assert look(Saved(since=155), labelled, PLAN, 4).looks == 0  # four are too few to compare

@@ -1,7 +1,10 @@
 """The proposal that runs a strategy, and the first strategies against references."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from app.core.block import Block
 from app.loop import scoring
@@ -52,6 +55,24 @@ def test_a_wide_and_long_pool_gives_the_same_order_under_any_cut(name: str) -> N
 
     for cuts in (3, 11):
         assert run(name, matrix, given, size=100, cuts=cuts).ids[:, 0].tolist() == whole.tolist()
+
+
+@pytest.mark.parametrize("name", ["entropy", "auto"])
+def test_words_with_their_space_beside_them_give_the_same_order_under_any_cut(name: str) -> None:
+    """The space is a dense product as well, and copies of a text must tie as they did in one piece."""
+    rng = np.random.default_rng(7)
+    words = csr_matrix((rng.random((600, 400)) < 0.02).astype(np.float32))
+    texts = np.tile(np.arange(600), 5)
+    block = Block(pool(600, 64, seed=3)[texts], csr_matrix(words[texts]))
+    given = labelled(pool(90, 64, seed=1), [0, 1, 2] * 30)
+    given = replace(given, block=block.take(np.arange(90)))
+
+    whole = run(name, block, given, size=100, cuts=1)
+
+    for cuts in (3, 13, 97):
+        cut = run(name, block, given, size=100, cuts=cuts)
+        assert cut.ids.tolist() == whole.ids.tolist()
+        assert cut.scores.tolist() == whole.scores.tolist()
 
 
 def test_near_duplicates_are_not_asked_one_after_the_other() -> None:

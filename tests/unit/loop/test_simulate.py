@@ -105,12 +105,12 @@ def test_runs_that_differ_in_anything_have_files_of_their_own(digits: Dataset, t
         simulate_all(digits, ["random"], [1], output=tmp_path, conditions=each)
     names = {file.name for file in tmp_path.iterdir()}
     assert len(names) == len(conditions)
-    assert "digits-random-20-1-v7.json" in names  # as before: what is as usual is left out
+    assert "digits-random-20-1-v8.json" in names  # as before: what is as usual is left out
     names = {_file_name(digits, each, 1, Conditions(20)) for each in named}
     assert len(names) == len(named)
     assert max(map(len, names)) < 150
     assert (
-        _file_name(digits, Named("k_means", {"keeps": 9}), 1, Conditions(20)) == "digits-k_means+keeps=9-20-1-v7.json"
+        _file_name(digits, Named("k_means", {"keeps": 9}), 1, Conditions(20)) == "digits-k_means+keeps=9-20-1-v8.json"
     )
 
 

@@ -22,37 +22,38 @@ def judged(choice: str = "random", **found: Any) -> Round:
         (1, 60, f"Choosing saved 1 to 60 labels {AT}."),
         (0, 60, f"Cannot tell yet whether choosing saves labels: none to 60 saved {AT}."),
         (-5, 60, f"Cannot tell yet whether choosing saves labels: 5 lost to 60 saved {AT}."),
-        (-1_200, 0, f"Cannot tell yet whether choosing saves labels: 1,200 lost to 0 saved {AT}."),
+        (-1_200, 1, f"Cannot tell yet whether choosing saves labels: 1,200 lost to 1 saved {AT}."),
         (20, 80, f"Choosing saved 20 labels or more {AT}."),
         (0, 80, f"Cannot tell yet whether choosing saves labels: none lost {AT}."),
         (-5, 80, f"Cannot tell yet whether choosing saves labels: at most 5 lost {AT}."),
         (None, 60, f"Cannot tell yet whether choosing saves labels: at most 60 saved {AT}."),
         (None, -80, f"Choosing cost 80 labels or more {AT}."),
         (None, -1, f"Choosing cost 1 label or more {AT}."),
+        (-1_200, 0, f"Choosing cost labels {AT}."),
     ],
 )
 def test_labels_saved_are_said_with_both_ends(low: int | None, high: int, words: str) -> None:
-    assert saved_words(judged(low=low, high=high), apart=True) == words
+    assert saved_words(judged(low=low, high=high)) == words
 
 
 def test_that_choosing_cost_labels_is_said_only_where_audit_answers_are_kept_apart() -> None:
-    words = saved_words(judged(low=None, high=-80), apart=False)
-
-    assert words == "Cannot tell yet whether choosing saves labels: on these audit answers it did not."
+    for high in (-80, 0):
+        words = saved_words(judged(low=None, high=high, apart=False))
+        assert words == "Cannot tell yet whether choosing saves labels: on these audit answers it did not."
 
 
 def test_without_a_finding_it_cannot_be_told_and_without_audit_answers_nothing_is_said() -> None:
     nothing = Round(metrics={"audit": {"accuracy": None}, "saved": Saved(looks=1, judged=25).to_json()})
 
-    assert saved_words(nothing, apart=False) == (
+    assert saved_words(nothing) == (
         "Cannot tell yet whether choosing saves labels: too few audit answers compare it with random ones."
     )
-    assert saved_words(Round(metrics={"audit": None, "saved": Saved().to_json()}), apart=False) is None
-    assert saved_words(Round(metrics=None), apart=True) is None
-    assert saved_words(None, apart=True) is None
+    assert saved_words(Round(metrics={"audit": None, "saved": Saved().to_json()})) is None
+    assert saved_words(Round(metrics=None)) is None
+    assert saved_words(None) is None
 
 
 def test_chosen_audit_items_compare_nothing() -> None:
-    words = saved_words(judged("active", low=20, high=60), apart=True)
+    words = saved_words(judged("active", low=20, high=60))
 
     assert words == "Audit items are chosen, so no random answers say whether choosing saves labels."

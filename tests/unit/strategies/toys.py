@@ -66,7 +66,7 @@ def values_for(name: str) -> tuple[float, ...] | None:
 
 def run(
     name: str,
-    matrix: np.ndarray,
+    matrix: np.ndarray | Block,
     given: Labelled,
     size: int = 10,
     cuts: int = 1,
@@ -78,7 +78,7 @@ def run(
     **parameters: Any,
 ) -> Proposal:
     """A round over the matrix in so many shards; rows are items from 1."""
-    block = Block(matrix)
+    block = matrix if isinstance(matrix, Block) else Block(matrix)
     shards = [Part(block, rows) for rows in np.array_split(np.arange(len(matrix)), cuts)]
     several = takes_several(name) if multiple is None else multiple
     plan = Plan(
