@@ -1,7 +1,7 @@
 """Count each project's items as they change, so that nobody walks a million of them to say how many are left.
 
-Triggers do it, so it is safe while the previous release still runs: what that writes is counted too. Only the purge of a
-deleted project waits for a worker of this release, for the earlier one leaves the project's counts behind. A later
+Triggers do it, so it is safe while the previous release still runs: what that writes is counted too. Only the purge of
+a deleted project waits for a worker of this release, for the earlier one leaves the project's counts behind. A later
 migration that rebuilds the table of items on SQLite must make the triggers again.
 """
 
