@@ -7,7 +7,7 @@ import numpy as np
 from app.core.arrays import Floats, Indices
 from app.evaluation.saved import Comparison, Saved
 from app.loop.guarding import FEWEST_TAUGHT, folds_of, right
-from app.loop.propose import Labelled, Plan
+from app.loop.propose import Labelled, Plan, Progress, unheard
 
 STEPS = 4  # sizes are 2^(1/4) apart, a fifth; those of random labels every second one
 SMALLEST, LARGEST = -2 * STEPS, STEPS  # steps of the ratios: a quarter to twice the random labels
@@ -17,17 +17,19 @@ MOST_RANDOM = 500  # beyond, learners differ little and take long
 DRAWS = 3  # disjoint draws of random labels of one size, at most
 
 
-def look(saved: Saved, labelled: Labelled, plan: Plan, number: int) -> Saved:
+def look(saved: Saved, labelled: Labelled, plan: Plan, number: int, progress: Progress = unheard) -> Saved:
     """What is known of labels saved after a round; as it was while too few audit answers came since the last look."""
     if plan.given is not None or not saved.waits_for(int(labelled.audit.sum())):
         return saved
     if saved.since and labelled.chosen is not None and labelled.order is not None:
         labelled = replace(labelled, chosen=labelled.chosen & (labelled.order > saved.since))
-    found = compared(labelled, plan)
+    found = compared(labelled, plan, progress=progress)
     return saved if found is None else saved.after(found, number)
 
 
-def compared(labelled: Labelled, plan: Plan, judges: Labelled | None = None) -> Comparison | None:
+def compared(
+    labelled: Labelled, plan: Plan, judges: Labelled | None = None, progress: Progress = unheard
+) -> Comparison | None:
     """Learners of random labels, fold by fold, beside learners of the first chosen ones; None with too few of either.
 
     Random labels are audit answers outside the fold that judges, in disjoint draws; no chosen label is ever in one, so
@@ -45,15 +47,17 @@ def compared(labelled: Labelled, plan: Plan, judges: Labelled | None = None) -> 
     rng = np.random.default_rng([plan.seed, len(audit)])
     outside = [rng.permutation(np.setdiff1d(audit, fold)) for fold in folds]
     if judges is None:
-        by_fold = [
-            _at_random(labelled, each, sizes_of(labels), labelled.take(fold), plan)
-            for each, fold in zip(outside, folds, strict=True)
-        ]
+        by_fold = []
+        for place, (each, fold) in enumerate(zip(outside, folds, strict=True)):
+            progress("compare", 0.9 + 0.05 * place / len(folds))
+            by_fold.append(_at_random(labelled, each, sizes_of(labels), labelled.take(fold), plan))
         at_random, judges = np.concatenate(by_fold), labelled.take(np.concatenate(folds))
     else:
         at_random = np.mean([_at_random(labelled, each, sizes_of(labels), judges, plan) for each in outside], axis=0)
     by_step: dict[int, Floats] = {}
-    for step in sorted({down + by for down in way for by in steps}):
+    every = sorted({down + by for down in way for by in steps})
+    for place, step in enumerate(every):
+        progress("compare", 0.95 + 0.05 * place / len(every))
         by_step[step] = right(labelled.take(chosen[: _size(labels, step)]), judges, plan)
     by_ratio = {2 ** (by / STEPS): np.mean([by_step[down + by] for down in way], axis=0) for by in steps}
     return Comparison(labels, at_random, by_ratio)

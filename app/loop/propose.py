@@ -22,8 +22,13 @@ from app.loop.words import words
 from app.strategies import AUTO, OF_WORDS, Candidates, Context, Need, PoolStrategy, ScoredRows, make_strategy
 
 Progress = Callable[[str, float], None]
+
 NO_WEIGHT = " No candidate has a weight above nought."
 SAME = 1e-6  # between probabilities that differ by rounding alone
+
+
+def unheard(step: str, fraction: float) -> None:
+    """The progress of what nobody waits for."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """How good a round's model is by the items that judge it: pure of the clock, so that a replay measures the same."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from app.loop import counterfactual
 from app.loop.auditing import Answers
 from app.loop.evaluate import Peek, evaluate
 from app.loop.guarding import Twin, guarded
-from app.loop.propose import Labelled, Proposal
+from app.loop.propose import Labelled, Progress, Proposal
 from app.services import opening, slicing
 from app.services.turn_state import Turn, labelled_rows
 
@@ -55,9 +55,7 @@ def unmeasured(terms: Terms) -> Measured:
     )
 
 
-def measure(
-    db: Database, turn: Turn, proposal: Proposal, terms: Terms, progress: Callable[[str, float], None]
-) -> Measured:
+def measure(db: Database, turn: Turn, proposal: Proposal, terms: Terms, progress: Progress) -> Measured:
     """Judge the round's model; no transaction is open while learners are fitted. Costs some thirty fits.
 
     Raises:
@@ -69,7 +67,7 @@ def measure(
     heldout = judging_rows(turn, labelled_rows(turn, tests)) if tests else None
     labelled = judging_rows(turn, labelled_rows(turn, opening.taught(turn.labels.items)))
     found = evaluate(labelled, heldout, turn.plan, proposal.model, progress, terms.peek)
-    guard, saved = _beside_chance(found.compared, labelled, turn, terms)
+    guard, saved = _beside_chance(found.compared, labelled, turn, terms, progress)
     # Chosen audit items are no uniform sample: how they fall into slices says nothing of the pool.
     alike = {name: each for name, each in found.judged.items() if name == "imported" or not terms.peek.audits.chosen}
     with db.read() as session:
@@ -79,12 +77,14 @@ def measure(
     return Measured(metrics, found.judged, labelled)
 
 
-def _beside_chance(compared: Twin | None, labelled: Labelled, turn: Turn, terms: Terms) -> tuple[Guard, Saved]:
+def _beside_chance(
+    compared: Twin | None, labelled: Labelled, turn: Turn, terms: Terms, progress: Progress
+) -> tuple[Guard, Saved]:
     """The guard, and what is known of labels saved: without random answers the one is down, the other what it was."""
     saved = terms.saved.asked_of(turn.class_ids, turn.labels.newest_annotation, apart=turn.plan.apart)
     if terms.peek.audits.chosen:
         return Guard(), saved
-    saved = counterfactual.look(saved, labelled, turn.plan, turn.number)
+    saved = counterfactual.look(saved, labelled, turn.plan, turn.number, progress)
     return guarded(compared, turn.plan, terms.guard), saved
 
 

@@ -16,7 +16,7 @@ from app.evaluation.intervals import share
 from app.evaluation.metrics import hits
 from app.learners import CannotFit, make_learner
 from app.loop.executors import LocalExecutor
-from app.loop.propose import Labelled, Plan, propose
+from app.loop.propose import Labelled, Plan, propose, unheard
 
 ARMS = {"chosen": "auto", "random": "random"}
 STEP = 10  # answers between two points of a curve
@@ -80,7 +80,7 @@ def _step(race: Race, field_: Field, arm: str, strategy: str, count: int) -> Non
 def _propose(field_: Field, answered: list[int], open_rows: Indices, strategy: str, count: int) -> Indices:
     plan = _plan(field_, strategy, count, len(answered))
     with LocalExecutor() as executor:
-        proposal = propose(_labelled(field_, answered), [_Part(field_.rows, open_rows)], plan, executor, _silent)
+        proposal = propose(_labelled(field_, answered), [_Part(field_.rows, open_rows)], plan, executor, unheard)
     place = {int(item): row for row, item in enumerate(field_.rows.ids[:, 0])}
     return np.array([place[int(item)] for item in proposal.ids[:, 0]], dtype=np.int64)
 
@@ -142,7 +142,3 @@ class _Part:
 
     def mapped(self) -> tuple[Rows, None]:
         return self.load(), None
-
-
-def _silent(_step: str, _fraction: float) -> None:
-    """Progress is the points themselves."""

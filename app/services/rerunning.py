@@ -13,6 +13,7 @@ from app.core.text import parse_json, write_json
 from app.db import Database, Project
 from app.features import DamagedShard
 from app.loop.executors import one_thread
+from app.loop.propose import unheard
 from app.services import records, turn
 from app.services.measuring import Measured, measure, unmeasured
 from app.services.recalled import Recalled, recall
@@ -60,7 +61,7 @@ def rerun(db: Database, settings: Settings, project_id: int, number: int, *, cur
         session.expunge_all()
     try:
         with one_thread():
-            proposal = turn.think(settings, found.turn, _silent)
+            proposal = turn.think(settings, found.turn, unheard)
             measured = _measured(db, found, proposal)
     except DamagedShard as damage:
         raise Conflict(f"round {number} cannot be run again: {damage}") from None
@@ -69,15 +70,11 @@ def rerun(db: Database, settings: Settings, project_id: int, number: int, *, cur
     return Rerun([*_choice(found, *fresh), *_metrics(found, measured)], [*found.changed, *told])
 
 
-def _silent(step: str, fraction: float) -> None:
-    """Nobody waits for the progress."""
-
-
 def _measured(db: Database, found: Recalled, proposal: Any) -> Measured | None:
     if found.row.metrics is None or not (found.record.judged or {}).get("counted"):
         return None
     try:
-        return measure(db, found.turn, proposal, found.terms, _silent)
+        return measure(db, found.turn, proposal, found.terms, unheard)
     except (ValueError, ArithmeticError, np.linalg.LinAlgError):
         return unmeasured(found.terms)
 

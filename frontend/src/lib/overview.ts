@@ -206,6 +206,7 @@ const STEPS: Record<string, string> = {
   choose: "choosing the next items",
   publish: "publishing the order",
   evaluate: "measuring its accuracy",
+  compare: "comparing it with random answers",
 };
 
 /** What the loop is doing right now, in words. */

@@ -106,3 +106,15 @@ def test_only_answers_since_the_question_drove_the_choice_were_chosen_for_it() -
     assert look(Saved(), labelled, PLAN, 4).looks == 1
     assert look(Saved(since=100), labelled, PLAN, 4).looks == 1
     assert look(Saved(since=155), labelled, PLAN, 4).looks == 0  # four are too few to compare
+
+
+def test_a_look_says_how_far_it_is() -> None:
+    told: list[tuple[str, float]] = []
+    looked = look(Saved(), rows(160, 1, audit=60), PLAN, 3, lambda *each: told.append(each))
+
+    assert looked.looks == 1
+    assert {step for step, _ in told} == {"compare"}
+    fractions = [fraction for _, fraction in told]
+    assert fractions == sorted(fractions)
+    assert 0.9 == fractions[0] < fractions[-1] < 1
+    assert len(fractions) > 10
