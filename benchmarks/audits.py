@@ -344,14 +344,36 @@ def _teaching(data: Dataset, projects: range, active: bool, powered: bool) -> st
 
 
 def limits(projects: range) -> None:
-    """What no choice by the learner's own word can beat: its chances of error, calibrated on the truth of the pool."""
-    print("| set | accuracy | least of the random answers, weighed | least, with the expectation |\n|---|---|---|---|")
+    """What no choice by the learner's own word can beat: its chances of error, calibrated on the truth of the pool.
+
+    Beside it what the product's choice comes to, with as many draws of as large a pool.
+    """
+    print("| set | accuracy | weighed | least | with the expectation | least with it |\n|---|---|---|---|---|---|")
     for name in SETS:
         data = dataset(name)
         last = [_real(data, project)[1][-1] for project in tenth_of(projects)]
-        weighed, both = np.mean([_least(each) for each in last], axis=0)
+        figures = np.mean([[*_reached(each), *_least(each)] for each in last], axis=0)[[0, 2, 1, 3]]
         right = 1 - np.mean([each.wrong.mean() for each in last])
-        print(f"| {name} | {right:.3f} | {100 * weighed:.0f} % | {100 * both:.0f} % |", flush=True)
+        print(f"| {name} | {right:.3f} | {' | '.join(f'{100 * each:.0f} %' for each in figures)} |", flush=True)
+
+
+def _reached(each: Round) -> tuple[float, float]:
+    """The variance of one draw by `proposal` over that of chance: weighed, and with the factor of least variance.
+
+    That of a draw's (wrong - f expected) / (n q), by which the answers correct the mean of f expected.
+    """
+    wrong = each.wrong.astype(np.float64)
+    known, chances = each.expected, proposal(each.expected)
+    square = len(wrong) ** 2 * chances
+
+    def shared(one: Doubles, other: Doubles) -> float:
+        return float((one * other / square).sum() - one.mean() * other.mean())
+
+    plain, apart, both = shared(wrong, wrong), shared(known, known), shared(wrong, known)
+    factor = np.clip(both / apart, 0.0, 1.0) if apart > 0 else 0.0
+    left = plain - 2 * factor * both + factor**2 * apart
+    mean = wrong.mean()
+    return plain / (mean * (1 - mean)), left / (mean * (1 - mean))
 
 
 def _least(each: Round) -> tuple[float, float]:
