@@ -74,6 +74,8 @@ def test_a_video_is_played_stepped_and_answered_by_keys(visit: Visit, tmp_path: 
     expect(clock).to_contain_text("frame 12 of 30")
     page.keyboard.press(".")  # a tenth of a clip this short
     expect(clock).to_contain_text("frame 15 of 30")
+    player.evaluate("stage => { stage.frame(-1); stage.step(1); }")  # before the first seek has arrived
+    expect(clock).to_contain_text("frame 17 of 30")
     if player.get_by_role("button", name="Sound is off").is_visible():  # the browser let it begin only without
         page.keyboard.press("m")
     page.keyboard.press("m")

@@ -45,6 +45,7 @@ export class VideoStage extends HTMLElement implements Player {
 
   /** Play from the beginning. */
   again(): void {
+    this.aim = null;
     this.video.currentTime = 0;
     void this.play();
   }
@@ -52,6 +53,7 @@ export class VideoStage extends HTMLElement implements Player {
   /** Go on or back by so many steps of a second, in a short clip by tenths of it. */
   step(steps: number): void {
     const by = Math.min(STEP_SECONDS, this.seconds / 10);
+    this.aim = null; // a frame that was still sought is none any more, and no seek would arrive at it
     this.video.currentTime = Math.max(0, Math.min(this.seconds, this.video.currentTime + steps * by));
   }
 
