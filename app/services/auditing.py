@@ -191,6 +191,8 @@ def judges(session: Session, turn: Turn) -> AuditSet:
     if made is None and not turn.powers_estimate:
         return AuditSet(chooses=turn.chooses_audits)
     ids = waiting(session, turn.project_id)
+    begun = [item.item_id for item in turn.labels.items]  # some wait for the answers of others, and teach already
+    ids = ids[~np.isin(ids[:, 0], begun)]
     draws = None if made is None else Draws(*made, ids[:, 0])
     return AuditSet(draws, turn.chooses_audits, turn.powers_estimate, ids[:, 0], expected(turn, ids))
 

@@ -141,6 +141,8 @@ def _row(
 ) -> dict[str, Any]:
     given = {"label": label, "decisive": True, "retracted": False, "created_at": moment, "annotator_id": person_id}
     if own is not None:
+        if own["retracted"] or own["item_revision"] != item.revision:  # nobody was asked this blind
+            given |= {"kind": KIND, "lease_id": None, "round_id": None, "blind": False, "seconds_spent": 0.0}
         return {**own, **given, "item_revision": item.revision, "version": own["version"] + 1}
     fresh = {column.name: None for column in VERSION}
     return fresh | {

@@ -1,5 +1,6 @@
 """How far a project is from its goal: an accuracy, labels, hours of work, a last day, or several of them."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -63,7 +64,7 @@ def measured(goal: Mapping[str, Any], standing: Standing) -> Iterator[Part]:
 def reached(found: Sequence[Part]) -> str | None:
     """A sentence where the first part of a goal is reached."""
     said = {
-        "accuracy": lambda part: f"The goal of {100 * part.target:.0f} % is reached ({part.words.split(' (')[-1]}",
+        "accuracy": lambda part: f"The goal of {100 * part.target:.4g} % is reached ({part.words.split(' (')[-1]}",
         "labels": lambda part: f"The goal of {part.target:,} labels is reached",
         "hours": lambda part: f"The goal of {part.target:g} hours is reached",
         "cost": lambda part: f"The budget of {part.target:,.2f} is spent",
@@ -83,10 +84,11 @@ def zone_of(project: Project) -> ZoneInfo:
 
 def _accuracy(target: float, found: Mapping[str, Any] | None) -> Part:
     if found is None:
-        return Part("accuracy", target, None, None, False, f"{100 * target:.0f} % right: cannot tell yet")
-    low, value, high = (100 * found[name] for name in ("low", "value", "high"))
+        return Part("accuracy", target, None, None, False, f"{100 * target:.4g} % right: cannot tell yet")
+    value, high = 100 * found["value"], 100 * found["high"]
+    low = math.floor(1000 * found["low"] + 1e-6) / 10  # rounded down: what is not reached does not look so
     enough = found["low"] >= target  # the whole band has to lie above it
-    words = f"{value:.0f} % of {100 * target:.0f} % right ({low:.0f} to {high:.0f} %)"
+    words = f"{value:.0f} % of {100 * target:.4g} % right ({low:g} to {high:.0f} %)"
     return Part("accuracy", target, found["value"], None, enough, words)
 
 

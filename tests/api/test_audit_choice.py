@@ -6,6 +6,8 @@ import pytest
 from sqlalchemy import select
 
 from app.db import AuditDraw, Item, Lease
+from app.loop import evaluate
+from app.loop.auditing import Answers, AuditSet, Verdict, verdict
 from tests.api.test_loop import pets
 from tests.conftest import Api, Speaker
 
@@ -111,3 +113,29 @@ def test_what_cannot_run_is_refused_in_words(api: Api, wrong: dict[str, Any]) ->
         assert refused.json()["detail"] == said
     shown = boss.get(f"/projects/{project}").json()
     assert (shown["audit_choice"], shown["audit_estimate"]) == ("active", "prediction_powered")
+
+
+def test_an_item_with_one_of_two_answers_judges_and_does_not_wait(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def noted(answers: Answers, audits: AuditSet, *rest: Any) -> Verdict:
+        seen.append((answers.items, audits.waiting))
+        return verdict(answers, audits, *rest)
+
+    monkeypatch.setattr(evaluate, "verdict", noted)
+    boss = api.as_("boss")
+    settings = {"overlap": 2, "audit_estimate": "prediction_powered"}
+    project = boss.project(audit_share=0.5, blind_share=0, round_size=20, **settings)["id"]
+    boss.push(project, pets(200))
+    api.run_jobs()
+    for _ in range(2):
+        say(boss, project, 30)
+        api.run_jobs()
+
+    with api.db.read() as session:
+        reserved = set(session.execute(select(Item.id).where(Item.reserved)).scalars())
+    judged, waiting = seen[-1]
+    assert waiting is not None
+    assert len(judged) > 20
+    assert sorted({*judged, *waiting}) == sorted(reserved)
+    assert len(judged) + len(waiting) == len(reserved)

@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from app.db import Annotation, Item
 from app.services import edits
 from tests.api.test_edits import change, take_back
 from tests.conftest import Api, Speaker
@@ -159,3 +161,27 @@ def test_several_classes_are_given_and_corrected(api: Api, boss: Speaker) -> Non
 
     assert details(boss, project, "a")["label"] == {"classes": ["dog"]}
     assert details(boss, project, "b")["label"] == {"classes": ["cat", "dog"]}
+
+
+def test_a_word_on_new_content_is_no_audit_answer(api: Api, boss: Speaker) -> None:
+    found = boss.project(audit_share=1, round_size=20)["id"]
+    boss.push(found, [{"key": f"k{n}", "text": f"text {n}"} for n in range(4)])
+    leases = boss.post(f"/projects/{found}/leases", json={"count": 2}).json()["leases"]
+    keys = [lease["item"]["key"] for lease in leases]
+    for lease in leases:
+        body = {"lease": lease["id"], "label": {"class": "dog"}, "seconds_spent": 1.0}
+        assert boss.post("/annotations", json=body).status_code == 201
+    changed = [{"key": keys[0], "text": "something else"}]
+    assert boss.post(f"/projects/{found}/items?on_change=replace", json=changed).json()["updated"] == 1
+
+    given = {"keys": keys, "set": {"label": {"class": "cat"}}, "existing": "override"}
+    assert boss.post(f"/projects/{found}/items/bulk", json=given).status_code < 300
+    api.run_jobs()
+
+    assert {key: kinds(api, key) for key in keys} == {keys[0]: ["audit", "review"], keys[1]: ["audit", "audit"]}
+
+
+def kinds(api: Api, key: str) -> list[str]:
+    with api.db.read() as session:
+        rows = select(Annotation.kind).join(Item, Item.id == Annotation.item_id).where(Item.key == key)
+        return list(session.execute(rows.order_by(Annotation.version)).scalars())

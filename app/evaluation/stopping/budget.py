@@ -1,5 +1,6 @@
 """Budget and cost."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -25,4 +26,9 @@ class Budget:
         if not asked:
             return Verdict(None, "Not asked: the goal names no labels, hours or cost.")
         share, name, used, most = max(asked)
-        return Verdict(share >= 1, f"{used:,.4g} of {most:,.4g} {name} are spent.", used, float(most))
+        return Verdict(share >= 1, f"{_said(used)} of {_said(float(most))} {name} are spent.", used, float(most))
+
+
+def _said(number: float) -> str:
+    """With two decimals at most, rounded down: what is not spent yet does not look so."""
+    return f"{math.floor(100 * number + 1e-6) / 100:,.2f}".rstrip("0").rstrip(".")

@@ -1,5 +1,6 @@
 """Certified accuracy."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -25,5 +26,6 @@ class CertifiedAccuracy:
         low = history[-1].low
         if low is None:
             return Verdict(None, "Cannot tell yet: no audit answers judge the last round.")
-        words = f"At least {100 * low:.0f} % right, of {100 * terms.accuracy:.0f} % that the goal asks for."
+        least = math.floor(1000 * low + 1e-6) / 10  # rounded down: more is not certified
+        words = f"At least {least:g} % right, of {100 * terms.accuracy:.4g} % that the goal asks for."
         return Verdict(low >= terms.accuracy, words, low, terms.accuracy)

@@ -23,6 +23,8 @@ def rounds(curve: Curve, *labels: int) -> list[Seen]:
         ({"most_hours": 2.5}, 2.49, False, "2.49 of 2.5 hours are spent."),
         ({"most_cost": 50.0, "hour_price": 20.0}, 2.5, True, "50 of 50 cost are spent."),
         ({"most_cost": 50.0, "hour_price": 20.0}, 2.4, False, "48 of 50 cost are spent."),
+        ({"most_hours": 100.0}, 99.997, False, "99.99 of 100 hours are spent."),
+        ({"most_cost": 50_000.0, "hour_price": 30.0}, 1_000.3, False, "30,009 of 50,000 cost are spent."),
         ({"most_labels": 1_000, "most_hours": 2.0}, 2.0, True, "2 of 2 hours are spent."),
         ({"most_labels": 100, "most_hours": 9.0}, 1.0, True, "100 of 100 labels are spent."),
     ],

@@ -20,6 +20,8 @@ def standing(labels: int = 0, low: float | None = None, hours: float = 0.0) -> S
         ({"accuracy": 0.9}, standing(60, 0.91), "The goal of 90 % is reached (91 to 96 %)"),
         ({"accuracy": 0.9}, standing(60, 0.88), None),  # 91 % as measured, but it may be 88
         ({"accuracy": 0.9}, standing(60), None),
+        ({"accuracy": 0.995}, standing(60, 0.9951), "The goal of 99.5 % is reached (99.5 to"),
+        ({"accuracy": 0.955}, standing(60, 0.9561), "The goal of 95.5 % is reached (95.6 to"),
         ({"labels": 2_000}, standing(2_000), "The goal of 2,000 labels is reached"),
         ({"labels": 2_000}, standing(1_999, 0.99), None),
         ({"accuracy": 0.99, "labels": 50}, standing(60, 0.91), "The goal of 50 labels is reached"),
