@@ -79,9 +79,8 @@ def take_back(session: WriteSession, person: Person, lease_id: int, seconds: int
     until = leases.end(moment, seconds, lease.hold_hours)
     if lease.state == "live":
         return lease
-    current = session.execute(
-        answers.current(select(Annotation)).where(Annotation.lease_id == lease_id, ~Annotation.retracted)
-    ).scalar_one_or_none()
+    standing = answers.current(select(Annotation)).where(Annotation.lease_id == lease_id, ~Annotation.retracted)
+    current = session.execute(standing.order_by(Annotation.id.desc())).scalars().first()
     if current is None and lease.state != "skipped":
         return _live_on_item(session, lease, person)
     if current is not None and current.annotator_id != person.id:

@@ -20,6 +20,10 @@ from app.services.answered import one_of
 
 KIND = "review"
 VERSION = [column for column in Annotation.__table__.c if column.name not in ("id", "request_id")]
+# What a word changes of an answer, and taking it back restores.
+GIVEN = (
+    "label", "decisive", "retracted", "item_revision", "kind", "lease_id", "round_id", "blind", "seconds_spent",
+)  # fmt: skip
 
 Change = tuple[dict[str, Any], dict[str, Any]]  # what an item's answer was (no label: there was none), and is now
 
@@ -87,20 +91,22 @@ def as_left(session: Session, changes: Mapping[int, Mapping[str, Any]]) -> set[i
 
 
 def take_back(session: WriteSession, project: Project, person_id: int, before: Mapping[int, Mapping[str, Any]]) -> None:
-    """Give the answers of items back what they were, each as one more version."""
+    """Give the answers of items back what they were, each as one more version.
+
+    An answer to earlier content is one to that again, and asks about the item's present content as if nothing was said.
+    """
     moment = now(session)
     standing = _standing(session, list(before))
     rows = []
     for item, was in before.items():
         last = next((each for each in standing[item] if str(each["answer_id"]) == was["answer"]), None)
-        if last is None:
-            continue
-        fields = {"retracted": True} if was["label"] is None else {name: was[name] for name in ("label", "decisive")}
-        if was["label"] is not None:
-            fields["retracted"] = was["retracted"]
-        rows.append({**last, "version": last["version"] + 1, "annotator_id": person_id, "created_at": moment, **fields})
+        if last is not None:
+            written = {"version": last["version"] + 1, "annotator_id": person_id, "created_at": moment}
+            rows.append({**last, **_restored(was), **written})
     if not rows:
         return
+    answered = _answered_since(session, rows)
+    rows = [{**row, "lease_id": None} if row["lease_id"] in answered else row for row in rows]
     session.execute(insert(Annotation), rows)
     closing.refresh(session, project, list(before))
     _touch(session, list(before), moment)
@@ -165,9 +171,29 @@ def _row(
 
 
 def _seen(version: Mapping[str, Any], done: bool) -> dict[str, Any]:
-    """What is kept of an answer, so that it can be compared and restored."""
-    kept = {name: version[name] for name in ("version", "label", "decisive", "retracted")}
+    """What is kept of an answer, as JSON, so that it can be compared and restored."""
+    kept = {name: version[name] for name in ("version", *GIVEN)}
     return kept | {"answer": str(version["answer_id"]), "done": done}
+
+
+def _restored(was: Mapping[str, Any]) -> dict[str, Any]:
+    """What makes an answer again what it was; changes of earlier releases say less of it, and where there was none it
+    is taken back.
+    """
+    if was["label"] is None:
+        return {"retracted": True}
+    return {name: was[name] for name in GIVEN if name in was}
+
+
+def _answered_since(session: Session, rows: Sequence[Mapping[str, Any]]) -> set[int | None]:
+    """The leases of some answers that were answered once more meanwhile: a lease has one answer that stands."""
+    again = select(Annotation.lease_id).where(
+        Annotation.lease_id.in_({row["lease_id"] for row in rows if not row["retracted"]} - {None}),
+        Annotation.answer_id.not_in([row["answer_id"] for row in rows]),
+        ~Annotation.retracted,
+        is_newest(Annotation),
+    )
+    return set(session.execute(again).scalars())
 
 
 def _close(session: WriteSession, item_ids: Sequence[int], moment: datetime) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app.db import Annotation, Item
+from app.db import Annotation, Edit, Item
 from app.services import edits
 from tests.api.test_edits import change, take_back
 from tests.conftest import Api, Speaker
@@ -164,24 +164,103 @@ def test_several_classes_are_given_and_corrected(api: Api, boss: Speaker) -> Non
 
 
 def test_a_word_on_new_content_is_no_audit_answer(api: Api, boss: Speaker) -> None:
-    found = boss.project(audit_share=1, round_size=20)["id"]
-    boss.push(found, [{"key": f"k{n}", "text": f"text {n}"} for n in range(4)])
-    leases = boss.post(f"/projects/{found}/leases", json={"count": 2}).json()["leases"]
-    keys = [lease["item"]["key"] for lease in leases]
-    for lease in leases:
-        body = {"lease": lease["id"], "label": {"class": "dog"}, "seconds_spent": 1.0}
-        assert boss.post("/annotations", json=body).status_code == 201
-    changed = [{"key": keys[0], "text": "something else"}]
-    assert boss.post(f"/projects/{found}/items?on_change=replace", json=changed).json()["updated"] == 1
+    found, keys, _ = audited(boss)
+    replace(boss, found, keys[0])
 
-    given = {"keys": keys, "set": {"label": {"class": "cat"}}, "existing": "override"}
-    assert boss.post(f"/projects/{found}/items/bulk", json=given).status_code < 300
-    api.run_jobs()
+    change(api, boss, found, {"keys": keys, "existing": "override"}, label={"class": "cat"})
 
     assert {key: kinds(api, key) for key in keys} == {keys[0]: ["audit", "review"], keys[1]: ["audit", "audit"]}
 
 
+def test_the_undo_of_a_word_on_new_content_leaves_the_answer_with_the_old_one(api: Api, boss: Speaker) -> None:
+    found, keys, _ = audited(boss)
+    replace(boss, found, keys[0])
+    before = {key: newest(api, key) for key in keys}
+    token, _ = change(api, boss, found, {"keys": keys, "existing": "override"}, label={"class": "cat"})
+
+    assert take_back(api, boss, found, token) == {"restored": 2, "left": 0, "left_keys": []}
+
+    assert {key: newest(api, key) for key in keys} == before
+    assert before[keys[0]]["item_revision"] == 1
+    assert labels(boss, found)[keys[0]] == (None, False)
+    assert labels(boss, found)[keys[1]] == ("dog", True)
+    leases = boss.post(f"/projects/{found}/leases", json={"count": 4}).json()["leases"]
+    assert keys[0] in {each["item"]["key"] for each in leases}
+
+
+def test_the_undo_of_a_word_on_an_answer_that_was_taken_back_makes_it_one_again(api: Api, boss: Speaker) -> None:
+    found, keys, _ = audited(boss)
+    given = details(boss, found, keys[0])["answers"][0]
+    assert boss.delete(f"/annotations/{given['id']}", headers={"If-Match": '"1"'}).status_code == 200
+    before = newest(api, keys[0])
+    token, _ = change(api, boss, found, {"keys": keys[:1]}, label={"class": "cat"})
+
+    take_back(api, boss, found, token)
+
+    assert newest(api, keys[0]) == before
+    assert (before["kind"], before["retracted"]) == ("audit", True)
+    assert labels(boss, found)[keys[0]] == (None, False)
+
+
+def test_the_undo_of_a_word_knows_that_its_answers_lease_was_answered_again(api: Api, boss: Speaker) -> None:
+    """A page that still showed the old content sent its answer once more, after the word was given."""
+    found, keys, leases = audited(boss)
+    replace(boss, found, keys[0])
+    token, _ = change(api, boss, found, {"keys": keys[:1], "existing": "override"}, label={"class": "cat"})
+    late = {"lease": leases[0], "label": {"class": "cat"}, "seconds_spent": 1.0}
+    assert boss.post("/annotations", json=late).json()["counted"] is False
+
+    assert take_back(api, boss, found, token)["restored"] == 1
+
+    assert boss.delete(f"/leases/{leases[0]}/annotation").status_code == 200
+    assert labels(boss, found)[keys[0]] == (None, False)
+
+
+def test_a_change_that_an_earlier_release_stored_is_undone_as_it_did(api: Api, boss: Speaker) -> None:
+    found, keys, _ = audited(boss)
+    token, _ = change(api, boss, found, {"keys": keys, "existing": "override"}, label={"class": "cat"})
+    said = ("version", "label", "decisive", "retracted", "answer", "done")
+    with api.db.write() as session:
+        for edit in session.query(Edit):
+            for name in ("before", "after"):
+                stored = getattr(edit, name)["label"]
+                setattr(edit, name, {"label": {each: stored[each] for each in said}})
+
+    assert take_back(api, boss, found, token) == {"restored": 2, "left": 0, "left_keys": []}
+
+    assert {labels(boss, found)[key] for key in keys} == {("dog", True)}
+    assert {newest(api, key)["kind"] for key in keys} == {"audit"}
+
+
+def audited(boss: Speaker) -> tuple[int, list[str], list[int]]:
+    """A project of audit items alone, two of which its manager has answered with dog: their keys and leases."""
+    found = boss.project(name="audited", audit_share=1, round_size=20)["id"]
+    boss.push(found, [{"key": f"k{n}", "text": f"text {n}"} for n in range(4)])
+    leases = boss.post(f"/projects/{found}/leases", json={"count": 2}).json()["leases"]
+    for lease in leases:
+        body = {"lease": lease["id"], "label": {"class": "dog"}, "seconds_spent": 1.0}
+        assert boss.post("/annotations", json=body).status_code == 201
+    return found, [lease["item"]["key"] for lease in leases], [lease["id"] for lease in leases]
+
+
+def replace(boss: Speaker, project: int, key: str) -> None:
+    changed = [{"key": key, "text": "something else"}]
+    assert boss.post(f"/projects/{project}/items?on_change=replace", json=changed).json()["updated"] == 1
+
+
 def kinds(api: Api, key: str) -> list[str]:
+    return [each.kind for each in versions(api, key)]
+
+
+def newest(api: Api, key: str) -> dict[str, Any]:
+    """The newest version of the first answer to an item, without what makes it a version."""
+    first = versions(api, key)[0].answer_id
+    last = [each for each in versions(api, key) if each.answer_id == first][-1]
+    names = {column.key for column in Annotation.__mapper__.column_attrs} - {"id", "version", "created_at"}
+    return {name: getattr(last, name) for name in names - {"request_id"}}
+
+
+def versions(api: Api, key: str) -> list[Annotation]:
     with api.db.read() as session:
-        rows = select(Annotation.kind).join(Item, Item.id == Annotation.item_id).where(Item.key == key)
-        return list(session.execute(rows.order_by(Annotation.version)).scalars())
+        rows = select(Annotation).join(Item, Item.id == Annotation.item_id).where(Item.key == key)
+        return list(session.execute(rows.order_by(Annotation.id)).scalars())
