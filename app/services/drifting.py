@@ -2,7 +2,8 @@
 
 New items are those that came in after the labels began to teach; they are compared with a sample of the items before
 them, labelled or not: of the labelled ones alone the choice of the strategy would be told apart. Once thirty of the new
-ones are labelled they are new no more.
+ones are labelled they are new no more. Where as many of them are gone as would have to come in for another look, or all
+that an alarm names, what is left is compared anew.
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from app.core.arrays import Floats, Indices
 from app.db import FeatureSet, Item, Job, Project
@@ -19,8 +20,9 @@ from app.features import StoredShard, gather, newest
 from app.featurizers import make_featurizer, options_of
 from app.modalities import MODALITIES
 from app.services import features, opening
+from app.services.answered import one_of
 from app.services.borrowing import Files
-from app.services.drift import Drift
+from app.services.drift import IN_POOL, Drift, there
 from app.services.jobs import Running
 from app.services.turn_state import Turn
 from app.strategies import keyed_hash
@@ -29,7 +31,6 @@ KEY = 0xD21F7
 SHOWN = 100  # items behind an alarm, at most
 LETTERS = 4_000  # of a text, that are compared
 MOST_FILES = 150  # on either side, which have to be read again
-AT_ONCE = 900
 # They learn nothing from items, so that what they stored treats all items alike; others are taught anew by both sides.
 AS_STORED = frozenset({"client", "onnx-text", "onnx-image", "onnx-frames"})
 COMING = ("import", "bucket", "fetch")  # while they work, what has come is a part of what comes
@@ -46,8 +47,9 @@ class _Side:
 def look(running: Running, turn: Turn, last: Drift | None) -> Drift | None:
     """Compare the new items where they grew by a quarter since the last look; no transaction is open meanwhile.
 
-    Passes over the identities of the pool, a shard at a time, and reads the vectors or contents of at most 2,000 items
-    (of files 300).
+    The database counts the new items, O(new items). A comparison passes over the identities of the pool, a shard at a
+    time, and reads the vectors or contents of at most 2,000 items (of files 300). Twice as many are looked up to be
+    drawn, and where most of those are gone four times as many in another pass, until there are enough or no more.
     """
     shards = newest(turn.features.opened())
     labels = np.array([each.item_id for each in opening.taught(turn.labels.items)], dtype=np.int64)
@@ -56,14 +58,33 @@ def look(running: Running, turn: Turn, last: Drift | None) -> Drift | None:
         return None
     if last is None:
         return Drift(highest, turn.number)
-    new = sum(len(_between(shard, last.since, highest)) for shard in shards)
-    now = replace(last, new=new, labelled=int((labels > last.since).sum()))
+    now = _counted(running, turn, labels, last, highest)
     if now.labelled >= FEWEST:
-        behind = last.since if last.alarm else last.behind  # after an alarm the items before it are no measure any more
-        return Drift(highest, turn.number, behind, last.looks)
-    if now.new < max(FEWEST, GROWN * last.seen) or _is_coming(running, turn.project_id):
+        behind = now.since if now.alarm else now.behind  # after an alarm the items before it are no measure any more
+        return Drift(highest, turn.number, behind, now.looks)
+    is_due = now.new >= GROWN * now.seen or _is_shrunk(now)
+    if now.new < FEWEST or not is_due or _is_coming(running, turn.project_id):
         return now
     return _compared(running, turn, now, shards, labels)
+
+
+def _counted(running: Running, turn: Turn, labels: Indices, last: Drift, highest: int) -> Drift:
+    """What the last look left, of the items that are there now; without its alarm where nothing is left behind it."""
+    came = (Item.project_id == turn.project_id, Item.id > last.since, Item.id <= highest)
+    with running.db.read() as session:
+        new = int(session.execute(select(func.count()).select_from(Item).where(*came, *IN_POOL)).scalar_one())
+        labelled = len(there(session, labels[labels > last.since].tolist()))
+        left = there(session, last.items)
+    now = replace(last, new=new, labelled=labelled, items=[each for each in last.items if each in left])
+    if not last.alarm:
+        return replace(now, seen=min(last.seen, new))
+    is_over = (last.items and not left) or (_is_shrunk(now) and new < FEWEST)
+    return now.over() if is_over else now
+
+
+def _is_shrunk(now: Drift) -> bool:
+    """Whether so many of the items behind an alarm are gone that it need not hold of the others."""
+    return now.alarm and GROWN * now.new <= now.seen
 
 
 def _compared(running: Running, turn: Turn, now: Drift, shards: list[StoredShard], labels: Indices) -> Drift:
@@ -75,7 +96,7 @@ def _compared(running: Running, turn: Turn, now: Drift, shards: list[StoredShard
         return replace(now, lack="clips would have to be decoded again")
     most = MOST if name in AS_STORED or field_of.media is None else MOST_FILES
     bounds = ((now.behind, now.since), (now.since, np.iinfo(np.int64).max))
-    sides = [_drawn(running, project, _lowest(shards, *each, 2 * most), most) for each in bounds]
+    sides = [_drawn(running, project, shards, each, most) for each in bounds]
     if min(len(side.ids) for side in sides) < FEWEST:
         return now
     if name not in AS_STORED and any(isinstance(side.content, Files) for side in sides):
@@ -126,24 +147,29 @@ def _is_coming(running: Running, project_id: int) -> bool:
         return session.execute(coming.limit(1)).first() is not None
 
 
-def _drawn(running: Running, project: Project, some: Indices, most: int) -> _Side:
-    """Those of some identities (n, 3) that are in the pool, in their order, at most so many, with their content."""
-    found: dict[int, Any] = {}
+def _drawn(running: Running, project: Project, shards: list[StoredShard], bounds: tuple[int, int], most: int) -> _Side:
+    """A uniform draw of the items in a range of ids that are compared, at most so many, with their content."""
+    chosen = _chosen(running, shards, bounds, most)
+    columns = select(Item.id, Item.project_id, Item.revision, Item.payload)
     with running.db.read() as session:
-        for start in range(0, len(some), AT_ONCE):
-            part = [int(each) for each in some[start : start + AT_ONCE, 0]]
-            rows = session.execute(
-                select(Item.id, Item.project_id, Item.revision, Item.payload).where(
-                    Item.id.in_(part), Item.state == "open", Item.split == "pool", Item.origin == "real"
-                )
-            )
-            found |= {row.id: row for row in rows}
-            if len(found) >= most:
-                break
-        kept = np.array([each for each in some if int(each[0]) in found][:most], dtype=np.int64).reshape(-1, 3)
-        drawn = [found[int(each)] for each in kept[:, 0]]
+        still = columns.where(one_of(session, Item.id, [each[0] for each in chosen]), *IN_POOL)
+        rows = {row.id: row for row in session.execute(still)}
+        kept = [each for each in chosen if each[0] in rows]
+        drawn = [rows[each[0]] for each in kept]
         content = features.payloads(session, running.settings, project.modality, drawn) if drawn else []
-    return _Side(kept, content)
+    return _Side(np.array(kept, dtype=np.int64).reshape(-1, 3), content)
+
+
+def _chosen(running: Running, shards: list[StoredShard], bounds: tuple[int, int], most: int) -> list[list[int]]:
+    """The identities of such a draw, in its order."""
+    wanted = 2 * most
+    while True:
+        some = _lowest(shards, *bounds, wanted)
+        with running.db.read() as session:
+            found = there(session, some[:, 0].tolist())
+        if len(found) >= most or len(some) < wanted:
+            return [each for each in some.tolist() if each[0] in found][:most]
+        wanted *= 4
 
 
 def _stored(turn: Turn, side: _Side) -> Floats:

@@ -59,11 +59,12 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
     state = status.of_project(session, project, moment)
     points = curve(session, project.id)
     last = status.last_evaluated(session, project.id)
+    drifted, drift_words = drift.shown(session, last)
     return {
         "status": state,
         "curve": points,
         "cost": cost_of(project, last),
-        "drift": drift_of(last),
+        "drift": drifted,
         "robustness": ((last.metrics or {}) if last else {}).get("robustness"),
         "random": random_curve(session, project, points),
         **balance.balance(session, project, last),
@@ -83,7 +84,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
             "unanswered": sentences.unanswered_words(last),
             "error": sentences.error_words(last),
             "cost": costs.words(((last.metrics or {}) if last else {}).get("cost")),
-            "drift": drift.words(((last.metrics or {}) if last else {}).get("drift")),
+            "drift": drift_words,
             "robustness": robustness.words(((last.metrics or {}) if last else {}).get("robustness")),
             "saved": sentences.saved_words(last),
             "slices": slicing.words(_slices(last)),
@@ -125,12 +126,6 @@ def cost_of(project: Project, last: Round | None) -> dict[str, Any] | None:
     """What the newest evaluated round knows of times, with today's price of an hour; None before one looked."""
     stored = ((last.metrics or {}) if last else {}).get("cost")
     return stored and {**stored, "hour_price": (project.goal or {}).get("hour_price")}
-
-
-def drift_of(last: Round | None) -> dict[str, Any]:
-    """Whether new items look unlike the earlier ones by the newest evaluated round, and how many are behind that."""
-    found = ((last.metrics or {}) if last else {}).get("drift") or {}
-    return {"alarm": bool(found.get("alarm")), "items": len(found.get("items", ()))}
 
 
 def random_curve(session: Session, project: Project, points: list[dict[str, Any]]) -> dict[str, Any] | None:
