@@ -31,6 +31,7 @@ class Project(Base):
     round_size: Mapped[int | None]  # None: automatic
     overlap: Mapped[int] = mapped_column(default=1)
     audit_share: Mapped[float] = mapped_column(default=0.1)
+    former_shares: Mapped[list[Any] | None]  # [[last item, share], ...]: the audit shares that items came in with
     audit_use: Mapped[str] = mapped_column(String(16), default="taught", server_default="taught")  # or "apart"
     cost_exponent: Mapped[float] = mapped_column(default=0.0, server_default="0")  # of the seconds that worth is over
     audit_choice: Mapped[str] = mapped_column(String(16), default="random", server_default="random")  # or "active"

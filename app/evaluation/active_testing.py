@@ -8,7 +8,7 @@ without our knowing how many there are.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -71,6 +71,7 @@ class Draws:
 
     `chances`: of the draw, given those before it; `left`: how many items could have been drawn, this one among them;
     `newest`: no item with a higher id could. `frame` (n,): the ids of the audit set as it is now, in any order.
+    `barred` (b,): items that are no part of it, drawn or not, as a lower audit share would not have taken them.
     """
 
     items: Indices
@@ -78,6 +79,7 @@ class Draws:
     left: Indices
     newest: Indices
     frame: Indices
+    barred: Indices = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     @classmethod
     def by_chance(cls, count: int, size: int) -> "Draws":
@@ -88,8 +90,8 @@ class Draws:
 
     @property
     def uniform(self) -> bool:
-        """Whether every draw took any of the items left with the same chance, so that nothing was chosen."""
-        return bool(np.allclose(self.chances * self.left, 1))
+        """Whether every draw took any of the items left with the same chance, of one cohort: nothing was chosen."""
+        return bool(np.allclose(self.chances * self.left, 1)) and len(self._ends) <= 1
 
     @cached_property
     def _ends(self) -> Indices:
@@ -119,7 +121,8 @@ class Draws:
     @cached_property
     def unheard(self) -> int:
         """How many items of the audit set came in too late for the draws to speak of them."""
-        return len(np.union1d(self.frame, self.items)) - self.size
+        known = np.union1d(self.frame, self.items)
+        return len(np.setdiff1d(known, self.barred)) - self.size
 
     @cached_property
     def spoken(self) -> Booleans:
@@ -129,7 +132,7 @@ class Draws:
     def tells_of(self, items: Indices) -> Booleans:
         """Which items (n,) the draws tell of: those that came in before the last few of them."""
         told: Booleans = np.append(self._told, False)
-        return told[self._cohort(items)]
+        return np.asarray(told[self._cohort(items)] & ~np.isin(items, self.barred))
 
     def _shares(self, since: int) -> Doubles:
         """How much each draw from `since` on is heeded, summing to 1: in proportion to 1 / (left (left - 1)).
@@ -258,7 +261,7 @@ def interval(judged: Judged, value: float, variance: float, level: float, popula
     z = -float(ndtri(level / 2))
     size = judged.draws.size
     sampled = judged.spread(judged.hits) / size * (max(0.0, 1 - size / population) if population else 1.0)
-    left = max(0.0, 1 - int(judged.draws.spoken.sum()) / size)
+    left = max(0.0, 1 - judged.n / size)
     if left == 0.0:
         middle, doubt = value, 0.0
     else:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Z95 = 1.959964
+MOST_TO_COME = 300  # answers for plus or minus 10 points
 WIDE = 0.2  # a band wider than this is said in words, never as one number
 
 
@@ -48,7 +49,10 @@ def in_words(estimate: dict[str, Any], judges: str = "audit answers") -> str:
 def answers_to_come(estimate: dict[str, Any]) -> int:
     """About how many more answers a band needs for plus or minus 10 points: it narrows with the root of their number.
 
-    0 for a band that is narrow enough.
+    0 for a band that is narrow enough; never more than what an accuracy of one half needs at a late look, as what makes
+    it wider than that is not the number of answers.
     """
     low, high, n = estimate["low"], estimate["high"], estimate["n"]
-    return 0 if high - low <= WIDE else max(1, math.ceil(n * ((high - low) / WIDE) ** 2) - n)
+    if high - low <= WIDE:
+        return 0
+    return min(MOST_TO_COME, max(1, math.ceil(n * ((high - low) / WIDE) ** 2) - n))

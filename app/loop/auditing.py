@@ -11,6 +11,7 @@ from app.evaluation import active_testing, prediction_powered
 from app.evaluation.active_testing import Draws, Judged, expected_errors
 from app.evaluation.intervals import Estimate, share
 from app.evaluation.metrics import hits
+from app.evaluation.reach import over_all
 from app.evaluation.sequence import LEVEL, at_look, level_of
 from app.learners import Model
 from app.loop.propose import Plan
@@ -22,7 +23,8 @@ class AuditSet:
 
     `draws`: all draws so far, None where chance alone ever gave audit items out; `chooses`: the learner draws them now.
     `waiting` (w,): ids of those without an answer, and `expected` a model's expected errors on them. `powered`: these
-    correct the estimate.
+    correct the estimate. `told` (t,): ids of those whose answers judge, None for all. `share` of the pool is spoken of,
+    in [0, 1], and `unheard` audit items are not.
     """
 
     draws: Draws | None = None
@@ -30,6 +32,9 @@ class AuditSet:
     powered: bool = False
     waiting: Indices | None = None
     expected: Callable[[Model | None], Doubles] | None = None
+    told: Indices | None = None
+    share: float = 1.0
+    unheard: int = 0
 
     @property
     def chosen(self) -> bool:
@@ -37,10 +42,10 @@ class AuditSet:
         return self.draws is not None and not self.draws.uniform
 
     def tells_of(self, items: Indices) -> Booleans:
-        """Which answered items (n,) judge: those of draws that are told of; all of them where chance alone drew."""
-        if self.draws is None or not self.chosen:
-            return np.ones(len(items), dtype=np.bool_)
-        return np.isin(items, self.draws.items[self.draws.spoken])
+        """Which answered items (n,) judge: those of draws that are told of; where chance alone drew, see `told`."""
+        if self.draws is not None and self.chosen:
+            return np.isin(items, self.draws.items[self.draws.spoken])
+        return np.ones(len(items), dtype=np.bool_) if self.told is None else np.isin(items, self.told)
 
     def of(self, model: Model | None) -> Doubles:
         """A model's expected errors on the items without an answer, (w,); none where nobody asks for them."""
@@ -76,7 +81,19 @@ class Verdict:
 
 
 def verdict(answers: Answers, audits: AuditSet, plan: Plan, look: int, population: int | None) -> Verdict:
-    """How right the learner is, by answers that the draws tell of; with an interval for this look and for one alone."""
+    """How right the learner is, by answers that the draws tell of; with an interval for this look and for one alone.
+
+    Both are of the whole pool: of items that the answers do not speak of they reckon with all wrong and all right.
+    """
+    found = _verdict(answers, audits, plan, look, population if audits.share == 1 else None)
+    if audits.share == 1:
+        return found
+    now, once = (each and over_all(each, audits.share) for each in (found.accuracy, found.at_one_look))
+    return Verdict(now, once, found.how, found.weights)
+
+
+def _verdict(answers: Answers, audits: AuditSet, plan: Plan, look: int, population: int | None) -> Verdict:
+    """The same of the items that the answers speak of."""
     right = hits(answers.said, answers.targets, plan.multiple)
     judged, weights, places = _judged(answers, audits, right)
     how = _how(judged, audits)
@@ -123,11 +140,11 @@ def _mean_expected(answered: Doubles, waiting: Doubles, audits: AuditSet) -> flo
 def _how(judged: Judged, audits: AuditSet) -> dict[str, Any]:
     """The method in words that the settings use, and what it rests on."""
     found: dict[str, Any] = {"choice": "active" if audits.chosen else "random", "estimate": "counted", "why": None}
+    found |= {"speaks_of": round(audits.share, 4), "unheard": audits.unheard}
     if audits.chosen:
         spoken = judged.draws.spoken
         unanswered = int((spoken & ~judged.answered).sum())
         found |= {"drawn": int(spoken.sum()), "unanswered": unanswered, "audit_set": judged.draws.size}
-        found["unheard"] = judged.draws.unheard
     elif audits.chooses:
         found["why"] = "chance drew all audit items so far: they are chosen once a learner could say what it expects"
     return found

@@ -12,7 +12,12 @@ MOST_MEANWHILE = 2_500  # answers, and items in people's hands, that an order's 
 
 def audit_reserved(project_seed: int, key: str, share: float) -> bool:
     """Whether an item belongs to the audit set, drawn once from (project seed, key); true for `share` of all keys."""
-    return _uniform(project_seed, "audit", key) < share
+    return audit_place(project_seed, key) < share
+
+
+def audit_place(project_seed: int, key: str) -> float:
+    """The number in [0, 1) by which an item is an audit item: a higher share takes what a lower one takes, and more."""
+    return _uniform(project_seed, "audit", key)
 
 
 def draw(project_seed: int, key: str) -> int:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, Invalid
 from app.db import Lease, Project, Serving, WriteSession, reads
-from app.services import audit, leases
+from app.services import audit, auditing, leases
 from app.services.access import Person, project_for
 
 USUAL, MOST = 40, 1_000  # items of a request
@@ -131,8 +131,10 @@ def _since(session: Session, project_id: int, asked: Asked) -> Any:
 
 
 def _open(session: Session, project: Project) -> int:
-    values = {"project": project.id, "annotator": NOBODY, "overlap": project.overlap, "reserved": True}
-    found: int = session.execute(leases.DRAWN.counted(most=MOST), values).scalar_one()
+    values = {"project": project.id, "annotator": NOBODY, "overlap": project.overlap}
+    source = leases.CHOSEN if auditing.is_active(project) else leases.DRAWN
+    values |= {} if source is leases.CHOSEN else {"reserved": True}
+    found: int = session.execute(source.counted(most=MOST), values).scalar_one()
     return found
 
 

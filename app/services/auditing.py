@@ -3,7 +3,8 @@
 Where audit items are chosen (`audit_choice: active`), each round draws an order of those that nobody was given yet, by
 what its learner expects of them. A place that is given out is a draw, with all places before it; its chance is kept for
 good, and the other places are drawn anew by the next round. Once there are draws, audit items that were given by chance
-are taken in as draws too, so the setting may change at any time.
+are taken in as draws too, as far as they are a uniform sample (`reaching`), so the setting may change at any time. The
+others of them are drawn like those that nobody was given, and have their answers already.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,20 +18,24 @@ from sqlalchemy.orm import Session
 
 from app.core.arrays import Doubles, Indices
 from app.core.block import Block
-from app.db import AuditDraw, Item, Lease, Project, Selected, WriteSession
+from app.db import AuditDraw, Item, Project, WriteSession
 from app.db.session import now
 from app.evaluation.active_testing import Draws, chances_of, drawn, expected_errors, proposal
 from app.features import gather
 from app.learners.base import Model
 from app.loop.auditing import AuditSet
-from app.services import leases
+from app.services import leases, reaching
+from app.services.answered import one_of
 from app.services.leases import OPEN
+from app.services.reaching import Standing
 from app.services.turn_state import Turn, insert_rows
 
 ACTIVE, POWERED = "active", "prediction_powered"
 MOST = 100_000  # items of the audit set that are looked at, those with the lowest draws: a uniform sample of it
 SHORTEST = 200  # places of an order
 ROWS_AT_ONCE = 20_000
+
+Made = tuple[Indices, Doubles, Indices, Indices]  # draws (m,) each: items, chances, items left, newest items
 
 
 def is_active(project: Project) -> bool:
@@ -42,23 +47,24 @@ def is_active(project: Project) -> bool:
 class Open:
     """What a round draws its audit order from.
 
-    `ids`: items of the audit set without an answer (n, 3); `chances`: by which they are drawn (n,), None where chance
-    alone gives them out; `given`: items that it gave out before, in that order, and that are no draws yet (k,).
+    `ids`: items of the audit set that are to be drawn (n, 3); `chances`: by which they are (n,), None where chance
+    alone gives them out; `given`: items that it gave out before, in that order, that are no draws yet (k,), and
+    `among` (a,): those that it gave them out from, these among them.
     """
 
     ids: Indices
     given: Indices
+    among: Indices
     chances: Doubles | None = None
 
 
 def waiting(session: Session, project_id: int) -> Indices:
     """Items of the audit set without an answer, by item, unit and revision, (n, 3), in the order of their draws."""
-    rows = session.execute(
-        select(Item.id, Item.revision)
-        .where(Item.project_id == project_id, Item.reserved, text(OPEN))
-        .order_by(Item.draw)
-        .limit(MOST)
-    ).all()
+    return _identified(session, Item.project_id == project_id, Item.reserved, text(OPEN))
+
+
+def _identified(session: Session, *here: Any) -> Indices:
+    rows = session.execute(select(Item.id, Item.revision).where(*here).order_by(Item.draw).limit(MOST)).all()
     return np.array([(row.id, 0, row.revision) for row in rows], dtype=np.int64).reshape(-1, 3)
 
 
@@ -67,12 +73,21 @@ def read(session: Session, turn: Turn) -> Open | None:
     mine = AuditDraw.project_id == turn.project_id
     if not turn.chooses_audits and session.execute(select(AuditDraw.item_id).where(mine).limit(1)).first() is None:
         return None
-    given = exists(select(Lease.id).where(Lease.item_id == Item.id, Lease.kind == "audit"))
-    named = exists(select(Selected.item_id).where(Selected.item_id == Item.id))
-    unknown = ~exists(select(AuditDraw.item_id).where(AuditDraw.item_id == Item.id, AuditDraw.drawn_at.is_not(None)))
-    audits = select(Item.id).where(Item.project_id == turn.project_id, Item.reserved, unknown, given | named)
-    ids = np.fromiter(session.execute(audits.order_by(Item.draw)).scalars(), dtype=np.int64)
-    return Open(waiting(session, turn.project_id), ids)
+    standing = reaching.read(session, session.get_one(Project, turn.project_id), _answered(turn))
+    newest = session.execute(select(func.max(AuditDraw.newest_item)).where(mine, AuditDraw.drawn_at.is_not(None)))
+    audited, found = standing.audited, standing.drawn(int(newest.scalar() or 0))
+    told = np.flatnonzero(found.told)
+    early = audited.ids[audited.given & ~found.told & ~standing.barred]
+    ids = waiting(session, turn.project_id)
+    ids = ids[~np.isin(ids[:, 0], audited.ids[standing.barred])]
+    more = _identified(session, one_of(session, Item.id, early.tolist()), Item.done) if early.size else ids[:0]
+    given = audited.ids[told[np.argsort(audited.draws[told], kind="stable")]]
+    return Open(np.concatenate([ids, more]), given, audited.ids[found.frame])
+
+
+def _answered(turn: Turn) -> Indices:
+    """Ids of the items with audit answers (n,)."""
+    return np.array([item.item_id for item in turn.labels.items if item.audit], dtype=np.int64)
 
 
 def weighed(turn: Turn, open_: Open | None, model: Model | None) -> Open | None:
@@ -127,7 +142,7 @@ def publish(session: WriteSession, turn: Turn, open_: Open | None) -> None:
     last = session.execute(select(func.max(AuditDraw.place)).where(mine)).scalar()
     place = 0 if last is None else int(last) + 1
     by_chance = open_.given[~np.isin(open_.given, taken)]
-    left = np.union1d(open_.ids[~np.isin(open_.ids[:, 0], taken), 0], by_chance)
+    left = open_.among[~np.isin(open_.among, taken)]
     equal = 1 / np.arange(len(left), len(left) - len(by_chance), -1)
     _insert(session, turn, place, by_chance, equal, left, moment=now(session))
     if open_.chances is None:
@@ -186,18 +201,49 @@ def _of(project_id: int, item_ids: Sequence[int]) -> tuple[Any, ...]:
 
 
 def judges(session: Session, turn: Turn) -> AuditSet:
-    """What is known of the audit set beside its answers, as far as the project's estimate asks for it. O(draws)."""
+    """What is known of the audit set beside its answers, as far as the project's estimate asks for it.
+
+    O(audit items) where they are chosen, heeded or came in while others were given, else O(answers).
+    """
+    project, answered = session.get_one(Project, turn.project_id), _answered(turn)
     made = _draws(session, turn.project_id)
-    if made is None and not turn.powers_estimate:
-        return AuditSet(chooses=turn.chooses_audits)
+    if made is not None:
+        return _of_draws(session, turn, made, reaching.read(session, project, answered))
+    found = reaching.of_answers(session, project, answered)
+    audits = AuditSet(chooses=turn.chooses_audits)
+    if found is not None:
+        told = found.audited.ids[found.reach.told]
+        audits = replace(audits, told=told, share=found.reach.share, unheard=found.unheard)
+    if not turn.powers_estimate:
+        return audits
+    ids = _unanswered(session, turn)
+    if found is not None:
+        ids = ids[np.isin(ids[:, 0], found.audited.ids[found.reach.frame])]
+    return replace(audits, powered=True, waiting=ids[:, 0], expected=expected(turn, ids))
+
+
+def _of_draws(session: Session, turn: Turn, made: Made, standing: Standing) -> AuditSet:
+    """The same where the audit items are weighed by their draws."""
+    ids = _unanswered(session, turn)
+    barred = reaching.barred(session, session.get_one(Project, turn.project_id), made[0])
+    barred = np.union1d(barred, standing.audited.ids[standing.barred])
+    draws = Draws(*made, np.union1d(ids[:, 0], standing.audited.ids), barred)
+    ids = ids[~np.isin(ids[:, 0], barred)]
+    share = draws.size / max(1.0, draws.size + draws.unheard + standing.shut)
+    return AuditSet(
+        draws, turn.chooses_audits, turn.powers_estimate, ids[:, 0], expected(turn, ids),
+        told=draws.items[draws.spoken], share=share, unheard=draws.unheard,
+    )  # fmt: skip
+
+
+def _unanswered(session: Session, turn: Turn) -> Indices:
+    """Items of the audit set that nobody answered, (n, 3): who waits for the answers of others teaches already."""
     ids = waiting(session, turn.project_id)
-    begun = [item.item_id for item in turn.labels.items]  # some wait for the answers of others, and teach already
-    ids = ids[~np.isin(ids[:, 0], begun)]
-    draws = None if made is None else Draws(*made, ids[:, 0])
-    return AuditSet(draws, turn.chooses_audits, turn.powers_estimate, ids[:, 0], expected(turn, ids))
+    begun = [item.item_id for item in turn.labels.items]
+    return ids[~np.isin(ids[:, 0], begun)]
 
 
-def _draws(session: Session, project_id: int) -> tuple[Indices, Doubles, Indices, Indices] | None:
+def _draws(session: Session, project_id: int) -> Made | None:
     """The items, chances, remaining items and newest items of all draws of a project (m,), in their order."""
     rows = session.execute(
         select(AuditDraw.item_id, AuditDraw.chance, AuditDraw.remaining, AuditDraw.newest_item)

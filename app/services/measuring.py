@@ -27,10 +27,12 @@ class Terms:
     def to_json(self) -> dict[str, Any]:
         """As a round's record keeps it; the guard stands in its recipe.
 
-        `drawn`: the audit items are a uniform sample. `counted`: their estimate rests on the answers alone.
+        `drawn`: the audit items are a uniform sample. `counted`: their estimate rests on the answers alone. `spoken`:
+        of which share of the pool, where not all answers judge.
         """
         audits = self.peek.audits
         return {
+            "spoken": None if audits.told is None else {"share": audits.share, "unheard": audits.unheard},
             "look": self.peek.look,
             "population": self.peek.population,
             "saved": self.saved.to_json(),

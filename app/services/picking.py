@@ -89,8 +89,13 @@ class Take:
         return found
 
     def audits(self) -> list[Row[Any]]:
-        """Candidates of the audit set: as a round drew them where audit items are chosen, else in the audit order."""
-        return self.rows(leases.CHOSEN) if auditing.is_active(self.project) else self.rows(leases.DRAWN, reserved=True)
+        """Candidates of the audit set: as a round drew them where audit items are chosen, else in the audit order.
+
+        Of chosen ones none are for people whose items are of a slice: the places before theirs would count as draws.
+        """
+        if auditing.is_active(self.project):
+            return [] if self.fitting else self.rows(leases.CHOSEN)
+        return self.rows(leases.DRAWN, reserved=True)
 
     def picks(self, picked: list[tuple[Row[Any], str]]) -> list[Pick]:
         """Each with its free slot; those whose slots are all held are left out."""

@@ -19,7 +19,19 @@ from app.featurizers import FEATURIZERS, make_featurizer
 from app.learners import EXTERNAL, HTTP, LEARNERS, OUTSIDE, Scorer, make_learner
 from app.loop.pricing import by_cost
 from app.modalities import MODALITIES
-from app.services import aiming, audit, guidelines, leases, links, retask, rounds, sessions, slices, tasks
+from app.services import (
+    aiming,
+    audit,
+    guidelines,
+    leases,
+    links,
+    reaching,
+    retask,
+    rounds,
+    sessions,
+    slices,
+    tasks,
+)
 from app.services.access import Person, project_for
 from app.strategies import AUTO, KINDS, OF_OUR_LEARNER, Need, catalogue, make_strategy
 from app.task_types.parsing import parse_task
@@ -112,6 +124,7 @@ def change(
     was = project.learner
     if "guidelines" in changes and changes["guidelines"] != project.guidelines:
         guidelines.change(session, project, changes["guidelines"], person.id, now(session))
+    reaching.change(session, project, changes.pop("audit_share", project.audit_share))
     for key, value in changes.items():
         setattr(project, key, value)
     if "strategy" in fields:

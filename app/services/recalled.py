@@ -7,6 +7,7 @@ be had again is said: erased items, removed models and features, a part of a lar
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
@@ -17,6 +18,7 @@ from app.evaluation.guard import Guard
 from app.evaluation.saved import Saved
 from app.features import ShardInfo
 from app.learners import GivenModel, Model
+from app.loop.auditing import BY_CHANCE
 from app.loop.evaluate import Peek
 from app.loop.pricing import Pricing
 from app.loop.propose import Plan
@@ -120,7 +122,11 @@ def _pricing(db: Database, session: Session, project: Project, recipe: dict[str,
 
 def _terms(record: RoundRecord, guard: Guard) -> Terms:
     kept = record.judged or {}
-    return Terms(Peek(kept.get("look", 1), kept.get("population")), guard, Saved.from_json(kept.get("saved")))
+    audits = BY_CHANCE
+    if spoken := kept.get("spoken"):
+        told = np.array(kept.get("audit", {}).get("items", []), dtype=np.int64)
+        audits = replace(audits, told=told, share=spoken["share"], unheard=spoken["unheard"])
+    return Terms(Peek(kept.get("look", 1), kept.get("population"), audits), guard, Saved.from_json(kept.get("saved")))
 
 
 def _features(

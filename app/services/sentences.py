@@ -38,8 +38,8 @@ def how_words(last: Round | None) -> str | None:
             f"Each answer is weighed by the chance with which its item was drawn: {how['drawn']:,} of "
             f"{how['audit_set']:,} audit items{silent}."
         )
-    if how.get("unheard"):
-        said.append(f"{how['unheard']:,} audit items came in too late to be spoken of yet.")
+    if how.get("speaks_of", 1.0) < 1:
+        said.append(_spoken(how))
     if how.get("estimate") == "prediction_powered":
         heeded = (
             f"heeded by {100 * how['factor']:.0f} %" if how["factor"] else "which tells nothing about the answers here"
@@ -48,6 +48,15 @@ def how_words(last: Round | None) -> str | None:
     if how.get("why"):
         said.append(f"{how['why'][0].upper()}{how['why'][1:]}.")
     return " ".join(said) or None
+
+
+def _spoken(how: dict[str, Any]) -> str:
+    """Of how much of the pool the accuracy speaks, and why its band is wider than that."""
+    share = min(99, max(1, round(100 * how["speaks_of"])))
+    why = "No audit item of the others is given: they came in with a share of 0, or are of a slice that nobody has."
+    if how["unheard"]:
+        why = f"{how['unheard']:,} audit items came in too late to be spoken of yet."
+    return f"The answers speak of {share} % of the items; the band reckons with all others being wrong, or right. {why}"
 
 
 def unanswered_words(last: Round | None) -> str | None:

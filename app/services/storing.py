@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.core.text import write_json
 from app.db import Annotation, Item, Project, WriteSession
 from app.loop.serving import audit_reserved, draw
-from app.services import closing, fitting, leases, search, tasks, vectors
+from app.services import closing, fitting, leases, reaching, search, tasks, vectors
 from app.services.rows import ImportedLabel, PreparedRow
 from app.task_types import Question
 
@@ -61,6 +61,8 @@ def store(
     content of an answered item is refused, or with `replace` becomes a new revision. A row whose only news is a
     label counts as updated. O(rows) statements' work, in the caller's transaction.
     """
+    # The audit share as it is now: it is not changed before these items, which come in with it, are there.
+    session.refresh(project, ["audit_share", "former_shares"], with_for_update={"read": True, "key_share": True})
     outcome = Outcome(refused=vectors.refused(session, project.id, batch))
     bad = {line for line, _, _ in outcome.refused}
     batch = [row for row in batch if row.line not in bad]
@@ -173,17 +175,17 @@ def _values(project: Project, row: PreparedRow) -> tuple[Any, ...]:
         row.fingerprint,
         write_json(row.metadata) if row.metadata else "{}",
         split,
-        split == "pool" and _is_reserved(project, row),
+        split == "pool" and _is_reserved(project, row, project.audit_share),
         draw(project.seed, row.key),
         row.state or ("fetching" if row.to_fetch else "open"),
         row.priority or 0,
     )
 
 
-def _is_reserved(project: Project, row: PreparedRow) -> bool:
+def _is_reserved(project: Project, row: PreparedRow, share: float) -> bool:
     if row.reserved is not None:
         return row.reserved
-    return audit_reserved(project.seed, row.key, project.audit_share)
+    return audit_reserved(project.seed, row.key, share)
 
 
 def _change(
@@ -230,7 +232,8 @@ def _settings(project: Project, row: PreparedRow, found: Row[Any]) -> dict[str, 
     )
     values: dict[str, Any] = {name: given for name, given, stored in pairs if given is not None and given != stored}
     if "split" in values:  # the client's own test set is a stratum of its own
-        values["reserved"] = values["split"] == "pool" and _is_reserved(project, row)
+        share = reaching.share_at(project, found.id)  # that of its neighbours, whenever it joins them
+        values["reserved"] = values["split"] == "pool" and _is_reserved(project, row, share)
     return values
 
 
