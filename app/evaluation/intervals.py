@@ -52,7 +52,7 @@ def answers_to_come(estimate: dict[str, Any]) -> int:
     0 for a band that is narrow enough; never more than what an accuracy of one half needs at a late look, as what makes
     it wider than that is not the number of answers.
     """
-    low, high, n = estimate["low"], estimate["high"], estimate["n"]
+    low, high, n = float(estimate["low"]), float(estimate["high"]), int(estimate["n"])
     if high - low <= WIDE:
         return 0
     return min(MOST_TO_COME, max(1, math.ceil(n * ((high - low) / WIDE) ** 2) - n))

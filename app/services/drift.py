@@ -14,9 +14,8 @@ from sqlalchemy.orm import Session
 from app.db import Item, Project, Round, WriteSession
 from app.evaluation.drift import FEWEST
 from app.services import answered, outbox, status
+from app.services.pool import IN_POOL
 
-# What is compared: a test set was chosen, synthetic items were made, and what was taken out is here no more.
-IN_POOL = (Item.state == "open", Item.split == "pool", Item.origin == "real")
 OVER = (
     "The new items that looked unlike the earlier ones are not in the pool any more; the next round looks at the rest."
 )

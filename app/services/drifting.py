@@ -22,8 +22,9 @@ from app.modalities import MODALITIES
 from app.services import features, opening
 from app.services.answered import one_of
 from app.services.borrowing import Files
-from app.services.drift import IN_POOL, Drift, there
+from app.services.drift import Drift, there
 from app.services.jobs import Running
+from app.services.pool import IN_POOL
 from app.services.turn_state import Turn
 from app.strategies import keyed_hash
 

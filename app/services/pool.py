@@ -14,6 +14,9 @@ from app.db import FeatureSet, FeatureShard, Item, Lease
 from app.features import AllBut, Only, ShardInfo, StoredShard
 from app.services.leases import SKIPS_UNTIL_A_LOOK
 
+# What the pool is: a test set was chosen, synthetic items were made, and what was taken out is here no more.
+IN_POOL = (Item.state == "open", Item.split == "pool", Item.origin == "real")
+
 
 @dataclass(frozen=True)
 class FeaturePool:

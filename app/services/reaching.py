@@ -13,10 +13,10 @@ from app.evaluation.reach import Audited, Reach, Shares, reach
 from app.loop.serving import audit_place
 from app.services.answered import one_of
 from app.services.leases import OPEN
+from app.services.pool import IN_POOL
 
 MOST = 100_000  # audit items that nobody was given, those with the lowest draws: a uniform sample of them
 COLUMNS = select(Item.id, Item.draw, Item.key)
-IN_POOL = (Item.split == "pool", Item.state == "open", Item.origin == "real")
 
 
 @dataclass(frozen=True)
