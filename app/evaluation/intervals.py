@@ -37,22 +37,25 @@ def share(successes: float, n: float, z: float = Z95) -> Estimate | None:
     return Estimate(p, max(0.0, center - half), min(1.0, center + half), round(n))
 
 
-def in_words(estimate: dict[str, Any], judges: str = "audit answers") -> str:
-    """An accuracy as a person reads it: a number while the band is narrow, a range and what would help otherwise."""
+def in_words(estimate: dict[str, Any], judges: str = "audit answers", ahead: int = 0) -> str:
+    """An accuracy as a person reads it: a number while the band is narrow, a range and what would help otherwise.
+
+    `ahead` more answers are needed before all of the pool is spoken of.
+    """
     low, high, n = estimate["low"], estimate["high"], estimate["n"]
     if high - low <= WIDE:
         return f"{100 * estimate['value']:.0f} % (between {100 * low:.0f} and {100 * high:.0f} %, {n} {judges})"
-    more = answers_to_come(estimate)
-    return f"Between {100 * low:.0f} and {100 * high:.0f} %: about {more} more {judges} for plus or minus 10"
+    more, aim = answers_to_come(estimate, ahead), "to speak of all items" if ahead else "for plus or minus 10"
+    return f"Between {100 * low:.0f} and {100 * high:.0f} %: about {more} more {judges} {aim}"
 
 
-def answers_to_come(estimate: dict[str, Any]) -> int:
+def answers_to_come(estimate: dict[str, Any], ahead: int = 0) -> int:
     """About how many more answers a band needs for plus or minus 10 points: it narrows with the root of their number.
 
-    0 for a band that is narrow enough; never more than what an accuracy of one half needs at a late look, as what makes
-    it wider than that is not the number of answers.
+    0 for a band that is narrow enough; where `ahead` more are needed before all of the pool is spoken of, these. Never
+    more than what an accuracy of one half needs at a late look, as it is not their number that makes a band wider.
     """
     low, high, n = float(estimate["low"]), float(estimate["high"]), int(estimate["n"])
     if high - low <= WIDE:
         return 0
-    return min(MOST_TO_COME, max(1, math.ceil(n * ((high - low) / WIDE) ** 2) - n))
+    return ahead or min(MOST_TO_COME, max(1, math.ceil(n * ((high - low) / WIDE) ** 2) - n))

@@ -24,7 +24,7 @@ class AuditSet:
     `draws`: all draws so far, None where chance alone ever gave audit items out; `chooses`: the learner draws them now.
     `waiting` (w,): ids of those without an answer, and `expected` a model's expected errors on them. `powered`: these
     correct the estimate. `told` (t,): ids of those whose answers judge, None for all. `share` of the pool is spoken of,
-    in [0, 1], and `unheard` audit items are not.
+    in [0, 1], and `unheard` audit items are not, of which `ahead` come next.
     """
 
     draws: Draws | None = None
@@ -35,6 +35,7 @@ class AuditSet:
     told: Indices | None = None
     share: float = 1.0
     unheard: int = 0
+    ahead: int = 0
 
     @property
     def chosen(self) -> bool:
@@ -140,7 +141,7 @@ def _mean_expected(answered: Doubles, waiting: Doubles, audits: AuditSet) -> flo
 def _how(judged: Judged, audits: AuditSet) -> dict[str, Any]:
     """The method in words that the settings use, and what it rests on."""
     found: dict[str, Any] = {"choice": "active" if audits.chosen else "random", "estimate": "counted", "why": None}
-    found |= {"speaks_of": round(audits.share, 4), "unheard": audits.unheard}
+    found |= {"speaks_of": round(audits.share, 4), "unheard": audits.unheard, "ahead": audits.ahead}
     if audits.chosen:
         spoken = judged.draws.spoken
         unanswered = int((spoken & ~judged.answered).sum())

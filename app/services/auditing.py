@@ -213,7 +213,7 @@ def judges(session: Session, turn: Turn) -> AuditSet:
     audits = AuditSet(chooses=turn.chooses_audits)
     if found is not None:
         told = found.audited.ids[found.reach.told]
-        audits = replace(audits, told=told, share=found.reach.share, unheard=found.unheard)
+        audits = replace(audits, told=told, share=found.reach.share, unheard=found.unheard, ahead=found.ahead)
     if not turn.powers_estimate:
         return audits
     ids = _unanswered(session, turn)

@@ -15,6 +15,8 @@ from app.loop.propose import Labelled, Progress, Proposal
 from app.services import opening, slicing
 from app.services.turn_state import Turn, labelled_rows
 
+SPOKEN = ("share", "unheard", "ahead")  # of what the answers speak, as `AuditSet` has it
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -32,7 +34,7 @@ class Terms:
         """
         audits = self.peek.audits
         return {
-            "spoken": None if audits.told is None else {"share": audits.share, "unheard": audits.unheard},
+            "spoken": None if audits.told is None else {name: getattr(audits, name) for name in SPOKEN},
             "look": self.peek.look,
             "population": self.peek.population,
             "saved": self.saved.to_json(),

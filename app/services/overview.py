@@ -79,7 +79,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         "how": ((last.metrics or {}) if last else {}).get("how"),
         "rounds": [brief(row) for row in rows],
         "words": {
-            "accuracy": sentences.accuracy_words(project, state, points),
+            "accuracy": sentences.accuracy_words(project, state, points, last),
             "how": sentences.how_words(last),
             "unanswered": sentences.unanswered_words(last),
             "error": sentences.error_words(last),
@@ -98,7 +98,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
 def audit_request(session: Session, project: Project, last: Round | None) -> dict[str, Any]:
     """The audit items that were asked for, and how many more answers a wide band of the accuracy needs (`needed`)."""
     accuracy = None if ((last.metrics or {}) if last else {}).get("stratum") == "imported" else status.headline(last)
-    needed = answers_to_come(accuracy) if accuracy else 0
+    needed = answers_to_come(accuracy, sentences.how_made(last).get("ahead", 0)) if accuracy else 0
     return {**asdict(audit_requests.of_project(session, project)), "needed": needed}
 
 

@@ -125,7 +125,7 @@ def _terms(record: RoundRecord, guard: Guard) -> Terms:
     audits = BY_CHANCE
     if spoken := kept.get("spoken"):
         told = np.array(kept.get("audit", {}).get("items", []), dtype=np.int64)
-        audits = replace(audits, told=told, share=spoken["share"], unheard=spoken["unheard"])
+        audits = replace(audits, told=told, **spoken)
     return Terms(Peek(kept.get("look", 1), kept.get("population"), audits), guard, Saved.from_json(kept.get("saved")))
 
 

@@ -12,7 +12,9 @@ from app.loop.named import Named
 from app.services import simulations, unanswered
 
 
-def accuracy_words(project: Project, state: dict[str, Any], points: list[dict[str, Any]]) -> str:
+def accuracy_words(
+    project: Project, state: dict[str, Any], points: list[dict[str, Any]], last: Round | None = None
+) -> str:
     """How good the model is, or why nobody can tell and what to do about it."""
     accuracy, answers = state["audit"]["accuracy"], state["audit"]["answers"]
     own = bool(state["items"]["test"])
@@ -20,7 +22,8 @@ def accuracy_words(project: Project, state: dict[str, Any], points: list[dict[st
         return str(state["no_learner"])
     if accuracy is not None:
         of_own = bool(points) and points[-1]["stratum"] == "imported"
-        return in_words(accuracy, "test items" if of_own else "audit answers")
+        ahead = 0 if of_own else how_made(last).get("ahead", 0)
+        return in_words(accuracy, "test items" if of_own else "audit answers", ahead)
     if own or answers >= FEWEST_AUDIT:
         return "Cannot tell yet: the curve begins with the first round that has labels of two classes."
     if project.audit_share == 0:
@@ -28,10 +31,14 @@ def accuracy_words(project: Project, state: dict[str, Any], points: list[dict[st
     return f"Cannot tell yet: {answers} of the {FEWEST_AUDIT} audit answers that the curve begins with."
 
 
+def how_made(last: Round | None) -> dict[str, Any]:
+    """How the newest round's accuracy was estimated; empty where nothing is known of it."""
+    return ((last.metrics or {}) if last else {}).get("how") or {}
+
+
 def how_words(last: Round | None) -> str | None:
     """How the accuracy was estimated where it is more than counted, or why it is not; None where it is just counted."""
-    how = ((last.metrics or {}) if last else {}).get("how") or {}
-    said = []
+    how, said = how_made(last), []
     if how.get("choice") == "active":
         silent = f", {how['unanswered']} of them without an answer" if how["unanswered"] else ""
         said.append(
@@ -55,7 +62,8 @@ def _spoken(how: dict[str, Any]) -> str:
     share = min(99, max(1, round(100 * how["speaks_of"])))
     why = "No audit item of the others is given: they came in with a share of 0, or are of a slice that nobody has."
     if how["unheard"]:
-        why = f"{how['unheard']:,} audit items came in too late to be spoken of yet."
+        next_ = f"; {how['ahead']:,} of them are asked about first" if how["ahead"] else ""
+        why = f"{how['unheard']:,} audit items came in too late to be spoken of yet{next_}."
     return f"The answers speak of {share} % of the items; the band reckons with all others being wrong, or right. {why}"
 
 
