@@ -61,8 +61,9 @@ def store(
     content of an answered item is refused, or with `replace` becomes a new revision. A row whose only news is a
     label counts as updated. O(rows) statements' work, in the caller's transaction.
     """
-    # The audit share as it is now: it is not changed before these items, which come in with it, are there.
-    session.refresh(project, ["audit_share", "former_shares"], with_for_update={"read": True, "key_share": True})
+    if session.get_bind().dialect.name == "postgresql":
+        # The audit share as it is now: it is not changed before these items, which come in with it, are there.
+        session.refresh(project, ["audit_share", "former_shares"], with_for_update={"read": True, "key_share": True})
     outcome = Outcome(refused=vectors.refused(session, project.id, batch))
     bad = {line for line, _, _ in outcome.refused}
     batch = [row for row in batch if row.line not in bad]
