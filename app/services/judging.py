@@ -53,7 +53,7 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
         times = turn.times or costs.known(session, project, turn.labels.newest_annotation)
         cost = costs.to_json(times, project.modality, project.cost_exponent)
         before = Drift.from_json(_last_kept(session, turn.project_id, "drift"))
-        stopped = (_last_kept(session, turn.project_id, "stopping") or {}).get("advice", {}).get("stop", False)
+        advised = _last_kept(session, turn.project_id, "stopping")
         disputed = balance.ties(session, project)
         silent = unanswered.of_project(session, turn.project_id)
         peek = replace(terms.peek, audits=auditing.judges(session, turn))
@@ -70,7 +70,7 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
         len(taught), proposal.sample_ids, proposal.sample_probabilities, turn.before, turn.plan.multiple
     )
     rounds = [*earlier, stopping.judged(seen, found.metrics.get("accuracy"))]
-    weighed = stopping.weighed(rounds, worth)
+    weighed = stopping.weighed(rounds, worth, advised)
     drift = _drift(running, turn, before)
     metrics = found.metrics | {"stopping": weighed, "cost": cost, "drift": drift and drift.to_json()}
     metrics |= {"labelled": by_class(taught, turn.class_ids), "disputed": disputed, "unanswered": silent.to_json()}
@@ -80,6 +80,8 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
         insert_rows(session, Prediction, doubts)
         metrics["robustness"] = kept = _last_kept(session, turn.project_id, "robustness")
         robustness.request(session, turn.project_id, len(taught), kept)
+        project = session.get_one(Project, turn.project_id)
+        metrics["stopping"] = weighed = weighed | stopping.decided(project, weighed)
         mark_done(session, turn.round_id)
         seconds = {**proposal.seconds, "to_published": published_in, "evaluate": round(took, 4)}
         seconds["total"] = round(published_in + took, 4)
@@ -91,7 +93,8 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
         records.keep_judged(session, turn, found.judged, terms.to_json())
         _tell_of_the_goal(session, turn.project_id)
         tell(session, turn.project_id, turn.number, before, drift)
-        stopping.act(session, session.get_one(Project, turn.project_id), weighed["advice"], stopped=stopped)
+        if weighed["pauses"]:
+            stopping.act(session, project, weighed["advice"])
 
 
 def _peek(session: Session, project_id: int) -> Peek:

@@ -1,6 +1,6 @@
 """Is it worth going on? What the newest round measured, weighed by the criteria, and what follows for the project."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,6 +17,11 @@ from app.services import audit, goal, outbox
 ROUNDS = 1_000  # that the criteria look at, the newest ones
 TIMES = 2_000  # of the newest answers, for the median
 DIALS = ("settled", "curve", "certified")  # what the overview shows beside the advice, others below them
+RESTS_ON = {  # of the terms: with others the same criterion gives another advice
+    "certified": ("accuracy",),
+    "budget": ("most_labels", "most_hours", "most_cost", "hour_price"),
+    "gain": ("hour_price", "point_worth"),
+}
 
 
 @dataclass(frozen=True)
@@ -98,24 +103,44 @@ def terms(session: Session, project: Project) -> Terms:
     )
 
 
-def weighed(rounds: Sequence[Seen], given: Terms) -> dict[str, Any]:
-    """What a round keeps: how it was seen, what each criterion says, and the advice."""
+def weighed(rounds: Sequence[Seen], given: Terms, last: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a round keeps: how it was seen, what each criterion says, the advice with the ground that it rests on, and
+    the grounds that the project stopped on by itself so far, which the round before, `last`, kept.
+
+    A round of a release that kept none is taken to have stopped the project where it advised it.
+    """
     found = verdicts(rounds, given)
     advice = advise(found)
+    earlier = (last or {}).get("advice") or {"stop": False}
+    stopped = [_ground(earlier["because"], given)] if earlier["stop"] else []
     return {
         "seen": rounds[-1].to_json(),
         "criteria": told(found),
         "advice": {"stop": advice.stop, "text": advice.text, "because": list(advice.because)},
+        "ground": _ground(advice.because, given),
+        "stopped": (last or {}).get("stopped", stopped),
     }
 
 
-def act(session: WriteSession, project: Project, advice: dict[str, Any], *, stopped: bool) -> None:
-    """Pause a project that is to stop by itself when the advice turns to stop; `stopped` is what it was before.
+def decided(project: Project, found: Mapping[str, Any]) -> dict[str, Any]:
+    """Whether a project that is to stop by itself does, and the grounds on which it has: on each one once.
 
-    Whoever opens it again is not stopped by the same advice a second time.
+    So whoever opens it again is not stopped by the same advice a second time, but by another one, or by the same for
+    another goal. What was advised while the project did not stop by itself, or was not open, has stopped nothing.
     """
-    if not advice["stop"] or stopped or not (project.goal or {}).get("stops") or project.state != "open":
-        return
+    new = found["advice"]["stop"] and found["ground"] not in found["stopped"]
+    pauses = bool(new and (project.goal or {}).get("stops") and project.state == "open")
+    return {"pauses": pauses, "stopped": [*found["stopped"], *([found["ground"]] if pauses else [])]}
+
+
+def _ground(because: Sequence[str], given: Terms) -> dict[str, Any]:
+    """The criteria that an advice rests on, and what of the terms these rest on."""
+    named = {name: getattr(given, name) for each in because for name in RESTS_ON.get(each, ())}
+    return {"because": list(because)} | {name: value for name, value in named.items() if value is not None}
+
+
+def act(session: WriteSession, project: Project, advice: dict[str, Any]) -> None:
+    """Pause a project by itself, and say so."""
     project.state = "paused"
     project.version += 1
     project.updated_at = now(session)

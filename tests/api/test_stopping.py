@@ -68,6 +68,77 @@ def test_it_stops_by_itself_once_and_people_may_go_on(api: Api) -> None:
     assert (found["status"]["state"], found["stopping"]["stop"]) == ("open", True)
 
 
+def change(boss: Speaker, project: int, **settings: Any) -> None:
+    stored = boss.get(f"/projects/{project}")
+    changed = boss.patch(f"/projects/{project}", json=settings, headers={"If-Match": stored.headers["etag"]})
+    assert changed.status_code == 200, changed.text
+
+
+def go_on(api: Api, boss: Speaker, project: int) -> str:
+    """Ten answers and a round more, and the state of the project then."""
+    answer(boss, project, 10)
+    api.run_jobs()
+    return str(boss.get(f"/projects/{project}").json()["state"])
+
+
+def stopped_on(api: Api) -> list[list[str]]:
+    with api.db.read() as session:
+        found = session.execute(select(Event).where(Event.action == "project.stopped").order_by(Event.id)).scalars()
+        return [each.detail["because"] for each in found]
+
+
+def test_another_reason_stops_a_project_that_was_opened_again_and_the_same_one_does_not(api: Api) -> None:
+    boss, project = labelled(api, 60, goal={"stops": True})
+    settled = stopped_on(api)
+    labels = boss.get(f"/projects/{project}/status").json()["items"]["answered"]
+
+    change(boss, project, state="open", goal={"stops": True, "labels": labels + 20})
+    states = [go_on(api, boss, project), go_on(api, boss, project)]
+    budget = stopped_on(api)
+    change(boss, project, state="open")
+    states.append(go_on(api, boss, project))
+
+    assert settled == [["settled"]]
+    assert states == ["open", "paused", "open"]
+    assert budget == stopped_on(api) == [["settled"], ["budget"]]
+
+
+def test_a_higher_budget_that_is_spent_at_once_stops_again(api: Api) -> None:
+    boss, project = labelled(api, 20, goal={"stops": True, "labels": 20})
+
+    change(boss, project, state="open", goal={"stops": True, "labels": 30})
+
+    assert go_on(api, boss, project) == "paused"
+    assert stopped_on(api) == [["budget"], ["budget"]]
+
+
+def test_a_stop_that_was_advised_while_somebody_had_paused_the_project_is_still_to_come(api: Api) -> None:
+    boss, project = labelled(api, 10, goal={"stops": True, "labels": 20})
+    answer(boss, project, 10)
+    change(boss, project, state="paused")
+    api.run_jobs()
+    advised = boss.get(f"/projects/{project}/overview").json()["stopping"]
+
+    change(boss, project, state="open")
+
+    assert (advised["stop"], advised["because"]) == (True, ["budget"])
+    assert stopped_on(api) == []
+    assert go_on(api, boss, project) == "paused"
+    assert stopped_on(api) == [["budget"]]
+
+
+def test_a_round_of_a_release_that_kept_no_grounds_has_stopped_the_project_where_it_said_so(api: Api) -> None:
+    boss, project = labelled(api, 20, goal={"stops": True, "labels": 20})
+    with api.db.write() as session:
+        [newest] = session.execute(select(Round).order_by(Round.number.desc()).limit(1)).scalars()
+        old = {name: newest.metrics["stopping"][name] for name in ("seen", "criteria", "advice")}
+        newest.metrics = newest.metrics | {"stopping": old}
+
+    change(boss, project, state="open")
+
+    assert go_on(api, boss, project) == "open"
+
+
 def test_without_the_setting_it_only_advises_and_rounds_of_an_older_release_are_no_obstacle(api: Api) -> None:
     boss, project = labelled(api, 10)
     with api.db.write() as session:

@@ -188,7 +188,7 @@ def stopped(api: Api, project: int, _item: int) -> None:
     with api.db.write() as session:
         found = session.get_one(Project, project)
         found.goal = {"stops": True}
-        stopping.act(session, found, {"stop": True, "because": ["stable"], "text": "You may stop."}, stopped=False)
+        stopping.act(session, found, {"stop": True, "because": ["stable"], "text": "You may stop."})
 
 
 def retained(api: Api, *_: int) -> None:
