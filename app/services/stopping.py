@@ -12,7 +12,7 @@ from app.core.arrays import Floats, Indices
 from app.db import Annotation, Prediction, Project, Round, Serving, WriteSession
 from app.db.session import now
 from app.evaluation.stopping import CRITERIA, Seen, Terms, advise, signals, told, verdicts
-from app.services import audit, goal, outbox
+from app.services import audit, goal, outbox, status
 
 ROUNDS = 1_000  # that the criteria look at, the newest ones
 TIMES = 2_000  # of the newest answers, for the median
@@ -99,6 +99,7 @@ def terms(session: Session, project: Project) -> Terms:
         hour_price=given.get("hour_price"),
         point_worth=given.get("point_worth"),
         seconds=float(np.median(times)) if times else None,
+        labels=status.item_counts(session, project.id)["answered"],
         hours=goal.hours_spent(session, project.id),
     )
 

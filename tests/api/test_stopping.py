@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app.db import Event, Round
+from tests.api.test_labelling import member
 from tests.api.test_loop import pets
 from tests.api.test_overview import answer
 from tests.conftest import Api, Speaker
@@ -125,6 +126,28 @@ def test_a_stop_that_was_advised_while_somebody_had_paused_the_project_is_still_
     assert stopped_on(api) == []
     assert go_on(api, boss, project) == "paused"
     assert stopped_on(api) == [["budget"]]
+
+
+def test_where_two_people_answer_each_item_the_budget_counts_what_the_goal_counts(api: Api) -> None:
+    boss, project = labelled(api, 10, goal={"stops": True, "labels": 2}, overlap=2)
+    half = boss.get(f"/projects/{project}/overview").json()
+
+    ann = member(api, boss, project, "ann")
+    while boss.get(f"/projects/{project}/status").json()["items"]["answered"] < 2:
+        answer(ann, project, 1)
+    boss.post(f"/projects/{project}/rounds")
+    api.run_jobs()
+    whole = boss.get(f"/projects/{project}/overview").json()
+
+    assert [told_of_labels(half), told_of_labels(whole)] == [("0 of 2", "0 of 2"), ("2 of 2", "2 of 2")]
+    assert [half["status"]["state"], whole["status"]["state"]] == ["open", "paused"]
+
+
+def told_of_labels(overview: dict[str, Any]) -> tuple[str, str]:
+    """How many labels there are by the criterion of the budget, and by the goal."""
+    [budget] = [each for each in overview["stopping"]["others"] if each["name"] == "budget"]
+    [part] = overview["status"]["goal_parts"]
+    return budget["words"].removesuffix(" labels are spent."), part["words"].removesuffix(" labels")
 
 
 def test_a_round_of_a_release_that_kept_no_grounds_has_stopped_the_project_where_it_said_so(api: Api) -> None:

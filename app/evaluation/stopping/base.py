@@ -44,7 +44,7 @@ class Terms:
 
     `accuracy`, `most_labels`, `most_hours` and `most_cost` are of its goal. `hour_price` is what an hour of labelling
     costs and `point_worth` what a point of accuracy (0.01) is worth, in the same currency. `seconds` is what an answer
-    takes on the median; `answers` were given so far in `hours`.
+    takes on the median; `labels` items are answered so far, by as many people as are asked, in `hours` of work.
     """
 
     accuracy: float | None = None
@@ -54,6 +54,7 @@ class Terms:
     hour_price: float | None = None
     point_worth: float | None = None
     seconds: float | None = None
+    labels: int = 0
     hours: float = 0.0
 
 

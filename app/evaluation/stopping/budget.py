@@ -10,7 +10,11 @@ from app.evaluation.stopping.base import Seen, Terms, Verdict
 
 @dataclass(frozen=True)
 class Budget:
-    """Stop where labels, hours or hours times their price are >= what the goal allows, whichever is first."""
+    """Stop where labels, hours or hours times their price are >= what the goal allows, whichever is first.
+
+    Labels are the items that the goal counts, with all their answers, and not those that the round learned from: where
+    several people answer each item it learns from the first one's answer already.
+    """
 
     name: ClassVar[str] = "budget"
     title: ClassVar[str] = "Budget"
@@ -18,7 +22,7 @@ class Budget:
     def judge(self, history: Sequence[Seen], terms: Terms) -> Verdict:
         """The numbers are of the part that is the furthest."""
         spent = [
-            ("labels", float(history[-1].labels), terms.most_labels),
+            ("labels", float(terms.labels), terms.most_labels),
             ("hours", terms.hours, terms.most_hours),
             ("cost", terms.hours * (terms.hour_price or 0.0), terms.most_cost if terms.hour_price else None),
         ]

@@ -32,7 +32,7 @@ def rounds(curve: Curve, *labels: int) -> list[Seen]:
 def test_a_budget_stops_at_what_the_goal_allows_by_the_part_that_is_furthest(
     goal: dict[str, float], hours: float, stops: bool, words: str
 ) -> None:
-    found = Budget().judge([Seen(40), Seen(100)], replace(Terms(), hours=hours, **goal))  # type: ignore[arg-type]  # by the names of the fields
+    found = Budget().judge([Seen(40), Seen(140)], replace(Terms(labels=100), hours=hours, **goal))  # type: ignore[arg-type]  # by the names of the fields
 
     assert (found.stop, found.words) == (stops, words)
 

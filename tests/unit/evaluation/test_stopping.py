@@ -36,7 +36,6 @@ PRICES = Terms(hour_price=36.0, point_worth=10.0, seconds=10.0)  # an answer cos
         ("plateau", accuracies(0.8, *[0.804] * 10), accuracies(0.8, *[0.7] * 9, 0.806), Terms()),
         ("curve", SETTLED, RISING[:5], Terms()),
         ("certified", accuracies(0.95), accuracies(0.949), Terms(accuracy=0.85)),
-        ("budget", [Seen(500)], [Seen(499)], Terms(most_labels=500)),
         ("budget", [Seen(9)], [Seen(9)], None),
     ],
 )  # fmt: skip
