@@ -53,8 +53,9 @@ def verdicts(history: Sequence[Seen], terms: Terms) -> dict[str, Verdict]:
 def advise(found: Mapping[str, Verdict]) -> Advice:
     """What follows: a goal that is certified or a budget that is spent stops; so does what costs more than it brings.
 
-    Where the project names no prices, settled predictions stop. The learning curve alone never does: on as few audit
-    answers as a young project has, what it expects is mostly chance.
+    Where the project names no prices, settled predictions stop; where it names them, these decide, and settled
+    predictions wait until they can. The learning curve alone never stops: on as few audit answers as a young project
+    has, what it expects is mostly chance.
     """
     for name, text in (
         ("certified", "Stop: the goal is reached for sure."),
@@ -63,7 +64,7 @@ def advise(found: Mapping[str, Verdict]) -> Advice:
     ):
         if found[name].stop:
             return Advice(True, f"{text} {found[name].words}", (name,))
-    if found["gain"].stop is None and found["settled"].stop:
+    if not found["gain"].asked and found["settled"].stop:
         words = f"More labels would change little, you may stop: {_small(found['settled'].words)}"
         return Advice(True, words, ("settled",))
     return _worth(found)
@@ -78,6 +79,9 @@ def _worth(found: Mapping[str, Verdict]) -> Advice:
         return Advice(False, f"Go on: rounds still change what the model says, and {gain}.", ("settled", "curve"))
     if found["settled"].stop is False:
         return Advice(False, "Go on: rounds still change what the model says.", ("settled",))
+    if found["settled"].stop:
+        text = "Go on: rounds change little, but whether more labels are worth their price cannot be told yet:"
+        return Advice(False, f"{text} {found['gain'].words.partition(': ')[2]}", ("gain",))
     return Advice(False, "Go on labelling: whether more labels would change much cannot be told yet.")
 
 

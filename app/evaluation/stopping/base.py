@@ -60,7 +60,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether a criterion says stop; None where it cannot tell yet, or was not asked to. `words` say why.
+    """Whether a criterion says stop; None where it cannot tell yet, or was not `asked` to. `words` say why.
 
     It stops where `value` is beyond `limit`, on the side that its docstring says.
     """
@@ -69,6 +69,7 @@ class Verdict:
     words: str
     value: float | None = None
     limit: float | None = None
+    asked: bool = True
 
 
 class Criterion(Protocol):
@@ -106,6 +107,11 @@ def over_steps(
             found = [*found, worst(known)] if known else []
             known, since = [], each.labels
     return found[-steps:] if len(found) >= steps else None
+
+
+def not_asked(why: str) -> Verdict:
+    """The goal says nothing that the criterion could go by."""
+    return Verdict(None, f"Not asked: {why}.", asked=False)
 
 
 def too_early(what: str, rounds: int) -> Verdict:

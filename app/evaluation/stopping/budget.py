@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.evaluation.stopping.base import Seen, Terms, Verdict
+from app.evaluation.stopping.base import Seen, Terms, Verdict, not_asked
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Budget:
         ]
         asked = [(used / most, name, used, most) for name, used, most in spent if most]
         if not asked:
-            return Verdict(None, "Not asked: the goal names no labels, hours or cost.")
+            return not_asked("the goal names no labels, hours or cost")
         share, name, used, most = max(asked)
         return Verdict(share >= 1, f"{_said(used)} of {_said(float(most))} {name} are spent.", used, float(most))
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.evaluation.stopping.base import Seen, Terms, Verdict
+from app.evaluation.stopping.base import Seen, Terms, Verdict, not_asked
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class CertifiedAccuracy:
     def judge(self, history: Sequence[Seen], terms: Terms) -> Verdict:
         """Both numbers are accuracies."""
         if terms.accuracy is None:
-            return Verdict(None, "Not asked: the goal names no accuracy.")
+            return not_asked("the goal names no accuracy")
         low = history[-1].low
         if low is None:
             return Verdict(None, "Cannot tell yet: no audit answers judge the last round.")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.evaluation.stopping.base import Seen, Terms, Verdict
+from app.evaluation.stopping.base import Seen, Terms, Verdict, not_asked
 from app.evaluation.stopping.curve import fitted
 
 HOUR = 3_600.0
@@ -28,7 +28,7 @@ class GainAgainstPrice:
     def judge(self, history: Sequence[Seen], terms: Terms) -> Verdict:
         """Both numbers are in the currency of the prices."""
         if terms.hour_price is None or terms.point_worth is None:
-            return Verdict(None, "Not asked: the goal says no price of an hour and worth of a point.")
+            return not_asked("the goal says no price of an hour and worth of a point")
         curve = fitted(history)
         known = sum(each.accuracy is not None for each in history)
         if curve is None or terms.seconds is None or known < self.rounds:

@@ -149,7 +149,7 @@ def test_where_several_classes_may_hold_each_is_a_prediction_of_its_own() -> Non
 
 
 def given(**stops: bool | None) -> dict[str, Verdict]:
-    none = Verdict(None, "Not asked.")
+    none = Verdict(None, "Not asked.", asked=False)
     return dict.fromkeys(CRITERIA, none) | {name: Verdict(stop, "Words.") for name, stop in stops.items()}
 
 
@@ -162,6 +162,19 @@ def test_the_advice_stops_for_a_goal_a_budget_or_a_price_and_else_for_what_has_s
     assert not advise(given(settled=True, curve=True, gain=False)).stop  # whoever names a price has decided
     assert not advise(given(plateau=True, change=True, uncertainty=True)).stop
     assert advise(given()).text.endswith("cannot be told yet.")
+
+
+def test_settled_predictions_wait_for_prices_that_are_named_and_cannot_tell_yet() -> None:
+    early = [Seen(20, agreement=0.9), *(Seen(20 * n, agreement=0.9, f_change=0.0) for n in range(2, 6))]
+
+    unpriced, priced = (advise(verdicts(early, terms)) for terms in (Terms(), PRICES))
+
+    assert (unpriced.stop, unpriced.because) == (True, ("settled",))
+    assert (priced.stop, priced.because) == (False, ("gain",))
+    assert priced.text == (
+        "Go on: rounds change little, but whether more labels are worth their price cannot be told yet: "
+        "it needs a learning curve of 8 rounds and the time of an answer."
+    )
 
 
 def test_every_criterion_is_told_with_its_figures_after_one_round_already() -> None:
