@@ -6,6 +6,7 @@ from typing import Any
 
 Z95 = 1.959964
 MOST_TO_COME = 300  # answers for plus or minus 10 points
+SPECK = 1e-5  # of a unit of the last place, much more than floats err
 WIDE = 0.2  # a band wider than this is said in words, never as one number
 
 
@@ -19,8 +20,21 @@ class Estimate:
     n: int
 
     def to_json(self) -> dict[str, Any]:
-        """Rounded to four places."""
-        return {"value": round(self.value, 4), "low": round(self.low, 4), "high": round(self.high, 4), "n": self.n}
+        """Rounded to four places, the ends outward."""
+        return {"value": round(self.value, 4), **outward(self.low, self.high), "n": self.n}
+
+
+def outward(low: float, high: float) -> dict[str, float]:
+    """Both ends as they are kept, at four places: the lower one rounded down and the upper one up.
+
+    So a goal of 0.9 is not reached by 0.89995. What lies beside a fourth place by no more than floats err stays there.
+    """
+    return {"low": math.floor(1e4 * float(low) + SPECK) / 1e4, "high": math.ceil(1e4 * float(high) - SPECK) / 1e4}
+
+
+def in_percent(low: float, high: float) -> tuple[str, str]:
+    """Both ends as people read them, in percent, rounded outward at one decimal."""
+    return f"{math.floor(1e3 * low + SPECK) / 10:g}", f"{math.ceil(1e3 * high - SPECK) / 10:g}"
 
 
 def share(successes: float, n: float, z: float = Z95) -> Estimate | None:
@@ -47,6 +61,13 @@ def in_words(estimate: dict[str, Any], judges: str = "audit answers", ahead: int
         return f"{100 * estimate['value']:.0f} % (between {100 * low:.0f} and {100 * high:.0f} %, {n} {judges})"
     more, aim = answers_to_come(estimate, ahead), "to speak of all items" if ahead else "for plus or minus 10"
     return f"Between {100 * low:.0f} and {100 * high:.0f} %: about {more} more {judges} {aim}"
+def in_words(estimate: dict[str, Any], judges: str = "audit answers") -> str:
+    """An accuracy as a person reads it: a number while the band is narrow, a range and what would help otherwise."""
+    low, high = in_percent(estimate["low"], estimate["high"])
+    if estimate["high"] - estimate["low"] <= WIDE:
+        return f"{100 * estimate['value']:.0f} % (between {low} and {high} %, {estimate['n']} {judges})"
+    more = answers_to_come(estimate)
+    return f"Between {low} and {high} %: about {more} more {judges} for plus or minus 10"
 
 
 def answers_to_come(estimate: dict[str, Any], ahead: int = 0) -> int:

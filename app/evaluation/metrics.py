@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from app.core.arrays import Doubles, Floats, Indices
-from app.evaluation.intervals import Estimate, share
+from app.evaluation.intervals import Estimate, outward, share
 from app.evaluation.reliability import calibration
 from app.evaluation.thresholds import ranked
 
@@ -98,8 +98,8 @@ def mean_absolute_error(
     draws = np.random.default_rng(seed).integers(0, len(errors), (BOOTSTRAP, len(errors)))
     means = (errors * weights)[draws].sum(axis=1) / np.maximum(weights[draws].sum(axis=1), SMALLEST)
     low, high = np.quantile(means, [0.025, 0.975])
-    found = {"value": float(errors @ weights / weights.sum()), "low": float(low), "high": float(high)}
-    return {**{name: round(number, 4) for name, number in found.items()}, "n": len(errors)}
+    mean = float(errors @ weights / weights.sum())
+    return {"value": round(mean, 4), **outward(low, high), "n": len(errors)}
 
 
 def confusion(truth: Indices, predicted: Indices, classes: int) -> list[list[int]]:
@@ -161,4 +161,4 @@ def _mean_where(values: Doubles, there: Any) -> Doubles:
 def _with_interval(values: Doubles, n: int) -> dict[str, Any]:
     """The first of the values, and where 95 % of the others lie."""
     low, high = np.quantile(values[1:], [0.025, 0.975])
-    return {"value": round(float(values[0]), 4), "low": round(float(low), 4), "high": round(float(high), 4), "n": n}
+    return {"value": round(float(values[0]), 4), **outward(low, high), "n": n}

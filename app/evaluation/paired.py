@@ -13,10 +13,10 @@ Clopper, Pearson. Biometrika 1934.
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from scipy.stats import binom
 
 from app.core.arrays import Booleans
+from app.evaluation.intervals import outward
 from app.evaluation.sequence import counted
 
 OF_SIGN, OF_SHARE = 0.04, 0.01  # of the chance of failing
@@ -65,9 +65,8 @@ class Paired:
         return "better" if low > 0 else "worse" if high < 0 else "cannot tell"
 
     def to_json(self) -> dict[str, Any]:
-        """Rounded to four places."""
-        low, high = (float(np.round(each, 4)) for each in self.interval)
+        """Rounded to four places, the ends outward."""
         return {
-            "value": round(self.difference, 4), "low": low, "high": high, "n": self.n,
+            "value": round(self.difference, 4), **outward(*self.interval), "n": self.n,
             "gained": self.gained, "lost": self.lost, "chance": float(f"{self.chance:.3g}"), "verdict": self.verdict,
         }  # fmt: skip

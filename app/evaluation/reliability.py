@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from app.core.arrays import Doubles, Floats, Indices
-from app.evaluation.intervals import share
+from app.evaluation.intervals import outward, share
 
 BINS = 10
 BOOTSTRAP = 200
@@ -55,7 +55,7 @@ def calibration(said: Floats, was: Floats, seed: int, weights: Doubles | None = 
                 "n": count,
             }
         )
-    found = {"error": round(float(errors[0]), 4), "low": round(float(low), 4), "high": round(float(high), 4), "n": n}
+    found = {"error": round(float(errors[0]), 4), **outward(low, high), "n": n}
     return {**found, "bins": rows}
 
 
@@ -68,4 +68,4 @@ def _ends(shares: Doubles, mean: float, n: int) -> dict[str, float]:
     low, high = np.quantile(shares, [0.025, 0.975]) if len(shares) else (mean, mean)
     if high - low < SMALLEST and (wilson := share(mean * n, n)) is not None:
         low, high = wilson.low, wilson.high
-    return {"low": round(float(low), 4), "high": round(float(high), 4)}
+    return outward(low, high)

@@ -21,6 +21,7 @@ import numpy as np
 from scipy.stats import hypergeom
 
 from app.core.arrays import Booleans, Doubles, Floats
+from app.evaluation.intervals import outward
 from app.evaluation.sequence import LEVEL, counted, level_of
 
 FEWEST = 10  # judged items in a slice, and outside of it
@@ -128,7 +129,7 @@ def _row(cut: Cut, right: Booleans, inside: Booleans, chance: float, slices: int
     low, high = counted(good, n, LEVEL / slices)
     others = int((~inside).sum())
     return cut.to_json() | {
-        "accuracy": {"value": round(good / n, 4), "low": round(low, 4), "high": round(high, 4), "n": n},
+        "accuracy": {"value": round(good / n, 4), **outward(low, high), "n": n},
         "rest": {"value": round(int(right[~inside].sum()) / others, 4), "n": others} if others else None,
         "wrong": n - good,
         "chance": float(f"{chance:.3g}"),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from app.core.arrays import Booleans, Doubles, Floats, Indices
-from app.evaluation.intervals import share
+from app.evaluation.intervals import outward, share
 
 AREAS = ("roc_auc", "average_precision")
 BOOTSTRAP = 200
@@ -129,4 +129,4 @@ def _estimate(values: Doubles, n: int, rarer: int) -> dict[str, Any] | None:
     low, high = np.quantile(others, [0.025, 0.975]) if len(others) else (0.0, 1.0)
     if high - low < SAME and (wilson := share(float(values[0]) * rarer, rarer)) is not None:
         low, high = wilson.low, wilson.high
-    return {"value": round(float(values[0]), 4), "low": round(float(low), 4), "high": round(float(high), 4), "n": n}
+    return {"value": round(float(values[0]), 4), **outward(low, high), "n": n}

@@ -1,6 +1,5 @@
 """How far a project is from its goal: an accuracy, labels, hours of work, a last day, or several of them."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -11,6 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import Annotation, Project
+from app.evaluation.intervals import in_percent
 
 HOUR = 3_600.0
 
@@ -85,10 +85,9 @@ def zone_of(project: Project) -> ZoneInfo:
 def _accuracy(target: float, found: Mapping[str, Any] | None) -> Part:
     if found is None:
         return Part("accuracy", target, None, None, False, f"{100 * target:.4g} % right: cannot tell yet")
-    value, high = 100 * found["value"], 100 * found["high"]
-    low = math.floor(1000 * found["low"] + 1e-6) / 10  # rounded down: what is not reached does not look so
+    low, high = in_percent(found["low"], found["high"])  # rounded outward: what is not reached does not look so
     enough = found["low"] >= target  # the whole band has to lie above it
-    words = f"{value:.0f} % of {100 * target:.4g} % right ({low:g} to {high:.0f} %)"
+    words = f"{100 * found['value']:.0f} % of {100 * target:.4g} % right ({low} to {high} %)"
     return Part("accuracy", target, found["value"], None, enough, words)
 
 

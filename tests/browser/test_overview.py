@@ -67,6 +67,16 @@ def test_random_answers_alone_are_a_quiet_line_named_at_its_end(visit: Visit, wi
     assert visit.findings() == []
 
 
+def test_the_goal_and_the_band_are_said_as_exactly_as_the_goal_says_them(visit: Visit) -> None:
+    accuracy = {"value": 0.66, "low": 0.5755, "high": 0.7521, "n": 80}
+    change = {"curve": [point(1, 40, accuracy, estimate(0.5))], "status": {"goal": {"accuracy": 0.955}}}
+
+    page = open_overview(visit, change)
+
+    expect(page.locator(".goal text")).to_have_text("goal 95.5 %")
+    expect(page.get_by_text("66 % 57.5 to 75.3 %, 80 audit answers")).to_be_visible()
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_advice_is_one_sentence_with_its_figures_folded_away(visit: Visit, width: int) -> None:
     def verdict(name: str, title: str, stop: bool | None, words: str) -> dict[str, Any]:

@@ -96,6 +96,8 @@ def test_settings_fit_the_window_and_are_accessible(visit: Visit, width: int) ->
 def test_a_goal_of_hours_and_a_day_is_set_and_shown(visit: Visit) -> None:
     project = make_project(visit.site)
     page = open_settings(visit, project)
+    page.get_by_label("Goal: accuracy in %").fill("95.5")
+    page.get_by_label("Audit share").fill("12.5")
     page.get_by_label("Goal: labels").fill("50")
     page.get_by_label("Goal: hours of work").fill("7.5")
     page.get_by_label("Goal: last day").fill("2099-12-24")
@@ -109,6 +111,8 @@ def test_a_goal_of_hours_and_a_day_is_set_and_shown(visit: Visit) -> None:
     page.reload()
 
     expect(page.get_by_label("Goal: last day")).to_have_value("2099-12-24")
+    expect(page.get_by_label("Goal: accuracy in %")).to_have_value("95.5")
+    expect(page.get_by_label("Audit share")).to_have_value("12.5")
     expect(page.get_by_label("Which audit items")).to_have_value("active")
     page.goto(f"{visit.site.url}/projects/{project}/overview")
     goal = page.get_by_role("list", name="Goal")
@@ -116,7 +120,7 @@ def test_a_goal_of_hours_and_a_day_is_set_and_shown(visit: Visit) -> None:
     expect(goal).to_contain_text("0.0 of 7.5 hours")
     expect(goal).to_contain_text("until 24 December 2099")
     page.goto(f"{visit.site.url}/projects/{project}/annotate")
-    expect(page.get_by_text("0 of 50 labels · 0.0 of 7.5 hours")).to_be_visible()
+    expect(page.get_by_text("95.5 % right: cannot tell yet · 0 of 50 labels · 0.0 of 7.5 hours")).to_be_visible()
 
 
 def test_a_project_is_paused_and_resumed_on_its_overview(visit: Visit) -> None:

@@ -1,10 +1,10 @@
 """Certified accuracy."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from app.evaluation.intervals import in_percent
 from app.evaluation.stopping.base import Seen, Terms, Verdict, not_asked
 
 
@@ -26,6 +26,6 @@ class CertifiedAccuracy:
         low = history[-1].low
         if low is None:
             return Verdict(None, "Cannot tell yet: no audit answers judge the last round.")
-        least = math.floor(1000 * low + 1e-6) / 10  # rounded down: more is not certified
-        words = f"At least {least:g} % right, of {100 * terms.accuracy:.4g} % that the goal asks for."
+        least, _ = in_percent(low, low)  # rounded down: more is not certified
+        words = f"At least {least} % right, of {100 * terms.accuracy:.4g} % that the goal asks for."
         return Verdict(low >= terms.accuracy, words, low, terms.accuracy)

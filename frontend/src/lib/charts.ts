@@ -4,7 +4,7 @@ import { extent, max } from "d3-array";
 import { type ScaleLinear, scaleLinear } from "d3-scale";
 import { area, line } from "d3-shape";
 import { html, nothing, svg, type TemplateResult } from "lit";
-import { count, isWide, percent } from "./figures";
+import { chosen, count, fromTo, isWide, percent } from "./figures";
 
 export interface Estimate {
   value: number;
@@ -106,7 +106,7 @@ function goalLine({ x, y, width, right }: Axes, options: CurveOptions): Template
   const at = y(options.goal);
   return svg`<g class="goal" aria-hidden="true">
     <line x1=${x(0)} x2=${width - right} y1=${at} y2=${at}></line>
-    <text x=${x(0) + 4} y=${at - 5}>goal ${percent(options.goal)}</text></g>` as TemplateResult;
+    <text x=${x(0) + 4} y=${at - 5}>goal ${chosen(options.goal)}</text></g>` as TemplateResult;
 }
 
 function band(series: Series, { x, y }: Axes): TemplateResult {
@@ -187,7 +187,7 @@ function dataTable(series: Series[], options: CurveOptions): TemplateResult {
 
 function written(point: Point | undefined): string {
   if (!point) return "–";
-  const range = point.low === undefined ? "" : ` (${percent(point.low, 1)} to ${percent(point.high ?? point.y, 1)})`;
+  const range = point.low === undefined ? "" : ` (${fromTo(point.low, point.high ?? point.y)})`;
   return `${percent(point.y, 1)}${range}`;
 }
 

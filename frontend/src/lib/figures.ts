@@ -2,7 +2,14 @@
 // of the shapes, which the strict style policy allows.
 import { html, nothing, svg, type TemplateResult } from "lit";
 
+const SPECK = 1e-5; // of a unit of the last place, much more than floats err
+
 export const percent = (share: number, digits = 0): string => `${(100 * share).toFixed(digits)} %`;
+/** A share that people chose, with up to four figures, as the service's words say it: 95.5 %. */
+export const chosen = (share: number): string => `${Number((100 * share).toPrecision(4))} %`;
+/** The ends of a band, rounded outward at one decimal, as the service's words say them: 57.6 to 75.3 %. */
+export const fromTo = (low: number, high: number): string =>
+  `${Math.floor(1000 * low + SPECK) / 10} to ${Math.ceil(1000 * high - SPECK) / 10} %`;
 export const count = (n: number): string => n.toLocaleString("en-GB");
 
 export const WIDE = 0.2; // a band wider than this is said in words, never as one number

@@ -2,7 +2,7 @@
 import type { Measure } from "./axis";
 import type { Balance, ClassRef } from "./balance";
 import type { Estimate, Point, Series } from "./charts";
-import { count, isWide, percent } from "./figures";
+import { count, fromTo, isWide, percent } from "./figures";
 import type { Robustness } from "./robustness";
 import type { Slices } from "./rounds";
 import type { Clip, Film, Picture } from "./serving";
@@ -193,8 +193,7 @@ export function twinWords(overview: Overview): string | null {
   if (!twin?.random || !twin.chosen) return null;
   const { random, chosen } = twin;
   if (isWide(random.low, random.high) || isWide(chosen.low, chosen.high)) return null;
-  const band = ({ value, low, high }: typeof random): string =>
-    `${percent(value)} (${Math.round(100 * low)} to ${percent(high)})`;
+  const band = ({ value, low, high }: typeof random): string => `${percent(value)} (${fromTo(low, high)})`;
   return `${count(twin.labels)} chosen labels give ${band(chosen)}, as many random ones ${band(random)}.`;
 }
 

@@ -2,7 +2,7 @@
 import { html, svg, type TemplateResult } from "lit";
 import type { ClassRef } from "./balance";
 import type { Estimate } from "./charts";
-import { count, isWide, percent } from "./figures";
+import { count, fromTo, isWide, percent } from "./figures";
 import type { RoundRow } from "./overview";
 import type { Stopping } from "./stopping";
 
@@ -134,8 +134,8 @@ export const judges = (stratum: string | null): string => (stratum === "imported
 /** A number with its band; a wide band alone. */
 export function estimated(estimate: Estimate | null | undefined): TemplateResult | string {
   if (!estimate) return "–";
-  if (isWide(estimate.low, estimate.high)) return `${percent(estimate.low)} to ${percent(estimate.high)}`;
-  return html`<span>${percent(estimate.value, 1)} <small>${percent(estimate.low)} to ${percent(estimate.high)}</small></span>`;
+  if (isWide(estimate.low, estimate.high)) return fromTo(estimate.low, estimate.high);
+  return html`<span>${percent(estimate.value, 1)} <small>${fromTo(estimate.low, estimate.high)}</small></span>`;
 }
 
 export const points = (share: number): string =>

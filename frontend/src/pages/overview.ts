@@ -5,7 +5,7 @@ import { type Act, auditRequest, leadTo } from "../lib/audit-request";
 import { type Axis, axesOf, axisSwitch, axisWords, measureOf } from "../lib/axis";
 import { balanceTable } from "../lib/balance";
 import { curveChart, dayColumns } from "../lib/charts";
-import { count, isWide, percent } from "../lib/figures";
+import { count, fromTo, isWide, percent } from "../lib/figures";
 import { call, message, newId, pageData, Refusal, send } from "../lib/http";
 import { nextBatch, type Places } from "../lib/next-batch";
 import {
@@ -194,7 +194,7 @@ function learning(all: Overview): TemplateResult {
   const twin = twinWords(all);
   return html`<section class="card wide" aria-labelledby="learning">
     <h2 id="learning">Is it learning?</h2>
-    <p class="figure">${isWide(last.low, last.high) ? html`<span class="said">${leadTo(all)}</span>` : html`${percent(last.value)} <small>${percent(last.low)} to ${percent(last.high)}, ${behind}</small>`}</p>
+    <p class="figure">${isWide(last.low, last.high) ? html`<span class="said">${leadTo(all)}</span>` : html`${percent(last.value)} <small>${fromTo(last.low, last.high)}, ${behind}</small>`}</p>
     ${all.words.error ? html`<p>${all.words.error}.</p>` : nothing}
     ${axisSwitch(all, drawn, against)}
     ${curveChart(series, options)}

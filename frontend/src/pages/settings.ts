@@ -106,8 +106,8 @@ function take(given: ProjectRow, headers: Headers): void {
     learner: row.learner.name,
     roundSize: typeof row.round_size === "number" ? String(row.round_size) : "",
     overlap: String(row.overlap),
-    auditShare: String(Math.round(row.audit_share * 100)),
-    goalAccuracy: row.goal?.accuracy ? String(Math.round(row.goal.accuracy * 100)) : "",
+    auditShare: inPercent(row.audit_share),
+    goalAccuracy: row.goal?.accuracy ? inPercent(row.goal.accuracy) : "",
     goalLabels: row.goal?.labels ? String(row.goal.labels) : "",
     goalHours: row.goal?.hours ? String(row.goal.hours) : "",
     goalDate: row.goal?.date ?? "",
@@ -121,6 +121,9 @@ function take(given: ProjectRow, headers: Headers): void {
     goalStops: row.goal?.stops ? "yes" : "",
   };
 }
+
+/** As people typed it, without the last places that floats add: saved again, nothing changes. */
+const inPercent = (share: number): string => String(Number((100 * share).toPrecision(12)));
 
 const written = (number: number | undefined): string => (number ? String(number) : "");
 

@@ -5,8 +5,9 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, f1_score, multilabel_confusion_matrix
 
 from app.evaluation.curves import band, label_ratio, labels_to, paired, penalty_matrix
-from app.evaluation.intervals import answers_to_come, in_words, share
-from app.evaluation.metrics import hits, report
+from app.evaluation.intervals import Estimate, answers_to_come, in_words, outward, share
+from app.evaluation.metrics import BOOTSTRAP, hits, mean_absolute_error, report
+from app.evaluation.paired import Paired
 
 
 def answers(rows: int = 300, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -78,10 +79,33 @@ def test_a_wide_band_is_said_in_words_with_what_would_help() -> None:
     assert wide is not None
     assert narrow is not None
 
-    assert in_words(wide.to_json()) == "Between 49 and 94 %: about 42 more audit answers for plus or minus 10"
+    assert in_words(wide.to_json()) == "Between 49 and 94.4 %: about 42 more audit answers for plus or minus 10"
     assert (answers_to_come(wide.to_json()), answers_to_come(narrow.to_json())) == (42, 0)
     assert in_words(wide.to_json(), "test items").endswith("42 more test items for plus or minus 10")
-    assert in_words(narrow.to_json()) == "90 % (between 88 and 92 %, 1000 audit answers)"
+    assert in_words(narrow.to_json()) == "90 % (between 87.9 and 91.8 %, 1000 audit answers)"
+
+
+def test_the_ends_of_an_interval_are_rounded_outward_and_stay_where_only_floats_err() -> None:
+    assert Estimate(0.95, 0.89995, 0.96004, 100).to_json() == {"value": 0.95, "low": 0.8999, "high": 0.9601, "n": 100}
+    assert outward(-0.00004, -0.00004) == {"low": -0.0001, "high": 0.0}
+    for place in range(10_001):
+        end = place / 10_000
+        assert outward(end - 1e-12, end + 1e-12) == outward(end + 1e-12, end - 1e-12) == {"low": end, "high": end}
+
+
+def test_every_interval_that_is_kept_holds_the_one_that_was_found() -> None:
+    rng = np.random.default_rng(0)
+    for gained, lost in ((30, 11), (3, 40), (7, 7)):
+        pair = Paired(gained, lost, 120)
+        kept = pair.to_json()
+        assert kept["low"] <= pair.interval[0] <= pair.interval[1] <= kept["high"]
+    targets = np.eye(3, dtype=np.float32)[rng.integers(0, 3, 90)]
+    probabilities = rng.dirichlet(np.ones(3), 90).astype(np.float32)
+    found = mean_absolute_error(probabilities, targets, np.arange(3.0), 0)
+    errors = np.abs(targets.argmax(axis=1) - probabilities.argmax(axis=1))
+    drawn = errors[np.random.default_rng(0).integers(0, 90, (BOOTSTRAP, 90))].mean(axis=1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    assert (found["low"], found["high"]) == (np.floor(1e4 * low) / 1e4, np.ceil(1e4 * high) / 1e4)
 
 
 def test_labels_to_a_target_is_the_first_time_that_it_is_reached() -> None:

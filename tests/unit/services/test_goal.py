@@ -1,9 +1,11 @@
 """When a goal is reached: an accuracy only where the whole band lies above it, a day only when it is over."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from app.evaluation.intervals import in_words
 from app.services.goal import Standing, measured, reached
 
 TODAY = date(2026, 12, 1)
@@ -36,6 +38,18 @@ def test_the_goal_is_said_to_be_reached_only_when_it_is(goal: dict, now: Standin
     found = reached(list(measured(goal, now)))
 
     assert (found is None) if said is None else (found or "").startswith(said)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.5755, 0.7521), (0.576, 0.75), (0.8999, 0.9501)])
+def test_the_goal_and_the_headline_say_the_same_band_rounded_outward(low: float, high: float) -> None:
+    accuracy = {"value": 0.9, "low": low, "high": high, "n": 300}
+
+    (part,) = measured({"accuracy": 0.9}, replace(standing(), accuracy=accuracy))
+
+    ends = {0.5755: ("57.5", "75.3"), 0.576: ("57.6", "75"), 0.8999: ("89.9", "95.1")}[low]
+    assert part.words == f"90 % of 90 % right ({ends[0]} to {ends[1]} %)"
+    assert in_words(accuracy) == f"90 % (between {ends[0]} and {ends[1]} %, 300 audit answers)"
+    assert part.reached is False
 
 
 def test_each_part_of_a_goal_says_how_far_it_is() -> None:
