@@ -17,10 +17,12 @@ SMALLEST = 1e-12  # a sum of weights below which there is none
 def hits(probabilities: Floats, targets: Floats, multiple: bool) -> Floats:
     """How right each prediction is, (n,) in [0, 1]: the share of answers that agree with it.
 
-    For several classes a row counts when every class is on its right side of one half.
+    Where several classes may hold, those that agree about the class on which the fewest do: no more than that agree
+    about all of them.
     """
     if multiple:
-        return np.asarray(((probabilities >= 0.5) == (targets >= 0.5)).all(axis=1), dtype=np.float32)
+        agree = np.where(probabilities >= 0.5, targets, 1 - targets)
+        return np.asarray(agree.min(axis=1, initial=1.0), dtype=np.float32)
     return np.asarray(targets[np.arange(len(targets)), probabilities.argmax(axis=1)], dtype=np.float32)
 
 

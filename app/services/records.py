@@ -160,9 +160,14 @@ def taken_for(probabilities: Floats, class_ids: Sequence[int], multiple: bool) -
 
 
 def answered_with(targets: Floats, class_ids: Sequence[int], multiple: bool) -> list[Any]:
-    """The same of answers: the class that most of them name, None where no class is ahead."""
+    """The same of answers: the class that most of them name, None where no class is ahead.
+
+    Where several may hold, the classes that most of them name, None where half of them name one and half do not.
+    """
     if multiple:
-        return taken_for(targets, class_ids, multiple)
+        tied = (np.abs(targets - 0.5) < TIE).any(axis=1)
+        said = zip(taken_for(targets, class_ids, multiple), tied, strict=True)
+        return [None if tie else named for named, tie in said]
     best = [np.flatnonzero(row >= row.max() - TIE) for row in targets]
     return [class_ids[int(at[0])] if len(at) == 1 else None for at in best]
 

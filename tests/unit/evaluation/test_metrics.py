@@ -74,6 +74,17 @@ def test_where_several_classes_may_hold_a_row_is_right_when_every_class_is() -> 
     assert hits(probabilities, targets, True).tolist() == [1, 0]
 
 
+def test_a_divided_item_is_right_to_the_share_that_agrees_whether_one_class_holds_or_several() -> None:
+    said = np.array([[0.9, 0.1], [0.1, 0.9], [0.9, 0.1]], dtype=np.float32)
+    answered = np.array([[0.5, 0.5], [0.5, 0.5], [0.75, 0.25]], dtype=np.float32)
+
+    assert hits(said, answered, False).tolist() == [0.5, 0.5, 0.75]
+    assert hits(said, answered, True).tolist() == [0.5, 0.5, 0.75]
+    both = np.array([[0.9, 0.9, 0.1]] * 4, dtype=np.float32)
+    several = np.array([[1, 0.5, 0], [0.5, 0.5, 0.5], [0.75, 0.25, 0], [1, 1, 1]], dtype=np.float32)
+    assert hits(both, several, True).tolist() == [0.5, 0.5, 0.25, 0]
+
+
 def test_a_wide_band_is_said_in_words_with_what_would_help() -> None:
     wide, narrow = share(8, 10), share(900, 1_000)
     assert wide is not None
