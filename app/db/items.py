@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.base import NEVER_REUSE_IDS, Base
 
 OPEN = text("state = 'open' AND NOT done AND split = 'pool'")
+REVISED = text("revision > 1")
 
 
 class Item(Base):
@@ -45,6 +46,7 @@ class Item(Base):
         ),
         Index("ix_items_created", "project_id", "id"),  # pages, exports and the featurizer's pass walk it
         Index("ix_items_updated", "project_id", "updated_at", "id"),
+        Index("ix_items_revised", "project_id", sqlite_where=REVISED, postgresql_where=REVISED),
         Index("ix_items_counts", "project_id", "state", "split", "done", "reserved"),
         NEVER_REUSE_IDS,
     )

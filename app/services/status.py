@@ -24,6 +24,15 @@ STANDING = text("""
         JOIN annotations AS earlier ON earlier.answer_id = later.answer_id AND earlier.version = later.version - 1
         WHERE later.project_id = :project AND later.version > 1 AND earlier.counted AND NOT earlier.retracted
         GROUP BY earlier.origin, earlier.kind
+        UNION ALL
+        SELECT annotations.origin, annotations.kind, -count(*)
+        FROM items CROSS JOIN annotations  -- SQLite keeps this order: it does not know how few they are
+        WHERE items.project_id = :project AND items.revision > 1 AND annotations.item_id = items.id
+        AND annotations.item_revision <> items.revision AND annotations.counted AND NOT annotations.retracted
+        AND NOT EXISTS (
+            SELECT 1 FROM annotations AS newer
+            WHERE newer.answer_id = annotations.answer_id AND newer.version > annotations.version)
+        GROUP BY annotations.origin, annotations.kind
     ) AS parts GROUP BY origin, kind
 """)
 
@@ -117,8 +126,9 @@ def item_counts(session: Session, project_id: int) -> dict[str, int]:
 def standing(session: Session, project_id: int) -> dict[str, int]:
     """The answers that stand: `annotations` of every origin, `answers` that people gave here, `audit` ones of these.
 
-    The newest version of each counts; retractions and uncounted ones are left out. One walk of a covering index, and a
-    look at the versions that another one followed.
+    The newest version of each counts; retractions, uncounted ones and those on content that was replaced since are left
+    out. One walk of a covering index, and a look at the versions that another one followed and at the items that were
+    replaced.
     """
     found = session.execute(STANDING, {"project": project_id})
     rows = [(origin, kind, int(count)) for origin, kind, count in found]

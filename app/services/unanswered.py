@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.db import reads
 
-# Of each audit item that is still open, by its leases and by a selection that named it, and by the answers that stand.
+# Of each audit item that is still open, by its leases and by a selection that named it, and by the answers that stand:
+# of the content that it has now, as far as is known of what a lease showed and a selection named.
 GIVEN = reads(
     text("""
         SELECT count(*) AS given, coalesce(sum(1 - answered), 0) AS unanswered,
@@ -17,18 +18,19 @@ GIVEN = reads(
                coalesce(sum(CASE WHEN answered = 0 THEN live ELSE 0 END), 0) AS in_hands
         FROM (
             SELECT item_id, max(answered) AS answered, max(skipped) AS skipped, max(live) AS live FROM (
-                SELECT item_id, 0 AS answered, CASE WHEN state = 'skipped' THEN 1 ELSE 0 END AS skipped,
+                SELECT item_id, item_revision, 0 AS answered, CASE WHEN state = 'skipped' THEN 1 ELSE 0 END AS skipped,
                        CASE WHEN state = 'live' THEN 1 ELSE 0 END AS live
                 FROM leases WHERE kind = 'audit' AND project_id = :project
                 UNION ALL
-                SELECT item_id, 0, 0, 0 FROM selected WHERE project_id = :project
+                SELECT item_id, NULL, 0, 0, 0 FROM selected WHERE project_id = :project
                 UNION ALL
-                SELECT item_id, 1, 0, 0 FROM annotations
+                SELECT item_id, item_revision, 1, 0, 0 FROM annotations
                 WHERE project_id = :project AND kind = 'audit' AND counted AND NOT retracted AND NOT EXISTS (
                     SELECT 1 FROM annotations AS newer
                     WHERE newer.answer_id = annotations.answer_id AND newer.version > annotations.version)
-            ) AS events GROUP BY item_id
-        ) AS given_out JOIN items ON items.id = given_out.item_id WHERE items.state = 'open'
+            ) AS events JOIN items ON items.id = events.item_id
+            WHERE items.state = 'open' AND coalesce(item_revision, items.revision) = items.revision GROUP BY item_id
+        ) AS given_out
     """),
     "given unanswered skipped in_hands",
 )

@@ -1,14 +1,17 @@
 """Audit items that were given out in vain: counted, told with what they may do to the accuracy, and never hidden."""
 
-from sqlalchemy import update
+from typing import Any
+
+import pytest
+from sqlalchemy import text, update
 
 from app.db import Item
-from app.services import unanswered
+from app.services import status, unanswered
 from app.services.sentences import unanswered_words
 from tests.api.test_labelling import answer, end_leases, member, ready, take
 from tests.api.test_loop import pets
 from tests.api.test_overview import answer as say
-from tests.conftest import Api
+from tests.conftest import Api, Speaker
 
 
 def counts(api: Api, project: int) -> dict[str, int]:
@@ -60,6 +63,57 @@ def test_a_selection_that_nobody_answered_counts_and_one_that_came_back_is_answe
     assert pushed.status_code == 200, pushed.text
     assert before == {"given": 6, "unanswered": 6, "skipped": 0, "in_hands": 0}
     assert counts(api, project) == {"given": 6, "unanswered": 4, "skipped": 0, "in_hands": 0}
+
+
+def test_answers_to_content_that_was_replaced_count_no_more(api: Api) -> None:
+    boss, project = ready(api, 8)
+    with api.db.write() as session:
+        session.execute(update(Item).values(reserved=True))
+    leases = take(boss, project, 5)
+    for each in leases[:3]:
+        assert answer(boss, each["id"]).status_code == 201
+    boss.post(f"/leases/{leases[3]['id']}/skip", json={})
+    stored = boss.get(f"/projects/{project}/annotations").json()["items"]
+    change(boss, stored[0])
+    before, first = counts(api, project), standing(boss, project)
+
+    keys = [each["item"]["key"] for each in leases]
+    replaced = [{"key": keys[at], "text": f"something else {at}"} for at in (0, 1, 3, 4)]
+    assert boss.push(project, replaced, on_change="replace")["updated"] == 4
+    after, second = counts(api, project), standing(boss, project)
+    end_leases(api)
+    found = take(boss, project, 5)
+    again = next(each for each in found if each["item"]["key"] == keys[0])
+    assert answer(boss, again["id"]).status_code == 201
+
+    assert before == {"given": 5, "unanswered": 2, "skipped": 1, "in_hands": 1}
+    assert first == (3, 3, 3)
+    assert after == {"given": 1, "unanswered": 0, "skipped": 0, "in_hands": 0}
+    assert second == (1, 1, 1)
+    assert standing(boss, project) == (2, 2, 2)
+    assert counts(api, project)["given"] - counts(api, project)["unanswered"] == 2
+
+
+def change(boss: Speaker, stored: dict[str, Any]) -> None:
+    headers = {"If-Match": f'"{stored["version"]}"'}
+    changed = boss.put(f"/annotations/{stored['id']}", json={"label": {"class": "dog"}}, headers=headers)
+    assert changed.status_code == 200, changed.text
+
+
+def standing(boss: Speaker, project: int) -> tuple[int, int, int]:
+    found = boss.get(f"/projects/{project}/status").json()
+    return found["annotations"], found["answers"], found["audit"]["answers"]
+
+
+@pytest.mark.parametrize("db", ["sqlite"], indirect=True)
+def test_the_items_that_were_replaced_are_found_by_an_index(api: Api) -> None:
+    """A walk over a million items would take longer than the whole overview may."""
+    with api.db.read() as session:
+        plan = session.execute(text(f"EXPLAIN QUERY PLAN {status.STANDING}"), {"project": 1}).all()
+
+    assert [each.detail for each in plan if " items " in each.detail] == [
+        "SEARCH items USING INDEX ix_items_revised (project_id=?)"
+    ]
 
 
 def test_a_round_keeps_the_count_and_the_overview_tells_what_it_may_do_to_the_accuracy(api: Api) -> None:
