@@ -31,6 +31,7 @@ FEW_NUMBERS = 6  # up to so many different numbers are values of their own; more
 QUARTILES = (0.25, 0.5, 0.75)
 MOST_NAMED = 200  # values of a column that was asked for
 SHOWN = 5
+EXACT = 2**53  # up to which every whole number is a float
 LONGEST = 200  # characters of a value; longer texts are no categories
 
 
@@ -173,7 +174,9 @@ def _between(name: str, numbers: Doubles, edges: list[float]) -> Iterator[tuple[
 
 
 def _number(value: Any) -> float:
-    """A finite number as it is, anything else as none."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    """A finite number as it is, anything else as none, and so a whole number that no float is: no filter finds it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return math.nan
-    return float(value)
+    if isinstance(value, int) and abs(value) > EXACT:
+        return math.nan
+    return float(value) if math.isfinite(value) else math.nan

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.db import Annotation, Member, Project, Round
+from app.evaluation.intervals import WIDE, in_percent
 from app.services import deleting, projects, tallies, tasks
 from app.services.access import Person
 
@@ -110,8 +111,9 @@ def task_words(project: Project) -> str:
 
 def _accuracy_words(last: tuple[float, float, float]) -> str:
     """A number while its band is narrow, the band itself otherwise."""
-    value, low, high = (100 * each for each in last)
-    return f"{value:.0f} % right" if high - low <= 20 else f"between {low:.0f} and {high:.0f} % right"
+    value, *ends = last
+    low, high = in_percent(*ends)
+    return f"{100 * value:.0f} % right" if ends[1] - ends[0] <= WIDE else f"between {low} and {high} % right"
 
 
 def _counts(session: Session, ids: Sequence[int]) -> dict[int, tuple[int, int]]:

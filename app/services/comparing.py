@@ -197,11 +197,11 @@ def _labels(session: Session, both: Sequence[Round]) -> dict[str, Any]:
 
 
 def _items_of(session: Session, ids: set[int]) -> int:
-    """How many items these answers are of, without those of the client's own test set."""
+    """How many items these answers are of, without those of the client's own test set and deleted ones, as in lists."""
     found = (
         select(func.count(func.distinct(Annotation.item_id)))
         .join(Item, Item.id == Annotation.item_id)
-        .where(answered.one_of(session, Annotation.id, sorted(ids)), Item.split == "pool")
+        .where(answered.one_of(session, Annotation.id, sorted(ids)), Item.split == "pool", Item.state != "deleted")
     )
     return int(session.execute(found).scalar_one())
 

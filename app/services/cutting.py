@@ -63,8 +63,7 @@ def _cut(column: str, values: Sequence[Any], said: Sequence[Said], question: Que
     slices = [
         {
             **row,
-            "words": slicing.named(row),
-            "filter": slicing.filter_of(row),
+            **slicing.told(row, values),
             "classes": _recalls(said, inside, question),
         }
         for row, inside in cuts

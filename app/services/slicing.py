@@ -1,6 +1,6 @@
 """The columns by which a round's judged items are cut into slices, and the filter that leads to each slice."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -40,21 +40,47 @@ def worst_slices(
     report = worst(right, columns, look)
     if report is None:
         return None
-    slices = [{**each, "words": named(each), "filter": filter_of(each)} for each in report["worst"]]
+    slices = [{**each, **told(each, columns[each["column"]])} for each in report["worst"]]
     return {**report, "worst": slices, "stratum": stratum, "judged": len(rows)}
 
 
-def filter_of(cut: Mapping[str, Any]) -> str | None:
-    """The filter that finds a slice's items; None for a name that no filter can be written for."""
+def told(cut: Mapping[str, Any], values: Sequence[Any]) -> dict[str, str | None]:
+    """A slice in words, and the filter that finds its items, beside the values of its column.
+
+    Where a text and a number, or a truth, are written alike, the text stands in quotation marks.
+    """
+    alike = "value" in cut and any(_alike(cut["value"], each) for each in values)
+    quoted = alike and isinstance(cut["value"], str)
+    return {"words": named(cut, quoted=quoted), "filter": filter_of(cut, alike=alike)}
+
+
+def _alike(value: Any, other: Any) -> bool:
+    """Whether a filter for the one finds the other too, although they are of different kinds."""
+    if not isinstance(other, SCALARS) or isinstance(value, str) == isinstance(other, str):
+        return False
+    text, rest = (value, other) if isinstance(value, str) else (other, value)
+    number = not isinstance(rest, bool) and value is text and grammar.NUMBER.fullmatch(text)
+    return bool(text == _text(rest) or (number and float(text) == rest))
+
+
+def filter_of(cut: Mapping[str, Any], *, alike: bool = False) -> str | None:
+    """The filter that finds a slice's items; None for a name that no filter can be written for.
+
+    A value that another one of its column is written like is found by a comparison where it is a number, else by none.
+    """
     column = cut["column"]
+    if alike and isinstance(cut["value"], str | bool):
+        return None
     name = column if column == LENGTH else METADATA + column
     if cut.get("missing"):
         parts = [f"missing={quote(column, safe='')}"]
+    elif alike:
+        parts = [f"{quote(name, safe='')}{sign}{quote(_text(cut['value']), safe='')}" for sign in (":>=", ":<=")]
     elif "value" in cut:
         parts = [f"{quote(name, safe='')}={quote(_text(cut['value']), safe='')}"]
     else:
         ends = ((":>=", cut["low"]), (":<", cut["high"]))
-        parts = [f"{quote(name, safe='')}{sign}{_text(end)}" for sign, end in ends if end is not None]
+        parts = [f"{quote(name, safe='')}{sign}{quote(_text(end), safe='')}" for sign, end in ends if end is not None]
     text = "&".join(parts)
     try:
         grammar.parse(text)
@@ -72,7 +98,8 @@ def words(report: Mapping[str, Any] | None) -> str | None:
         return f"No slice of the metadata is behind the rest: {report['looked_at']} looked at."
     first = report["worst"][0]
     said = (
-        f"{named(first)}: {first['accuracy']['n'] - first['wrong']} of {first['accuracy']['n']} {judges} right, "
+        f"{first.get('words') or named(first)}: "
+        f"{first['accuracy']['n'] - first['wrong']} of {first['accuracy']['n']} {judges} right, "
         f"{100 * first['rest']['value']:.0f} % of the others"
     )
     if report["likely"] == 0:
@@ -82,13 +109,14 @@ def words(report: Mapping[str, Any] | None) -> str | None:
     return f"{which} than the rest: {said}.{more}"
 
 
-def named(cut: Mapping[str, Any]) -> str:
-    """A slice in words."""
+def named(cut: Mapping[str, Any], *, quoted: bool = False) -> str:
+    """A slice in words, a text in quotation marks where that is asked."""
     column = "length of the text" if cut["column"] == LENGTH else cut["column"]
     if cut.get("missing"):
         return f"{column} is missing"
     if "value" in cut:
-        return f"{column} is {_text(cut['value'])}"
+        value = _text(cut["value"])
+        return f'{column} is "{value}"' if quoted else f"{column} is {value}"
     if cut["low"] is None:
         return f"{column} below {_text(cut['high'])}"
     return f"{column} from {_text(cut['low'])}" + ("" if cut["high"] is None else f" to below {_text(cut['high'])}")

@@ -5,10 +5,10 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 
 from app.cli import main
-from app.db import RoundRecord
+from app.db import Item, RoundRecord
 from tests.api.test_figures import listed
 from tests.api.test_loop import WORDS
 from tests.conftest import Api, Speaker
@@ -139,6 +139,13 @@ def test_slices_and_comparison_lead_to_their_items_and_managers_alone_see_which(
     for each in predictions["moves"]:
         assert listed(boss, project, each["filter"]) == each["count"]
     assert listed(boss, project, compared["labels"]["filter"]) == compared["labels"]["added"]
+    [taken, *_] = boss.get(f"/projects/{project}/items?{compared['labels']['filter']}").json()["items"]
+    with api.db.write() as session:
+        session.execute(update(Item).where(Item.id == taken["id"]).values(state="deleted"))
+    fewer = boss.get(f"/projects/{project}/rounds/2/compare/3").json()["labels"]
+    assert listed(boss, project, fewer["filter"]) == fewer["added"] == compared["labels"]["added"] - 1
+    with api.db.write() as session:
+        session.execute(update(Item).where(Item.id == taken["id"]).values(state="open"))
     assert 0 < compared["labels"]["added"] < 60  # audit answers are kept apart
     assert compared["labels"]["gone"] == 0
     assert compared["settings"] == []

@@ -131,3 +131,11 @@ def test_a_slice_that_is_far_behind_is_likely_worse_beyond_the_slices_of_its_col
     assert said == {"a": False, "b": False, "c": False, "d": True}
     chance = float(hypergeom.cdf(5, 100, 90, 15))
     assert next(row["chance"] for row, _ in rows if row["value"] == "d") == pytest.approx(4 * chance, rel=0.01)
+
+
+def test_whole_numbers_that_no_float_is_are_no_slices() -> None:
+    """A filter compares floats: it found none of them."""
+    rows, beyond = along([1] * 40, "id", [2**53, 2**53 + 1, 10**400, "x"] * 10)
+
+    assert [row.get("value") for row, _ in rows] == ["x", float(2**53)]
+    assert beyond == 0

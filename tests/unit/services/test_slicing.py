@@ -29,3 +29,29 @@ def test_slices_are_of_the_judges_that_the_headline_is_of(
 
     assert found is not None
     assert (found["stratum"], found["judged"]) == (stratum, tests or audits)
+
+
+MIXED = ["1", 1, 1.0, 2, "2 ", "1e3", 1000, True, "true", "web", (), None]
+
+
+@pytest.mark.parametrize(
+    ("value", "words", "filter_"),
+    [
+        ("1", 'site is "1"', None),  # a filter for it finds the number too
+        (1.0, "site is 1", "metadata.site:>=1&metadata.site:<=1"),
+        (2.0, "site is 2", "metadata.site=2"),
+        ("1e3", 'site is "1e3"', None),
+        (1000.0, "site is 1000", "metadata.site=1000"),  # it does not find the text
+        (True, "site is true", None),
+        ("true", 'site is "true"', None),
+        ("web", "site is web", "metadata.site=web"),
+    ],
+)
+def test_values_that_are_written_alike_are_told_apart(value: Any, words: str, filter_: str | None) -> None:
+    assert slicing.told({"column": "site", "value": value}, MIXED) == {"words": words, "filter": filter_}
+
+
+def test_ends_of_a_range_are_written_as_an_address_has_them() -> None:
+    found = slicing.filter_of({"column": "size", "low": 1e20, "high": None})
+
+    assert found == "metadata.size:>=1e%2B20"
