@@ -56,18 +56,11 @@ def in_words(estimate: dict[str, Any], judges: str = "audit answers", ahead: int
 
     `ahead` more answers are needed before all of the pool is spoken of.
     """
-    low, high, n = estimate["low"], estimate["high"], estimate["n"]
-    if high - low <= WIDE:
-        return f"{100 * estimate['value']:.0f} % (between {100 * low:.0f} and {100 * high:.0f} %, {n} {judges})"
-    more, aim = answers_to_come(estimate, ahead), "to speak of all items" if ahead else "for plus or minus 10"
-    return f"Between {100 * low:.0f} and {100 * high:.0f} %: about {more} more {judges} {aim}"
-def in_words(estimate: dict[str, Any], judges: str = "audit answers") -> str:
-    """An accuracy as a person reads it: a number while the band is narrow, a range and what would help otherwise."""
     low, high = in_percent(estimate["low"], estimate["high"])
     if estimate["high"] - estimate["low"] <= WIDE:
         return f"{100 * estimate['value']:.0f} % (between {low} and {high} %, {estimate['n']} {judges})"
-    more = answers_to_come(estimate)
-    return f"Between {low} and {high} %: about {more} more {judges} for plus or minus 10"
+    more, aim = answers_to_come(estimate, ahead), "to speak of all items" if ahead else "for plus or minus 10"
+    return f"Between {low} and {high} %: about {more} more {judges} {aim}"
 
 
 def answers_to_come(estimate: dict[str, Any], ahead: int = 0) -> int:

@@ -57,37 +57,39 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         .limit(ROUNDS_SHOWN)
     ).scalars()
     state = status.of_project(session, project, moment)
-    points = curve(session, project.id)
+    question = tasks.driving(tasks.questions(session, project))
+    points = curve(session, project.id, question)
     last = status.last_evaluated(session, project.id)
     drifted, drift_words = drift.shown(session, last)
+    own = status.about(last, question)  # another question's model says nothing of this one's
     return {
         "status": state,
         "curve": points,
         "cost": cost_of(project, last),
         "drift": drifted,
-        "robustness": ((last.metrics or {}) if last else {}).get("robustness"),
+        "robustness": ((own.metrics or {}) if own else {}).get("robustness"),
         "random": random_curve(session, project, points),
         **balance.balance(session, project, last),
         "disputed": balance.disputed(session, project, last),
-        "audit_request": audit_request(session, project, last) if role == "manager" else None,
+        "audit_request": audit_request(session, project, own) if role == "manager" else None,
         "doubtful": len(doubting.doubtful_ids(session, project)),
         "pace": pace(session, project, None, moment),
-        "stopping": stopping.shown(last),
-        "slices": None if (found := _slices(last)) is None else {"round": last.number if last else None, **found},
+        "stopping": stopping.shown(own),
+        "slices": None if (found := _slices(own)) is None else {"round": own.number if own else None, **found},
         "audit_use": project.audit_use,
         "unanswered": ((last.metrics or {}) if last else {}).get("unanswered"),
-        "how": ((last.metrics or {}) if last else {}).get("how"),
+        "how": ((own.metrics or {}) if own else {}).get("how"),
         "rounds": [brief(row) for row in rows],
         "words": {
-            "accuracy": sentences.accuracy_words(project, state, points, last),
-            "how": sentences.how_words(last),
-            "unanswered": sentences.unanswered_words(last),
-            "error": sentences.error_words(last),
+            "accuracy": sentences.accuracy_words(session, project, state, points, own),
+            "how": sentences.how_words(own),
+            "unanswered": sentences.unanswered_words(own),
+            "error": sentences.error_words(own),
             "cost": costs.words(((last.metrics or {}) if last else {}).get("cost")),
             "drift": drift_words,
-            "robustness": robustness.words(((last.metrics or {}) if last else {}).get("robustness")),
-            "saved": sentences.saved_words(last),
-            "slices": slicing.words(_slices(last)),
+            "robustness": robustness.words(((own.metrics or {}) if own else {}).get("robustness")),
+            "saved": sentences.saved_words(own),
+            "slices": slicing.words(_slices(own)),
             "goal": sentences.goal_words(state),
             "loop": state["advice"]["text"],
             "strategy": sentences.strategy_words(session, project),
@@ -102,13 +104,13 @@ def audit_request(session: Session, project: Project, last: Round | None) -> dic
     return {**asdict(audit_requests.of_project(session, project)), "needed": needed}
 
 
-def curve(session: Session, project_id: int) -> list[dict[str, Any]]:
-    """The newest rounds that could be judged, oldest first: labels, hours of work (None of rounds that kept none),
-    accuracy with its band, the passive twin.
+def curve(session: Session, project_id: int, question: Question) -> list[dict[str, Any]]:
+    """The newest rounds about a question that could be judged, oldest first: labels, hours of work (None of rounds that
+    kept none), accuracy with its band, the passive twin.
     """
     parts = {name: Round.metrics[name] for name in ("accuracy", "stratum", "twin", "cost")}
     rows = session.execute(
-        select(Round.number, Round.labels_count, *(part.label(name) for name, part in parts.items()))
+        select(Round.number, Round.labels_count, Round.class_ids, *(part.label(name) for name, part in parts.items()))
         .where(Round.project_id == project_id, Round.state == "done", Round.metrics.is_not(None))
         .order_by(Round.number.desc())
         .limit(CURVE_ROUNDS)
@@ -118,7 +120,7 @@ def curve(session: Session, project_id: int) -> list[dict[str, Any]]:
         | {"accuracy": row.accuracy}
         | _judged(row)
         for row in reversed(rows)
-        if row.accuracy
+        if row.accuracy and status.is_about(question, row.class_ids)
     ]
 
 
@@ -163,7 +165,8 @@ def progress(session: Session, person: Person, project_ref: int | str, moment: d
     project = project_for(session, person, project_ref)
     recent = answers.recent(session, person, project.id)
     counts = status.item_counts(session, project.id)
-    judged = status.last_evaluated(session, project.id) if (project.goal or {}).get("accuracy") else None
+    last = status.last_evaluated(session, project.id) if (project.goal or {}).get("accuracy") else None
+    judged = status.about(last, tasks.driving(tasks.questions(session, project)))
     parts = goal.parts(session, project, counts["answered"], status.headline(judged), moment)
     published = select(Round.number).join(Serving, Serving.round_id == Round.id)
     return {

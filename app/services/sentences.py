@@ -13,10 +13,10 @@ from app.services import simulations, unanswered
 
 
 def accuracy_words(
-    project: Project, state: dict[str, Any], points: list[dict[str, Any]], last: Round | None = None
+    session: Session, project: Project, state: dict[str, Any], points: list[dict[str, Any]], last: Round | None = None
 ) -> str:
     """How good the model is, or why nobody can tell and what to do about it."""
-    accuracy, answers = state["audit"]["accuracy"], state["audit"]["answers"]
+    accuracy = state["audit"]["accuracy"]
     own = bool(state["items"]["test"])
     if state["no_learner"] is not None:
         return str(state["no_learner"])
@@ -24,11 +24,12 @@ def accuracy_words(
         of_own = bool(points) and points[-1]["stratum"] == "imported"
         ahead = 0 if of_own else how_made(last).get("ahead", 0)
         return in_words(accuracy, "test items" if of_own else "audit answers", ahead)
-    if own or answers >= FEWEST_AUDIT:
+    judges = unanswered.judges(session, project.id, FEWEST_AUDIT)
+    if own or judges >= FEWEST_AUDIT:
         return "Cannot tell yet: the curve begins with the first round that has labels of two classes."
     if project.audit_share == 0:
         return "Nothing judges the model: the audit share is 0. Set one, or import rows with a label and split audit."
-    return f"Cannot tell yet: {answers} of the {FEWEST_AUDIT} audit answers that the curve begins with."
+    return f"Cannot tell yet: {judges} of the {FEWEST_AUDIT} answered audit items that the curve begins with."
 
 
 def how_made(last: Round | None) -> dict[str, Any]:

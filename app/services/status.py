@@ -1,6 +1,7 @@
 """What the loop is doing, in numbers and in sentences; true numbers or none, with the reason where one is missing."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from app.db import Database, FeatureSet, Item, Job, Lease, Project, Round, Servi
 from app.services import flags, goal, rounds, tallies, tasks
 from app.services.access import Person, project_and_role
 from app.services.leases import SKIPS_UNTIL_A_LOOK
+from app.task_types import Question
 
 WORKER_SILENCE = timedelta(seconds=30)
 STANDING = text("""
@@ -58,10 +60,11 @@ def of_project(session: Session, project: Project, moment: datetime, *, veiled: 
     worker = worker_state(session, moment)
     size = rounds.round_size(session, project, moment)
     fresh = rounds.new_answers(session, project.id, serving.snapshot_annotation_id, size)
-    last = last_evaluated(session, project.id)
+    questions = tasks.questions(session, project)
+    last = about(last_evaluated(session, project.id), tasks.driving(questions))
     failure = _last_failure(session, project.id)
     features = _features(session, project.id)
-    silence = tasks.silence(tasks.questions(session, project))
+    silence = tasks.silence(questions)
     parts = goal.parts(session, project, items["answered"], headline(last), moment)
     found = {
         "state": project.state,
@@ -160,6 +163,16 @@ def last_evaluated(session: Session, project_id: int) -> Round | None:
         .order_by(Round.number.desc())
         .limit(1)
     ).scalar_one_or_none()
+
+
+def about(round_: Round | None, question: Question) -> Round | None:
+    """A round where it was about this question; None where another one drove the queue then."""
+    return round_ if round_ is not None and is_about(question, round_.class_ids) else None
+
+
+def is_about(question: Question, class_ids: Sequence[int] | None) -> bool:
+    """Whether a round of these classes was about a question; one that kept none is taken to have been."""
+    return not class_ids or bool({each.id for each in question.classes} & set(class_ids))
 
 
 def headline(round_: Round | None) -> dict[str, Any] | None:

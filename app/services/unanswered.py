@@ -36,6 +36,21 @@ GIVEN = reads(
 )
 
 
+JUDGES = reads(
+    text("""
+        SELECT count(*) AS judges FROM (
+            SELECT DISTINCT item_id FROM annotations JOIN items ON items.id = annotations.item_id
+            WHERE annotations.project_id = :project AND kind = 'audit' AND counted AND NOT retracted
+            AND item_revision = items.revision AND items.state = 'open' AND NOT EXISTS (
+                SELECT 1 FROM annotations AS newer
+                WHERE newer.answer_id = annotations.answer_id AND newer.version > annotations.version)
+            LIMIT :most
+        ) AS few
+    """),
+    "judges",
+)
+
+
 @dataclass(frozen=True)
 class Unanswered:
     """Audit items that were given out: `given` in all, `unanswered` of these.
@@ -58,6 +73,11 @@ def of_project(session: Session, project_id: int) -> Unanswered:
     """What was given out so far; O(leases on audit items)."""
     row = session.connection().execute(GIVEN, {"project": project_id}).one()
     return Unanswered(*(int(each) for each in row))
+
+
+def judges(session: Session, project_id: int, most: int) -> int:
+    """How many audit items have an answer that stands, however many people gave one; counted up to `most`."""
+    return int(session.connection().execute(JUDGES, {"project": project_id, "most": most}).scalar_one())
 
 
 def words(found: Mapping[str, int] | None, accuracy: Mapping[str, Any] | None) -> str | None:

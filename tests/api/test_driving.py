@@ -31,7 +31,8 @@ def newest(api: Api, project: int) -> Round:
 def test_labels_saved_and_the_guard_are_of_the_question_that_drives(api: Api) -> None:
     boss = api.as_("boss")
     task = {"type": "form", "fields": [TOPIC, TONE]}
-    made = boss.post("/projects", json={"name": "News", "modality": "text", "task": task, "audit_share": 0.5})
+    body = {"name": "News", "modality": "text", "task": task, "audit_share": 0.5, "goal": {"accuracy": 0.9}}
+    made = boss.post("/projects", json=body)
     project = made.json()["id"]
     boss.push(project, texts(120))
     api.run_jobs()
@@ -43,7 +44,8 @@ def test_labels_saved_and_the_guard_are_of_the_question_that_drives(api: Api) ->
     raised = {"saved": known.to_json(), "guard": Guard(raised=True, judged=40).to_json()}
     with api.db.write() as session:
         session.execute(update(Round).where(Round.id == before.id).values(metrics=before.metrics | raised))
-    said = boss.get(f"/projects/{project}/overview").json()["words"]["saved"]
+    measured = boss.get(f"/projects/{project}/overview").json()
+    said = measured["words"]["saved"]
 
     state = boss.get(f"/projects/{project}").json()
     fields = [{"name": "topic", "type": "classification", "drives": False}]
@@ -53,6 +55,8 @@ def test_labels_saved_and_the_guard_are_of_the_question_that_drives(api: Api) ->
         json={"task": {"type": "form", "fields": fields}},
         headers={"If-Match": f'"{state["version"]}"'},
     )
+    between = boss.get(f"/projects/{project}/overview").json()
+    bar = boss.get(f"/projects/{project}/progress").json()["project"]["goal_parts"]
     answer(boss, project, 20)
     boss.post(f"/projects/{project}/rounds")
     api.run_jobs()
@@ -60,6 +64,11 @@ def test_labels_saved_and_the_guard_are_of_the_question_that_drives(api: Api) ->
     assert kept.classes == tuple(before.class_ids)
     assert said.startswith("Choosing saved 40 to 120 labels")
     assert changed.status_code == 200, changed.text
+    assert measured["curve"]
+    assert measured["status"]["audit"]["accuracy"] is not None
+    assert (between["status"]["audit"]["accuracy"], between["curve"], between["stopping"]) == (None, [], None)
+    assert between["words"]["accuracy"].startswith("Cannot tell yet")
+    assert [part["words"] for part in bar] == ["90 % right: cannot tell yet"]
     after = newest(api, project)
     found = Saved.from_json(after.metrics["saved"])
     assert not set(after.class_ids) & set(before.class_ids)

@@ -6,6 +6,7 @@ from sqlalchemy import select, update
 
 from app.db import Job, Round
 from app.services import demo
+from tests.api.test_labelling import member
 from tests.api.test_loop import pets
 from tests.conftest import Api, Speaker
 
@@ -27,8 +28,22 @@ def test_before_any_answer_the_overview_says_what_is_missing(api: Api) -> None:
 
     assert first["curve"] == second["curve"] == []
     assert first["random"] is None
-    assert first["words"]["accuracy"] == "Cannot tell yet: 0 of the 5 audit answers that the curve begins with."
+    assert first["words"]["accuracy"] == "Cannot tell yet: 0 of the 5 answered audit items that the curve begins with."
     assert second["words"]["accuracy"].startswith("Nothing judges the model: the audit share is 0. Set one")
+
+
+def test_where_two_people_answer_each_item_the_curve_waits_for_items_and_not_for_answers(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project(audit_share=1, overlap=2)["id"]
+    boss.push(project, pets(3))
+    ann = member(api, boss, project, "ann")
+    answer(boss, project, 3)
+    answer(ann, project, 3)
+
+    found = boss.get(f"/projects/{project}/overview").json()
+
+    assert found["status"]["audit"]["answers"] == 6
+    assert found["words"]["accuracy"] == "Cannot tell yet: 3 of the 5 answered audit items that the curve begins with."
 
 
 def test_random_answers_alone_are_a_second_curve_beside_the_projects_own(api: Api) -> None:

@@ -147,7 +147,9 @@ def test_figures_that_cannot_be_read_are_said_at_once(visit: Visit) -> None:
 def test_without_any_point_the_page_says_why_and_leads_to_the_first_answer(visit: Visit) -> None:
     page = open_overview(visit, {})
 
-    expect(page.get_by_text("Cannot tell yet: 0 of the 5 audit answers that the curve begins with.")).to_be_visible()
+    expect(
+        page.get_by_text("Cannot tell yet: 0 of the 5 answered audit items that the curve begins with.")
+    ).to_be_visible()
     page.get_by_role("region", name="Is it learning?").get_by_role("link", name="Label").click()
     expect(page.get_by_role("article", name="Item")).to_be_visible()
 
