@@ -111,7 +111,7 @@ def words(report: Mapping[str, Any] | None) -> str | None:
 
 def named(cut: Mapping[str, Any], *, quoted: bool = False) -> str:
     """A slice in words, a text in quotation marks where that is asked."""
-    column = "length of the text" if cut["column"] == LENGTH else cut["column"]
+    column = "length of the text" if cut["column"] == LENGTH else cut["column"] or '""'
     if cut.get("missing"):
         return f"{column} is missing"
     if "value" in cut:

@@ -25,7 +25,8 @@ def taught(site: Site) -> dict[str, Any]:
         asked = {"name": "Pets", "modality": "text", "task": {"classes": ["cat", "dog"]}, "audit_share": 0.5}
         project: dict[str, Any] = rest.post("/projects", json={**asked, "round_size": 40}).json()
         path = f"/projects/{project['id']}"
-        assert rest.post(f"{path}/items", json=rows(150)).status_code == 200
+        pushed = [row | {"metadata": row["metadata"] | {"": "same"}} for row in rows(150)]
+        assert rest.post(f"{path}/items", json=pushed).status_code == 200
         for number in (1, 2, 3):
             until = time.monotonic() + ROUND_SECONDS
             while (found := rest.get(f"{path}/rounds/{number}")).json().get("state") != "done":
@@ -78,7 +79,9 @@ def test_from_the_sentence_to_two_rounds_to_one_to_the_items_behind(visit: Visit
         "100.0 %"
     )
     worst.get_by_text("By a column of your choice").click()
-    worst.get_by_label("Column").select_option("source")
+    worst.get_by_role("combobox", name="Column").select_option('""')  # a column without a name
+    expect(worst.get_by_role("rowheader", name='"" is same')).to_be_visible()
+    worst.get_by_role("combobox", name="Column").select_option("source")
     cuts = worst.get_by_role("region", name="Slices by the column, table")
     expect(cuts.get_by_role("rowheader")).to_have_text(["source is web", "source is mail"])
     expect(cuts.get_by_role("link").first).to_have_attribute(

@@ -23,7 +23,7 @@ const LENGTH = "text.length";
 const WEAKEST = 3; // classes that a slice names
 
 export class ColumnView {
-  private column = "";
+  private column: string | null = null; // a column may be called nothing at all
   private found: Report | null = null;
   private busy = false;
   private trouble = "";
@@ -48,14 +48,14 @@ export class ColumnView {
     if (!found.columns.length)
       return html`<p class="quiet">None of the ${count(found.judged)} ${judges(found.stratum)} has metadata to cut by. Metadata are pushed with the items.</p>`;
     const choose = (event: Event): void => {
-      this.column = (event.target as HTMLSelectElement).value;
+      this.column = found.columns[Number((event.target as HTMLSelectElement).value)]?.name ?? null;
       void this.load(round);
     };
     return html`<p><label>Column <select @change=${choose} ?disabled=${this.busy}>
-      <option value="" ?selected=${!this.column}>choose one</option>
-      ${found.columns.map(({ name, items }) => html`<option value=${name} ?selected=${name === this.column}>${name === LENGTH ? "length of the text" : name}${items < found.judged ? ` (${count(items)} of ${count(found.judged)} have it)` : ""}</option>`)}
+      <option value="-1" ?selected=${this.column === null}>choose one</option>
+      ${found.columns.map(({ name, items }, at) => html`<option value=${at} ?selected=${name === this.column}>${name === LENGTH ? "length of the text" : name || '""'}${items < found.judged ? ` (${count(items)} of ${count(found.judged)} have it)` : ""}</option>`)}
     </select></label></p>
-    <div role="status">${this.column && found.slices.length ? this.table(found, round) : nothing}</div>`;
+    <div role="status">${this.column !== null && found.slices.length ? this.table(found, round) : nothing}</div>`;
   }
 
   private table(found: Report, round: number): TemplateResult {
@@ -83,7 +83,7 @@ export class ColumnView {
     this.trouble = "";
     this.draw();
     try {
-      const query = this.column ? `?column=${encodeURIComponent(this.column)}` : "";
+      const query = this.column === null ? "" : `?column=${encodeURIComponent(this.column)}`;
       this.found = await call<Report>("GET", `${this.base}/rounds/${round}/slices${query}`);
     } catch (error) {
       this.trouble = message(error);
