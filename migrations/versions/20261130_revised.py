@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20261130_revised"
-down_revision = "20261129_tallies"
+down_revision = "20261130_former_shares"
 branch_labels = None
 depends_on = None
 
