@@ -52,6 +52,8 @@ EARLY = 0.8  # of the oracle's labels
 OUTPUT = Path(__file__).parent / "out" / "stopping"
 RESULTS = Path(__file__).parent / "results" / "stopping.csv"
 LONG_ROUND = 100  # items, once the run is over and only its plateau is to be known
+HOUR_PRICE, SECONDS = 30.0, 5.0  # of an answer
+WORTHS = (1_000.0, 100.0, 20.0, 5.0, 2.0, 1.0)  # of a point of accuracy, in the currency of the price
 STUDIED = ("settled", "stable", "change", "uncertainty", "confidence", "f_change", "plateau", "curve")
 
 
@@ -82,6 +84,15 @@ def main() -> None:
             for of, until in (("twice the labels", True), ("the last of these labels", False)):
                 print(f"\n## {title}; the plateau is of {of}\n")
                 tables(found, until)
+        print("\n## Prices; seeds and sets that nothing was chosen on\n")
+        prices(
+            [
+                trace
+                for name, each in every.items()
+                for trace in each
+                if name not in TUNED and (name in FRESH or trace.seed >= CHOSEN_BY)
+            ]
+        )
     if options.write:
         write(every)
 
@@ -236,6 +247,43 @@ def _row(outcomes: Sequence[Mapping[str, float]]) -> str:
     ratio = np.median([each["ratio"] for each in outcomes])
     shares = [100 * np.mean([each[name] for each in outcomes]) for name in ("good", "early", "never")]
     return f"{ratio:.2f} | " + " | ".join(f"{each:.0f} %" for each in shares)
+
+
+def prices(traces_: Sequence[Trace]) -> None:
+    """What `gain` costs against the best stop, for several worths of a point: beside it who never stops, and `settled`.
+
+    The unit is the price of all labels of a run. Falsely stopped: more than two points were still to come by its end,
+    worth more than twice their price.
+    """
+    print("| worth of a point | rule | stops | falsely | loses, mean | 95 of 100 lose at most | says otherwise again |")
+    print("|---|---|---|---|---|---|---|")
+    for worth in WORTHS:
+        terms = Terms(hour_price=HOUR_PRICE, point_worth=worth, seconds=SECONDS)
+        for name, given in (("gain", terms), ("settled", Terms()), ("never", None)):
+            rows = [_priced(trace, worth, _verdicts(trace, name, given)) for trace in traces_ if trace.seen]
+            stopped, false, lost, turns = (np.array(column, dtype=np.float64) for column in zip(*rows, strict=True))
+            cells = f"{100 * stopped.mean():.0f} % | {100 * false.mean():.1f} % | {lost.mean():.2f}"
+            more = f"{np.quantile(lost, 0.95):.2f} | {100 * (turns > 1).mean():.0f} %"
+            print(f"| {worth:g} | {name} | {cells} | {more} |", flush=True)
+
+
+def _verdicts(trace: Trace, name: str, given: Terms | None) -> list[bool]:
+    """Whether a criterion says stop, by round."""
+    if given is None:
+        return [False] * len(trace.seen)
+    return [CRITERIA[name].judge(trace.seen[: i + 1], given).stop is True for i in range(len(trace.seen))]
+
+
+def _priced(trace: Trace, worth: float, says: Sequence[bool]) -> tuple[bool, bool, float, int]:
+    """Whether it stops, and falsely; what it loses against the best stop; how often it changes its word."""
+    labels = np.array([each.labels for each in trace.seen])
+    cost, accuracy = labels * SECONDS / 3_600 * HOUR_PRICE, smoothed(trace.accuracy)
+    kept = worth * 100 * accuracy - cost
+    at = says.index(True) if True in says else len(labels) - 1
+    gain = 100 * (float(np.mean(trace.accuracy[-3:])) - accuracy[at])
+    false = True in says and gain > 2 and gain * worth > 2 * (cost[-1] - cost[at])
+    turns = int(np.abs(np.diff(np.array(says, dtype=np.int64))).sum())
+    return True in says, bool(false), float((kept.max() - kept[at]) / cost[-1]), turns
 
 
 def write(found: Mapping[str, Sequence[Trace]]) -> None:

@@ -61,6 +61,12 @@ def measured(goal: Mapping[str, Any], standing: Standing) -> Iterator[Part]:
         yield _date(date.fromisoformat(goal["date"]), standing)
 
 
+def is_over(project: Project, moment: datetime) -> bool:
+    """Whether the last day that the goal names is over, in the project's own zone."""
+    last = (project.goal or {}).get("date")
+    return last is not None and date.fromisoformat(last) < moment.astimezone(zone_of(project)).date()
+
+
 def reached(found: Sequence[Part]) -> str | None:
     """A sentence where the first part of a goal is reached."""
     said = {

@@ -49,7 +49,7 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
         terms = Terms(_peek(session, turn.project_id), turn.guard, _saved(session, turn.project_id))
         earlier = stopping.history(session, turn.project_id)
         project = session.get_one(Project, turn.project_id)
-        worth = stopping.terms(session, project)
+        worth = stopping.terms(session, project, running.db.now())
         times = turn.times or costs.known(session, project, turn.labels.newest_annotation)
         cost = costs.to_json(times, project.modality, project.cost_exponent)
         before = Drift.from_json(_last_kept(session, turn.project_id, "drift"))
@@ -70,8 +70,9 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
         len(taught), proposal.sample_ids, proposal.sample_probabilities, turn.before, turn.plan.multiple
     )
     rounds = [*earlier, stopping.judged(seen, found.metrics.get("accuracy"))]
-    weighed = stopping.weighed(rounds, worth, advised)
     drift = _drift(running, turn, before)
+    worth = replace(worth, unlike=drift is not None and drift.alarm)
+    weighed = stopping.weighed(rounds, worth, advised)
     metrics = found.metrics | {"stopping": weighed, "cost": cost, "drift": drift and drift.to_json()}
     metrics |= {"labelled": by_class(taught, turn.class_ids), "disputed": disputed, "unanswered": silent.to_json()}
     took = time.monotonic() - begun

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, defer
 
 from app.core.text import write_json
 from app.db import Database, FeatureSet, Item, Job, Lease, Project, Round, Serving, Worker
-from app.services import flags, goal, rounds, tallies, tasks
+from app.services import advice, flags, goal, rounds, tallies, tasks
 from app.services.access import Person, project_and_role
 from app.services.leases import SKIPS_UNTIL_A_LOOK
 from app.task_types import Question
@@ -98,7 +98,7 @@ def of_project(session: Session, project: Project, moment: datetime, *, veiled: 
             asked,
             silence,
             _waits(job),
-            _weighed(last),
+            _weighed(project, last, moment),
         ),
     }
     return found | {"version": _version(found)}
@@ -302,8 +302,9 @@ def _advice(
     return {"stop": text == reached or (weighed["stop"] and text in (paused, weighed["text"])), "text": text}
 
 
-def _weighed(last: Round | None) -> dict[str, Any]:
+def _weighed(project: Project, last: Round | None, moment: datetime) -> dict[str, Any]:
     """What the newest evaluated round advises; to go on where it could not tell."""
-    found = ((last.metrics or {}) if last else {}).get("stopping", {}).get("advice", {})
-    known = found if found.get("because") else {}
-    return {"stop": False, "text": "Go on labelling: a new order follows after each batch."} | known
+    found = advice.standing(project, last, moment)
+    if found is not None and found["because"]:
+        return found
+    return {"stop": False, "text": "Go on labelling: a new order follows after each batch.", "because": []}

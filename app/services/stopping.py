@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,11 @@ from app.core.arrays import Floats, Indices
 from app.db import Annotation, Prediction, Project, Round, Serving, WriteSession
 from app.db.session import now
 from app.evaluation.stopping import CRITERIA, Seen, Terms, advise, signals, told, verdicts
-from app.services import audit, goal, outbox, status
+from app.services import advice, audit, goal, outbox, status
 
-ROUNDS = 1_000  # that the criteria look at, the newest ones
-TIMES = 2_000  # of the newest answers, for the median
+ROUNDS = 4_000  # that the criteria look at, the newest ones
+TIMES = 2_000  # of the newest answers, for their mean
 DIALS = ("settled", "curve", "certified")  # what the overview shows beside the advice, others below them
-RESTS_ON = {  # of the terms: with others the same criterion gives another advice
-    "certified": ("accuracy",),
-    "budget": ("most_labels", "most_hours", "most_cost", "hour_price"),
-    "gain": ("hour_price", "point_worth"),
-}
 
 
 @dataclass(frozen=True)
@@ -81,9 +77,8 @@ def history(session: Session, project_id: int) -> list[Seen]:
     return [Seen.from_json(each) for each in reversed(rows.all()) if each]
 
 
-def terms(session: Session, project: Project) -> Terms:
+def terms(session: Session, project: Project, moment: datetime) -> Terms:
     """What the project says about worth, and what its answers took so far; O(answers)."""
-    given = project.goal or {}
     taken = select(Annotation.seconds_spent).where(
         Annotation.project_id == project.id,
         Annotation.version == 1,
@@ -91,14 +86,9 @@ def terms(session: Session, project: Project) -> Terms:
         Annotation.seconds_spent > 0,
     )
     times = session.execute(taken.order_by(Annotation.id.desc()).limit(TIMES)).scalars().all()
-    return Terms(
-        accuracy=given.get("accuracy"),
-        most_labels=given.get("labels"),
-        most_hours=given.get("hours"),
-        most_cost=given.get("cost"),
-        hour_price=given.get("hour_price"),
-        point_worth=given.get("point_worth"),
-        seconds=float(np.median(times)) if times else None,
+    return replace(
+        advice.asked(project, moment),
+        seconds=project.overlap * float(np.mean(times)) if times else None,
         labels=status.item_counts(session, project.id)["answered"],
         hours=goal.hours_spent(session, project.id),
     )
@@ -111,14 +101,14 @@ def weighed(rounds: Sequence[Seen], given: Terms, last: Mapping[str, Any] | None
     A round of a release that kept none is taken to have stopped the project where it advised it.
     """
     found = verdicts(rounds, given)
-    advice = advise(found)
+    said = advise(found)
     earlier = (last or {}).get("advice") or {"stop": False}
-    stopped = [_ground(earlier["because"], given)] if earlier["stop"] else []
+    stopped = [advice.ground(earlier["because"], given)] if earlier["stop"] else []
     return {
         "seen": rounds[-1].to_json(),
         "criteria": told(found),
-        "advice": {"stop": advice.stop, "text": advice.text, "because": list(advice.because)},
-        "ground": _ground(advice.because, given),
+        "advice": {"stop": said.stop, "text": said.text, "because": list(said.because)},
+        "ground": advice.ground(said.because, given),
         "stopped": (last or {}).get("stopped", stopped),
     }
 
@@ -134,31 +124,26 @@ def decided(project: Project, found: Mapping[str, Any]) -> dict[str, Any]:
     return {"pauses": pauses, "stopped": [*found["stopped"], *([found["ground"]] if pauses else [])]}
 
 
-def _ground(because: Sequence[str], given: Terms) -> dict[str, Any]:
-    """The criteria that an advice rests on, and what of the terms these rest on."""
-    named = {name: getattr(given, name) for each in because for name in RESTS_ON.get(each, ())}
-    return {"because": list(because)} | {name: value for name, value in named.items() if value is not None}
-
-
-def act(session: WriteSession, project: Project, advice: dict[str, Any]) -> None:
+def act(session: WriteSession, project: Project, said: dict[str, Any]) -> None:
     """Pause a project by itself, and say so."""
     project.state = "paused"
     project.version += 1
     project.updated_at = now(session)
-    audit.record(session, "project.stopped", None, project_id=project.id, because=advice["because"])
+    audit.record(session, "project.stopped", None, project_id=project.id, because=said["because"])
     if outbox.is_heard(session, project.id, "goal.reached"):
-        outbox.goal_reached(session, project, advice["text"])
+        outbox.goal_reached(session, project, said["text"])
 
 
-def shown(last: Round | None) -> dict[str, Any] | None:
+def shown(project: Project, last: Round | None, moment: datetime) -> dict[str, Any] | None:
     """The advice of the newest evaluated round with every criterion, the dials first; None before there is one."""
-    stored = ((last.metrics or {}) if last else {}).get("stopping")
-    if last is None or not stored:
+    said = advice.standing(project, last, moment)
+    if last is None or said is None:
         return None
+    stored = (last.metrics or {})["stopping"]
     order = {name: place for place, name in enumerate((*DIALS, *CRITERIA))}
     criteria = sorted(stored["criteria"], key=lambda each: order.get(each["name"], len(order)))
     return {
-        **stored["advice"],
+        **said,
         "round": last.number,
         "dials": [each for each in criteria if each["name"] in DIALS],
         "others": [each for each in criteria if each["name"] not in DIALS],

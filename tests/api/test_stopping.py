@@ -34,7 +34,7 @@ def test_a_round_says_by_every_criterion_whether_to_go_on(api: Api) -> None:
     stopping = found["stopping"]
     by_name = {each["name"]: each for each in (*stopping["dials"], *stopping["others"])}
     assert [each["name"] for each in stopping["dials"]] == ["settled", "curve", "certified"]
-    assert len(by_name) == 11
+    assert len(by_name) == 12
     assert by_name["settled"]["stop"] is True  # two words tell the pets apart
     assert by_name["certified"]["stop"] is False
     assert by_name["budget"]["words"].endswith("of 1,000 cost are spent.")

@@ -12,6 +12,7 @@ from app.evaluation.stopping.confidence import MaxConfidence
 from app.evaluation.stopping.curve import CurveExtrapolation
 from app.evaluation.stopping.f_change import FChange
 from app.evaluation.stopping.gain import GainAgainstPrice
+from app.evaluation.stopping.new_items import NewItems
 from app.evaluation.stopping.plateau import Plateau
 from app.evaluation.stopping.settled import SettledPredictions
 from app.evaluation.stopping.signals import signals
@@ -27,6 +28,7 @@ CRITERIA: dict[str, Criterion] = {
         CertifiedAccuracy(),
         GainAgainstPrice(),
         Budget(),
+        NewItems(),
         ClassificationChange(),
         OverallUncertainty(),
         MaxConfidence(),
@@ -51,20 +53,24 @@ def verdicts(history: Sequence[Seen], terms: Terms) -> dict[str, Verdict]:
 
 
 def advise(found: Mapping[str, Verdict]) -> Advice:
-    """What follows: a goal that is certified or a budget that is spent stops; so does what costs more than it brings.
+    """What follows: a goal that is certified or a budget that is spent stops; so does what costs more than it brings,
+    unless new items look unlike the earlier ones, of which nothing that was seen says anything.
 
     Where the project names no prices, settled predictions stop; where it names them, these decide, and settled
     predictions wait until they can. The learning curve alone never stops: on as few audit answers as a young project
     has, what it expects is mostly chance.
     """
-    for name, text in (
-        ("certified", "Stop: the goal is reached for sure."),
-        ("budget", "Stop: the budget is spent."),
-        ("gain", "Stop: more labels would cost more than they bring."),
-    ):
-        if found[name].stop:
-            return Advice(True, f"{text} {found[name].words}", (name,))
-    if not found["gain"].asked and found["settled"].stop:
+    certified, budget, gain = (found[name] for name in ("certified", "budget", "gain"))
+    if certified.stop:
+        return Advice(True, f"Stop: the goal is reached for sure. {certified.words}", ("certified",))
+    if budget.stop:
+        spent = "the budget is spent. " if budget.value is not None else ""  # a last day has no number
+        return Advice(True, f"Stop: {spent}{budget.words if spent else _small(budget.words)}", ("budget",))
+    if found["new_items"].stop is False:
+        return Advice(False, f"Go on: {_small(found['new_items'].words)}", ("new_items",))
+    if gain.stop:
+        return Advice(True, f"Stop: more labels would cost more than they bring. {gain.words}", ("gain",))
+    if not gain.asked and found["settled"].stop:
         words = f"More labels would change little, you may stop: {_small(found['settled'].words)}"
         return Advice(True, words, ("settled",))
     return _worth(found)

@@ -42,9 +42,10 @@ class Seen:
 class Terms:
     """What a project says about worth, and what was spent so far; None for what it does not say.
 
-    `accuracy`, `most_labels`, `most_hours` and `most_cost` are of its goal. `hour_price` is what an hour of labelling
-    costs and `point_worth` what a point of accuracy (0.01) is worth, in the same currency. `seconds` is what an answer
-    takes on the median; `labels` items are answered so far, by as many people as are asked, in `hours` of work.
+    `accuracy`, `most_labels`, `most_hours` and `most_cost` are of its goal, whose last day `is_over` or not.
+    `hour_price` is what an hour of labelling costs and `point_worth` what a point of accuracy (0.01) is worth, in the
+    same currency. `seconds` is what a label takes on average, with the answers of all who are asked; `labels` items are
+    answered so far, by as many people as are asked, in `hours` of work. `unlike`: new items look unlike earlier ones.
     """
 
     accuracy: float | None = None
@@ -56,6 +57,8 @@ class Terms:
     seconds: float | None = None
     labels: int = 0
     hours: float = 0.0
+    is_over: bool = False
+    unlike: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,21 @@ def over_steps(
             found = [*found, worst(known)] if known else []
             known, since = [], each.labels
     return found[-steps:] if len(found) >= steps else None
+
+
+def since(history: Sequence[Seen], share: float) -> tuple[list[Seen], int]:
+    """The rounds with more than a share of the labels, and the steps of ten new labels or more in which they came.
+
+    No step without a change that is known. A round that somebody asked for without new labels is none.
+    """
+    known = share * history[-1].labels
+    span = [each for each in history if each.labels > known]
+    steps = 0
+    for each in span:
+        if each.changed is not None or each.f_change is not None:
+            is_one = each.labels - known >= LABELS_A_STEP
+            steps, known = steps + is_one, each.labels if is_one else known
+    return span, steps
 
 
 def not_asked(why: str) -> Verdict:

@@ -10,7 +10,7 @@ from app.evaluation.stopping.base import Seen, Terms, Verdict, not_asked
 
 @dataclass(frozen=True)
 class Budget:
-    """Stop where labels, hours or hours times their price are >= what the goal allows, whichever is first.
+    """Stop where labels, hours or hours times their price are >= what the goal allows, or its last day is over.
 
     Labels are the items that the goal counts, with all their answers, and not those that the round learned from: where
     several people answer each item it learns from the first one's answer already.
@@ -20,7 +20,9 @@ class Budget:
     title: ClassVar[str] = "Budget"
 
     def judge(self, history: Sequence[Seen], terms: Terms) -> Verdict:
-        """The numbers are of the part that is the furthest."""
+        """The numbers are of the part that is the furthest; the last day of the goal has none."""
+        if terms.is_over:
+            return Verdict(True, "The last day of the goal is over.")
         spent = [
             ("labels", float(terms.labels), terms.most_labels),
             ("hours", terms.hours, terms.most_hours),
