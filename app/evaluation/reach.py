@@ -61,12 +61,14 @@ class Audited:
 class Reach:
     """The answers that judge, and what they speak of.
 
-    `told` (n,): the audit items that are spoken of and were given; `frame` (n,): those spoken of, given or not.
+    `told` (n,): the audit items that are spoken of and were given; `frame` (n,): those spoken of, given or not;
+    `unheard` (n,): those that are not, because they came later or were passed over, and may be once they were given.
     `newest`: no item with a higher id is spoken of; None for all. `share` of the pool is spoken of, in [0, 1].
     """
 
     told: Booleans
     frame: Booleans
+    unheard: Booleans
     newest: int | None
     share: float
 
@@ -89,7 +91,7 @@ def reach(audited: Audited, shares: Shares, *, drawn_to: int | None = None) -> R
     found = list(_candidates(audited, shares, drawn_to))
     if not found:
         none = np.zeros(len(audited.ids), dtype=np.bool_)
-        return Reach(none, none, None, 0.0)
+        return Reach(none, none, none, None, 0.0)
     return min(found, key=lambda each: (each.width(audited), -each.answers(audited)))
 
 
@@ -105,17 +107,18 @@ def _candidates(audited: Audited, shares: Shares, drawn_to: int | None) -> Itera
     for level in shares.levels if drawn_to is None else shares.levels[:1]:
         of_level = mine >= level
         pool = np.where(of_level, items, 0.0)
-        taken = of_level if audited.places is None else of_level & (audited.places < level)
-        for newest, below, aside in _corners(audited, taken, drawn_to):
+        lower = np.ones(len(mine), dtype=np.bool_) if audited.places is None else audited.places < level
+        taken = of_level & lower
+        for newest, below in _corners(audited, taken, drawn_to):
             among = audited.ids <= newest
-            frame = taken & among
-            told = frame & audited.given & (audited.draws < below)
-            spoken = float(pool[among].sum()) / total
-            left_out = aside / max(1, int(told.sum()) + aside)
-            yield Reach(told, frame, None if newest == END else newest, spoken * (1 - left_out))
+            early = taken & among & (audited.draws < below)
+            told, passed = early & audited.given, early & ~audited.given
+            frame = taken & among & ~passed
+            spoken = float(pool[among].sum()) / total * (1 - int(passed.sum()) / max(1, int(early.sum())))
+            yield Reach(told, frame, lower & ~frame, None if newest == END else newest, spoken)
 
 
-def _corners(audited: Audited, taken: Booleans, drawn_to: int | None) -> Iterator[tuple[int, int, int]]:
+def _corners(audited: Audited, taken: Booleans, drawn_to: int | None) -> Iterator[tuple[int, int]]:
     """Ids up to which, and draws below which, each of the `taken` (n,) was given but for so many, passed over.
 
     Those with the lowest draws are set aside, some powers of two of them and all. Each id that goes further asks for a
@@ -133,4 +136,4 @@ def _corners(audited: Audited, taken: Booleans, drawn_to: int | None) -> Iterato
         below = [*(int(each) for each in draws[ends]), END]
         for newest, draw in zip(tops, below, strict=True):
             if newest >= least:
-                yield newest, draw, int((audited.ids[never[:aside]] <= newest).sum())
+                yield newest, draw

@@ -30,13 +30,13 @@ class Standing:
     @property
     def unheard(self) -> int:
         """How many audit items are not spoken of."""
-        return int((~self.reach.frame).sum())
+        return int(self.reach.unheard.sum())
 
     @property
     def ahead(self) -> int:
-        """How many of these are given next, before the order goes on from where it was."""
+        """How many of these come before the order goes on from where it was."""
         last = self.audited.draws[self.audited.given].max(initial=-1)
-        return int((~self.reach.frame & ~self.audited.given & (self.audited.draws < last)).sum())
+        return int((self.reach.unheard & ~self.audited.given & (self.audited.draws < last)).sum())
 
     def drawn(self, to: int) -> Reach:
         """The items that were given as by draws, after others that could take items up to an id."""

@@ -61,10 +61,10 @@ def how_words(last: Round | None) -> str | None:
 def _spoken(how: dict[str, Any]) -> str:
     """Of how much of the pool the accuracy speaks, and why its band is wider than that."""
     share = min(99, max(1, round(100 * how["speaks_of"])))
-    why = "No audit item of the others is given: they came in with a share of 0, or are of a slice that nobody has."
+    why = "The others came in with an audit share of 0."
     if how["unheard"]:
-        next_ = f"; {how['ahead']:,} of them are asked about first" if how["ahead"] else ""
-        why = f"{how['unheard']:,} audit items came in too late to be spoken of yet{next_}."
+        next_ = f"; {how['ahead']:,} of them come first now" if how["ahead"] else ""
+        why = f"{how['unheard']:,} audit items came in too late or were passed over{next_}."
     return f"The answers speak of {share} % of the items; the band reckons with all others being wrong, or right. {why}"
 
 

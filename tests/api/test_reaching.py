@@ -60,7 +60,8 @@ def test_answers_of_before_a_push_do_not_speak_for_what_came_after_it(api: Api) 
     status = boss.get(f"/projects/{project}/status").json()
     assert status["goal_parts"][0]["reached"] is False
     assert "The answers speak of 1" in overview["words"]["how"]
-    late = f"{metrics['how']['unheard']:,} audit items came in too late to be spoken of yet; "
+    unheard, ahead = (f"{metrics['how'][name]:,}" for name in ("unheard", "ahead"))
+    late = f"{unheard} audit items came in too late or were passed over; {ahead} of them come first now."
     assert late in overview["words"]["how"]
     assert f"about {metrics['how']['ahead']} more audit answers to speak of all items" in overview["words"]["accuracy"]
     assert overview["audit_request"]["needed"] == metrics["how"]["ahead"]

@@ -75,6 +75,8 @@ def test_one_that_came_back_to_the_head_of_the_order_does_not_silence_the_others
     found = reach(audited(draws, [place for place in range(100) if place != 3]), ALL)
 
     assert found.told.sum() == 99
+    assert found.unheard.nonzero()[0].tolist() == [3]
+    assert found.frame.sum() == 199
     assert found.share == pytest.approx(1 - 1 / 100)
 
 
