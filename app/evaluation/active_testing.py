@@ -43,6 +43,8 @@ def proposal(errors: Doubles, uniform: float = UNIFORM) -> Doubles:
     Source: Sawade, Landwehr, Bickel, Scheffer. Active Risk Estimation. ICML 2010.
     """
     known = np.maximum(errors[np.isfinite(errors)], SURE)
+    if not len(errors):
+        return np.empty(0)
     roots = np.full(len(errors), math.sqrt(known.mean() if known.size else 1.0))
     roots[np.isfinite(errors)] = np.sqrt(known)
     return np.asarray((1 - uniform) * roots / roots.sum() + uniform / len(errors), dtype=np.float64)
@@ -72,6 +74,7 @@ class Draws:
     `chances`: of the draw, given those before it; `left`: how many items could have been drawn, this one among them;
     `newest`: no item with a higher id could. `frame` (n,): the ids of the audit set as it is now, in any order.
     `barred` (b,): items that are no part of it, drawn or not, as a lower audit share would not have taken them.
+    `answered` (m,): the draws with an answer; None for all of them.
     """
 
     items: Indices
@@ -80,6 +83,7 @@ class Draws:
     newest: Indices
     frame: Indices
     barred: Indices = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    answered: Booleans | None = None
 
     @classmethod
     def by_chance(cls, count: int, size: int) -> "Draws":
@@ -105,8 +109,14 @@ class Draws:
 
     @cached_property
     def _told(self) -> Booleans:
-        """Which cohorts have draws enough to be spoken of, (c,)."""
-        return len(self.items) - self._since >= FEWEST
+        """Which cohorts have draws with answers enough to be spoken of, (c,)."""
+        said = np.ones(len(self.items), dtype=np.bool_) if self.answered is None else self.answered
+        return np.asarray(np.append(np.cumsum(said[::-1])[::-1], 0)[self._since] >= FEWEST)
+
+    @property
+    def told_to(self) -> int:
+        """The highest id that may be spoken of, 0 for none."""
+        return int(self._ends[self._told].max(initial=0))
 
     def _cohort(self, items: Indices) -> Indices:
         """The cohort of each item (n,); c for those that came after the last draw."""
@@ -260,10 +270,13 @@ def interval(judged: Judged, value: float, variance: float, level: float, popula
     """
     z = -float(ndtri(level / 2))
     size = judged.draws.size
-    sampled = judged.spread(judged.hits) / size * (max(0.0, 1 - size / population) if population else 1.0)
+    beyond = max(0.0, 1 - size / population) if population else 1.0
+    sampled = judged.spread(judged.hits) / size * beyond
     left = max(0.0, 1 - judged.n / size)
-    if left == 0.0:
-        middle, doubt = value, 0.0
+    if left == 0.0:  # nothing of the audit set is unknown, and no more of the pool than a sample of that size leaves
+        more = z**2 * beyond
+        middle, doubt = (size * value + more / 2) / (size + more), 0.0
+        sampled = beyond * (size * value * (1 - value) + more / 4) / (size + more) ** 2
     else:
         n, more = judged.n / left, z**2
         first, second = judged.moments

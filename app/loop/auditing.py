@@ -24,7 +24,8 @@ class AuditSet:
     `draws`: all draws so far, None where chance alone ever gave audit items out; `chooses`: the learner draws them now.
     `waiting` (w,): ids of those without an answer, and `expected` a model's expected errors on them. `powered`: these
     correct the estimate. `told` (t,): ids of those whose answers judge, None for all. `share` of the pool is spoken of,
-    in [0, 1], and `unheard` audit items are not, of which `ahead` come next.
+    in [0, 1], where `unknown` items of the answers' sample have no answer; `unheard` audit items are not spoken of in
+    all, of which `ahead` come next.
     """
 
     draws: Draws | None = None
@@ -34,6 +35,7 @@ class AuditSet:
     expected: Callable[[Model | None], Doubles] | None = None
     told: Indices | None = None
     share: float = 1.0
+    unknown: int = 0
     unheard: int = 0
     ahead: int = 0
 
@@ -107,12 +109,25 @@ def _verdict(answers: Answers, audits: AuditSet, plan: Plan, look: int, populati
         )
         if at is not None and once is not None:
             how |= {"estimate": "prediction_powered", "factor": round(at.factor, 4)}
-            return Verdict(at.estimate, once.estimate, how, weights)
+            known = len(right) / (len(right) + audits.unknown)
+            return Verdict(over_all(at.estimate, known), over_all(once.estimate, known), how, weights)
         how["why"] = f"counted until {prediction_powered.FEWEST} audit answers are wrong, and as many right"
     if not audits.chosen:
-        return Verdict(at_look(right, look, population), share(float(right.sum()), len(right)), how)
+        return Verdict(*_counted(right, audits.unknown, look, population), how)
     weighed = [active_testing.accuracy(judged, level, population) for level in (level_of(look), LEVEL)]
     return Verdict(weighed[0], weighed[1], how, weights)
+
+
+def _counted(right: Floats, unknown: int, look: int, population: int | None) -> tuple[Estimate | None, Estimate | None]:
+    """The accuracy at this look and at one alone; so many items more, without an answer, may be wrong or right."""
+    n, count = len(right), float(right.sum())
+    if not unknown:
+        return at_look(right, look, population), share(count, n)
+    wrong, good = (np.concatenate([right, np.full(unknown, each, dtype=right.dtype)]) for each in (0.0, 1.0))
+    now = at_look(wrong, look, population), at_look(good, look, population)
+    once = share(count, n + unknown), share(count + unknown, n + unknown)
+    found = [Estimate(count / n, low.low, high.high, n) for low, high in (now, once) if low is not None and high]
+    return found[0], found[1]
 
 
 def _judged(answers: Answers, audits: AuditSet, right: Floats) -> tuple[Judged, Doubles | None, Indices]:
@@ -132,7 +147,7 @@ def _judged(answers: Answers, audits: AuditSet, right: Floats) -> tuple[Judged, 
 
 def _mean_expected(answered: Doubles, waiting: Doubles, audits: AuditSet) -> float:
     """The mean of the expected errors over the audit set, as far as the draws tell of it."""
-    if audits.chosen and audits.draws is not None and audits.waiting is not None:
+    if audits.draws is not None and audits.waiting is not None:
         waiting = waiting[audits.draws.tells_of(audits.waiting)]
     known = np.concatenate([answered, waiting[np.isfinite(waiting)]])
     return float(known.mean()) if known.size else 0.0
@@ -141,7 +156,9 @@ def _mean_expected(answered: Doubles, waiting: Doubles, audits: AuditSet) -> flo
 def _how(judged: Judged, audits: AuditSet) -> dict[str, Any]:
     """The method in words that the settings use, and what it rests on."""
     found: dict[str, Any] = {"choice": "active" if audits.chosen else "random", "estimate": "counted", "why": None}
-    found |= {"speaks_of": round(audits.share, 4), "unheard": audits.unheard, "ahead": audits.ahead}
+    n = len(judged.hits)
+    known = audits.share if audits.chosen else audits.share * n / max(1, n + audits.unknown)
+    found |= {"speaks_of": round(known, 4), "unheard": audits.unheard, "ahead": audits.ahead}
     if audits.chosen:
         spoken = judged.draws.spoken
         unanswered = int((spoken & ~judged.answered).sum())

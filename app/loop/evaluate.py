@@ -89,7 +89,7 @@ def evaluate(
     rows = rows[peek.audits.tells_of(labelled.ids[rows, 0])]
     progress("evaluate", 0.9)
     if rows.size < FEWEST_AUDIT:
-        reason = f"{rows.size} audit answers so far" if imported is None else None
+        reason = _too_few(rows.size, int(labelled.audit.sum())) if imported is None else None
         tested = _shares(heldout.targets, plan) if heldout is not None and len(heldout) else []
         return Evaluation(imported=imported, reason=reason, balance=tested, balance_of="imported", judged=judged)
     answers = _answers(labelled, rows, plan, model, peek.audits)
@@ -101,6 +101,11 @@ def evaluate(
     compared = twin(labelled, plan)
     shown = _shown(compared, labelled, heldout, plan)
     return Evaluation(imported, audit, shown, balance, compared=compared, judged=judged)
+
+
+def _too_few(judging: int, answered: int) -> str:
+    more = f", {answered - judging} more of them once others were given" if answered > judging else ""
+    return f"{judging} audit answers so far{more}"
 
 
 def _answers(labelled: Labelled, rows: Indices, plan: Plan, model: Model, audits: AuditSet) -> Answers:

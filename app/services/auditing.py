@@ -16,18 +16,18 @@ import numpy as np
 from sqlalchemy import delete, exists, func, select, text, update
 from sqlalchemy.orm import Session
 
-from app.core.arrays import Doubles, Indices
+from app.core.arrays import Booleans, Doubles, Indices
 from app.core.block import Block
 from app.db import AuditDraw, Item, Project, WriteSession
 from app.db.session import now
 from app.evaluation.active_testing import Draws, chances_of, drawn, expected_errors, proposal
+from app.evaluation.reach import drawn as drawn_by_chance
 from app.features import gather
 from app.learners.base import Model
 from app.loop.auditing import AuditSet
 from app.services import leases, reaching
 from app.services.answered import one_of
 from app.services.leases import OPEN
-from app.services.reaching import Standing
 from app.services.turn_state import Turn, insert_rows
 
 ACTIVE, POWERED = "active", "prediction_powered"
@@ -74,15 +74,14 @@ def read(session: Session, turn: Turn) -> Open | None:
     if not turn.chooses_audits and session.execute(select(AuditDraw.item_id).where(mine).limit(1)).first() is None:
         return None
     standing = reaching.read(session, session.get_one(Project, turn.project_id), _answered(turn))
-    newest = session.execute(select(func.max(AuditDraw.newest_item)).where(mine, AuditDraw.drawn_at.is_not(None)))
-    audited, found = standing.audited, standing.drawn(int(newest.scalar() or 0))
-    told = np.flatnonzero(found.told)
-    early = audited.ids[audited.given & ~found.told & ~standing.barred]
+    audited = standing.audited
+    told, among = drawn_by_chance(audited, standing.shares)
+    early = audited.ids[audited.given & ~told & ~standing.barred]
     ids = waiting(session, turn.project_id)
     ids = ids[~np.isin(ids[:, 0], audited.ids[standing.barred])]
     more = _identified(session, one_of(session, Item.id, early.tolist()), Item.done) if early.size else ids[:0]
-    given = audited.ids[told[np.argsort(audited.draws[told], kind="stable")]]
-    return Open(np.concatenate([ids, more]), given, audited.ids[found.frame])
+    given = audited.ids[audited.in_order[told[audited.in_order]]]
+    return Open(np.concatenate([ids, more]), given, audited.ids[among])
 
 
 def _answered(turn: Turn) -> Indices:
@@ -203,37 +202,57 @@ def _of(project_id: int, item_ids: Sequence[int]) -> tuple[Any, ...]:
 def judges(session: Session, turn: Turn) -> AuditSet:
     """What is known of the audit set beside its answers, as far as the project's estimate asks for it.
 
-    O(audit items) where they are chosen, heeded or came in while others were given, else O(answers).
+    O(answers) where these are a sample of the whole pool, else O(audit items), and O(pool) where they are of a part.
     """
     project, answered = session.get_one(Project, turn.project_id), _answered(turn)
     made = _draws(session, turn.project_id)
     if made is not None:
-        return _of_draws(session, turn, made, reaching.read(session, project, answered))
+        return _of_draws(session, turn, project, made, answered)
+    audits, ids = AuditSet(chooses=turn.chooses_audits), None
     found = reaching.of_answers(session, project, answered)
-    audits = AuditSet(chooses=turn.chooses_audits)
     if found is not None:
-        told = found.audited.ids[found.reach.told]
-        audits = replace(audits, told=told, share=found.reach.share, unheard=found.unheard, ahead=found.ahead)
+        standing, reach = found
+        ids = standing.audited.ids
+        audits = replace(
+            audits, told=ids[reach.told], share=reach.share, unknown=int(reach.unknown.sum()),
+            unheard=int((reach.others | reach.unknown).sum()), ahead=standing.ahead(reach),
+        )  # fmt: skip
     if not turn.powers_estimate:
         return audits
-    ids = _unanswered(session, turn)
-    if found is not None:
-        ids = ids[np.isin(ids[:, 0], found.audited.ids[found.reach.frame])]
-    return replace(audits, powered=True, waiting=ids[:, 0], expected=expected(turn, ids))
+    open_ = _unanswered(session, turn)
+    if found is not None and ids is not None:
+        open_ = open_[np.isin(open_[:, 0], ids[found[1].frame])]
+    return replace(audits, powered=True, waiting=open_[:, 0], expected=expected(turn, open_))
 
 
-def _of_draws(session: Session, turn: Turn, made: Made, standing: Standing) -> AuditSet:
+def _of_draws(session: Session, turn: Turn, project: Project, made: Made, answered: Indices) -> AuditSet:
     """The same where the audit items are weighed by their draws."""
+    standing = reaching.read(session, project, answered)
     ids = _unanswered(session, turn)
-    barred = reaching.barred(session, session.get_one(Project, turn.project_id), made[0])
-    barred = np.union1d(barred, standing.audited.ids[standing.barred])
-    draws = Draws(*made, np.union1d(ids[:, 0], standing.audited.ids), barred)
-    ids = ids[~np.isin(ids[:, 0], barred)]
-    share = draws.size / max(1.0, draws.size + draws.unheard + standing.shut)
+    outside = np.union1d(reaching.barred(session, project, made[0]), standing.audited.ids[standing.barred])
+    frame = np.union1d(np.union1d(ids[:, 0], standing.audited.ids), made[0])
+    said = np.isin(made[0], answered)
+    silent = ~said & ~np.isin(made[0], reaching.skipped(session, made[0]))
+    length = _heard(said, silent)
+    said, silent = said[:length], silent[:length]
+    draws = Draws(made[0][:length], made[1][:length], made[2][:length], made[3][:length], frame, outside, said)
+    ids = ids[draws.tells_of(ids[:, 0])]
+    pool = reaching.pool_of(session, project, [draws.told_to])
+    lost = min(1.0, draws.total((silent & draws.spoken).astype(np.float64)) / max(1, draws.size))
     return AuditSet(
         draws, turn.chooses_audits, turn.powers_estimate, ids[:, 0], expected(turn, ids),
-        told=draws.items[draws.spoken], share=share, unheard=draws.unheard,
+        told=draws.items[draws.spoken], share=pool.upto(draws.told_to) / max(1, pool.size) * (1 - lost),
+        unheard=draws.unheard + round(lost * draws.size),
     )  # fmt: skip
+
+
+def _heard(said: Booleans, silent: Booleans) -> int:
+    """How many of the draws (m,) are looked at: those before the first without a word, where hardly any answer follows.
+
+    What people hold just now is drawn last.
+    """
+    first = int(np.argmax(silent)) if silent.any() else len(said)
+    return first if said[:first].sum() >= reaching.ENOUGH * said.sum() else len(said)
 
 
 def _unanswered(session: Session, turn: Turn) -> Indices:

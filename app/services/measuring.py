@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from app.core.arrays import Indices
 from app.db import Database
 from app.evaluation.guard import Guard
 from app.evaluation.saved import Saved
@@ -15,7 +16,7 @@ from app.loop.propose import Labelled, Progress, Proposal
 from app.services import opening, slicing
 from app.services.turn_state import Turn, labelled_rows
 
-SPOKEN = ("share", "unheard", "ahead")  # of what the answers speak, as `AuditSet` has it
+SPOKEN = ("share", "unknown", "unheard", "ahead")  # of what the answers speak, as `AuditSet` has it
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,17 @@ class Terms:
         """
         audits = self.peek.audits
         return {
-            "spoken": None if audits.told is None else {name: getattr(audits, name) for name in SPOKEN},
+            "spoken": None if audits.told is None else self._spoken(audits.told),
             "look": self.peek.look,
             "population": self.peek.population,
             "saved": self.saved.to_json(),
             "drawn": not audits.chosen,
             "counted": audits.draws is None and not audits.powered,
         }
+
+    def _spoken(self, told: Indices) -> dict[str, Any]:
+        """Which answers judge, and what they speak of."""
+        return {name: getattr(self.peek.audits, name) for name in SPOKEN} | {"told": [int(each) for each in told]}
 
 
 @dataclass(frozen=True)

@@ -1,104 +1,120 @@
-"""What the audit answers of a project speak of: its audit items as they were given, and with which share they came."""
+"""What the audit answers of a project speak of: its audit items as they were given, and with which share they came.
 
+The pool that they speak of is what people are asked about: an item whose label came otherwise, by an import, a script
+or a manager's word, is none of it, audit item or not, for nobody draws them by chance.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, exists, func, select, text
+from sqlalchemy import ColumnElement, case, exists, func, literal_column, or_, select, text
 from sqlalchemy.orm import Session
 
 from app.core.arrays import Booleans, Indices
-from app.db import AuditDraw, Item, Lease, Project, Selected, WriteSession
-from app.evaluation.reach import Audited, Reach, Shares, reach
+from app.db import Annotation, AuditDraw, Item, Lease, Project, Selected, WriteSession, is_newest
+from app.evaluation.reach import END, Audited, Pool, Reach, Shares, reach, thinned
 from app.loop.serving import audit_place
+from app.services import tasks
 from app.services.answered import one_of
 from app.services.leases import OPEN
 from app.services.pool import IN_POOL
 
-MOST = 100_000  # audit items that nobody was given, those with the lowest draws: a uniform sample of them
-COLUMNS = select(Item.id, Item.draw, Item.key)
+MOST = 100_000  # audit items without an answer, those with the lowest draws: a uniform sample of them
+COLUMNS = select(Item.id, Item.draw, Item.key, Item.created_at)
+# People are asked about it, or were.
+ASKED = or_(
+    ~Item.done,
+    exists(select(Annotation.id).where(Annotation.item_id == Item.id, Annotation.kind.not_in(("import", "review")))),
+)
+ENOUGH = 0.9  # of the answers: where so many speak of all, nobody looks at what fewer items are known by
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The audit items that chance gives out, and what their answers speak of."""
+    """The audit items that chance gives out, and the ids up to which each of the pushes that brought them goes."""
 
     audited: Audited
-    reach: Reach
     shares: Shares
-
-    @property
-    def unheard(self) -> int:
-        """How many audit items are not spoken of."""
-        return int(self.reach.unheard.sum())
-
-    @property
-    def ahead(self) -> int:
-        """How many of these come before the order goes on from where it was."""
-        last = self.audited.draws[self.audited.given].max(initial=-1)
-        return int((self.reach.unheard & ~self.audited.given & (self.audited.draws < last)).sum())
-
-    def drawn(self, to: int) -> Reach:
-        """The items that were given as by draws, after others that could take items up to an id."""
-        return reach(self.audited, self.shares, drawn_to=to)
+    ends: list[int]
 
     @property
     def barred(self) -> Booleans:
         """The audit items (n,) that the lowest share would not have taken."""
-        if self.audited.places is None:
+        if self.audited.places is None or not len(self.shares.levels):
             return np.zeros(len(self.audited.ids), dtype=np.bool_)
         return np.asarray(self.audited.places >= self.shares.levels[0])
 
-    @property
-    def shut(self) -> float:
-        """How many audit items the lowest share would have made of the items that came in while it was 0."""
-        return self.shares.shut * float(self.shares.levels[0]) if self.shares.shut and len(self.shares.levels) else 0.0
+    def ahead(self, found: Reach) -> int:
+        """How many audit items without an answer come before the order goes on from where it was."""
+        last = self.audited.draws[self.audited.answered].max(initial=-1)
+        silent = (found.others | found.unknown) & ~self.audited.answered
+        return int((silent & (self.audited.draws < last)).sum())
 
 
-def of_answers(session: Session, project: Project, judged: Indices) -> Standing | None:
-    """What the audit answers to some items (n,) speak of; None where they speak of the whole pool, all of them alike.
+def of_answers(session: Session, project: Project, judged: Indices) -> tuple[Standing, Reach] | None:
+    """What the audit answers to some items (n,) speak of; None where they are a sample of the whole pool, all of them.
 
-    That is so while nothing came in after the first of them was given; then it costs O(n), else O(audit items).
+    That is so where no audit item without an answer has a lower draw than one with; then it costs O(n), else O(audit
+    items), and O(pool) where few of the answers speak of the whole.
     """
-    if project.former_shares is None and _in_order(session, project.id, judged):
+    if project.former_shares is None and _in_order(session, project, judged):
         return None
-    return read(session, project, judged)
+    standing = read(session, project, judged)
+    whole = reach(standing.audited, standing.shares, _whole(), ())
+    if len(standing.shares.shares) == 1 and whole.told.sum() >= ENOUGH * standing.audited.answered.sum():
+        return standing, whole
+    counted = pool_of(session, project, [*standing.ends, *(int(each) - 1 for each in standing.shares.since[1:])])
+    return standing, reach(standing.audited, standing.shares, counted, standing.ends)
 
 
 def read(session: Session, project: Project, judged: Indices) -> Standing:
-    """The same whether or not it is the whole pool. O(audit items), and over items that came in without a share."""
-    shares = shares_of(session, project)
-    before, never = _given(session, project.id, judged), _never(session, project.id, MOST)
+    """The audit items as they stand. O(audit items)."""
+    shares = shares_of(project)
+    rows = [*_given(session, project.id, judged), *(never := _never(session, project.id, judged, MOST))]
     if len(never) == MOST:
-        before = [row for row in before if row.draw <= never[-1].draw]
-    rows = [*before, *never]
+        rows = [row for row in rows if row.draw <= never[-1].draw]
     ids = np.array([row.id for row in rows], dtype=np.int64)
     draws = np.array([row.draw for row in rows], dtype=np.int64)
-    given = np.arange(len(rows)) < len(before)
     places = None
     if len(shares.levels) > 1:
         places = np.array([audit_place(project.seed, row.key) for row in rows], dtype=np.float64)
-    audited = Audited(ids, draws, given, np.isin(ids, judged), places)
-    return Standing(audited, reach(audited, shares), shares)
+    answered = np.isin(ids, judged)
+    given = ~np.isin(ids, [row.id for row in never])
+    left_out = ~answered & np.isin(ids, _silent(session, project, ids[given & ~answered]))
+    last: dict[Any, int] = {}
+    for row in rows:
+        last[row.created_at] = max(last.get(row.created_at, 0), row.id)
+    return Standing(Audited(ids, draws, given, answered, left_out, places), shares, thinned(sorted(last.values())[:-1]))
 
 
-def shares_of(session: Session, project: Project) -> Shares:
-    """The audit shares that the items of a project came in with. O(items that came in while it was 0)."""
+def pool_of(session: Session, project: Project, ids: Sequence[int]) -> Pool:
+    """How many items that people are asked about have ids up to each of some; one pass over the pool."""
+    bounds = sorted({each for each in ids if each > 0})
+    place: ColumnElement[int] = literal_column(str(len(bounds)))
+    if bounds:
+        place = case(*((Item.id <= each, literal_column(str(at))) for at, each in enumerate(bounds)), else_=place)
+    place = place.label("place")
+    rows = select(place, func.count()).where(Item.project_id == project.id, *IN_POOL, ASKED).group_by(place)
+    counts = np.zeros(len(bounds) + 1, dtype=np.int64)
+    for at, count in session.execute(rows):
+        counts[int(at)] = count
+    return Pool(np.array([*bounds, END], dtype=np.int64), np.cumsum(counts))
+
+
+def shares_of(project: Project) -> Shares:
+    """The audit shares that the items of a project came in with."""
     former = project.former_shares or []
     since = [0, *(int(end) + 1 for end, _ in former)]
-    shares = [*(float(share) for _, share in former), project.audit_share]
-    shut = 0
-    for first, share, after in zip(since, shares, [*since[1:], None], strict=True):
-        if share == 0:
-            here = [Item.id >= first, *([] if after is None else [Item.id < after])]
-            counted = select(func.count()).where(Item.project_id == project.id, *here, *IN_POOL)
-            shut += session.execute(counted).scalar_one()
-    return Shares(np.array(since, dtype=np.int64), np.array(shares), shut)
+    return Shares(
+        np.array(since, dtype=np.int64), np.array([*(float(each) for _, each in former), project.audit_share])
+    )
 
 
 def barred(session: Session, project: Project, ids: Indices) -> Indices:
     """Those of some items that the lowest audit share would not have taken; none where it was never changed."""
-    levels = shares_of(session, project).levels if project.former_shares else np.empty(0)
+    levels = shares_of(project).levels if project.former_shares else np.empty(0)
     if levels.size < 2:
         return ids[:0]
     rows = session.execute(select(Item.id, Item.key).where(one_of(session, Item.id, ids.tolist()))).all()
@@ -122,28 +138,58 @@ def change(session: WriteSession, project: Project, share: float) -> None:
     project.audit_share = share
 
 
-def _in_order(session: Session, project_id: int, judged: Indices) -> bool:
-    """Whether all of some items were given before each audit item that nobody was given yet."""
+def skipped(session: Session, ids: Indices) -> Indices:
+    """Those of some items that somebody skipped as audit items and nobody holds."""
+    mine = (Lease.kind == "audit", one_of(session, Lease.item_id, ids.tolist()))
+    held = select(Lease.item_id).where(*mine, text("leases.state = 'live'"))
+    found = select(Lease.item_id).where(*mine, text("leases.state = 'skipped'"), Lease.item_id.not_in(held))
+    return np.fromiter(session.execute(found.distinct()).scalars(), dtype=np.int64)
+
+
+def _whole() -> Pool:
+    """A pool that is not counted, as all of it is spoken of."""
+    return Pool(np.array([END], dtype=np.int64), np.array([1], dtype=np.int64))
+
+
+def _in_order(session: Session, project: Project, judged: Indices) -> bool:
+    """Whether all of some answered items come before each audit item without an answer."""
     if not len(judged):
         return True
     last = session.execute(select(func.max(Item.draw)).where(one_of(session, Item.id, judged.tolist()))).scalar()
-    first = _never(session, project_id, 1)
-    return not first or last is None or last < first[0].draw
+    first = _never(session, project.id, judged, 1)
+    if first and last is not None and last > first[0].draw:
+        return False
+    silent = [row.id for row in _given(session, project.id, judged) if row.id not in set(judged.tolist())]
+    return not silent
 
 
-def _never(session: Session, project_id: int, most: int) -> list[Any]:
-    """Audit items that nobody was given, in their order."""
+def _never(session: Session, project_id: int, judged: Indices, most: int) -> list[Any]:
+    """Open audit items that nobody was given, in their order."""
     given, named, drawn = _marks()
     here = (Item.project_id == project_id, Item.reserved, text(OPEN), ~given, ~named, ~drawn)
-    return list(session.execute(COLUMNS.where(*here).order_by(Item.draw).limit(most)).all())
+    rows = session.execute(COLUMNS.where(*here).order_by(Item.draw).limit(most)).all()
+    known = set(judged.tolist())
+    return [row for row in rows if row.id not in known]
 
 
 def _given(session: Session, project_id: int, judged: Indices) -> list[Any]:
-    """Audit items that chance gave out, also those that were skipped or are in somebody's hands."""
+    """Audit items that chance gave out, also those that were skipped, given back or are in somebody's hands."""
     given, named, drawn = _marks()
     answered = one_of(session, Item.id, judged.tolist())
-    here = (Item.project_id == project_id, Item.reserved, Item.state == "open", given | named | answered, ~drawn)
+    here = (Item.project_id == project_id, Item.reserved, *IN_POOL, ASKED, given | named | answered, ~drawn)
     return list(session.execute(COLUMNS.where(*here)).all())
+
+
+def _silent(session: Session, project: Project, ids: Indices) -> list[int]:
+    """Those of some items without a judging answer that people skipped, or said nobody can answer."""
+    question = tasks.driving(tasks.questions(session, project))
+    answers = select(Annotation.item_id, Annotation.label).where(
+        one_of(session, Annotation.item_id, ids.tolist()), Annotation.kind == "audit", is_newest(Annotation),
+        Annotation.counted, ~Annotation.retracted,
+    )  # fmt: skip
+    rows = session.execute(answers).all()
+    none = [row.item_id for row in rows if (row.label.get(question.id) or {}).get("unanswerable")]
+    return [*none, *skipped(session, ids).tolist()]
 
 
 def _marks() -> tuple[ColumnElement[bool], ColumnElement[bool], ColumnElement[bool]]:

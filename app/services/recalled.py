@@ -124,8 +124,7 @@ def _terms(record: RoundRecord, guard: Guard) -> Terms:
     kept = record.judged or {}
     audits = BY_CHANCE
     if spoken := kept.get("spoken"):
-        told = np.array(kept.get("audit", {}).get("items", []), dtype=np.int64)
-        audits = replace(audits, told=told, **spoken)
+        audits = replace(audits, **{**spoken, "told": np.array(spoken["told"], dtype=np.int64)})
     return Terms(Peek(kept.get("look", 1), kept.get("population"), audits), guard, Saved.from_json(kept.get("saved")))
 
 

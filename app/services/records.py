@@ -26,7 +26,7 @@ from app.services.turn_state import Turn
 PACKAGES = ("labelwise", "numpy", "scipy", "scikit-learn")
 TIE = 1e-6  # shares of classes that differ by less are a tie
 STRATA = ("audit", "imported")
-BROKEN = "broken"
+BROKEN, SPOKEN = "broken", "spoken"
 LIKELY = 0.05  # probabilities of judged items from which on they are kept
 
 
@@ -81,6 +81,9 @@ def forget(session: WriteSession, project_id: int, item_id: int) -> int:
         judged = record.judged and {
             name: without(each, item_id) if name in STRATA else each for name, each in record.judged.items()
         }
+        if judged and judged.get(SPOKEN):
+            told = [each for each in judged[SPOKEN]["told"] if each != item_id]
+            judged[SPOKEN] = {**judged[SPOKEN], "told": told}
         if judged and BROKEN in judged:
             judged[BROKEN] = {kind: [each for each in ids if each != item_id] for kind, ids in judged[BROKEN].items()}
         if (len(choice), sample, judged) != (len(record.choice), record.sample, record.judged):

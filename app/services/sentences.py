@@ -25,6 +25,9 @@ def accuracy_words(
         ahead = 0 if of_own else how_made(last).get("ahead", 0)
         return in_words(accuracy, "test items" if of_own else "audit answers", ahead)
     judges = unanswered.judges(session, project.id, FEWEST_AUDIT)
+    reason = ((last.metrics or {}) if last else {}).get("reason")
+    if reason and judges >= FEWEST_AUDIT:
+        return f"Cannot tell yet: {reason}; {FEWEST_AUDIT} are needed."
     if own or judges >= FEWEST_AUDIT:
         return "Cannot tell yet: the curve begins with the first round that has labels of two classes."
     if project.audit_share == 0:
@@ -61,7 +64,7 @@ def how_words(last: Round | None) -> str | None:
 def _spoken(how: dict[str, Any]) -> str:
     """Of how much of the pool the accuracy speaks, and why its band is wider than that."""
     share = min(99, max(1, round(100 * how["speaks_of"])))
-    why = "The others came in with an audit share of 0."
+    why = "The others came in with another audit share."
     if how["unheard"]:
         next_ = f"; {how['ahead']:,} of them come first now" if how["ahead"] else ""
         why = f"{how['unheard']:,} audit items came in too late or were passed over{next_}."

@@ -1,5 +1,6 @@
 """Rows of an import into tables: by key, whole batches at a time, in the caller's transaction."""
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -80,6 +81,7 @@ def store(
             outcome.refused.append((row.line, row.key, NO_ITEM))
         else:
             fresh[row.key] = row
+    fresh = _as_drawn(session, project, fresh, moment)
     later = _insert(session, project, list(fresh.values()), moment, outcome) + later
     if not later and not any(row.labels or row.features for row in fresh.values()):
         return outcome
@@ -99,6 +101,21 @@ def store(
     outcome.updated += news
     outcome.unchanged += len(kept) - (len(fresh) - _moved(fresh, later)) - news
     return outcome
+
+
+def _as_drawn(
+    session: Session, project: Project, rows: dict[str, PreparedRow], moment: datetime
+) -> dict[str, PreparedRow]:
+    """The rows as audit items only where a draw made them so: what a row itself says of it holds in an empty project.
+
+    Beside other items those of another project's draws, or of somebody's choice, would be no uniform sample.
+    """
+    if all(row.reserved is None for row in rows.values()):
+        return rows
+    before = select(Item.id).where(Item.project_id == project.id, Item.created_at < moment)
+    if session.execute(before.limit(1)).first() is None:
+        return rows
+    return {key: dataclasses.replace(row, reserved=None) for key, row in rows.items()}
 
 
 def refusals(
