@@ -6,12 +6,10 @@ from typing import Any
 import numpy as np
 
 from app.core.arrays import Doubles, Floats, Indices
+from app.evaluation.combined import Shares, combine, exact, unseen, worth
 from app.evaluation.intervals import Estimate, outward, share
 from app.evaluation.reliability import calibration
 from app.evaluation.thresholds import ranked
-
-BOOTSTRAP = 200
-SMALLEST = 1e-12  # a sum of weights below which there is none
 
 
 def hits(probabilities: Floats, targets: Floats, multiple: bool) -> Floats:
@@ -35,7 +33,7 @@ def report(
     values: tuple[float, ...] | None = None,
     weights: Doubles | None = None,
 ) -> dict[str, Any]:
-    """Accuracy, balanced accuracy and F1, macro and a class, with bootstrap intervals; recall, precision, confusion,
+    """Accuracy, balanced accuracy and F1, macro and a class, with intervals of one look; recall, precision, confusion,
     calibration, and how the probabilities of each class rank the items.
 
     Where several classes may hold, the confusion is each class's own `counts`: found, missed, false alarms, rejected;
@@ -53,19 +51,19 @@ def report(
     if n == 0:
         return found
     said, was = (probabilities, targets) if multiple else (probabilities.max(axis=1)[:, None], right[:, None])
-    found["calibration"] = calibration(said, was, seed, weights)
+    found["calibration"] = calibration(said, was, weights)
     predicted = probabilities >= 0.5 if multiple else np.eye(len(classes), dtype=bool)[probabilities.argmax(axis=1)]
     truth = targets >= 0.5
     if values is not None:
-        found["mean_absolute_error"] = mean_absolute_error(probabilities, targets, np.array(values), seed, weights)
-    drawn = _resampled(predicted, truth, seed, weights)
-    found["macro_f1"], found["balanced_accuracy"] = drawn.macro, drawn.balanced
+        found["mean_absolute_error"] = mean_absolute_error(probabilities, targets, np.array(values), weights)
+    means = _means(predicted, truth, weights)
+    found["macro_f1"], found["balanced_accuracy"] = means.macro, means.balanced
     ranks = ranked(probabilities, truth, weights, seed)
     found |= {f"macro_{name}": each for name, each in ranks.macro.items()}
     found["classes"] = [
         _per_class(predicted[:, i], truth[:, i], number, weights)
         | ({"counts": _counts(predicted[:, i], truth[:, i])} if multiple else {})
-        | {"f1": drawn.classes[i]}
+        | {"f1": means.classes[i]}
         | ranks.classes[i]
         for i, number in enumerate(classes)
     ]
@@ -88,20 +86,22 @@ def weighted_share(right: Any, weights: Doubles) -> Estimate | None:
 
 
 def mean_absolute_error(
-    probabilities: Floats, targets: Floats, values: Doubles, seed: int, weights: Doubles | None = None
+    probabilities: Floats, targets: Floats, values: Doubles, weights: Doubles | None = None
 ) -> dict[str, Any]:
     """How far the most probable level lies from the answers on the mean, in the rating's own unit.
 
-    Several answers of one item count by their shares. The interval holds 95 % of bootstrap samples of the items.
+    Several answers of one item count by their shares. The mean is the sum over all distances d of the share that is off
+    by d or more, times how much d is beyond the distance before it; the interval is that of these shares together.
     """
-    apart = np.abs(values[None, :] - values[probabilities.argmax(axis=1)][:, None])
-    errors = (targets * apart).sum(axis=1)
-    weights = np.ones(len(errors)) if weights is None else weights
-    draws = np.random.default_rng(seed).integers(0, len(errors), (BOOTSTRAP, len(errors)))
-    means = (errors * weights)[draws].sum(axis=1) / np.maximum(weights[draws].sum(axis=1), SMALLEST)
-    low, high = np.quantile(means, [0.025, 0.975])
-    mean = float(errors @ weights / weights.sum())
-    return {"value": round(mean, 4), **outward(low, high), "n": len(errors)}
+    apart = np.round(np.abs(values[None, :] - values[probabilities.argmax(axis=1)][:, None]), 9)
+    weights = np.ones(len(targets)) if weights is None else weights
+    steps = np.unique(np.abs(values[None, :] - values[:, None]).round(9))
+    shares = [(targets * (apart >= step)).sum(axis=1, dtype=np.float64) for step in steps[1:]]
+    if not shares:
+        return _kept(0.0, 0.0, 0.0, len(targets))
+    off, factors = Shares(np.stack(shares, axis=1), np.ones((len(targets), len(shares))), weights), np.diff(steps)
+    ends = exact(off.values, worth(off.values, off.variances + unseen(off.counts)))
+    return _kept(*combine(off.values, *ends, factors, off.together(factors, 1.0)), len(targets))
 
 
 def confusion(truth: Indices, predicted: Indices, classes: int) -> list[list[int]]:
@@ -127,40 +127,37 @@ def _counts(predicted: Any, truth: Any) -> dict[str, int]:
     return {name: int(((predicted == said) & (truth == was)).sum()) for name, (said, was) in pairs.items()}
 
 
+def _f1(share: Doubles) -> Doubles:
+    """F1 by the share of the items of a class, answered or predicted, that are both: 2 p / (1 + p), rising in p."""
+    return 2 * share / (1 + share)
+
+
 @dataclass(frozen=True)
-class _Resampled:
-    """Figures that are no shares of the rows, with the interval that 95 % of bootstrap samples of the rows give."""
+class _Means:
+    """The means over the classes that have answers, and the F1 of each class."""
 
     macro: dict[str, Any]
     balanced: dict[str, Any]
     classes: list[dict[str, Any] | None]  # None for a class that neither answers nor predictions name
 
 
-def _resampled(predicted: Any, truth: Any, seed: int, weights: Doubles) -> _Resampled:
-    """Each sample is drawn once for all figures. Costs O(200 n c)."""
-    rng, n, classes = np.random.default_rng(seed), len(truth), truth.shape[1]
-    counted = np.concatenate([predicted & truth, predicted, truth], axis=1) * weights[:, None]
-    sums = [counted.sum(axis=0)]  # of the rows themselves first
-    sums += [np.bincount(rng.integers(0, n, n), minlength=n) @ counted for _ in range(BOOTSTRAP)]
-    both, said, were = np.split(np.array(sums), [classes, 2 * classes], axis=1)
-    f1 = 2 * both / np.maximum(said + were, SMALLEST)
-    there = were > 0
-    macro = _mean_where(f1, there)
-    balanced = _mean_where(both / np.maximum(were, SMALLEST), there)
-    named = (said[0] + were[0]) > 0
-    return _Resampled(
-        _with_interval(macro, n),
-        _with_interval(balanced, n),
-        [_with_interval(f1[:, i], int(truth[:, i].sum())) if named[i] else None for i in range(f1.shape[1])],
-    )
+def _means(predicted: Any, truth: Any, weights: Doubles) -> _Means:
+    """Each class's F1 by its exact interval, the means by those of the classes, of rows (n, c). Costs O(n c)."""
+    n, both = len(truth), (predicted & truth).astype(np.float64)
+    were, either = truth.astype(np.float64), (predicted | truth).astype(np.float64)
+    there, named = weights @ were > 0, np.flatnonzero(weights @ either > 0)
+    classes: list[dict[str, Any] | None] = [None] * truth.shape[1]
+    shares = Shares(both[:, named], either[:, named], weights)
+    values, ends = _f1(shares.values), [_f1(each) for each in exact(shares.values, shares.counts)]
+    for at, value, low, high in zip(named, values, *ends, strict=True):
+        classes[at] = _kept(value, low, high, int(truth[:, at].sum()))
+    if not there.any():
+        return _Means(_kept(0.0, 0.0, 1.0, n), _kept(0.0, 0.0, 1.0, n), classes)
+    # a mistake is one in two classes where it may not hold several, and in as many as an item is in where it may
+    macro = Shares(both[:, there], either[:, there], weights).mean(_f1, lambda share: 2 / (1 + share) ** 2, 2.0)
+    balanced = Shares(both[:, there], were[:, there], weights).mean(lambda share: share, np.ones_like, 1.0)
+    return _Means(_kept(*macro, n), _kept(*balanced, n), classes)
 
 
-def _mean_where(values: Doubles, there: Any) -> Doubles:
-    """The mean of each row (s, c) over the classes that it has; 0 where it has none."""
-    return np.asarray((values * there).sum(axis=1) / np.maximum(there.sum(axis=1), 1), dtype=np.float64)
-
-
-def _with_interval(values: Doubles, n: int) -> dict[str, Any]:
-    """The first of the values, and where 95 % of the others lie."""
-    low, high = np.quantile(values[1:], [0.025, 0.975])
-    return {"value": round(float(values[0]), 4), **outward(low, high), "n": n}
+def _kept(value: float, low: float, high: float, n: int) -> dict[str, Any]:
+    return {"value": round(float(value), 4), **outward(low, high), "n": n}

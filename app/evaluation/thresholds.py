@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from app.core.arrays import Booleans, Doubles, Floats, Indices
-from app.evaluation.intervals import outward, share
+from app.evaluation.combined import alike, combine, scored, unseen, worth
+from app.evaluation.intervals import outward
 
 AREAS = ("roc_auc", "average_precision")
 BOOTSTRAP = 200
-SAME = 1e-9
+BOTH = 2.0  # an item that is ranked wrongly is so for its own class and for another one
 AT_ONCE = 25  # samples of the rows in memory
 ROUNDED = 6  # places of a threshold: by it the items are found that are taken
 POINTS = 24  # thresholds of a class that are kept
@@ -28,7 +29,7 @@ MOST_CURVES = 30  # classes up to which they are; of more only the areas
 class Ranked:
     """How well the probabilities (n, c) of each class rank the items of that class.
 
-    `classes` has for each one `roc_auc` and `average_precision` with 95 % bootstrap intervals, None where all items are
+    `classes` has for each one `roc_auc` and `average_precision` with 95 % intervals, None where all items are
     of the class or none is, and `thresholds`: rows of the probability from which an item is taken, the share of the
     class that is found (recall), the share of the others that is taken too (false alarms), and the share of what is
     taken that is right (precision); None beyond 30 classes. `macro` holds the means over the classes that have both.
@@ -77,18 +78,19 @@ def ranked(probabilities: Floats, truth: Booleans, weights: Doubles, seed: int) 
             if start == 0 and classes <= MOST_CURVES:
                 shown = _points(curve)
         areas[i] = np.concatenate([np.stack(part) for part in parts], axis=1)
-        count = int((truth[:, i] & (weights > 0)).sum())
-        rarer = min(count, int((weights > 0).sum()) - count)
-        each = {name: _estimate(areas[i, k], count, rarer) for k, name in enumerate(AREAS)}
-        told = classes <= MOST_CURVES and each["roc_auc"] is not None
-        found.append({**each, "thresholds": shown if told else None})
-    known = np.isfinite(areas[:, 0, 0])
-    macro = np.full((2, len(samples)), np.nan)
-    if known.any():
-        there = np.isfinite(areas[known])
-        sums, counts = np.where(there, areas[known], 0).sum(axis=0), there.sum(axis=0)
-        macro = np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
-    return Ranked(found, {name: _estimate(macro[k], n, n) for k, name in enumerate(AREAS)})
+        told = classes <= MOST_CURVES and np.isfinite(areas[i, 0, 0])
+        found.append({**dict.fromkeys(AREAS), "thresholds": shown if told else None})
+    known = np.flatnonzero(np.isfinite(areas[:, 0, 0]))
+    if not known.size:
+        return Ranked(found, dict.fromkeys(AREAS))
+    rarer = np.minimum(*(alike(weights[:, None] * each[:, known]) for each in (truth, ~truth)))
+    macro: dict[str, dict[str, Any] | None] = {}
+    counts = (truth[:, known] & (weights > 0)[:, None]).sum(axis=0)
+    for k, name in enumerate(AREAS):
+        each, macro[name] = _estimates(areas[known, k], counts, rarer, n)
+        for row, estimate in zip(known, each, strict=True):
+            found[int(row)][name] = estimate
+    return Ranked(found, macro)
 
 
 def _samples(n: int, weights: Doubles, seed: int) -> Doubles:
@@ -117,16 +119,22 @@ def _points(curve: _Curve) -> list[list[float]]:
     return [[each, *(round(float(value), 4) for value in row)] for each, row in zip(least, rows, strict=True)]
 
 
-def _estimate(values: Doubles, n: int, rarer: int) -> dict[str, Any] | None:
-    """The first of the values, and where 95 % of the others lie that are numbers; None where the first is none.
+def _estimates(areas: Doubles, counts: Indices, rarer: Doubles, n: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Of areas (c, 1 + s) each class's first, and their mean, with intervals by how the other ones vary.
 
-    Where every sample says the same, as of a class without a mistake, samples know nothing of mistakes to come: then
-    the interval is Wilson's, of as many answers as the rarer kind has.
+    Samples know only the mistakes that were seen, so each variance has what may be `unseen` added, of as many answers
+    as the rarer kind has (c,); the interval is Wilson's, of as many answers as a share with this variance has.
     """
-    if not np.isfinite(values[0]):
-        return None
-    others = values[1:][np.isfinite(values[1:])]
-    low, high = np.quantile(others, [0.025, 0.975]) if len(others) else (0.0, 1.0)
-    if high - low < SAME and (wilson := share(float(values[0]) * rarer, rarer)) is not None:
-        low, high = wilson.low, wilson.high
-    return {"value": round(float(values[0]), 4), **outward(low, high), "n": n}
+    values, there = areas[:, 0], np.isfinite(areas[:, 1:])
+    means = np.where(there, areas[:, 1:], 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    off = np.where(there, areas[:, 1:] - means[:, None], 0)  # a sample that lacks a kind says nothing
+    seen, more = (off**2).sum(axis=1) / np.maximum(there.sum(axis=1), 1), unseen(rarer)
+    low, high = scored(values, worth(values, seen + more))
+    factors = np.full(len(values), 1 / len(values))
+    together = (float((off.sum(axis=0) ** 2).mean()) + BOTH * float(more.sum())) / float((seen + more).sum())
+    told = [_kept(*each) for each in zip(values, low, high, counts, strict=True)]
+    return told, _kept(*combine(values, low, high, factors, together), n)
+
+
+def _kept(value: float, low: float, high: float, n: int) -> dict[str, Any]:
+    return {"value": round(float(value), 4), **outward(low, high), "n": int(n)}
