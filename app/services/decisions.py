@@ -20,12 +20,8 @@ from app.services.answered import one_of
 
 KIND = "review"
 VERSION = [column for column in Annotation.__table__.c if column.name not in ("id", "request_id")]
-# What a word changes of an answer, and taking it back restores.
-GIVEN = (
-    "label", "decisive", "retracted", "item_revision", "kind", "lease_id", "round_id", "blind", "seconds_spent",
-)  # fmt: skip
 
-Change = tuple[dict[str, Any], dict[str, Any]]  # what an item's answer was (no label: there was none), and is now
+Change = tuple[dict[str, Any], dict[str, Any]]  # which version an item's answer was at (none: no answer), and is at now
 
 
 class WouldOverride(Conflict):
@@ -69,8 +65,7 @@ def decide(
             continue
         row = _row(project, person_id, item, own, label, moment)
         rows.append(row)
-        none = {"answer": str(row["answer_id"]), "label": None, "done": item.done}
-        changes[item.id] = (none if own is None else _seen(own, item.done), _seen(row, True))
+        changes[item.id] = ({"answer": str(row["answer_id"])} if own is None else _named(own), _named(row))
     if rows:
         session.execute(insert(Annotation), rows)
         _close(session, list(changes), moment)
@@ -80,29 +75,25 @@ def decide(
 
 def as_left(session: Session, changes: Mapping[int, Mapping[str, Any]]) -> set[int]:
     """The items whose answer is still the one that a change has left."""
-    ids = [UUID(each["answer"]) for each in changes.values()]
-    rows = session.execute(
-        select(Annotation.item_id, func.max(Annotation.version))
-        .where(Annotation.answer_id.in_(ids))
-        .group_by(Annotation.item_id, Annotation.answer_id)
-    ).all()
-    versions: dict[int, int] = dict(rows)
-    return {item for item, each in changes.items() if versions.get(item) == each["version"]}
+    versions = _versions(session, changes)
+    return {
+        item for item, each in changes.items() if max(versions.get(each["answer"], {}), default=0) == each["version"]
+    }
 
 
-def take_back(session: WriteSession, project: Project, person_id: int, before: Mapping[int, Mapping[str, Any]]) -> None:
-    """Give the answers of items back what they were, each as one more version.
+def take_back(session: WriteSession, project: Project, before: Mapping[int, Mapping[str, Any]]) -> None:
+    """Give the answers of items back what they were and whose they were, each as one more version.
 
     An answer to earlier content is one to that again, and asks about the item's present content as if nothing was said.
     """
     moment = now(session)
-    standing = _standing(session, list(before))
+    versions = _versions(session, before)
     rows = []
-    for item, was in before.items():
-        last = next((each for each in standing[item] if str(each["answer_id"]) == was["answer"]), None)
-        if last is not None:
-            written = {"version": last["version"] + 1, "annotator_id": person_id, "created_at": moment}
-            rows.append({**last, **_restored(was), **written})
+    for was in before.values():
+        if found := versions.get(was["answer"]):
+            last = found[max(found)]
+            restored = found.get(was.get("version", 0), last | {"retracted": True})  # where there was none
+            rows.append({**restored, "version": last["version"] + 1, "created_at": moment})
     if not rows:
         return
     answered = _answered_since(session, rows)
@@ -170,19 +161,21 @@ def _row(
     }
 
 
-def _seen(version: Mapping[str, Any], done: bool) -> dict[str, Any]:
-    """What is kept of an answer, as JSON, so that it can be compared and restored."""
-    kept = {name: version[name] for name in ("version", *GIVEN)}
-    return kept | {"answer": str(version["answer_id"]), "done": done}
+def _named(version: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of an answer, as JSON: which one it is, and at which version; what that says stays with the answers.
 
-
-def _restored(was: Mapping[str, Any]) -> dict[str, Any]:
-    """What makes an answer again what it was; changes of earlier releases say less of it, and where there was none it
-    is taken back.
+    So what a change stores says nothing of anybody. Changes of earlier releases have the label as well.
     """
-    if was["label"] is None:
-        return {"retracted": True}
-    return {name: was[name] for name in GIVEN if name in was}
+    return {"answer": str(version["answer_id"]), "version": version["version"]}
+
+
+def _versions(session: Session, kept: Mapping[int, Mapping[str, Any]]) -> dict[str, dict[int, dict[str, Any]]]:
+    """Every version of some answers by its number, by the answer's id."""
+    found: dict[str, dict[int, dict[str, Any]]] = {}
+    ids = [UUID(each["answer"]) for each in kept.values()]
+    for row in session.execute(select(*VERSION).where(Annotation.answer_id.in_(ids))).mappings():
+        found.setdefault(str(row["answer_id"]), {})[row["version"]] = dict(row)
+    return found
 
 
 def _answered_since(session: Session, rows: Sequence[Mapping[str, Any]]) -> set[int | None]:

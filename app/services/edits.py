@@ -184,7 +184,7 @@ def _take_back(running: Running) -> Done | More:
         words = {row.id: edits[row.id][0]["label"] for row in as_left if row.id in worded}
         if words:
             project = session.get_one(Project, running.project_id)
-            decisions.take_back(session, project, running.payload["by"], words)
+            decisions.take_back(session, project, words)
         session.execute(delete(Edit).where(Edit.job_id == made, Edit.item_id.in_(edits)))
         cursor = {
             "restored": cursor["restored"] + len(as_left),

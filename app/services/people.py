@@ -5,6 +5,7 @@ Erasure keeps the person's row under a random name, so that answers stay with on
 
 import json
 import secrets
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
@@ -14,6 +15,7 @@ from app.core.errors import Conflict, NotFound
 from app.db import (
     Annotation,
     BrowserSession,
+    Edit,
     KeyedRequest,
     Lease,
     Member,
@@ -79,6 +81,7 @@ def _without_answers(session: WriteSession, user_id: int) -> None:
     own = select(Annotation.answer_id).where(Annotation.annotator_id == user_id, Annotation.version == 1)
     mine = Annotation.answer_id.in_(own)
     items = session.execute(select(Annotation.project_id, Annotation.item_id).where(mine).distinct()).all()
+    _without_changes(session, {str(each) for each in session.execute(own).scalars()}, [row.item_id for row in items])
     session.execute(delete(Annotation).where(mine))
     freed = update(Lease).where(Lease.annotator_id == user_id, Lease.state.in_(("live", "answered")))
     session.execute(freed.values(state="released"))
@@ -86,6 +89,21 @@ def _without_answers(session: WriteSession, user_id: int) -> None:
         ids = sorted(row.item_id for row in items if row.project_id == number)
         for start in range(0, len(ids), 500):
             closing.refresh(session, session.get_one(Project, number), ids[start : start + 500])
+
+
+def _without_changes(session: WriteSession, answers: set[str], items: Sequence[int]) -> None:
+    """Take out of what undoing would bring back what is of these answers; earlier releases kept their labels there."""
+    for start in range(0, len(items), 500):
+        for edit in session.execute(select(Edit).where(Edit.item_id.in_(items[start : start + 500]))).scalars():
+            if edit.after.get("label", {}).get("answer") in answers:
+                edit.before, edit.after = (_without_label(each) for each in (edit.before, edit.after))
+                if not edit.after:
+                    session.delete(edit)
+    session.flush()
+
+
+def _without_label(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "label"}
 
 
 def audit_log(session: Session, person: Person, before: int | None, limit: int) -> list[dict[str, Any]]:

@@ -219,17 +219,21 @@ def test_the_undo_of_a_word_knows_that_its_answers_lease_was_answered_again(api:
 def test_a_change_that_an_earlier_release_stored_is_undone_as_it_did(api: Api, boss: Speaker) -> None:
     found, keys, _ = audited(boss)
     token, _ = change(api, boss, found, {"keys": keys, "existing": "override"}, label={"class": "cat"})
-    said = ("version", "label", "decisive", "retracted", "answer", "done")
-    with api.db.write() as session:
-        for edit in session.query(Edit):
-            for name in ("before", "after"):
-                stored = getattr(edit, name)["label"]
-                setattr(edit, name, {"label": {each: stored[each] for each in said}})
+    as_stored_before(api)
 
     assert take_back(api, boss, found, token) == {"restored": 2, "left": 0, "left_keys": []}
 
     assert {labels(boss, found)[key] for key in keys} == {("dog", True)}
     assert {newest(api, key)["kind"] for key in keys} == {"audit"}
+
+
+def as_stored_before(api: Api) -> None:
+    """Put the words of a change as an earlier release stored them: the label as well, and nothing of whose it was."""
+    with api.db.write() as session:
+        for edit in session.query(Edit):
+            for name, label in (("before", {"class": "1"}), ("after", {"class": "0"})):
+                more = {"label": label, "decisive": name == "after", "retracted": False, "done": True}
+                setattr(edit, name, {"label": getattr(edit, name)["label"] | more})
 
 
 def audited(boss: Speaker) -> tuple[int, list[str], list[int]]:
