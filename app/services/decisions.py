@@ -20,6 +20,7 @@ from app.services.answered import one_of
 
 KIND = "review"
 VERSION = [column for column in Annotation.__table__.c if column.name not in ("id", "request_id")]
+SAYS = ("label", "decisive", "retracted", "item_revision", "annotator_id")  # two versions alike in these say the same
 
 Change = tuple[dict[str, Any], dict[str, Any]]  # which version an item's answer was at (none: no answer), and is at now
 
@@ -74,11 +75,9 @@ def decide(
 
 
 def as_left(session: Session, changes: Mapping[int, Mapping[str, Any]]) -> set[int]:
-    """The items whose answer is still the one that a change has left."""
+    """The items whose answer says what a change has left, also where it said something else in between."""
     versions = _versions(session, changes)
-    return {
-        item for item, each in changes.items() if max(versions.get(each["answer"], {}), default=0) == each["version"]
-    }
+    return {item for item, each in changes.items() if _says_still(versions.get(each["answer"], {}), each["version"])}
 
 
 def take_back(session: WriteSession, project: Project, before: Mapping[int, Mapping[str, Any]]) -> None:
@@ -176,6 +175,13 @@ def _versions(session: Session, kept: Mapping[int, Mapping[str, Any]]) -> dict[s
     for row in session.execute(select(*VERSION).where(Annotation.answer_id.in_(ids))).mappings():
         found.setdefault(str(row["answer_id"]), {})[row["version"]] = dict(row)
     return found
+
+
+def _says_still(versions: Mapping[int, Mapping[str, Any]], left: int) -> bool:
+    if left not in versions:
+        return False
+    last = versions[max(versions)]
+    return all(last[name] == versions[left][name] for name in SAYS)
 
 
 def _answered_since(session: Session, rows: Sequence[Mapping[str, Any]]) -> set[int | None]:

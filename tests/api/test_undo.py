@@ -124,3 +124,37 @@ def test_the_undo_gives_an_answer_back_to_the_nobody_that_an_erased_person_is(
     assert labels(boss, project)["k0"] == ("dog", True)
     [_, (name, label)] = told(boss, project, "k0")
     assert (name.startswith("erased-"), label) == (True, "dog")
+
+
+def test_words_are_taken_back_one_after_the_other(api: Api, boss: Speaker, other: Speaker, project: int) -> None:
+    """Of two words the first could not be taken back after the second: the answer's version was no longer its own."""
+    boss.push(project, [{"key": "new", "text": "text"}])
+    which = {"keys": [*KEYS, "new"], "existing": "override"}
+    before = labels(boss, project)
+    first, _ = change(api, boss, project, which, label=CAT, priority=1)
+    second, _ = change(api, boss, project, which, label=DOG, priority=2)
+
+    assert take_back(api, other, project, second) == {"restored": 5, "left": 0, "left_keys": []}
+    assert labels(boss, project) == dict.fromkeys(which["keys"], ("cat", True))
+    assert take_back(api, boss, project, first) == {"restored": 5, "left": 0, "left_keys": []}
+
+    assert labels(boss, project) == before
+    shown = boss.get(f"/projects/{project}/items?sort=key").json()["items"]
+    assert {each["priority"] for each in shown} == {0}
+    assert told(boss, project, "k0") == [("boss", "dog")]
+
+
+def test_what_a_colleague_corrected_between_two_words_is_left(
+    api: Api, boss: Speaker, other: Speaker, project: int
+) -> None:
+    first, _ = change(api, boss, project, ALL, label=CAT)
+    second, _ = change(api, boss, project, ALL, label=DOG)
+    take_back(api, boss, project, second)
+    for key, label in (("k1", DOG), ("k2", CAT)):
+        [given] = details(boss, project, key)["answers"]
+        headers = {"If-Match": f'"{given["version"]}"'}
+        assert other.put(f"/annotations/{given['id']}", json={"label": label}, headers=headers).status_code == 200
+
+    assert take_back(api, boss, project, first) == {"restored": 2, "left": 2, "left_keys": ["k1", "k2"]}
+    assert told(boss, project, "k1") == [("other", "dog")]
+    assert told(boss, project, "k2") == [("other", "cat")]
