@@ -93,7 +93,8 @@ def change_items(project: str, body: EditIn, person: Caller, db: Db) -> EditOut:
 def undo_change(project: str, body: UndoIn, person: Caller, db: Db) -> EditOut:
     """Give every item of a change back what it had (managers).
 
-    What others changed meanwhile is left, and named in the job's result: `restored`, `left`, `left_keys`.
+    What others changed or deleted meanwhile is left, and named in the job's result: `restored`, `left`, `left_keys`.
+    409 while it is being taken back, and after.
     """
     with db.write() as session:
         return _out(edits.undo(session, person, project, body.undo_token))

@@ -6,7 +6,7 @@ it was before. Taking it back restores exactly that, and leaves alone, and names
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,13 +95,18 @@ def undo(session: WriteSession, person: Person, ref: int | str, token: str) -> S
 
     Raises:
         NotFound: no such change in this project.
-        Conflict: it is still being made, or it changed nothing, or was taken back before.
+        Conflict: it is still being made or taken back, or it changed nothing, or was taken back before.
     """
     person.need("manage")
     project = project_for(session, person, ref, "manager")
     made = _made(session, project, token)
     if made.state in ("waiting", "running"):
         raise Conflict("the change is still being made: cancel its job, or wait for it")
+    asked = select(Job.id).where(
+        Job.project_id == project.id, Job.kind == "edit", Job.state.in_(("waiting", "running"))
+    )
+    if session.execute(asked.where(Job.payload["undo"].as_integer() == made.id)).first() is not None:
+        raise Conflict("the change is being taken back already")
     items = session.execute(select(func.count()).where(Edit.job_id == made.id)).scalar_one()
     if not items:
         raise Conflict("there is nothing to take back: it changed nothing, or was taken back before")
@@ -137,11 +142,11 @@ def _of_keys(keys: Sequence[str]) -> Filter:
     return Filter((Condition("key", "=", tuple(keys)),))
 
 
-def _made(session: Session, project: Project, token: str) -> Job:
+def _made(session: WriteSession, project: Project, token: str) -> Job:
     number, _, secret = token.partition("-")
     known = number.isascii() and number.isdigit() and len(number) < 19 and int(number) <= INT64_MAX
     mine = select(Job).where(Job.project_id == project.id, Job.kind == "edit", Job.id == (int(number) if known else 0))
-    found = session.execute(mine).scalar_one_or_none()
+    found = session.execute(mine.with_for_update()).scalar_one_or_none()  # two who undo it at once follow one another
     if found is None or not secrets.compare_digest(str(found.payload.get("secret", "")), secret):
         raise NotFound("there is no such change in this project")
     return found
@@ -179,7 +184,6 @@ def _take_back(running: Running) -> Done | More:
         worded = {item: after["label"] for item, (_, after) in edits.items() if "label" in after}
         unsaid = worded.keys() - (decisions.as_left(session, worded) if worded else set())
         as_left = [row for row in rows if row.id not in unsaid and _same(row, edits[row.id][1])]
-        others = [row.key for row in rows if row not in as_left]
         _write(session, running.project_id, [(row.id, edits[row.id][0]) for row in as_left])
         words = {row.id: edits[row.id][0]["label"] for row in as_left if row.id in worded}
         if words:
@@ -189,10 +193,15 @@ def _take_back(running: Running) -> Done | More:
         cursor = {
             "restored": cursor["restored"] + len(as_left),
             "left": cursor["left"] + len(edits) - len(as_left),
-            "left_keys": [*cursor["left_keys"], *others][:NAMED],
+            "left_keys": [*cursor["left_keys"], *_keys(session, edits.keys() - {row.id for row in as_left})][:NAMED],
         }
         running.checkpoint(session, cursor, {"step": "undo", "done": cursor["restored"] + cursor["left"]})
     return More() if len(edits) == CHUNK else Done(cursor)
+
+
+def _keys(session: Session, ids: Collection[int]) -> Sequence[str]:
+    """The keys of items, deleted ones too, in the order of the items."""
+    return session.execute(select(Item.key).where(Item.id.in_(ids)).order_by(Item.id)).scalars().all()
 
 
 def _word(session: Session, project: Project, ids: Sequence[int], label: Any, existing: str) -> dict[str, Any]:

@@ -77,6 +77,21 @@ def test_a_change_by_filter_is_taken_back_item_by_item(
     assert again.status_code == 409
 
 
+def test_a_change_that_is_being_taken_back_is_not_taken_back_twice(api: Api, boss: Speaker, project: int) -> None:
+    """Both were accepted, and the second one restored nothing."""
+    token, _ = change(api, boss, project, {"keys": ["w0", "w1"]}, priority=1)
+    other, _ = change(api, boss, project, {"keys": ["w2"]}, priority=1)
+    first, second, beside = (
+        boss.post(f"/projects/{project}/items/bulk/undo", json={"undo_token": each}) for each in (token, token, other)
+    )
+
+    assert (first.status_code, second.status_code, beside.status_code) == (202, 409, 202)
+    assert "taken back already" in second.json()["detail"]
+    api.run_jobs()
+    assert boss.get(f"/jobs/{first.json()['job']['id']}").json()["result"]["restored"] == 2
+    assert boss.get(f"/projects/{project}/items?metadata.source=web").json()["items"][0]["priority"] == 0
+
+
 def test_the_index_follows_a_change_of_metadata(api: Api, boss: Speaker, project: int) -> None:
     token, _ = change(api, boss, project, {"keys": ["w1", "m0"]}, metadata={"source": "phone"})
 
@@ -97,7 +112,7 @@ def test_what_others_changed_meanwhile_is_left_and_named(api: Api, boss: Speaker
     shown = boss.get(f"/projects/{project}/items?key=w1").json()["items"][0]
     boss.delete(f"/items/{shown['id']}")
 
-    assert take_back(api, boss, project, token) == {"restored": 1, "left": 2, "left_keys": ["w0"]}
+    assert take_back(api, boss, project, token) == {"restored": 1, "left": 2, "left_keys": ["w0", "w1"]}
     after = stored(api)
     assert after["w0"][4]["source"] == "corrected"
     assert after["m0"][2] == 0
