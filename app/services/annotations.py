@@ -79,6 +79,7 @@ def take_back(session: WriteSession, person: Person, lease_id: int, seconds: int
     until = leases.end(moment, seconds, lease.hold_hours)
     if lease.state == "live":
         return lease
+    closing.hold(session, [lease.item_id])
     standing = answers.current(select(Annotation)).where(Annotation.lease_id == lease_id, ~Annotation.retracted)
     current = session.execute(standing.order_by(Annotation.id.desc())).scalars().first()
     if current is None and lease.state != "skipped":
@@ -107,6 +108,7 @@ def correct(
         VersionMismatch: it was changed in the meantime.
     """
     asked, project = visible(session, person, Annotation, annotation_id)
+    closing.hold(session, [asked.item_id])
     versions = select(Annotation).where(Annotation.answer_id == asked.answer_id)
     current = session.execute(answers.current(versions)).scalar_one()
     if not may_review(session, person, project.id):
@@ -138,6 +140,8 @@ def retract(session: WriteSession, person: Person, annotation_id: int, expected_
     """
     asked, project = visible(session, person, Annotation, annotation_id, "reviewer")
     role = project_and_role(session, person, project.id)[1]
+    session.execute(select(Lease.id).where(Lease.id == asked.lease_id).with_for_update())
+    closing.hold(session, [asked.item_id])
     versions = select(Annotation).where(Annotation.answer_id == asked.answer_id)
     current = session.execute(answers.current(versions)).scalar_one()
     if current.version != expected_version or current.retracted:

@@ -195,9 +195,10 @@ def store(session: WriteSession, project: Project, batch: Sequence[Answer], send
         outcome.created += last is None
         outcome.updated += last is not None
     if versions:
-        session.execute(insert(Annotation), versions)
         answered = sorted({each["item_id"] for each in versions})
         _let_go(session, sender, answered)
+        closing.hold(session, answered)
+        session.execute(insert(Annotation), versions)
         closing.refresh(session, project, answered)
         rounds.request_if_due(session, project.id, project.state, project.round_size, moment)
     return outcome

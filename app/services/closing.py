@@ -35,14 +35,23 @@ def is_full(session: WriteSession, item_id: int, unit: int, overlap: int) -> boo
     return bool(connection.execute(COUNTED, {"item": item_id, "unit": unit}).scalar_one() >= overlap)
 
 
+def hold(session: WriteSession, item_ids: Sequence[int]) -> None:
+    """Let nobody else change the answers to some items until the transaction ends.
+
+    To be asked before a next version is written, and best before the last one is read; leases are taken before items.
+    Two who each wrote first would wait for what the other one holds.
+    """
+    if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time
+        held = select(Item.id).where(Item.id.in_(item_ids)).order_by(Item.id)
+        session.execute(held.with_for_update(key_share=True))
+
+
 def refresh(session: WriteSession, project: Project, item_ids: Sequence[int]) -> None:
     """Write anew whether items are done, here and in the order that is served; O(items), some statements."""
     if not item_ids:
         return
     session.flush()
-    if session.get_bind().dialect.name == "postgresql":
-        held = select(Item.id).where(Item.id.in_(item_ids)).order_by(Item.id)
-        session.execute(held.with_for_update(key_share=True))
+    hold(session, item_ids)
     full = (
         select(func.count())
         .select_from(ANSWER)

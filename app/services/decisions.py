@@ -51,6 +51,7 @@ def decide(
     """
     moment = now(session)
     asked = tasks.questions(session, project)
+    closing.hold(session, item_ids)
     items = session.execute(
         select(Item.id, Item.revision, Item.done).where(Item.id.in_(item_ids), Item.state != "deleted")
     ).all()

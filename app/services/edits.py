@@ -241,7 +241,7 @@ def _rows(session: WriteSession, ids: Sequence[int]) -> Sequence[Row[Any]]:
     """The items, held until the transaction ends; deleted ones are left out."""
     columns = [getattr(Item, name) for name in COLUMNS]
     found = select(*columns).where(Item.id.in_(ids), Item.state != "deleted").order_by(Item.id)
-    return session.execute(found.with_for_update()).all()
+    return session.execute(found.with_for_update(key_share=True)).all()
 
 
 def _edit(job: int, row: Row[Any], wanted: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -295,6 +295,7 @@ def _labels(
                 versions.append(version)
                 changed.add(row.line)
     if versions:
+        closing.hold(session, ids)
         session.execute(insert(Annotation), versions)
         closing.refresh(session, project, ids)
 

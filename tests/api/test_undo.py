@@ -1,10 +1,14 @@
 """Taking a manager's word in bulk back: whose answer it is again, word by word, once, beside others who write."""
 
+import threading
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
 from app.db import Edit
+from app.services import decisions
 from tests.api.test_decisions import as_stored_before, details, labels, versions
 from tests.api.test_edits import change, take_back
 from tests.conftest import Api, Speaker
@@ -158,3 +162,34 @@ def test_what_a_colleague_corrected_between_two_words_is_left(
     assert take_back(api, boss, project, first) == {"restored": 2, "left": 2, "left_keys": ["k1", "k2"]}
     assert told(boss, project, "k1") == [("other", "dog")]
     assert told(boss, project, "k2") == [("other", "cat")]
+
+
+def test_an_undo_and_a_correction_at_once_follow_one_another(
+    api: Api, boss: Speaker, project: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL each waited for what the other one held, until one of them was ended as the victim."""
+    token, _ = change(api, boss, project, ALL, label=CAT)
+    [given] = details(boss, project, "k0")["answers"]
+    answers: list[int] = []
+
+    def correct() -> None:
+        headers = {"If-Match": f'"{given["version"]}"'}
+        answers.append(boss.put(f"/annotations/{given['id']}", json={"label": CAT}, headers=headers).status_code)
+
+    beside = threading.Thread(target=correct)
+    look = decisions._answered_since
+
+    def meanwhile(session: Session, rows: Sequence[Mapping[str, Any]]) -> set[int | None]:
+        beside.start()
+        beside.join(0.5)
+        return look(session, rows)
+
+    monkeypatch.setattr(decisions, "_answered_since", meanwhile)
+    undone = boss.post(f"/projects/{project}/items/bulk/undo", json={"undo_token": token}).json()["job"]["id"]
+    api.worker().run_waiting()
+    beside.join()
+
+    job = boss.get(f"/jobs/{undone}").json()
+    assert (job["state"], job["reason"], job["result"]["restored"]) == ("done", None, 4)
+    assert answers == [412]
+    assert told(boss, project, "k0") == [("boss", "dog")]
