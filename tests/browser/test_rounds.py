@@ -63,6 +63,9 @@ def test_from_the_sentence_to_two_rounds_to_one_to_the_items_behind(visit: Visit
     better = page.get_by_role("region", name="Which is better?")
     expect(better).to_contain_text(re.compile("round 3 is better|Round 3 is (better|worse)"))
     expect(page.get_by_role("region", name="Labels and settings")).to_contain_text("40 items that round 2 did not know")
+    named = page.get_by_role("region", name="Classes, table").locator("tbody tr").first.locator("td")
+    names = [each.get_attribute("data-label") for each in named.all()]
+    assert names == ["Round 2", "Round 3", "Points", None, "Judged by"]  # nothing stands above the drawings
     check(visit)
     page.get_by_role("link", name="All rounds").click()
     page.get_by_role("table").get_by_role("link", name="3", exact=True).click()

@@ -30,7 +30,7 @@ function label(table: HTMLTableElement): void {
   for (const [kind, role] of Object.entries(ROLES))
     for (const each of table.querySelectorAll(kind)) each.setAttribute("role", role);
   for (const each of table.querySelectorAll('th[scope="row"]')) each.setAttribute("role", "rowheader");
-  const names = [...table.querySelectorAll("thead th")].map((each) =>
+  const names = [...table.querySelectorAll("thead th, thead td")].map((each) =>
     each.querySelector(".hidden") ? "" : (each.textContent ?? "").trim(),
   );
   for (const row of table.tBodies[0]?.rows ?? [])
