@@ -2,10 +2,11 @@
 
 import copy
 import re
+from itertools import combinations
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error, Page, Route, expect
+from playwright.sync_api import Error, FloatRect, Locator, Page, Route, expect
 from sqlalchemy import update
 
 from app.db import Item
@@ -63,6 +64,71 @@ def test_random_answers_alone_are_a_quiet_line_named_at_its_end(visit: Visit, wi
         assert box["x"] + box["width"] <= frame["x"] + frame["width"]
     beside = "80 chosen labels give 92 % (88 to 96 %), as many random ones 74 % (70 to 78 %)."
     expect(page.get_by_text(beside)).to_be_visible()
+    assert not visit.overflows()
+    assert visit.findings() == []
+
+
+def boxes(words: Locator) -> list[FloatRect]:
+    """Where some words stand, each of them shown."""
+    found = [each.bounding_box() for each in words.all()]
+    return [each for each in found if each is not None]
+
+
+def touch(one: FloatRect, other: FloatRect) -> bool:
+    return all(
+        one[at] < other[at] + other[size] and other[at] < one[at] + one[size]
+        for at, size in (("x", "width"), ("y", "height"))
+    )
+
+
+SHORT = [(4, 0.12), (10, 0.62), (20, 0.74), (40, 0.79), (60, 0.84)]
+LONG = [(20, 0.75), (60, 0.81), (90, 0.73), (180, 0.8), (240, 0.86), (320, 0.9)]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("goal", [0.86, 0.92])
+def test_the_words_of_a_curve_cover_neither_each_other_nor_a_point(visit: Visit, width: int, goal: float) -> None:
+    """What random answers teach ends early: its name ran back over its points and over the goal's words."""
+    random = [{"labels": labels, "accuracy": estimate(value)} for labels, value in SHORT]
+    curve = [point(n, labels, estimate(value), estimate(0.5)) for n, (labels, value) in enumerate(LONG, 1)]
+    curve = [each | {"twin": None} for each in curve]
+    visit.page.set_viewport_size({"width": width, "height": 844})
+    change = {"curve": curve, "random": {"name": "random answers alone", "points": random}}
+    page = open_overview(visit, change | {"status": {"goal": {"accuracy": goal}}})
+
+    chart = page.get_by_role("img", name=re.compile("this project ends at 90.0 %"))
+    expect(chart.locator("text.name")).to_have_count(2)
+    words = boxes(chart.locator("text.name, .goal text"))
+    assert [pair for pair in combinations(words, 2) if touch(*pair)] == []
+    points = boxes(chart.locator("circle"))
+    assert len(points) == len(SHORT) + len(LONG)
+    assert [each for each in points if any(touch(each, name) for name in words)] == []
+
+
+def test_on_a_narrow_page_a_class_has_its_counts_beside_their_names_and_all_classes_are_there(visit: Visit) -> None:
+    """The long name lay under the bar, the share stood in the next line, and the list ended within a name."""
+    balance = [
+        {
+            "class": {"id": n, "name": f"class {n}", "color": "#0072B2"},
+            "labels": 31,
+            "items": 31,
+            "label_share": 0.1,
+            "pool": {"value": 0.13, "low": 0.07, "high": 0.21},
+        }
+        for n in range(12)
+    ]
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    page = open_overview(visit, {"balance": balance})
+
+    table = page.get_by_role("region", name="Class balance, table")
+    for cell in table.get_by_role("cell").all():
+        parts = cell.evaluate(
+            "cell => { const [after, all] = [cell.firstElementChild, cell].map((each) => each.getBoundingClientRect());"
+            " return [cell.dataset.label, cell.children.length, Math.round(after.left - all.left)] }"
+        )
+        assert parts in (["In your labels", 1, 128], ["In the pool, estimated", 1, 128])
+        assert cell.evaluate("cell => getComputedStyle(cell).whiteSpace") == "normal"
+    assert table.evaluate("box => box.scrollHeight - box.clientHeight") == 0
     assert not visit.overflows()
     assert visit.findings() == []
 

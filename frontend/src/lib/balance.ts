@@ -39,8 +39,8 @@ export function balanceTable(
         ${rows.map(
           (row) => html`<tr>
             <th scope="row">${swatch(row.class.color)} ${row.class.name}</th>
-            <td>${bar(row.label_share, largest, row.class.color)} <a href=${found(`state=open&split=pool&class=${encodeURIComponent(row.class.name)}`)}>${count(row.labels)}</a>${row.items > row.labels ? ` on ${count(row.items)} items` : ""} (${percent(row.label_share)})</td>
-            ${estimated ? html`<td>${row.pool ? html`${bar(row.pool.value, largest, row.class.color, row.pool)} <a href=${found(`${judged}&class=${encodeURIComponent(row.class.name)}`)}>${between(row.pool)}</a>` : "–"}</td>` : nothing}
+            <td><div>${bar(row.label_share, largest, row.class.color)} <a href=${found(`state=open&split=pool&class=${encodeURIComponent(row.class.name)}`)}>${count(row.labels)}</a>${row.items > row.labels ? ` on ${count(row.items)} items` : ""} (${percent(row.label_share)})</div></td>
+            ${estimated ? html`<td>${row.pool ? html`<div>${bar(row.pool.value, largest, row.class.color, row.pool)} <a href=${found(`${judged}&class=${encodeURIComponent(row.class.name)}`)}>${between(row.pool)}</a></div>` : "–"}</td>` : nothing}
           </tr>`,
         )}
       </tbody>

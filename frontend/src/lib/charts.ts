@@ -5,6 +5,7 @@ import { type ScaleLinear, scaleLinear } from "d3-scale";
 import { area, line } from "d3-shape";
 import { html, nothing, svg, type TemplateResult } from "lit";
 import { chosen, count, fromTo, isWide, percent } from "./figures";
+import { along, type Box, boxOf, place, type Spot, within } from "./placing";
 
 export interface Estimate {
   value: number;
@@ -45,7 +46,7 @@ export interface CurveOptions {
 const MARGIN = { top: 28, right: 16, bottom: 40, left: 48 };
 const LABEL_GAP = 16;
 const LONE = 5; // half the width of the band of a single point
-const LETTER = 7.5; // pixels of a letter of a name, about
+const STEPS = [0, 1, 2, 3]; // how far a name may be moved from its curve's end, in gaps
 
 interface Axes {
   x: ScaleLinear<number, number>;
@@ -62,8 +63,8 @@ export function curveChart(series: Series[], options: CurveOptions): TemplateRes
   const axes = axesOf(drawn, options);
   return html`<figure class="chart">
     <svg viewBox="0 0 ${axes.width} ${axes.height}" role="img" aria-label=${spoken(drawn, options)}>
-      ${grid(axes, options)} ${goalLine(axes, options)} ${drawn.map((each) => band(each, axes))}
-      ${drawn.map((each) => curve(each, axes, options.xWords ?? count))} ${options.nameless ? nothing : endLabels(drawn, axes)}
+      ${grid(axes, options)} ${drawn.map((each) => band(each, axes))}
+      ${drawn.map((each) => curve(each, axes, options.xWords ?? count))} ${lettering(drawn, axes, options)}
     </svg>
     ${options.valueless ? nothing : dataTable(drawn, options)}
   </figure>`;
@@ -101,12 +102,31 @@ function grid({ x, y, width, height, right }: Axes, options: CurveOptions): Temp
   </g>` as TemplateResult;
 }
 
-function goalLine({ x, y, width, right }: Axes, options: CurveOptions): TemplateResult | typeof nothing {
-  if (options.goal == null) return nothing;
-  const at = y(options.goal);
+/** The goal with its line, and the names of the curves: each where it covers nothing that is written. */
+function lettering(series: Series[], axes: Axes, options: CurveOptions): TemplateResult[] {
+  const drawn = series.flatMap(({ points }) => along(points.map((each) => [axes.x(each.x), axes.y(each.y)])));
+  const written: Box[] = [];
+  const goal = options.goal == null ? [] : [goalLine(options.goal, axes, written, drawn)];
+  if (options.nameless) return goal;
+  return [...goal, ...(axes.beside ? namesBeside(series, axes) : namesInside(series, axes, written, drawn))];
+}
+
+function goalLine(
+  goal: number,
+  { x, y, width, right }: Axes,
+  written: Box[],
+  drawn: [number, number][],
+): TemplateResult {
+  const [at, words] = [y(goal), `goal ${chosen(goal)}`];
+  const spots = [at - 5, at + 15].flatMap((height): Spot[] => [
+    { x: x(0) + 4, y: height, anchor: "start" },
+    { x: width - right, y: height, anchor: "end" },
+  ]);
+  const spot = place(words, at - 5, spots, written, drawn);
+  written.push(boxOf(words, spot));
   return svg`<g class="goal" aria-hidden="true">
     <line x1=${x(0)} x2=${width - right} y1=${at} y2=${at}></line>
-    <text x=${x(0) + 4} y=${at - 5}>goal ${chosen(options.goal)}</text></g>` as TemplateResult;
+    <text x=${spot.x} y=${spot.y} text-anchor=${spot.anchor}>${words}</text></g>` as TemplateResult;
 }
 
 function band(series: Series, { x, y }: Axes): TemplateResult {
@@ -137,23 +157,45 @@ function curve(series: Series, { x, y }: Axes, words: (value: number) => string)
     )}</g>` as TemplateResult;
 }
 
-/** Names at the ends of the curves instead of a legend, moved apart where they would touch. */
-function endLabels(series: Series[], { x, y, width, beside }: Axes): TemplateResult[] {
-  const ends = series
-    .map((each) => ({ each, end: each.points[each.points.length - 1] as Point }))
-    .sort((one, other) => other.end.y - one.end.y);
+const endOf = (series: Series): Point => series.points[series.points.length - 1] as Point;
+
+const named = (series: Series, end: Point): string =>
+  isWide(end.low, end.high) ? series.name : `${series.name} ${percent(end.y)}`;
+
+const bestFirst = (series: Series[]): Series[] => [...series].sort((one, other) => endOf(other).y - endOf(one).y);
+
+const name = ({ style }: Series, words: string, { x, y, anchor }: Spot): TemplateResult =>
+  svg`<text class="name ${style}" aria-hidden="true" x=${x} y=${y} text-anchor=${anchor}>${words}</text>` as TemplateResult;
+
+/** Names behind the ends of the curves instead of a legend, moved apart where they would touch. */
+function namesBeside(series: Series[], { x, y }: Axes): TemplateResult[] {
   let above = Number.NEGATIVE_INFINITY;
-  return ends.map(({ each, end }, place) => {
-    // The best curve is named above its end, the others below theirs.
-    const wanted = y(end.y) + (beside ? 4 : place === 0 && ends.length > 1 ? -10 : 20);
-    const at = Math.max(wanted, above + LABEL_GAP, MARGIN.top - 10);
-    above = at;
-    const words = isWide(end.low, end.high) ? each.name : `${each.name} ${percent(end.y)}`;
-    if (beside)
-      return svg`<text class="name ${each.style}" aria-hidden="true" x=${x(end.x) + 8} y=${at}>${words}</text>` as TemplateResult;
-    // It ends where its curve ends, unless it would then begin left of the chart.
-    const right = Math.min(Math.max(x(end.x) + 4, MARGIN.left + LETTER * words.length), width - 4);
-    return svg`<text class="name ${each.style}" aria-hidden="true" x=${right} y=${at} text-anchor="end">${words}</text>` as TemplateResult;
+  return bestFirst(series).map((each) => {
+    const end = endOf(each);
+    above = Math.max(y(end.y) + 4, above + LABEL_GAP, MARGIN.top - 10);
+    return name(each, named(each, end), { x: x(end.x) + 8, y: above, anchor: "start" });
+  });
+}
+
+/** Names above or below the ends of the curves, running to either side; of several the best curve's rather above. */
+function namesInside(series: Series[], axes: Axes, written: Box[], drawn: [number, number][]): TemplateResult[] {
+  const { x, y, width, height } = axes;
+  return bestFirst(series).map((each, rank) => {
+    const end = endOf(each);
+    const words = named(each, end);
+    const [up, down] = [y(end.y) - 10, y(end.y) + 20];
+    const best = rank === 0 && series.length > 1;
+    const heights = STEPS.flatMap((step) => {
+      const pair = [up - step * LABEL_GAP, down + step * LABEL_GAP];
+      return best ? pair : pair.reverse();
+    }).filter((at) => at >= MARGIN.top - 10 && at <= height - MARGIN.bottom - 4);
+    const spots = [...heights, Math.max(up, MARGIN.top - 10)].flatMap((at): Spot[] => [
+      within(words, { x: x(end.x) + 4, y: at, anchor: "end" }, MARGIN.left, width - 4),
+      within(words, { x: x(end.x) - 4, y: at, anchor: "start" }, MARGIN.left, width - 4),
+    ]);
+    const spot = place(words, best ? up : down, spots, written, drawn);
+    written.push(boxOf(words, spot));
+    return name(each, words, spot);
   });
 }
 
