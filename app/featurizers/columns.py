@@ -82,6 +82,10 @@ class Columns:
         plain = 0.5 * encoded / np.sqrt(max(encoded.shape[1], 1))
         return Block(unit_rows(np.concatenate([plain, waves], axis=1)))
 
+    def numeric(self, state: ColumnState) -> list[str]:
+        """The names of the columns that are read as numbers."""
+        return [column["name"] for column in state.columns if column["type"] == "number"]
+
     def save(self, state: ColumnState, path: Path) -> None:
         """Write the state as .npz; the columns are JSON text in it."""
         with path.open("wb") as file:

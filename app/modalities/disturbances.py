@@ -3,7 +3,7 @@
 Each disturbance is a fixed one, drawn by the item's own seed: an item is disturbed in the same way in every round.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,9 +50,14 @@ def texts(kind: str, given: Sequence[str], seeds: Sequence[int]) -> list[str]:
     return [done[kind](text or "", np.random.default_rng(seed)) for text, seed in zip(given, seeds, strict=True)]
 
 
-def tables(kind: str, given: Sequence[Mapping[str, Any]], seeds: Sequence[int]) -> list[dict[str, Any]]:
-    """The rows disturbed, each by its own seed; the spread of a column is that of the given rows."""
-    spreads = _spreads(given) if kind == "noise" else {}
+def tables(
+    kind: str, given: Sequence[Mapping[str, Any]], seeds: Sequence[int], numeric: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """The rows disturbed, each by its own seed; the spread of a column is that of the given rows.
+
+    Only numbers of `numeric` columns are off: of a column that is read as categories each would be a new category.
+    """
+    spreads = _spreads(given, numeric) if kind == "noise" else {}
     made = []
     for row, seed in zip(given, seeds, strict=True):
         rng = np.random.default_rng(seed)
@@ -60,7 +65,12 @@ def tables(kind: str, given: Sequence[Mapping[str, Any]], seeds: Sequence[int]) 
             made.append({name: None if rng.random() < MISSING else value for name, value in row.items()})
         else:
             off = {name: float(rng.normal()) * SPREADS for name in row}
-            made.append({name: _moved(value, off[name] * spreads.get(name, 0.0)) for name, value in row.items()})
+            made.append(
+                {
+                    name: _moved(value, off[name] * spreads[name]) if name in spreads else value
+                    for name, value in row.items()
+                }
+            )
     return made
 
 
@@ -100,18 +110,25 @@ def _typo(word: str, rng: Generator) -> str:
 
 
 def _moved(value: Any, by: float) -> Any:
-    return value + by if _is_number(value) else value
+    number = _number(value)
+    return value if number is None else number + by
 
 
-def _spreads(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """The standard deviation of each column of numbers."""
-    names = {name for row in rows for name in row}
+def _spreads(rows: Sequence[Mapping[str, Any]], numeric: Collection[str]) -> dict[str, float]:
+    """The standard deviation of the numbers of each of some columns."""
     found = {}
-    for name in names:
-        values = [float(row[name]) for row in rows if _is_number(row.get(name))]
+    for name in numeric:
+        values = [number for row in rows if (number := _number(row.get(name))) is not None]
         found[name] = float(np.std(values)) if values else 0.0
     return found
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _number(value: Any) -> float | None:
+    """A number, also one that is written as text, as files of comma-separated values have them all."""
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if np.isfinite(number) else None

@@ -22,6 +22,7 @@ from app.core.pictures import small
 from app.db import FeatureSet, Item, Project, Round, WriteSession
 from app.evaluation.robustness import FEWEST, loss
 from app.featurizers import make_featurizer, options_of
+from app.featurizers.columns import Columns
 from app.loop.executors import one_thread
 from app.loop.propose import Plan
 from app.loop.robust import Judged, judges
@@ -159,8 +160,10 @@ class _Trial:
             with tempfile.TemporaryDirectory() as folder:
                 paths = _pictures(kind, content, seeds, Path(folder))
                 return self._featurizer.transform(paths, self._state)
-        done = disturbances.texts if self._project.modality == "text" else disturbances.tables
-        return self._featurizer.transform(done(kind, content, seeds), self._state)
+        if isinstance(self._featurizer, Columns):
+            rows = disturbances.tables(kind, content, seeds, self._featurizer.numeric(self._state))
+            return self._featurizer.transform(rows, self._state)
+        return self._featurizer.transform(disturbances.texts(kind, content, seeds), self._state)
 
     def _given(self, judged: Judged) -> Sequence[Any]:
         """What the items show, as they are."""

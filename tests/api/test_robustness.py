@@ -95,3 +95,27 @@ def test_rows_are_disturbed_too_and_the_clients_own_test_set_judges(
     assert column["column"] == "ears"
     assert column["loss"]["value"] == pytest.approx(0.5, abs=0.2)  # the ears tell all, and the colour nothing
     assert listed(boss, project, f"broken={found['round']}:column") == column["broken"] >= 10
+
+
+def test_numbers_are_off_where_they_are_read_as_numbers_also_those_that_a_file_has_as_text(api: Api) -> None:
+    """Of a column that other words made one of categories each number that was off was a category never seen."""
+    costs = {}
+    for name, told in (
+        ("categories", lambda number: number % 2 if number % 5 else "n/a"),
+        ("text", lambda number: str(number % 2 + 0.02 * (number % 20))),
+    ):
+        boss = api.as_("boss")
+        project = boss.project(modality="table", name=name, slug=name)["id"]
+        rows: list[dict[str, Any]] = []
+        for number in range(80):
+            split = {"split": "audit"} if number >= 40 else {}
+            label = ("cat", "dog")[number % 2]
+            rows.append({"key": f"{label}-{number}", "row": {"x": told(number)}, "label": {"class": label}, **split})
+        boss.push(project, rows)
+        api.run_jobs()
+        found = boss.get(f"/projects/{project}/overview").json()["robustness"]
+        costs[name] = {each["name"]: each["loss"]["value"] for each in found["kinds"]}
+
+    assert costs["categories"]["noise"] == 0
+    assert costs["categories"]["column"] > 0.2
+    assert costs["text"]["noise"] > 0

@@ -49,16 +49,21 @@ def test_texts_are_disturbed_alike_each_time_and_as_it_is_said() -> None:
 
 
 def test_rows_lose_cells_or_are_off_by_a_part_of_their_columns_spread() -> None:
-    rows = [{"size": float(number), "name": f"n{number}", "open": True} for number in range(400)]
+    rows = [
+        {"size": float(number), "name": f"n{number}", "open": True, "told": str(number), "grade": number % 5}
+        for number in range(400)
+    ]
 
     missing = disturbances.tables("missing", rows, list(range(400)))
-    noisy = disturbances.tables("noise", rows, list(range(400)))
+    noisy = disturbances.tables("noise", rows, list(range(400)), ["size", "name", "open", "told"])
 
     assert 0.16 < np.mean([value is None for row in missing for value in row.values()]) < 0.24
     assert [row["name"] for row in noisy] == [row["name"] for row in rows]
     assert all(row["open"] is True for row in noisy)
-    off = np.array([row["size"] - number for number, row in enumerate(noisy)])
-    assert off.std() == pytest.approx(0.5 * np.arange(400).std(), rel=0.15)
+    assert [row["grade"] for row in noisy] == [row["grade"] for row in rows]  # it is not read as numbers
+    for column in ("size", "told"):
+        off = np.array([row[column] - number for number, row in enumerate(noisy)])
+        assert off.std() == pytest.approx(0.5 * np.arange(400).std(), rel=0.15)
 
 
 @pytest.mark.parametrize("kind", KINDS["image"])
