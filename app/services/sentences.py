@@ -66,7 +66,7 @@ def _spoken(how: dict[str, Any]) -> str:
     share = min(99, max(1, round(100 * how["speaks_of"])))
     why = "The others came in with another audit share."
     if how["unheard"]:
-        next_ = f"; {how['ahead']:,} of them come first now" if how["ahead"] else ""
+        next_ = f"; {how['ahead']:,} of them come first now" if how.get("ahead") else ""
         why = f"{how['unheard']:,} audit items came in too late or were passed over{next_}."
     return f"The answers speak of {share} % of the items; the band reckons with all others being wrong, or right. {why}"
 

@@ -6,7 +6,7 @@ import pytest
 
 from app.db import Round
 from app.evaluation.saved import Saved
-from app.services.sentences import saved_words
+from app.services.sentences import how_words, saved_words
 
 AT = "on the way to what 80 random labels teach (round 7)"
 
@@ -57,3 +57,13 @@ def test_chosen_audit_items_compare_nothing() -> None:
     words = saved_words(judged("active", low=20, high=60))
 
     assert words == "Audit items are chosen, so no random answers say whether choosing saves labels."
+
+
+def test_a_round_of_before_says_no_number_of_audit_items_that_come_first() -> None:
+    """Of a round that an earlier version stored it is not known, and the overview was an error."""
+    how = {"speaks_of": 0.5, "unheard": 7}
+    last = Round(metrics={"how": how})
+
+    assert "7 audit items came in too late to be spoken of yet." in str(how_words(last))
+    last.metrics = {"how": how | {"ahead": 3}}
+    assert "yet; 3 of them are asked about first." in str(how_words(last))
