@@ -64,6 +64,6 @@ def test_a_round_of_before_says_no_number_of_audit_items_that_come_first() -> No
     how = {"speaks_of": 0.5, "unheard": 7}
     last = Round(metrics={"how": how})
 
-    assert "7 audit items came in too late to be spoken of yet." in str(how_words(last))
+    assert "7 audit items came in too late or were passed over." in str(how_words(last))
     last.metrics = {"how": how | {"ahead": 3}}
     assert "yet; 3 of them are asked about first." in str(how_words(last))
