@@ -66,4 +66,4 @@ def test_a_round_of_before_says_no_number_of_audit_items_that_come_first() -> No
 
     assert "7 audit items came in too late or were passed over." in str(how_words(last))
     last.metrics = {"how": how | {"ahead": 3}}
-    assert "yet; 3 of them are asked about first." in str(how_words(last))
+    assert "passed over; 3 of them come first now." in str(how_words(last))
