@@ -95,10 +95,9 @@ def pool_of(session: Session, project: Project, ids: Sequence[int]) -> Pool:
     place: ColumnElement[int] = literal_column(str(len(bounds)))
     if bounds:
         place = case(*((Item.id <= each, literal_column(str(at))) for at, each in enumerate(bounds)), else_=place)
-    place = place.label("place")
-    rows = select(place, func.count()).where(Item.project_id == project.id, *IN_POOL, ASKED).group_by(place)
+    here = select(place.label("place")).where(Item.project_id == project.id, *IN_POOL, ASKED).subquery()
     counts = np.zeros(len(bounds) + 1, dtype=np.int64)
-    for at, count in session.execute(rows):
+    for at, count in session.execute(select(here.c.place, func.count()).group_by(here.c.place)):
         counts[int(at)] = count
     return Pool(np.array([*bounds, END], dtype=np.int64), np.cumsum(counts))
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from app.db import AuditDraw, Item, Lease, Project, Round
 from app.loop.serving import audit_place
-from app.services import records
+from app.services import reaching, records
 from app.services.rerunning import rerun
 from tests.api.test_audit_choice import patch
 from tests.api.test_loop import pets
@@ -319,3 +319,17 @@ def test_a_round_ends_where_no_audit_item_is_there_or_left(api: Api, choice: str
 
     assert metrics["accuracy"] | {"value": 0} == {"value": 0, "low": 1.0, "high": 1.0, "n": 40}
     assert metrics["how"]["speaks_of"] == 1.0
+
+
+def test_the_pool_is_counted_up_to_any_ids_or_none(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project(audit_share=0.5)["id"]
+    boss.push(project, pets(10))
+    boss.push(project, [{**row, "label": row["key"][:3]} for row in later(5)])
+
+    with api.db.read() as session:
+        row = session.get_one(Project, project)
+        whole, parts = (reaching.pool_of(session, row, ids) for ids in ([], [4, 0, 4, 12]))
+
+    assert whole.size == parts.size == 10
+    assert [parts.upto(end) for end in (0, 4, 12)] == [0, 4, 10]
