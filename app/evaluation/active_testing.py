@@ -135,6 +135,14 @@ class Draws:
         return len(np.setdiff1d(known, self.barred)) - self.size
 
     @cached_property
+    def shrunk(self) -> bool:
+        """Whether items that could have been drawn are there no more: they were taken out, or labelled otherwise."""
+        if not len(self.items):
+            return False
+        left = np.setdiff1d(self.frame[self.frame <= self.newest[-1]], self.items)
+        return bool(len(left) < self.left[-1] - 1)
+
+    @cached_property
     def spoken(self) -> Booleans:
         """Which draws (m,) are of an item that is spoken of."""
         return self.tells_of(self.items)
@@ -212,7 +220,12 @@ class Judged:
 
     @cached_property
     def answerable(self) -> float:
-        """How many items of the audit set would be answered: all of them but those like the ones that were not."""
+        """How many items of the audit set would be answered: all of them but those like the ones that were not.
+
+        As the draws say, where they were of more items than are there now.
+        """
+        if self.draws.shrunk:
+            return max(self.draws.total(self.counted), float(self.counted.sum()), 1.0)
         missing = (~self.answered & self.draws.spoken).astype(np.float64)
         return max(self.draws.size - self.draws.total(missing), float(self.counted.sum()))
 
@@ -228,6 +241,8 @@ class Judged:
         """
         held = self.counted * values
         mean = self.draws.total(held) / self.answerable
+        if self.draws.shrunk:
+            return mean, self.draws.parts(self.counted * (values - mean)) / self.answerable
         missing = (~self.answered & self.draws.spoken) * mean
         return mean, self.draws.parts(held + missing) / self.answerable
 
@@ -268,8 +283,8 @@ def interval(judged: Judged, value: float, variance: float, level: float, popula
 
     Source: Wilson. Probable Inference, the Law of Succession, and Statistical Inference. JASA 1927.
     """
-    z = -float(ndtri(level / 2))
-    size = judged.draws.size
+    z, value = -float(ndtri(level / 2)), min(1.0, max(0.0, value))
+    size = max(1, judged.draws.size)
     beyond = max(0.0, 1 - size / population) if population else 1.0
     sampled = judged.spread(judged.hits) / size * beyond
     left = max(0.0, 1 - judged.n / size)
@@ -283,6 +298,5 @@ def interval(judged: Judged, value: float, variance: float, level: float, popula
         middle = (n * value + more * (1 - first / 2)) / (n + more)
         doubt = (n**2 * variance + more * second / 4) / (n + more) ** 2
     half = z * math.sqrt(doubt + sampled)
-    value = min(1.0, max(0.0, value))
     low, high = max(0.0, min(middle - half, value)), min(1.0, max(middle + half, value))
     return Estimate(value, low, high, judged.n)

@@ -46,8 +46,13 @@ def standing(project: Project, last: Round | None, moment: datetime) -> dict[str
         return None
     found: dict[str, Any] = stored["advice"]
     rests_on = stored.get("ground")
-    now = ground(found["because"], asked(project, moment))
-    if rests_on is None or rests_on | {"is_over": None} == now | {"is_over": None}:  # days pass, and change no goal
+    if rests_on is None or _same_goal(rests_on, ground(found["because"], asked(project, moment))):
         return found
     text = f"The goal was changed since round {last.number}: the next round says whether to go on."
     return {"stop": False, "text": text, "because": ["goal"]}
+
+
+def _same_goal(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether two grounds are of one goal: a last day may pass, and comes back only where it is another one."""
+    passed, is_over = then.get("is_over", False), now.get("is_over", False)
+    return {**then, "is_over": None} == {**now, "is_over": None} and (is_over or not passed)

@@ -21,6 +21,7 @@ from app.core.block import Block
 from app.db import AuditDraw, Item, Project, WriteSession
 from app.db.session import now
 from app.evaluation.active_testing import Draws, chances_of, drawn, expected_errors, proposal
+from app.evaluation.reach import MOST_LEFT_OUT
 from app.evaluation.reach import drawn as drawn_by_chance
 from app.features import gather
 from app.learners.base import Model
@@ -76,9 +77,8 @@ def read(session: Session, turn: Turn) -> Open | None:
     standing = reaching.read(session, session.get_one(Project, turn.project_id), _answered(turn))
     audited = standing.audited
     told, among = drawn_by_chance(audited, standing.shares)
-    early = audited.ids[audited.given & ~told & ~standing.barred]
+    early = audited.ids[audited.given & ~told]
     ids = waiting(session, turn.project_id)
-    ids = ids[~np.isin(ids[:, 0], audited.ids[standing.barred])]
     more = _identified(session, one_of(session, Item.id, early.tolist()), Item.done) if early.size else ids[:0]
     given = audited.ids[audited.in_order[told[audited.in_order]]]
     return Open(np.concatenate([ids, more]), given, audited.ids[among])
@@ -232,7 +232,9 @@ def _of_draws(session: Session, turn: Turn, project: Project, made: Made, answer
     outside = np.union1d(reaching.barred(session, project, made[0]), standing.audited.ids[standing.barred])
     frame = np.union1d(np.union1d(ids[:, 0], standing.audited.ids), made[0])
     said = np.isin(made[0], answered)
-    silent = ~said & ~np.isin(made[0], reaching.skipped(session, made[0]))
+    left_out = ~said & np.isin(made[0], reaching.left_out(session, project, made[0]))
+    is_exception = left_out.sum() <= MOST_LEFT_OUT * len(said)
+    silent = ~said & ~left_out if is_exception else ~said
     length = _heard(said, silent)
     said, silent = said[:length], silent[:length]
     draws = Draws(made[0][:length], made[1][:length], made[2][:length], made[3][:length], frame, outside, said)

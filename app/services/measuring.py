@@ -36,6 +36,7 @@ class Terms:
         audits = self.peek.audits
         return {
             "spoken": None if audits.told is None else self._spoken(audits.told),
+            "chooses": audits.chooses,
             "look": self.peek.look,
             "population": self.peek.population,
             "saved": self.saved.to_json(),

@@ -49,13 +49,17 @@ WALL_MOST = 400
 def overview(session: Session, person: Person, project_ref: int | str, moment: datetime) -> dict[str, Any]:
     """Curve, balance, pace and rounds of a project, for reviewers and managers."""
     project, role = project_and_role(session, person, project_ref, "reviewer")
-    rows = session.execute(
-        select(Round)
-        .options(defer(Round.labels))
-        .where(Round.project_id == project.id)
-        .order_by(Round.number.desc())
-        .limit(ROUNDS_SHOWN)
-    ).scalars()
+    rows = (
+        session.execute(
+            select(Round)
+            .options(defer(Round.labels))
+            .where(Round.project_id == project.id)
+            .order_by(Round.number.desc())
+            .limit(ROUNDS_SHOWN)
+        )
+        .scalars()
+        .all()
+    )
     state = status.of_project(session, project, moment)
     question = tasks.driving(tasks.questions(session, project))
     points = curve(session, project.id, question)

@@ -33,11 +33,14 @@ ENOUGH = 0.9  # of the answers: where so many speak of all, nobody looks at what
 
 @dataclass(frozen=True)
 class Standing:
-    """The audit items that chance gives out, and the ids up to which each of the pushes that brought them goes."""
+    """The audit items (n,) that chance gives out, the ids up to which each of the pushes that brought them goes, and
+    which items somebody holds.
+    """
 
     audited: Audited
     shares: Shares
     ends: list[int]
+    held: Booleans
 
     @property
     def barred(self) -> Booleans:
@@ -49,7 +52,7 @@ class Standing:
     def ahead(self, found: Reach) -> int:
         """How many audit items without an answer come before the order goes on from where it was."""
         last = self.audited.draws[self.audited.answered].max(initial=-1)
-        silent = (found.others | found.unknown) & ~self.audited.answered
+        silent = (found.others | found.unknown) & ~self.audited.answered & ~self.audited.left_out & ~self.held
         return int((silent & (self.audited.draws < last)).sum())
 
 
@@ -82,11 +85,13 @@ def read(session: Session, project: Project, judged: Indices) -> Standing:
         places = np.array([audit_place(project.seed, row.key) for row in rows], dtype=np.float64)
     answered = np.isin(ids, judged)
     given = ~np.isin(ids, [row.id for row in never])
-    left_out = ~answered & np.isin(ids, _silent(session, project, ids[given & ~answered]))
+    silent = ~answered & np.isin(ids, left_out(session, project, ids[given & ~answered]))
+    held = np.isin(ids, _held(session, project.id))
     last: dict[Any, int] = {}
     for row in rows:
         last[row.created_at] = max(last.get(row.created_at, 0), row.id)
-    return Standing(Audited(ids, draws, given, answered, left_out, places), shares, thinned(sorted(last.values())[:-1]))
+    ends = thinned(sorted(last.values())[:-1])
+    return Standing(Audited(ids, draws, given, answered, silent, places), shares, ends, held)
 
 
 def pool_of(session: Session, project: Project, ids: Sequence[int]) -> Pool:
@@ -137,12 +142,30 @@ def change(session: WriteSession, project: Project, share: float) -> None:
     project.audit_share = share
 
 
-def skipped(session: Session, ids: Indices) -> Indices:
+def left_out(session: Session, project: Project, ids: Indices) -> list[int]:
+    """Those of some items without a judging answer that people skipped, or said nobody can answer."""
+    question = tasks.driving(tasks.questions(session, project))
+    answers = select(Annotation.item_id, Annotation.label).where(
+        one_of(session, Annotation.item_id, ids.tolist()), Annotation.kind == "audit", is_newest(Annotation),
+        Annotation.counted, ~Annotation.retracted,
+    )  # fmt: skip
+    rows = session.execute(answers).all()
+    none = [row.item_id for row in rows if (row.label.get(question.id) or {}).get("unanswerable")]
+    return [*none, *_skipped(session, ids)]
+
+
+def _skipped(session: Session, ids: Indices) -> Sequence[int]:
     """Those of some items that somebody skipped as audit items and nobody holds."""
     mine = (Lease.kind == "audit", one_of(session, Lease.item_id, ids.tolist()))
     held = select(Lease.item_id).where(*mine, text("leases.state = 'live'"))
     found = select(Lease.item_id).where(*mine, text("leases.state = 'skipped'"), Lease.item_id.not_in(held))
-    return np.fromiter(session.execute(found.distinct()).scalars(), dtype=np.int64)
+    return session.execute(found.distinct()).scalars().all()
+
+
+def _held(session: Session, project_id: int) -> list[int]:
+    """The audit items of a project that somebody has now."""
+    live = (Lease.project_id == project_id, Lease.kind == "audit", text("leases.state = 'live'"))
+    return list(session.execute(select(Lease.item_id).where(*live)).scalars())
 
 
 def _whole() -> Pool:
@@ -165,10 +188,9 @@ def _in_order(session: Session, project: Project, judged: Indices) -> bool:
 def _never(session: Session, project_id: int, judged: Indices, most: int) -> list[Any]:
     """Open audit items that nobody was given, in their order."""
     given, named, drawn = _marks()
-    here = (Item.project_id == project_id, Item.reserved, text(OPEN), ~given, ~named, ~drawn)
-    rows = session.execute(COLUMNS.where(*here).order_by(Item.draw).limit(most)).all()
-    known = set(judged.tolist())
-    return [row for row in rows if row.id not in known]
+    answered = one_of(session, Item.id, judged.tolist())
+    here = (Item.project_id == project_id, Item.reserved, text(OPEN), ~given, ~named, ~drawn, ~answered)
+    return list(session.execute(COLUMNS.where(*here).order_by(Item.draw).limit(most)).all())
 
 
 def _given(session: Session, project_id: int, judged: Indices) -> list[Any]:
@@ -177,18 +199,6 @@ def _given(session: Session, project_id: int, judged: Indices) -> list[Any]:
     answered = one_of(session, Item.id, judged.tolist())
     here = (Item.project_id == project_id, Item.reserved, *IN_POOL, ASKED, given | named | answered, ~drawn)
     return list(session.execute(COLUMNS.where(*here)).all())
-
-
-def _silent(session: Session, project: Project, ids: Indices) -> list[int]:
-    """Those of some items without a judging answer that people skipped, or said nobody can answer."""
-    question = tasks.driving(tasks.questions(session, project))
-    answers = select(Annotation.item_id, Annotation.label).where(
-        one_of(session, Annotation.item_id, ids.tolist()), Annotation.kind == "audit", is_newest(Annotation),
-        Annotation.counted, ~Annotation.retracted,
-    )  # fmt: skip
-    rows = session.execute(answers).all()
-    none = [row.item_id for row in rows if (row.label.get(question.id) or {}).get("unanswerable")]
-    return [*none, *skipped(session, ids).tolist()]
 
 
 def _marks() -> tuple[ColumnElement[bool], ColumnElement[bool], ColumnElement[bool]]:

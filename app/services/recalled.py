@@ -122,7 +122,7 @@ def _pricing(db: Database, session: Session, project: Project, recipe: dict[str,
 
 def _terms(record: RoundRecord, guard: Guard) -> Terms:
     kept = record.judged or {}
-    audits = BY_CHANCE
+    audits = replace(BY_CHANCE, chooses=kept.get("chooses", False))
     if spoken := kept.get("spoken"):
         audits = replace(audits, **{**spoken, "told": np.array(spoken["told"], dtype=np.int64)})
     return Terms(Peek(kept.get("look", 1), kept.get("population"), audits), guard, Saved.from_json(kept.get("saved")))

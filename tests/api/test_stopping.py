@@ -203,3 +203,18 @@ def test_audit_answers_kept_apart_teach_nothing(api: Api) -> None:
         f"/projects/{project}", json={"audit_use": "never"}, headers={"If-Match": f'"{shown["version"]}"'}
     )
     assert taught.status_code == 422
+
+
+def test_a_last_day_that_was_moved_ends_the_advice_that_it_gave(api: Api) -> None:
+    boss, project = labelled(api, 40, goal={"accuracy": 0.999, "date": "2020-01-01"})
+    before = boss.get(f"/projects/{project}/overview").json()["stopping"]
+
+    version = boss.get(f"/projects/{project}").json()["version"]
+    goal = {"accuracy": 0.999, "date": "2099-01-01"}
+    moved = boss.patch(f"/projects/{project}", json={"goal": goal}, headers={"If-Match": f'"{version}"'})
+    after = boss.get(f"/projects/{project}/overview").json()["stopping"]
+
+    assert moved.status_code == 200
+    assert (before["stop"], before["text"]) == (True, "Stop: the last day of the goal is over.")
+    assert after["stop"] is False
+    assert after["text"].startswith("The goal was changed since round ")

@@ -18,9 +18,9 @@ class SettledPredictions:
     classes (`f_change`). Stability is asked of a span that grows with the labels, because a round of twenty labels is
     half of a young project and nothing to an old one: that so much again was labelled and changed little is what says
     that as much again will. It is summed and not read off the two ends, because predictions that go to and fro have
-    not settled either. A shorter span, of which less is allowed, is for projects that cannot look as far back: many
-    labels came at once, or other classes. Says that more labels change little of what is predicted, not that it is
-    right.
+    not settled either. A shorter span, of which less is allowed, does as well, for projects that cannot look as far
+    back: many labels came at once, or other classes. Says that more labels change little of what is predicted, not that
+    it is right.
 
     Source: the measure is that of Altschuler, Bloodgood. Stopping Active Learning Based on Predicted Change of F
     Measure for Text Classification. ICSC 2019; the spans are our own (docs/evaluation.md).
