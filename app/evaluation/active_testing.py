@@ -135,12 +135,21 @@ class Draws:
         return len(np.setdiff1d(known, self.barred)) - self.size
 
     @cached_property
-    def shrunk(self) -> bool:
-        """Whether items that could have been drawn are there no more: they were taken out, or labelled otherwise."""
-        if not len(self.items):
-            return False
-        left = np.setdiff1d(self.frame[self.frame <= self.newest[-1]], self.items)
-        return bool(len(left) < self.left[-1] - 1)
+    def changed(self) -> bool:
+        """Whether the audit set that any of the draws was of is another one now: items were taken out, or came back.
+
+        A draw knows how many items were left. Those behind its newest one had all been drawn before.
+        """
+        known = np.union1d(self.frame, self.items)
+        left = np.searchsorted(known, np.maximum.accumulate(self.newest), side="right") - np.arange(len(self.items))
+        return bool((left != self.left).any())
+
+    @cached_property
+    def certain(self) -> float:
+        """Which share of the audit set the draws were of, in [0, 1]: what came back since is not spoken of."""
+        if not self.changed or not self.size:
+            return 1.0
+        return min(1.0, self.total(self.spoken.astype(np.float64)) / self.size)
 
     @cached_property
     def spoken(self) -> Booleans:
@@ -222,9 +231,9 @@ class Judged:
     def answerable(self) -> float:
         """How many items of the audit set would be answered: all of them but those like the ones that were not.
 
-        As the draws say, where they were of more items than are there now.
+        As the draws say, where they were of other items than are there now.
         """
-        if self.draws.shrunk:
+        if self.draws.changed:
             return max(self.draws.total(self.counted), float(self.counted.sum()), 1.0)
         missing = (~self.answered & self.draws.spoken).astype(np.float64)
         return max(self.draws.size - self.draws.total(missing), float(self.counted.sum()))
@@ -241,7 +250,7 @@ class Judged:
         """
         held = self.counted * values
         mean = self.draws.total(held) / self.answerable
-        if self.draws.shrunk:
+        if self.draws.changed:
             return mean, self.draws.parts(self.counted * (values - mean)) / self.answerable
         missing = (~self.answered & self.draws.spoken) * mean
         return mean, self.draws.parts(held + missing) / self.answerable

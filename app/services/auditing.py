@@ -243,7 +243,7 @@ def _of_draws(session: Session, turn: Turn, project: Project, made: Made, answer
     lost = min(1.0, draws.total((silent & draws.spoken).astype(np.float64)) / max(1, draws.size))
     return AuditSet(
         draws, turn.chooses_audits, turn.powers_estimate, ids[:, 0], expected(turn, ids),
-        told=draws.items[draws.spoken], share=pool.upto(draws.told_to) / max(1, pool.size) * (1 - lost),
+        told=draws.items[draws.spoken], share=pool.upto(draws.told_to) / max(1, pool.size) * (1 - lost) * draws.certain,
         unheard=draws.unheard + round(lost * draws.size),
     )  # fmt: skip
 
