@@ -100,7 +100,9 @@ def _verdict(answers: Answers, audits: AuditSet, plan: Plan, look: int, populati
     right = hits(answers.said, answers.targets, plan.multiple)
     judged, weights, places = _judged(answers, audits, right)
     how = _how(judged, audits)
-    if audits.powered:
+    if audits.powered and audits.draws is not None and audits.draws.changed:
+        how["why"] = "counted, as the audit set is another one than items were drawn from"
+    elif audits.powered:
         errors = np.zeros(len(judged.hits))
         errors[places] = expected_errors(answers.said, plan.multiple)
         whole = _mean_expected(errors[places], answers.waiting, audits)

@@ -170,3 +170,22 @@ def test_the_models_expectation_corrects_the_estimate_once_enough_answers_are_wr
         else:
             assert found["how"]["why"] == "counted until 15 audit answers are wrong, and as many right"
             assert found["accuracy"] == counted["accuracy"]
+
+
+def test_what_is_expected_of_other_items_than_were_drawn_from_corrects_nothing() -> None:
+    labelled, plan = rows(200, 14, audit=60, noise=1.0), replace(PLAN, apart=True)
+    model = fitted(labelled.take(~labelled.audit))
+    as_drawn = chosen(labelled, powered=True)
+    assert as_drawn.audits.draws is not None
+    draws = replace(as_drawn.audits.draws, frame=as_drawn.audits.draws.frame[:-100])
+    peek = replace(as_drawn, audits=replace(as_drawn.audits, draws=draws))
+
+    before, after, counted = (
+        evaluate(labelled, None, plan, model, lambda _step, _fraction: None, each).to_json()
+        for each in (as_drawn, peek, replace(peek, audits=replace(peek.audits, powered=False)))
+    )
+
+    assert before["how"]["estimate"] == "prediction_powered"
+    assert after["how"]["estimate"] == "counted"
+    assert after["how"]["why"] == "counted, as the audit set is another one than items were drawn from"
+    assert after["accuracy"] == counted["accuracy"]
