@@ -15,6 +15,11 @@ from tests.browser.test_annotate_trouble import card, saved
 from tests.conftest import PASSWORD
 
 ANSWERS = "**/api/v1/annotations"
+CUT = """() => {
+    const fetched = window.fetch;
+    window.fetch = (path, init) =>
+        path === "/api/v1/annotations" ? Promise.reject(new TypeError("Failed to fetch")) : fetched(path, init);
+}"""
 
 
 def press(page: Page, *keys: str) -> list[str]:
@@ -25,6 +30,11 @@ def press(page: Page, *keys: str) -> list[str]:
         page.keyboard.press(key)
         expect(card(page)).not_to_have_text(seen[-1])
     return seen
+
+
+def cut_off(page: Page) -> None:
+    """No answer leaves this page any more; what a route holds back, Chromium sends after all as the page closes."""
+    page.evaluate(CUT)
 
 
 def refusing(status: int, error: str, detail: str) -> Callable[[Route], None]:
@@ -62,7 +72,7 @@ def test_an_hour_without_a_network_loses_nothing_and_is_not_counted_as_work(visi
 
 def test_a_page_closed_without_a_network_leaves_its_answers_to_the_next_one(visit: Visit) -> None:
     page = open_page(visit, make_project(visit.site))
-    page.route(ANSWERS, lambda route: route.abort())
+    cut_off(page)
     press(page, "1", "2")
     expect(page.get_by_role("status")).to_have_text("Offline: 2 kept here")
     address, context = page.url, page.context
@@ -74,15 +84,14 @@ def test_a_page_closed_without_a_network_leaves_its_answers_to_the_next_one(visi
 
     saved(again)
     assert labels(visit) == [1, 2]
-    visit.complaints.clear()
 
 
 def test_answers_left_on_the_annotate_page_are_sent_from_whichever_page_comes_next(visit: Visit) -> None:
     page = open_page(visit, make_project(visit.site))
-    page.route(ANSWERS, lambda route: route.abort())
+    cut_off(page)
     press(page, "2", "2", "1")
     expect(page.get_by_role("status")).to_have_text("Offline: 3 kept here")
-    page.unroute(ANSWERS)
+    assert stored(visit.site) == []
 
     visit.open("/projects")
 
@@ -91,16 +100,14 @@ def test_answers_left_on_the_annotate_page_are_sent_from_whichever_page_comes_ne
             break
         page.wait_for_timeout(50)
     assert labels(visit) == [2, 2, 1]
-    visit.complaints.clear()
 
 
 def test_what_another_page_could_not_store_is_told_on_the_annotate_page(visit: Visit) -> None:
     project = make_project(visit.site)
     page = open_page(visit, project)
-    page.route(ANSWERS, lambda route: route.abort())
+    cut_off(page)
     press(page, "1")
     expect(page.get_by_role("status")).to_have_text("Offline: 1 kept here")
-    page.unroute(ANSWERS)
     page.route(ANSWERS, refusing(410, "Gone", "the item was deleted"))
     visit.open("/projects")
     for _ in range(100):
