@@ -14,7 +14,8 @@ from sklearn.isotonic import IsotonicRegression
 
 from app.core.arrays import Booleans, Doubles, Indices
 from app.evaluation import prediction_powered
-from app.evaluation.active_testing import Draws, Judged, accuracy, chances_of, drawn, expected_errors, proposal
+from app.evaluation.active_testing import Judged, accuracy, chances_of, drawn, expected_errors, proposal
+from app.evaluation.draws import Draws
 from app.evaluation.intervals import Estimate
 from app.evaluation.sequence import LEVEL, counted, level_of
 from app.learners import CannotFit, Model, make_learner
@@ -181,7 +182,7 @@ def _draws(audits: Indices, rounds: list[Round], a_round: int, active: bool, rng
 
 
 def _none(audits: Indices) -> Draws:
-    return Draws(audits[:0], np.empty(0), audits[:0], audits[:0], audits)
+    return Draws(audits[:0], np.empty(0), audits[:0], audits)
 
 
 def _more(known: Draws, left: Indices, errors: Doubles, count: int, rng: Generator) -> tuple[Draws, Indices]:
@@ -193,7 +194,6 @@ def _more(known: Draws, left: Indices, errors: Doubles, count: int, rng: Generat
         np.concatenate([known.items, left[order]]),
         np.concatenate([known.chances, chances_of(order, chances)]),
         np.concatenate([known.left, remaining]),
-        np.full(len(known.items) + len(order), known.frame.max()),
         known.frame,
     ), np.delete(left, order)
 

@@ -16,7 +16,8 @@ from numpy.random import Generator
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from app.core.arrays import Doubles, Floats
-from app.evaluation.active_testing import Draws, chances_of, drawn, expected_errors, proposal
+from app.evaluation.active_testing import chances_of, drawn, expected_errors, proposal
+from app.evaluation.draws import Draws
 from app.evaluation.metrics import hits, report
 from app.evaluation.reliability import BINS, bins_of
 
@@ -71,7 +72,7 @@ class Learner:
         chances = proposal(expected_errors(said, False))
         order = drawn(chances, n, rng)
         left = AUDIT_SET - np.arange(n)
-        draws = Draws(order, chances_of(order, chances), left, np.full(n, AUDIT_SET), np.arange(AUDIT_SET))
+        draws = Draws(order, chances_of(order, chances), left, np.arange(AUDIT_SET))
         return said[order], targets[order], draws.weights
 
 

@@ -8,7 +8,7 @@ from app.db.events import AuditDoor, Event, KeyedRequest
 from app.db.guidelines import Guidelines
 from app.db.items import ClientFeature, FeatureSet, FeatureShard, Item, Media, PendingFeature
 from app.db.jobs import Job, RejectedRow, Worker
-from app.db.leases import AuditDraw, Flag, Lease, Selected
+from app.db.leases import AuditDraw, AuditFrame, Flag, Lease, Selected
 from app.db.predictions import PredictionSet, PredictionShard
 from app.db.projects import Member, Project, ProjectClass, Serving
 from app.db.rounds import Prediction, QueueEntry, Round, RoundRecord
@@ -27,6 +27,7 @@ __all__ = [
     "Annotation",
     "AuditDoor",
     "AuditDraw",
+    "AuditFrame",
     "Base",
     "BrowserSession",
     "BucketGrant",

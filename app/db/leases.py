@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import NEVER_REUSE_IDS, Base
@@ -109,6 +109,17 @@ class AuditDraw(Base):
     newest_item: Mapped[int]
     drawn_at: Mapped[datetime | None]
     listed: Mapped[bool] = mapped_column(default=True)  # False once it is answered
+
+
+class AuditFrame(Base):
+    """Which items the audit orders of a project were drawn from, and since when; items are named by their ids alone."""
+
+    __tablename__ = "audit_frames"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    items: Mapped[bytes] = mapped_column(LargeBinary)  # ids, rising, packed
+    since: Mapped[bytes] = mapped_column(LargeBinary)  # the first place that each could have had, packed
+    gone: Mapped[list[Any]]  # first place, first place no more and number of those that were taken out before a draw
 
 
 class Flag(Base):

@@ -166,6 +166,17 @@ def over_all(estimate: Estimate, share: float) -> Estimate:
     return Estimate(estimate.value, share * estimate.low, share * estimate.high + 1 - share, estimate.n)
 
 
+def of_what_is_left(estimate: Estimate, gone: float, lost: float) -> Estimate:
+    """An accuracy of some items, with the band of those that are left of them, which may have had all that was wrong.
+
+    A part `gone` of the items is there no more, and of a part `lost` nothing is known, both in [0, 1].
+    """
+    left = max(1e-9, 1 - gone)
+    low = ((1 - lost) * estimate.low - gone) / left
+    high = ((1 - lost) * estimate.high + lost) / left
+    return Estimate(estimate.value, min(1.0, max(0.0, low)), min(1.0, max(0.0, high)), estimate.n)
+
+
 def thinned(ends: Sequence[int]) -> list[int]:
     """At most sixteen of some rising ids, at even steps, the last one among them."""
     if len(ends) <= MOST_ENDS:

@@ -8,10 +8,11 @@ import numpy as np
 
 from app.core.arrays import Booleans, Doubles, Floats, Indices
 from app.evaluation import active_testing, prediction_powered
-from app.evaluation.active_testing import Draws, Judged, expected_errors
+from app.evaluation.active_testing import Judged, expected_errors
+from app.evaluation.draws import Draws
 from app.evaluation.intervals import Estimate, share
 from app.evaluation.metrics import hits
-from app.evaluation.reach import over_all
+from app.evaluation.reach import of_what_is_left, over_all
 from app.evaluation.sequence import LEVEL, at_look, level_of
 from app.learners import Model
 from app.loop.propose import Plan
@@ -43,6 +44,16 @@ class AuditSet:
     def chosen(self) -> bool:
         """Whether the audit answers are no uniform sample, so that they count by their weights alone."""
         return self.draws is not None and not self.draws.uniform
+
+    @property
+    def gone(self) -> float:
+        """Which part of the items that were drawn from was taken out before anybody drew it, in [0, 1]."""
+        return 0.0 if self.draws is None else self.draws.taken_out
+
+    @property
+    def lost(self) -> float:
+        """Which part of them the draws stand for whose answers are missed, in [0, 1]."""
+        return 0.0 if self.draws is None else self.draws.lost
 
     def tells_of(self, items: Indices) -> Booleans:
         """Which answered items (n,) judge: those of draws that are told of; where chance alone drew, see `told`."""
@@ -88,10 +99,13 @@ def verdict(answers: Answers, audits: AuditSet, plan: Plan, look: int, populatio
 
     Both are of the whole pool: of items that the answers do not speak of they reckon with all wrong and all right.
     """
-    found = _verdict(answers, audits, plan, look, population if audits.share == 1 else None)
-    if audits.share == 1:
-        return found
-    now, once = (each and over_all(each, audits.share) for each in (found.accuracy, found.at_one_look))
+    if audits.share == 1 and not audits.gone and not audits.lost:
+        return _verdict(answers, audits, plan, look, population)
+    found = _verdict(answers, audits, plan, look, None)
+    now, once = (
+        each and over_all(of_what_is_left(each, audits.gone, audits.lost), audits.share)
+        for each in (found.accuracy, found.at_one_look)
+    )
     return Verdict(now, once, found.how, found.weights)
 
 
@@ -100,8 +114,8 @@ def _verdict(answers: Answers, audits: AuditSet, plan: Plan, look: int, populati
     right = hits(answers.said, answers.targets, plan.multiple)
     judged, weights, places = _judged(answers, audits, right)
     how = _how(judged, audits)
-    if audits.powered and audits.draws is not None and audits.draws.changed:
-        how["why"] = "counted, as the audit set is another one than items were drawn from"
+    if audits.powered and audits.gone:
+        how["why"] = "counted, as items of the audit set were taken out before they were drawn"
     elif audits.powered:
         errors = np.zeros(len(judged.hits))
         errors[places] = expected_errors(answers.said, plan.multiple)
@@ -159,12 +173,14 @@ def _how(judged: Judged, audits: AuditSet) -> dict[str, Any]:
     """The method in words that the settings use, and what it rests on."""
     found: dict[str, Any] = {"choice": "active" if audits.chosen else "random", "estimate": "counted", "why": None}
     n = len(judged.hits)
-    known = audits.share if audits.chosen else audits.share * n / max(1, n + audits.unknown)
+    known = audits.share * max(0.0, 1 - audits.gone - audits.lost)
+    if not audits.chosen:
+        known *= n / max(1, n + audits.unknown)
     found |= {"speaks_of": round(known, 4), "unheard": audits.unheard, "ahead": audits.ahead}
     if audits.chosen:
         spoken = judged.draws.spoken
         unanswered = int((spoken & ~judged.answered).sum())
-        found |= {"drawn": int(spoken.sum()), "unanswered": unanswered, "audit_set": judged.draws.size}
+        found |= {"drawn": int(spoken.sum()), "unanswered": unanswered, "audit_set": judged.draws.there}
     elif audits.chooses:
         found["why"] = "chance drew all audit items so far: they are chosen once a learner could say what it expects"
     return found

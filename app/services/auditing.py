@@ -20,14 +20,17 @@ from app.core.arrays import Booleans, Doubles, Indices
 from app.core.block import Block
 from app.db import AuditDraw, Item, Project, WriteSession
 from app.db.session import now
-from app.evaluation.active_testing import Draws, chances_of, drawn, expected_errors, proposal
-from app.evaluation.reach import MOST_LEFT_OUT
+from app.evaluation.active_testing import chances_of, drawn, expected_errors, proposal
+from app.evaluation.draws import Draws
+from app.evaluation.frames import draws_at, gone_at
+from app.evaluation.reach import END, MOST_LEFT_OUT
 from app.evaluation.reach import drawn as drawn_by_chance
 from app.features import gather
 from app.learners.base import Model
 from app.loop.auditing import AuditSet
-from app.services import leases, reaching
+from app.services import audit_frames, leases, reaching
 from app.services.answered import one_of
+from app.services.audit_frames import Made
 from app.services.leases import OPEN
 from app.services.turn_state import Turn, insert_rows
 
@@ -35,8 +38,6 @@ ACTIVE, POWERED = "active", "prediction_powered"
 MOST = 100_000  # items of the audit set that are looked at, those with the lowest draws: a uniform sample of it
 SHORTEST = 200  # places of an order
 ROWS_AT_ONCE = 20_000
-
-Made = tuple[Indices, Doubles, Indices, Indices]  # draws (m,) each: items, chances, items left, newest items
 
 
 def is_active(project: Project) -> bool:
@@ -137,12 +138,15 @@ def publish(session: WriteSession, turn: Turn, open_: Open | None) -> None:
     for done in (True, False):  # what was taken back, or has another content now, is asked about again
         items = exists(select(Item.id).where(Item.id == AuditDraw.item_id, Item.done == done))
         session.execute(update(AuditDraw).where(mine, AuditDraw.listed == done, items).values(listed=not done))
-    taken = np.fromiter(session.execute(select(AuditDraw.item_id).where(mine)).scalars(), dtype=np.int64)
-    last = session.execute(select(func.max(AuditDraw.place)).where(mine)).scalar()
-    place = 0 if last is None else int(last) + 1
+    made = audit_frames.drawn(session, turn.project_id)
+    taken, place = (open_.among[:0], 0) if made is None else (made.items, made.next)
     by_chance = open_.given[~np.isin(open_.given, taken)]
     left = open_.among[~np.isin(open_.among, taken)]
     equal = 1 / np.arange(len(left), len(left) - len(by_chance), -1)
+    now_ids = np.union1d(np.union1d(open_.ids[:, 0], by_chance), taken)
+    known = audit_frames.of_project(session, turn.project_id, made, now_ids)
+    since = np.where(np.isin(now_ids, left), place, place + len(by_chance))
+    audit_frames.keep(session, turn.project_id, known.dealt(now_ids, since, place))
     _insert(session, turn, place, by_chance, equal, left, moment=now(session))
     if open_.chances is None:
         return
@@ -205,7 +209,7 @@ def judges(session: Session, turn: Turn) -> AuditSet:
     O(answers) where these are a sample of the whole pool, else O(audit items), and O(pool) where they are of a part.
     """
     project, answered = session.get_one(Project, turn.project_id), _answered(turn)
-    made = _draws(session, turn.project_id)
+    made = audit_frames.drawn(session, turn.project_id)
     if made is not None:
         return _of_draws(session, turn, project, made, answered)
     audits, ids = AuditSet(chooses=turn.chooses_audits), None
@@ -229,22 +233,26 @@ def _of_draws(session: Session, turn: Turn, project: Project, made: Made, answer
     """The same where the audit items are weighed by their draws."""
     standing = reaching.read(session, project, answered)
     ids = _unanswered(session, turn)
-    outside = np.union1d(reaching.barred(session, project, made[0]), standing.audited.ids[standing.barred])
-    frame = np.union1d(np.union1d(ids[:, 0], standing.audited.ids), made[0])
-    said = np.isin(made[0], answered)
-    left_out = ~said & np.isin(made[0], reaching.left_out(session, project, made[0]))
-    is_exception = left_out.sum() <= MOST_LEFT_OUT * len(said)
-    silent = ~said & ~left_out if is_exception else ~said
-    length = _heard(said, silent)
-    said, silent = said[:length], silent[:length]
-    draws = Draws(made[0][:length], made[1][:length], made[2][:length], made[3][:length], frame, outside, said)
+    frame = np.union1d(np.union1d(ids[:, 0], standing.audited.ids), made.items)
+    known = audit_frames.of_project(session, turn.project_id, made, frame)
+    said = np.isin(made.items, answered)
+    excused = ~said & np.isin(made.items, reaching.left_out(session, project, made.items))
+    excused &= excused.sum() <= MOST_LEFT_OUT * len(said)
+    length = _heard(said, ~said & ~excused)
+    made, said, excused = made.first(length), said[:length], excused[:length]
+    draws = Draws(
+        made.items, made.chances, made.left, frame, since=draws_at(known.entered(frame, made.next), made.places),
+        gone=gone_at(known.gone_by(made.next, frame), made.places), answered=said, excused=excused,
+        barred=np.union1d(reaching.barred(session, project, made.items), standing.audited.ids[standing.barred]),
+        out=~said & ~np.isin(made.items, reaching.asked_about(session, made.items)),
+    )  # fmt: skip
     ids = ids[draws.tells_of(ids[:, 0])]
-    pool = reaching.pool_of(session, project, [draws.told_to])
-    lost = min(1.0, draws.total((silent & draws.spoken).astype(np.float64)) / max(1, draws.size))
+    upto = draws.told_to if draws.unheard else END
+    pool = reaching.pool_of(session, project, [] if upto == END else [upto])
     return AuditSet(
         draws, turn.chooses_audits, turn.powers_estimate, ids[:, 0], expected(turn, ids),
-        told=draws.items[draws.spoken], share=pool.upto(draws.told_to) / max(1, pool.size) * (1 - lost) * draws.certain,
-        unheard=draws.unheard + round(lost * draws.size),
+        told=draws.items[draws.spoken], share=pool.upto(upto) / max(1, pool.size) * draws.part,
+        unheard=draws.unheard + round(draws.lost * draws.size),
     )  # fmt: skip
 
 
@@ -262,16 +270,3 @@ def _unanswered(session: Session, turn: Turn) -> Indices:
     ids = waiting(session, turn.project_id)
     begun = [item.item_id for item in turn.labels.items]
     return ids[~np.isin(ids[:, 0], begun)]
-
-
-def _draws(session: Session, project_id: int) -> Made | None:
-    """The items, chances, remaining items and newest items of all draws of a project (m,), in their order."""
-    rows = session.execute(
-        select(AuditDraw.item_id, AuditDraw.chance, AuditDraw.remaining, AuditDraw.newest_item)
-        .where(AuditDraw.project_id == project_id, AuditDraw.drawn_at.is_not(None))
-        .order_by(AuditDraw.place)
-    ).all()
-    if not rows:
-        return None
-    items, chances, left, newest = (np.array(column) for column in zip(*rows, strict=True))
-    return items, chances.astype(np.float64), left, newest

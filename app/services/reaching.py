@@ -125,6 +125,12 @@ def barred(session: Session, project: Project, ids: Indices) -> Indices:
     return np.array([row.id for row in rows if audit_place(project.seed, row.key) >= levels[0]], dtype=np.int64)
 
 
+def asked_about(session: Session, ids: Indices) -> Indices:
+    """Those of some items that people are asked about, or were, and that are there still."""
+    here = select(Item.id).where(one_of(session, Item.id, ids.tolist()), *IN_POOL, ASKED)
+    return np.fromiter(session.execute(here).scalars(), dtype=np.int64)
+
+
 def share_at(project: Project, item_id: int) -> float:
     """The audit share that an item came in with."""
     found = (float(share) for end, share in project.former_shares or [] if item_id <= end)

@@ -110,7 +110,7 @@ def versions() -> dict[str, str]:
 
 
 def packed(ids: Indices) -> bytes:
-    """Sorted ids (n,) as their differences, compressed: about a byte each."""
+    """Sorted ids (n,), or numbers that change seldom, as their differences, compressed: about a byte each at most."""
     return zlib.compress(np.diff(np.asarray(ids, dtype="<i8"), prepend=0).astype("<i8").tobytes())
 
 

@@ -1,15 +1,16 @@
 """Active testing against every order in which a tiny audit set can be drawn; the interval where it is a known one."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
 import pytest
 
-from app.core.arrays import Doubles, Indices
-from app.evaluation import active_testing, prediction_powered
-from app.evaluation.active_testing import Draws, Judged, accuracy, chances_of, drawn, expected_errors, proposal
+from app.core.arrays import Doubles
+from app.evaluation import draws as drawing
+from app.evaluation import prediction_powered
+from app.evaluation.active_testing import Judged, accuracy, chances_of, drawn, expected_errors, proposal
+from app.evaluation.draws import Draws
 from app.evaluation.intervals import share
 
 CHANCES = np.array([0.4, 0.3, 0.2, 0.1])
@@ -18,7 +19,7 @@ WRONG = np.array([1.0, 0.0, 1.0, 0.5])
 
 @pytest.fixture(autouse=True)
 def _one_draw_tells(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(active_testing, "FEWEST", 1)
+    monkeypatch.setattr(drawing, "FEWEST", 1)
 
 
 def orders(count: int) -> Iterator[tuple[float, Draws]]:
@@ -31,7 +32,7 @@ def orders(count: int) -> Iterator[tuple[float, Draws]]:
             probability *= chances[-1]
             left.remove(item)
         remaining = 4 - np.arange(count)
-        yield probability, Draws(np.array(order), np.array(chances), remaining, np.full(count, 3), np.arange(4))
+        yield probability, Draws(np.array(order), np.array(chances), remaining, np.arange(4))
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4])
@@ -96,7 +97,7 @@ def test_items_that_come_in_later_are_told_of_by_the_draws_since_then() -> None:
             last = CHANCES[third] / (CHANCES[left].sum() - CHANCES[second])
             draws = Draws(
                 np.array([first, second, third]), np.array([begun, next_, last]), np.array([2, 3, 2]),
-                np.array([1, 3, 3]), np.arange(4),
+                np.arange(4), since=np.array([0, 0, 1, 1]),
             )  # fmt: skip
             mean += begun * next_ * last * draws.total(WRONG[draws.items])
 
@@ -104,8 +105,9 @@ def test_items_that_come_in_later_are_told_of_by_the_draws_since_then() -> None:
 
 
 def test_what_came_in_after_the_last_draws_is_not_spoken_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(active_testing, "FEWEST", 3)
-    draws = Draws(np.arange(4), np.full(4, 0.2), np.array([5, 4, 5, 4]), np.array([4, 4, 6, 6]), np.arange(9))
+    monkeypatch.setattr(drawing, "FEWEST", 3)
+    since = np.array([0, 0, 0, 0, 0, 2, 2, 4, 4])
+    draws = Draws(np.arange(4), np.full(4, 0.2), np.array([5, 4, 5, 4]), np.arange(9), since)
 
     assert draws.tells_of(np.array([0, 4, 5, 8])).tolist() == [True, True, False, False]
     assert (draws.size, draws.unheard) == (5, 4)
@@ -121,7 +123,7 @@ def test_items_that_nobody_answers_are_left_out_of_account() -> None:
     found = []
     for _ in range(300):
         order = drawn(chances, 80, rng)
-        draws = Draws(order, chances_of(order, chances), 400 - np.arange(80), np.full(80, 399), np.arange(400))
+        draws = Draws(order, chances_of(order, chances), 400 - np.arange(80), np.arange(400))
         estimate = accuracy(Judged(draws, 1 - wrong[order], ~silent[order]), 0.05, 400)
         assert estimate is not None
         found.append((estimate.value, estimate.low <= 0.75 <= estimate.high))
@@ -183,54 +185,3 @@ def test_an_expectation_that_knows_the_errors_tells_all_and_one_that_knows_nothi
         assert other.estimate == plain
     few = Judged(Draws.by_chance(60, 900), 1.0 - (np.arange(60) < 9), np.ones(60, dtype=bool))
     assert prediction_powered.accuracy(few, np.ones(60), 1.0, 0.05) is None
-
-
-def _of_changing_set(seed: int, before: int, after: int, *, back: bool) -> tuple[Judged, float]:
-    """Draws while a part of the audit set is taken out after some of them, or comes back after all; and the truth."""
-    rng = np.random.default_rng(seed)
-    ids, right = np.arange(200), rng.random(200) < 0.5
-    out = rng.permutation(200)[:100]
-    taken: list[int] = []
-    chances: list[float] = []
-    left: list[int] = []
-
-    def draw(frame: Indices, count: int) -> None:
-        open_ = np.setdiff1d(frame, taken)
-        given = proposal(np.where(right[open_], 0.1, 0.4))
-        order = drawn(given, count, rng)
-        taken.extend(int(each) for each in open_[order])
-        chances.extend(chances_of(order, given))
-        left.extend(len(open_) - place for place in range(count))
-
-    here = np.setdiff1d(ids, out)
-    draw(here if back else ids, before)
-    draw(here, after)
-    frame = ids if back else np.union1d(here, taken)
-    draws = Draws(np.array(taken), np.array(chances), np.array(left), np.full(len(taken), 199), frame)
-    return Judged(draws, right[draws.items].astype(np.float64), np.ones(len(taken), dtype=np.bool_)), right[
-        frame
-    ].mean()
-
-
-@pytest.mark.parametrize(("before", "after", "back"), [(40, 0, False), (40, 1, False), (40, 20, False), (30, 30, True)])
-def test_the_estimate_holds_where_the_audit_set_was_another_one(before: int, after: int, back: bool) -> None:
-    held, off = [], []
-    for seed in range(200):
-        judged, truth = _of_changing_set(seed, before, after, back=back)
-        found = accuracy(judged, 0.05)
-        assert found is not None
-        assert judged.draws.changed
-        held.append(found.low <= truth <= found.high)
-        off.append(found.value - truth)
-
-    assert np.mean(held) >= 0.92
-    assert abs(np.mean(off)) < 0.03
-
-
-def test_what_came_back_is_not_spoken_of_and_what_came_later_is_no_change() -> None:
-    judged, _ = _of_changing_set(1, 30, 30, back=True)
-
-    assert judged.draws.certain == pytest.approx(0.5, abs=0.15)
-    clean = Draws.by_chance(20, 100)
-    assert (clean.changed, clean.certain) == (False, 1.0)
-    assert not replace(clean, frame=np.append(clean.frame, [500, 501])).changed

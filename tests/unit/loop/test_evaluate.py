@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.core.block import Block
-from app.evaluation.active_testing import Draws
+from app.evaluation.draws import Draws
 from app.learners import Model, make_learner
 from app.loop.auditing import AuditSet
 from app.loop.evaluate import Evaluation, Peek, evaluate
@@ -121,7 +121,7 @@ def chosen(labelled: Labelled, powered: bool) -> Peek:
     waiting = items.max() + 1 + np.arange(4 * len(items))
     left = 5 * len(items) - np.arange(len(items))
     frame = np.concatenate([items, waiting])
-    draws = Draws(items, np.linspace(0.5, 2, len(items)) / left, left, np.full(len(items), frame.max()), waiting)
+    draws = Draws(items, np.linspace(0.5, 2, len(items)) / left, left, frame)
     expected = (lambda _model: np.full(len(waiting), 0.25)) if powered else None
     return Peek(3, None, AuditSet(draws, True, powered, waiting, expected))
 
@@ -172,12 +172,13 @@ def test_the_models_expectation_corrects_the_estimate_once_enough_answers_are_wr
             assert found["accuracy"] == counted["accuracy"]
 
 
-def test_what_is_expected_of_other_items_than_were_drawn_from_corrects_nothing() -> None:
+def test_what_is_expected_corrects_nothing_once_items_were_taken_out_undrawn() -> None:
     labelled, plan = rows(200, 14, audit=60, noise=1.0), replace(PLAN, apart=True)
     model = fitted(labelled.take(~labelled.audit))
     as_drawn = chosen(labelled, powered=True)
     assert as_drawn.audits.draws is not None
-    draws = replace(as_drawn.audits.draws, frame=as_drawn.audits.draws.frame[:-100])
+    frame = as_drawn.audits.draws.frame[:-20]
+    draws = replace(as_drawn.audits.draws, frame=frame, gone=np.array([[0, 60, 20]]))
     peek = replace(as_drawn, audits=replace(as_drawn.audits, draws=draws))
 
     before, after, counted = (
@@ -187,5 +188,5 @@ def test_what_is_expected_of_other_items_than_were_drawn_from_corrects_nothing()
 
     assert before["how"]["estimate"] == "prediction_powered"
     assert after["how"]["estimate"] == "counted"
-    assert after["how"]["why"] == "counted, as the audit set is another one than items were drawn from"
+    assert after["how"]["why"] == "counted, as items of the audit set were taken out before they were drawn"
     assert after["accuracy"] == counted["accuracy"]
