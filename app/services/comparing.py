@@ -106,6 +106,8 @@ def _sides(shared: Common) -> list[list[Any]]:
 def words(names: tuple[str, str], shared: Common, paired: Paired) -> str:
     """Which of two, by their names, is better, or that it cannot be told, in one sentence."""
     first, second = names
+    if first == second:
+        return f"{first[:1].upper()}{first[1:]} is held against itself: choose another one beside it."
     if not shared.pairs:
         return "No items that chance drew judged both, so which is better cannot be told."
     judges = "test items" if shared.stratum == "imported" else "audit answers"

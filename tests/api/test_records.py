@@ -165,6 +165,8 @@ def test_slices_and_comparison_lead_to_their_items_and_managers_alone_see_which(
     assert eve.get(f"/projects/{project}/items?moved=2:3").status_code == 200
     assert ann.get(f"/projects/{project}/rounds/2/compare/3").status_code == 403
     assert boss.get(f"/projects/{project}/rounds/2/compare/9").status_code == 404
+    same = boss.get(f"/projects/{project}/rounds/2/compare/2").json()["words"]
+    assert same == "Round 2 is held against itself: choose another one beside it."
     wrong = ("judged=9", "judged=3:maybe", "judged=3:sure:10", "judged=3:from:1", "judged=3:from:1:.5", "moved=3")
     for filter_ in (*wrong, "moved=0:3", "taught=2:9", "text.length=4", "missing= "):
         assert boss.get(f"/projects/{project}/items?{filter_}").status_code == 422, filter_
