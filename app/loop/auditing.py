@@ -181,6 +181,7 @@ def _how(judged: Judged, audits: AuditSet) -> dict[str, Any]:
         spoken = judged.draws.spoken
         unanswered = int((spoken & ~judged.answered).sum())
         found |= {"drawn": int(spoken.sum()), "unanswered": unanswered, "audit_set": judged.draws.there}
+        found["taken_out"] = round(audits.gone * judged.draws.size)
     elif audits.chooses:
         found["why"] = "chance drew all audit items so far: they are chosen once a learner could say what it expects"
     return found

@@ -64,11 +64,19 @@ def how_words(last: Round | None) -> str | None:
 def _spoken(how: dict[str, Any]) -> str:
     """Of how much of the pool the accuracy speaks, and why its band is wider than that."""
     share = min(99, max(1, round(100 * how["speaks_of"])))
-    why = "The others came in with another audit share."
+    why = []
     if how["unheard"]:
         next_ = f"; {how['ahead']:,} of them come first now" if how.get("ahead") else ""
-        why = f"{how['unheard']:,} audit items came in too late or were passed over{next_}."
-    return f"The answers speak of {share} % of the items; the band reckons with all others being wrong, or right. {why}"
+        why.append(f"{how['unheard']:,} audit items came in too late or were passed over{next_}.")
+    if how.get("taken_out"):
+        why.append(
+            f"{how['taken_out']:,} audit items were taken out before they were drawn: more audit answers will tell "
+            "of those that are left."
+        )
+    said = " ".join(why) or "The others came in with another audit share."
+    return (
+        f"The answers speak of {share} % of the items; the band reckons with all others being wrong, or right. {said}"
+    )
 
 
 def unanswered_words(last: Round | None) -> str | None:

@@ -75,6 +75,7 @@ def test_what_is_taken_out_undrawn_is_unknown_and_what_comes_back_waits_for_draw
 
     token, _ = change(api, boss, project, {"keys": keys}, state="excluded")
     without = evaluated(api, boss, project)
+    words = boss.get(f"/projects/{project}/overview").json()["words"]["how"]
     _, gone = kept(api, project)
     take_back(api, boss, project, token)
     back = evaluated(api, boss, project)
@@ -88,6 +89,8 @@ def test_what_is_taken_out_undrawn_is_unknown_and_what_comes_back_waits_for_draw
     assert (first, count) == (0, len(keys))
     assert without["how"]["speaks_of"] == pytest.approx(1 - count / (before["how"]["audit_set"]), abs=0.02)
     assert width(without) > width(before) + 0.05
+    assert without["how"]["taken_out"] == count
+    assert f"{count:,} audit items were taken out before they were drawn" in words
     with api.db.read() as session:
         returned = session.execute(select(Item.id).where(Item.key.in_(keys))).scalars().all()
     assert {since[item] for item in returned} == {last}

@@ -146,7 +146,7 @@ def test_chosen_audit_answers_weigh_by_their_chances_and_compare_nothing(apart: 
     assert [each["value"] for each in found["balance"]] == pytest.approx(share.tolist(), abs=1e-4)
     assert found["how"] == {
         "choice": "active", "estimate": "counted", "why": None, "drawn": 60, "unanswered": 0, "audit_set": 300,
-        "speaks_of": 1.0, "unheard": 0, "ahead": 0,
+        "speaks_of": 1.0, "unheard": 0, "ahead": 0, "taken_out": 0,
     }  # fmt: skip
     assert found["twin"] is None
     assert found["accuracy"]["low"] < found["accuracy_at_one_look"]["low"] < found["accuracy"]["value"]
