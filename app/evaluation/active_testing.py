@@ -6,6 +6,7 @@ are.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,6 +19,8 @@ from app.evaluation.draws import Draws
 from app.evaluation.intervals import Estimate
 
 UNIFORM = 0.3  # of each draw: a wrong belief of the learner costs little, and a right one gains nearly as much
+NEARLY_ALL = 0.5  # of the audit set: with fewer open, that it is a sample itself counts as much as what is open
+HARDLY_ANY = 0.1  # of the items right: then these are summed, and not the wrong ones
 SURE = 0.01  # an expected error that is not believed to be any smaller
 
 
@@ -126,12 +129,16 @@ class Judged:
 def accuracy(judged: Judged, level: float, population: int | None = None) -> Estimate | None:
     """The accuracy of a learner on `population` items, of which the audit set is a uniform sample; None with no answer.
 
+    The wrong ones are summed, or the right ones where hardly any are: what is summed does not have to make up the set.
     An approximation, no theorem: it rests on the normal distribution, and how often it holds is shown by simulation in
     docs/evaluation.md. Cost: O(draws x strata).
     """
     if judged.n == 0:
         return None
     wrong, parts = judged.mean(1 - judged.hits)
+    right, parts_of_right = judged.mean(judged.hits)
+    if right < HARDLY_ANY and wrong > 1 - 2 * HARDLY_ANY:
+        return interval(judged, right, float(parts_of_right @ parts_of_right), level, population)
     return interval(judged, 1 - wrong, float(parts @ parts), level, population)
 
 
@@ -141,28 +148,47 @@ def interval(judged: Judged, value: float, variance: float, level: float, popula
     As that of Wilson, which it is where nothing was chosen, with z^2 answers thought in, half of them right, that weigh
     as the others do: so errors are reckoned with before one is seen. Answers that stand for themselves alone are known.
     That the audit set is a uniform sample itself, of `size` items, adds the variance of right and wrong over `size`,
-    times 1 - size / population.
+    times 1 - size / population, to that of the draws. Where half of the set or less is open, that is much of it, and has
+    to be reckoned with before it is seen as well: so the z^2 answers are thought into both together too, and the wider
+    end of the two counts.
 
     Source: Wilson. Probable Inference, the Law of Succession, and Statistical Inference. JASA 1927.
     """
-    z, value = -float(ndtri(level / 2)), min(1.0, max(0.0, value))
+    value = min(1.0, max(0.0, value))
+    z = -float(ndtri(level / 2))
+    ends = [
+        (middle - z * math.sqrt(doubt), middle + z * math.sqrt(doubt))
+        for middle, doubt in _middles(judged, value, variance, z**2, population)
+    ]
+    low, high = min(each[0] for each in ends), max(each[1] for each in ends)
+    return Estimate(value, max(0.0, min(low, value)), min(1.0, max(high, value)), judged.n)
+
+
+def _middles(
+    judged: Judged, value: float, variance: float, more: float, population: int | None
+) -> Iterator[tuple[float, float]]:
+    """The middle and the variance of an accuracy, with so many answers thought into the draws, and into all of it."""
     size = max(1.0, judged.draws.size)
     beyond = max(0.0, 1 - size / population) if population else 1.0
-    sampled = judged.spread(judged.hits) / size * beyond
     known = int(judged.settled.sum())  # of these nothing is in doubt
     n, rest = judged.n - known, size - known
     left = max(0.0, 1 - n / rest) if rest > 0 else 0.0
     if left == 0.0:  # nothing of the audit set is unknown, and no more of the pool than a sample of that size leaves
-        more = z**2 * beyond
-        middle, doubt = (size * value + more / 2) / (size + more), 0.0
-        sampled = beyond * (size * value * (1 - value) + more / 4) / (size + more) ** 2
-    else:
-        part, heeded, more = rest / size, n / left, z**2
-        first, second = judged.moments
-        right = float(judged.hits[judged.settled].sum()) / size
-        of_rest = min(1.0, max(0.0, (value - right) / part))
-        middle = right + part * (heeded * of_rest + more * (1 - first / 2)) / (heeded + more)
-        doubt = (heeded**2 * variance + part**2 * more * second / 4) / (heeded + more) ** 2
-    half = z * math.sqrt(doubt + sampled)
-    low, high = max(0.0, min(middle - half, value)), min(1.0, max(middle + half, value))
-    return Estimate(value, low, high, judged.n)
+        more *= beyond
+        middle = (size * value + more / 2) / (size + more)
+        yield middle, beyond * (size * value * (1 - value) + more / 4) / (size + more) ** 2
+        return
+    sampled = judged.spread(judged.hits) / size * beyond
+    part, heeded = rest / size, n / left
+    first, second = judged.moments
+    right = float(judged.hits[judged.settled].sum()) / size
+    of_rest = min(1.0, max(0.0, (value - right) / part))
+    middle = right + part * (heeded * of_rest + more * (1 - first / 2)) / (heeded + more)
+    yield middle, (heeded**2 * variance + part**2 * more * second / 4) / (heeded + more) ** 2 + sampled
+    if left > NEARLY_ALL:
+        return
+    of_draws, of_set = part**2 / max(heeded, 1e-9), beyond / size
+    worth, drawn_ = 1 / (of_draws + of_set), of_draws / (of_draws + of_set)
+    first, second = drawn_ * first + 1 - drawn_, drawn_ * second + 1 - drawn_
+    middle = (worth * value + more * (1 - first / 2)) / (worth + more)
+    yield middle, (worth**2 * (variance + sampled) + more * second / 4) / (worth + more) ** 2

@@ -20,8 +20,7 @@ import numpy as np
 
 from app.core.arrays import Booleans, Doubles, Indices
 
-FEWEST = 5  # answered draws since a stratum came in, before anything is said of it
-OWN = 10  # of its own items, times its part of the audit set, up to FEWEST
+FEWEST = 5  # items of a stratum that the answered draws since it came in take on the mean, before it is spoken of
 MOST_STARTS = 8  # draws at even steps that a stratum may be told of from, beside those at which something happened
 
 
@@ -35,7 +34,7 @@ def _no_gone() -> Indices:
 
 @dataclass(frozen=True)
 class Stratum:
-    """Items of the audit set that came in together, and how they are told of.
+    """Items of the audit set that came in together, or one after the other where they are few, and who tells of them.
 
     `start`: the first draw that is heeded; items drawn before stand for themselves. `shares` (m - start,): how much
     each draw from there on is heeded, summing to 1. `size` items are there, and the draws were of `gone` more that
@@ -107,15 +106,48 @@ class Draws:
 
     @cached_property
     def _begun(self) -> Indices:
-        """The first draw of each stratum, rising, (c,)."""
+        """The first draws that could take items which came in together, rising, (b,)."""
         return np.unique(self._firsts[self._firsts < len(self.items)])
+
+    @cached_property
+    def _groups(self) -> list[Indices]:
+        """Those that are told of together, by stratum: as few as draws enough could have been of, the oldest first.
+
+        It goes by how many of them the draws could take, and not by how many they took: a stratum that is spoken of
+        because it was drawn often looks larger than it is.
+        """
+        found: list[Indices] = []
+        members: list[int] = []
+        firsts = self._firsts[self._places(self.items)]
+        here, size = np.zeros(len(self.items), dtype=np.bool_), 0
+        for first in self._begun.tolist():
+            members.append(first)
+            here, size = here | (firsts == first), size + int((self._firsts == first).sum())
+            if first < 0 or self._is_enough(here, size, first):
+                found.append(np.array(members))
+                members, here, size = [], np.zeros_like(here), 0
+        return [*found, np.array(members)] if members else found
+
+    def _is_enough(self, here: Booleans, size: int, start: int) -> bool:
+        """Whether the answered draws from one on could tell of `size` items, of which the draws `here` (m,) are."""
+        own = here[start:]
+        open_ = size - int(here[:start].sum()) - (np.cumsum(own) - own)
+        if size == int(here.sum()) and not own.any():
+            return True
+        chances = open_ / np.maximum(1, self.left[start:])
+        return bool(chances[self._is_answered[start:]].sum() >= FEWEST - 1e-9)
 
     @cached_property
     def _strata_of_frame(self) -> Indices:
         """The stratum of each item of the frame, (n,); c for those that no draw could have taken."""
-        return np.where(
-            self._firsts < len(self.items), np.searchsorted(self._begun, self._firsts), len(self._begun)
-        ).astype(np.int64)
+        numbers = np.repeat(np.arange(len(self._groups)), [len(each) for each in self._groups])
+        at = np.searchsorted(self._begun, self._firsts)
+        return np.append(numbers, len(self._groups))[at].astype(np.int64)
+
+    @cached_property
+    def _gone_of(self) -> list[Indices]:
+        """What was taken out of each stratum: the first draw that could take it no more, and how many, (g, 2) each."""
+        return [self.gone[np.isin(self.gone[:, 0], each), 1:] for each in self._groups]
 
     @cached_property
     def _mine(self) -> Indices:
@@ -154,27 +186,29 @@ class Draws:
     @cached_property
     def strata(self) -> list[Stratum]:
         """What came in together, by the first draw of each, each told of from where least is unknown."""
-        return [self._best(number) for number in range(len(self._begun))]
+        return [self._best(number) for number in range(len(self._groups))]
 
     def _best(self, number: int) -> Stratum:
         """The stratum told of from its first draw on where nothing is unknown then, else from the best draw."""
-        if self._begun[number] < 0:
+        first = int(self._groups[number][-1])
+        if first < 0:
             return self._from(number, len(self.items))
-        whole = self._from(number, int(self._begun[number]))
+        whole = self._from(number, first)
         if self.uniform:
-            return replace(whole, gone=0.0)
+            return replace(whole, gone=0.0, told=whole.told or int(self._is_answered.sum()) >= FEWEST)
         if whole.told and whole.gone + whole.lost == 0:
             return whole
         found = [whole, *(self._from(number, start) for start in self._starts(number))]
         return min(found, key=lambda each: (not each.told, each.width))
 
     def _starts(self, number: int) -> Iterator[int]:
-        first, count = int(self._begun[number]), len(self.items)
-        happened = {int(until) for begun, until, _ in self.gone if begun == first and first < until <= count}
-        silent = np.flatnonzero((self._mine == number) & self.silent)
-        happened |= {int(silent[-1]) + 1} if silent.size else set()
-        even = {int(each) for each in np.linspace(first, count, MOST_STARTS + 1).round()}
-        yield from sorted(happened | even)
+        first, count = int(self._groups[number][-1]), len(self.items)
+        until = np.unique(self._gone_of[number][:, 0])
+        until = until[(until > first) & (until <= count)]
+        some = until[np.linspace(0, len(until) - 1, MOST_STARTS).round().astype(np.int64)] if until.size else until
+        silent = np.flatnonzero((self._mine == number) & self.silent)[-1:] + 1
+        even = np.linspace(first, count, MOST_STARTS + 1).round().astype(np.int64)
+        yield from np.unique(np.concatenate([some, np.maximum(silent, first), even])).tolist()
 
     def _from(self, number: int, start: int) -> Stratum:
         """The stratum told of from a draw on."""
@@ -183,16 +217,12 @@ class Draws:
         heeded = np.append(0.0, np.cumsum(shares))
         left_out = int((here & self._is_out)[:start].sum())
         size = int((self._strata_of_frame == number).sum()) - left_out
-        gone = sum(
-            float(items) * heeded[min(max(0, until - start), len(shares))]
-            for begun, until, items in self.gone.tolist()
-            if begun == self._begun[number]
-        )
+        until, items = self._gone_of[number].T
+        gone = float(items @ heeded[np.clip(until - start, 0, len(shares))])
         lost = float(self._weights(start, shares)[here & self.silent].sum())
         open_ = size + left_out - int(here[:start].sum())
         answered = self._is_answered[start:]
-        own = min(FEWEST, int(OWN * open_ / max(1, (self._strata_of_frame < len(self._begun)).sum())))
-        told = not open_ or (int(answered.sum()) >= FEWEST and int((answered & here[start:]).sum()) >= own)
+        told = not open_ or self._is_enough(here, size + left_out, start)
         width = math.sqrt(open_ * (open_ - int(here[start:].sum())) / max(1, int(answered.sum())))
         return Stratum(start, shares, size, gone, lost, told, width + gone + lost)
 
@@ -215,7 +245,8 @@ class Draws:
     @property
     def part(self) -> float:
         """Which part of the audit set up to that id is told of, in [0, 1]."""
-        upto = (self.frame <= self.told_to) & ~np.isin(self.frame, self.barred)
+        none = np.union1d(self.barred, self.items[self._is_out])
+        upto = (self.frame <= self.told_to) & ~np.isin(self.frame, none)
         return float(self._told[self._strata_of_frame[upto]].mean()) if upto.any() else 0.0
 
     @cached_property

@@ -7,6 +7,7 @@ import numpy as np
 
 from app.core.arrays import Indices
 
+MOST_GONE = 1_000
 Gone = tuple[int, int, int]  # the first place that could have been theirs, the first that could not, how many items
 
 
@@ -34,9 +35,17 @@ class Frame:
         return np.where(self.ids[at] == items, self.since[at], else_).astype(np.int64)
 
     def gone_by(self, place: int, there: Indices) -> list[Gone]:
-        """What was taken out until a place, where these items (k,) are there still or were drawn."""
-        left = Counter(self.since[~np.isin(self.ids, there)].tolist())
-        return [*self.gone, *((since, place, count) for since, count in sorted(left.items()) if since < place)]
+        """What was taken out until a place, where these items (k,) are there still or were drawn.
+
+        Of what came in with nothing that is there still, nothing is kept. Where it becomes much, all that came in
+        together is said to have been there until the last of it went, which leaves more unknown and never less.
+        """
+        here = np.isin(self.ids, there)
+        kept = set(self.since[here].tolist())
+        left = Counter({(since, place): count for since, count in Counter(self.since[~here].tolist()).items()})
+        left.update({(since, until): count for since, until, count in self.gone})
+        gone = [(*each, count) for each, count in sorted(left.items()) if each[0] in kept and each[0] < each[1]]
+        return gone if len(gone) <= MOST_GONE else _merged(gone)
 
     def dealt(self, items: Indices, since: Indices, place: int) -> "Frame":
         """The frame once places from `place` on are dealt of some items (k,), rising, those drawn before among them.
@@ -45,6 +54,15 @@ class Frame:
         what is among them again came back, and is new.
         """
         return Frame(items, self.entered(items, since), self.gone_by(place, items))
+
+
+def _merged(gone: list[Gone]) -> list[Gone]:
+    """One for each first place, of all that went, until the last of them did."""
+    until = {first: last for first, last, _ in gone}  # they rise
+    counts: Counter[int] = Counter()
+    for first, _, count in gone:
+        counts[first] += count
+    return [(first, last, counts[first]) for first, last in until.items()]
 
 
 def draws_at(places: Indices, drawn: Indices) -> Indices:

@@ -185,3 +185,30 @@ def test_an_expectation_that_knows_the_errors_tells_all_and_one_that_knows_nothi
         assert other.estimate == plain
     few = Judged(Draws.by_chance(60, 900), 1.0 - (np.arange(60) < 9), np.ones(60, dtype=bool))
     assert prediction_powered.accuracy(few, np.ones(60), 1.0, 0.05) is None
+
+
+@pytest.mark.parametrize(("size", "open_", "right"), [(60, 1, 0.98), (60, 10, 0.98), (30, 1, 0.99), (150, 5, 0.99)])
+def test_a_set_that_is_nearly_all_drawn_is_a_sample_still(size: int, open_: int, right: float) -> None:
+    rng = np.random.default_rng(7)
+    held = []
+    for _ in range(200):
+        pool = (rng.random(10 * size) < right).astype(np.float64)
+        chances = proposal(np.where(pool[:size] > 0, 0.1, 0.4))
+        order = drawn(chances, size - open_, rng)
+        draws = Draws(order, chances_of(order, chances), size - np.arange(size - open_), np.arange(size))
+        found = accuracy(Judged(draws, pool[order], np.ones(size - open_, dtype=bool)), 0.05, 10 * size)
+        assert found is not None
+        held.append(found.low <= pool.mean() <= found.high)
+
+    assert np.mean(held) >= 0.94
+
+
+def test_where_hardly_any_answer_is_right_these_are_summed() -> None:
+    rng = np.random.default_rng(8)
+    chances = proposal(rng.random(400))
+    for _ in range(50):
+        order = drawn(chances, 10, rng)
+        draws = Draws(order, chances_of(order, chances), 400 - np.arange(10), np.arange(400))
+        found = accuracy(Judged(draws, np.zeros(10), np.ones(10, dtype=bool)), 0.05, 4_000)
+        assert found is not None
+        assert (found.value, found.low) == (0.0, 0.0)

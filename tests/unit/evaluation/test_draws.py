@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from app.evaluation import draws as drawing
+from app.evaluation import frames
 from app.evaluation.active_testing import Judged, accuracy
 from app.evaluation.draws import Draws
 from app.evaluation.frames import Frame, draws_at, gone_at
@@ -41,14 +42,14 @@ def test_draws_since_items_were_taken_out_are_of_the_others_alone() -> None:
 
 
 def test_what_was_taken_out_undrawn_may_have_had_all_that_was_wrong_or_right() -> None:
-    left = 10 - np.arange(6)
-    draws = Draws(np.arange(6), np.linspace(0.9, 1.1, 6) / left, left, np.arange(8), gone=np.array([[0, 6, 2]]))
+    left = 20 - np.arange(12)
+    draws = Draws(np.arange(12), np.linspace(0.9, 1.1, 12) / left, left, np.arange(16), gone=np.array([[0, 12, 4]]))
 
     (stratum,) = draws.strata
-    assert (stratum.start, stratum.size, draws.there) == (0, 8, 8)
-    assert (stratum.gone, draws.size) == pytest.approx((2, 10))
+    assert (stratum.start, stratum.size, draws.there) == (0, 16, 16)
+    assert (stratum.gone, draws.size) == pytest.approx((4, 20))
     assert draws.taken_out == pytest.approx(0.2)
-    found = of_what_is_left(Estimate(0.8, 0.7, 0.85, 6), draws.taken_out, draws.lost)
+    found = of_what_is_left(Estimate(0.8, 0.7, 0.85, 12), draws.taken_out, draws.lost)
     assert (found.value, found.low, found.high) == pytest.approx((0.8, 5 / 8, 1.0))
 
 
@@ -135,7 +136,7 @@ def test_a_frame_knows_who_came_who_went_and_who_came_back() -> None:
     assert frame.ids.tolist() == [1, 2, 4, 5, 6]
     assert frame.since.tolist() == [0, 0, 20, 0, 10]
     assert frame.gone == [(0, 10, 2)]
-    assert frame.gone_by(30, np.array([1, 2, 4])) == [(0, 10, 2), (0, 30, 1), (10, 30, 1)]
+    assert frame.gone_by(30, np.array([1, 2, 4])) == [(0, 10, 2), (0, 30, 1)]
     assert frame.entered(np.array([6, 7]), 99).tolist() == [10, 99]
     drawn = np.array([3, 4, 11, 12])
     assert draws_at(np.array([0, 10, 12, 99]), drawn).tolist() == [0, 2, 3, 4]
@@ -150,3 +151,52 @@ def test_answers_that_chance_alone_drew_are_counted_whatever_was_taken_out() -> 
     assert draws.uniform
     assert (draws.taken_out, draws.size) == (0.0, 8.0)
     assert not draws.settled.any()
+
+
+def test_much_that_was_taken_out_is_kept_as_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(frames, "MOST_GONE", 3)
+    frame = Frame(np.array([1, 2, 3]), np.array([0, 0, 5]), [(0, 7, 4), (0, 9, 1), (5, 8, 2)])
+
+    assert frame.gone_by(12, np.array([1, 3])) == [(0, 12, 6), (5, 8, 2)]
+
+
+def test_a_small_push_is_spoken_of_once_draws_could_have_been_of_it() -> None:
+    """A twentieth is new and all wrong: five draws of anything say nothing of it; later ones do."""
+    frame = np.arange(420)
+    since = np.where(frame >= 400, 100, 0)
+    for more, told in ((5, False), (60, False), (140, True)):
+        count = 100 + more
+        items = np.append(np.arange(100), 100 + np.arange(more))
+        left = np.append(400 - np.arange(100), 320 - np.arange(more))
+        draws = Draws(items, np.linspace(0.9, 1.1, count) / left, left, frame, since)
+
+        assert draws.tells_of(frame[400:]).all() == told
+        assert draws.tells_of(frame[:400]).all()
+        assert draws.unheard == (0 if told else 20)
+
+
+def test_small_pushes_are_spoken_of_together() -> None:
+    frame = np.arange(160)
+    since = np.where(frame < 100, 0, 20 + (frame - 100) // 2)  # two items more before each of thirty draws
+    items = np.arange(70)
+    left = np.append(100 - np.arange(20), 82 + np.minimum(2 * np.arange(50), 58) - np.arange(50))
+    draws = Draws(items, np.linspace(0.9, 1.1, 70) / left, left, frame, since)
+
+    assert len(draws.strata) < 10
+    assert draws.strata[0].size == 100
+    assert 100 < draws.size < 160
+    assert draws.tells_of(frame[:120]).all()
+    assert not draws.tells_of(frame[-2:]).any()
+
+
+def test_drawn_items_that_are_out_make_no_part_of_what_is_spoken_of() -> None:
+    """All of a hundred are drawn, ninety taken out, and a hundred others came: a tenth of what is there is known."""
+    frame = np.arange(200)
+    since = np.where(frame < 100, 100, 0)
+    out = np.arange(100) < 90
+    left = 100 - np.arange(100)
+    chances = np.minimum(1, np.linspace(0.9, 1.1, 100) / left)
+    draws = Draws(100 + np.arange(100), chances, left, frame, since, answered=~out, out=out)
+
+    assert draws.told_to == 199
+    assert draws.part == pytest.approx(10 / 110)
