@@ -102,6 +102,11 @@ class Judged:
         missing = (~self.answered & self.draws.spoken) * mean
         return mean, self.draws.parts(held + missing) / self.answerable
 
+    def mean_of_all(self, values: Doubles) -> tuple[float, Doubles]:
+        """The same over all items of the audit set, of what each drawn one has, answered or not."""
+        held, size = self.draws.spoken * values, max(1.0, self.draws.size)
+        return self.draws.total(held) / size, self.draws.parts(held) / size
+
     def spread(self, values: Doubles) -> float:
         """The variance of what the answerable items have, (m,) by draw."""
         weights = self.counted * self.draws.weights
@@ -148,9 +153,9 @@ def interval(judged: Judged, value: float, variance: float, level: float, popula
     As that of Wilson, which it is where nothing was chosen, with z^2 answers thought in, half of them right, that weigh
     as the others do: so errors are reckoned with before one is seen. Answers that stand for themselves alone are known.
     That the audit set is a uniform sample itself, of `size` items, adds the variance of right and wrong over `size`,
-    times 1 - size / population, to that of the draws. Where half of the set or less is open, that is much of it, and has
-    to be reckoned with before it is seen as well: so the z^2 answers are thought into both together too, and the wider
-    end of the two counts.
+    times 1 - size / population, to that of the draws. Where half of the set or less is open, that is much of it, and
+    has to be reckoned with before it is seen as well: so the z^2 answers are thought into both together too, and the
+    wider end of the two counts.
 
     Source: Wilson. Probable Inference, the Law of Succession, and Statistical Inference. JASA 1927.
     """

@@ -32,11 +32,11 @@ def accuracy(
     None with fewer than fifteen wrong or fifteen right answers: a factor tuned on less fits them too well to be
     believed (with ten, intervals of ten looks held in 90 to 92 of 100 projects of accuracy 0.96).
 
-    `expected` (m,): the learner's expected error of each draw, of any value where it has no answer; `mean_expected`:
-    that of all items of the audit set. The error is f mean_expected + mean(error - f expected), by the weights of the
-    draws, with the factor f that has the least variance, tuned on the same answers and kept within 0 and 1: it is
-    what calibrates the expectation, for only how the two go together matters. As valid as the interval without it, and
-    an approximation as it is. Costs O(m) beyond that.
+    `expected` (m,): the learner's expected error of each draw, answered or not: items that people skip may be those of
+    which it expects more; `mean_expected`: that of all items of the audit set. The error is f mean_expected +
+    mean(error - f expected), by the weights of the draws, with the factor f that has the least variance, tuned on the
+    same answers and kept within 0 and 1: it is what calibrates the expectation, for only how the two go together
+    matters. As valid as the interval without it, and an approximation as it is. Costs O(m) beyond that.
 
     Source: Angelopoulos, Bates, Fannjiang, Jordan, Zrnic. Prediction-Powered Inference. Science 2023; Angelopoulos,
     Duchi, Zrnic. PPI++: Efficient Prediction-Powered Inference. arXiv 2311.01453. 2023.
@@ -45,7 +45,7 @@ def accuracy(
     if min(right, judged.n - right) < FEWEST:
         return None
     wrong, by_draw = judged.mean(1 - judged.hits)
-    thought, thought_by_draw = judged.mean(expected)
+    thought, thought_by_draw = judged.mean_of_all(expected)
     apart = float(thought_by_draw @ thought_by_draw)
     factor = float(np.clip(by_draw @ thought_by_draw / apart, 0.0, 1.0)) if apart > 0 else 0.0
     left = by_draw - factor * thought_by_draw

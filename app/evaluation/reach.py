@@ -89,12 +89,14 @@ class Reach:
     """The answers that judge, and what they speak of.
 
     `told` (n,): the audit items whose answers judge; `unknown` (n,): others of the same sample, without an answer;
-    `frame` (n,): all that are spoken of; `others` (n,): those that are not and may be once more came. `share` of the
-    pool is spoken of, in [0, 1]: that of ids up to `newest`, all of them for END.
+    `excused` (n,): those of it that were left out; `frame` (n,): all that are spoken of; `others` (n,): those that are
+    not and may be once more came. `share` of the pool is spoken of, in [0, 1]: that of ids up to `newest`, all of them
+    for END.
     """
 
     told: Booleans
     unknown: Booleans
+    excused: Booleans
     frame: Booleans
     others: Booleans
     newest: int
@@ -143,8 +145,9 @@ def reach(audited: Audited, shares: Shares, pool: Pool, ends: Sequence[int] = ()
     out = audited.left_out & (not found.skips_count)
     sample = spoken & ~out & (audited.draws < found.below)
     others = lower & ~spoken & ~audited.answered & ~out
+    excused = spoken & out & (audited.draws < found.below)
     return Reach(
-        sample & audited.answered, sample & ~audited.answered, spoken & ~out, others, found.newest, found.share
+        sample & audited.answered, sample & ~audited.answered, excused, spoken & ~out, others, found.newest, found.share
     )
 
 

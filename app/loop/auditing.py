@@ -24,9 +24,10 @@ class AuditSet:
 
     `draws`: all draws so far, None where chance alone ever gave audit items out; `chooses`: the learner draws them now.
     `waiting` (w,): ids of those without an answer, and `expected` a model's expected errors on them. `powered`: these
-    correct the estimate. `told` (t,): ids of those whose answers judge, None for all. `share` of the pool is spoken of,
-    in [0, 1], where `unknown` items of the answers' sample have no answer; `unheard` audit items are not spoken of in
-    all, of which `ahead` come next.
+    correct the estimate. `told` (t,): ids of those whose answers judge, None for all; `excused` (e,): ids of those of
+    their sample that people skipped, or said that nobody can answer. `share` of the pool is spoken of, in [0, 1], where
+    `unknown` items of the answers' sample have no answer; `unheard` audit items are not spoken of in all, of which
+    `ahead` come next.
     """
 
     draws: Draws | None = None
@@ -35,6 +36,7 @@ class AuditSet:
     waiting: Indices | None = None
     expected: Callable[[Model | None], Doubles] | None = None
     told: Indices | None = None
+    excused: Indices | None = None
     share: float = 1.0
     unknown: int = 0
     unheard: int = 0
@@ -117,9 +119,8 @@ def _verdict(answers: Answers, audits: AuditSet, plan: Plan, look: int, populati
     if audits.powered and audits.gone:
         how["why"] = "counted, as items of the audit set were taken out before they were drawn"
     elif audits.powered:
-        errors = np.zeros(len(judged.hits))
-        errors[places] = expected_errors(answers.said, plan.multiple)
-        whole = _mean_expected(errors[places], answers.waiting, audits)
+        own = expected_errors(answers.said, plan.multiple)
+        errors, whole = _expected(answers, audits, own, places, len(judged.hits))
         at, once = (
             prediction_powered.accuracy(judged, errors, whole, level, population) for level in (level_of(look), LEVEL)
         )
@@ -150,8 +151,9 @@ def _judged(answers: Answers, audits: AuditSet, right: Floats) -> tuple[Judged, 
     """The answers by draw, what each weighs, and their places among the draws (n,)."""
     n = len(answers.items)
     if not audits.chosen:
-        draws = Draws.by_chance(n, n + (0 if audits.waiting is None else len(audits.waiting)))
-        return Judged(draws, right.astype(np.float64), np.ones(n, dtype=np.bool_)), None, np.arange(n)
+        count = n + len(_excused(audits))
+        draws = Draws.by_chance(count, n + (0 if audits.waiting is None else len(audits.waiting)))
+        return Judged(draws, np.append(right, np.zeros(count - n)), np.arange(count) < n), None, np.arange(n)
     assert audits.draws is not None
     order = np.argsort(audits.draws.items)
     places = order[np.searchsorted(audits.draws.items, answers.items, sorter=order)]
@@ -161,18 +163,40 @@ def _judged(answers: Answers, audits: AuditSet, right: Floats) -> tuple[Judged, 
     return Judged(audits.draws, values, answered), weights / max(float(weights.mean()), 1e-12), places
 
 
-def _mean_expected(answered: Doubles, waiting: Doubles, audits: AuditSet) -> float:
-    """The mean of the expected errors over the audit set, as far as the draws tell of it."""
-    if audits.draws is not None and audits.waiting is not None:
-        waiting = waiting[audits.draws.tells_of(audits.waiting)]
-    known = np.concatenate([answered, waiting[np.isfinite(waiting)]])
-    return float(known.mean()) if known.size else 0.0
+def _excused(audits: AuditSet) -> Indices:
+    """Ids of drawn items without an answer that the estimate knows what was expected of, where it asks for that."""
+    if audits.excused is None or audits.waiting is None:
+        return np.empty(0, dtype=np.int64)
+    return audits.excused[np.isin(audits.excused, audits.waiting)]
+
+
+def _expected(
+    answers: Answers, audits: AuditSet, answered: Doubles, places: Indices, count: int
+) -> tuple[Doubles, float]:
+    """The expected errors of the draws (m,), answered or not, and their mean over what is told of the audit set.
+
+    `answered` (n,): those of the answers, which have these places among the draws. Of what nobody knows, the mean.
+    """
+    waiting, ids = answers.waiting, np.empty(0, dtype=np.int64) if audits.waiting is None else audits.waiting
+    drawn = np.concatenate([answers.items, _excused(audits)])
+    if audits.chosen and audits.draws is not None:
+        drawn, told = audits.draws.items, audits.draws.tells_of(ids)
+        waiting, ids = waiting[told], ids[told]
+    sure = np.isfinite(waiting)
+    known = np.concatenate([answered, waiting[sure]])
+    mean = float(known.mean()) if known.size else 0.0
+    errors = np.full(count, mean)
+    silent = np.isin(drawn, ids[sure])
+    order = np.argsort(ids[sure])
+    errors[silent] = waiting[sure][order][np.searchsorted(ids[sure][order], drawn[silent])]
+    errors[places] = answered
+    return errors, mean
 
 
 def _how(judged: Judged, audits: AuditSet) -> dict[str, Any]:
     """The method in words that the settings use, and what it rests on."""
     found: dict[str, Any] = {"choice": "active" if audits.chosen else "random", "estimate": "counted", "why": None}
-    n = len(judged.hits)
+    n = judged.n
     known = audits.share * max(0.0, 1 - audits.gone - audits.lost)
     if not audits.chosen:
         known *= n / max(1, n + audits.unknown)

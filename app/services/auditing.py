@@ -219,13 +219,14 @@ def judges(session: Session, turn: Turn) -> AuditSet:
         ids = standing.audited.ids
         audits = replace(
             audits, told=ids[reach.told], share=reach.share, unknown=int(reach.unknown.sum()),
-            unheard=int((reach.others | reach.unknown).sum()), ahead=standing.ahead(reach),
+            excused=ids[reach.excused], unheard=int((reach.others | reach.unknown).sum()),
+            ahead=standing.ahead(reach),
         )  # fmt: skip
     if not turn.powers_estimate:
         return audits
     open_ = _unanswered(session, turn)
     if found is not None and ids is not None:
-        open_ = open_[np.isin(open_[:, 0], ids[found[1].frame])]
+        open_ = open_[np.isin(open_[:, 0], ids[found[1].frame | found[1].excused])]
     return replace(audits, powered=True, waiting=open_[:, 0], expected=expected(turn, open_))
 
 
@@ -251,7 +252,8 @@ def _of_draws(session: Session, turn: Turn, project: Project, made: Made, answer
     pool = reaching.pool_of(session, project, [] if upto == END else [upto])
     return AuditSet(
         draws, turn.chooses_audits, turn.powers_estimate, ids[:, 0], expected(turn, ids),
-        told=draws.items[draws.spoken], share=pool.upto(upto) / max(1, pool.size) * draws.part,
+        told=draws.items[draws.spoken], excused=draws.items[draws.spoken & excused],
+        share=pool.upto(upto) / max(1, pool.size) * draws.part,
         unheard=draws.unheard + round(draws.lost * draws.size),
     )  # fmt: skip
 
