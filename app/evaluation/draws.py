@@ -150,6 +150,11 @@ class Draws:
         return [self.gone[np.isin(self.gone[:, 0], each), 1:] for each in self._groups]
 
     @cached_property
+    def _counts(self) -> Indices:
+        """How many items of the frame each stratum has, and last those that no draw could have taken, (c + 1,)."""
+        return np.bincount(self._strata_of_frame, minlength=len(self._groups) + 1)
+
+    @cached_property
     def _mine(self) -> Indices:
         """The stratum of each draw's item, (m,)."""
         return self._strata_of_frame[self._places(self.items)]
@@ -216,7 +221,7 @@ class Draws:
         shares = self._shares(start)
         heeded = np.append(0.0, np.cumsum(shares))
         left_out = int((here & self._is_out)[:start].sum())
-        size = int((self._strata_of_frame == number).sum()) - left_out
+        size = int(self._counts[number]) - left_out
         until, items = self._gone_of[number].T
         gone = float(items @ heeded[np.clip(until - start, 0, len(shares))])
         lost = float(self._weights(start, shares)[here & self.silent].sum())

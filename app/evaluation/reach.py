@@ -164,6 +164,19 @@ def drawn(audited: Audited, shares: Shares) -> tuple[Booleans, Booleans]:
     return among & audited.given & (audited.draws < below), among
 
 
+def came_in_with(shares: Shares, pool: Pool, level: float, end: int) -> float:
+    """Which share of the pool, in [0, 1], came in with an audit share that is as high as a level, up to an id.
+
+    The pool is counted up to the id, and up to each end of a share.
+    """
+    count = 0
+    for first, share, after in zip(shares.since, shares.shares, [*shares.since[1:], END], strict=True):
+        if share >= level and first <= end:
+            last = min(end, int(after) - 1 if after != END else END)
+            count += pool.upto(last) - pool.upto(int(first) - 1)
+    return count / pool.size if pool.size else 0.0
+
+
 def over_all(estimate: Estimate, share: float) -> Estimate:
     """An accuracy of a share of the pool, with the band of the whole pool: the rest may be all wrong or all right."""
     return Estimate(estimate.value, share * estimate.low, share * estimate.high + 1 - share, estimate.n)
@@ -198,7 +211,7 @@ def _corners(audited: Audited, shares: Shares, pool: Pool, ends: Sequence[int]) 
         if audited.places is not None:
             taken &= audited.places[order] < level
         for end in ends:
-            share = _share(shares, pool, float(level), end)
+            share = came_in_with(shares, pool, float(level), end)
             here = np.flatnonzero(taken & (ids <= end))
             if not here.size or share == 0:
                 continue
@@ -207,16 +220,6 @@ def _corners(audited: Audited, shares: Shares, pool: Pool, ends: Sequence[int]) 
                 for length, n, unknown in found:
                     below = END if length == len(here) else int(draws[here[length]])
                     yield _Corner(float(level), end, below, share, n, unknown, skips_count)
-
-
-def _share(shares: Shares, pool: Pool, level: float, end: int) -> float:
-    """Which share of the pool came in with a share that is as high, up to an id."""
-    count = 0
-    for first, share, after in zip(shares.since, shares.shares, [*shares.since[1:], END], strict=True):
-        if share >= level and first <= end:
-            last = min(end, int(after) - 1 if after != END else END)
-            count += pool.upto(last) - pool.upto(int(first) - 1)
-    return count / pool.size if pool.size else 0.0
 
 
 def _best(answered: Booleans, left_out: Booleans, skips_count: bool) -> Iterator[tuple[int, int, int]]:

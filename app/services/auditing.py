@@ -23,7 +23,7 @@ from app.db.session import now
 from app.evaluation.active_testing import chances_of, drawn, expected_errors, proposal
 from app.evaluation.draws import Draws
 from app.evaluation.frames import draws_at, gone_at
-from app.evaluation.reach import END, MOST_LEFT_OUT
+from app.evaluation.reach import END, MOST_LEFT_OUT, came_in_with
 from app.evaluation.reach import drawn as drawn_by_chance
 from app.features import gather
 from app.learners.base import Model
@@ -234,26 +234,31 @@ def _of_draws(session: Session, turn: Turn, project: Project, made: Made, answer
     """The same where the audit items are weighed by their draws."""
     standing = reaching.read(session, project, answered)
     ids = _unanswered(session, turn)
-    frame = np.union1d(np.union1d(ids[:, 0], standing.audited.ids), made.items)
-    known = audit_frames.of_project(session, turn.project_id, made, frame)
     said = np.isin(made.items, answered)
     excused = ~said & np.isin(made.items, reaching.left_out(session, project, made.items))
     excused &= excused.sum() <= MOST_LEFT_OUT * len(said)
+    out = ~said & ~np.isin(made.items, reaching.asked_about(session, made.items))
     length = _heard(said, ~said & ~excused)
-    made, said, excused = made.first(length), said[:length], excused[:length]
+    heeded = (np.arange(len(said)) < length) | ~out  # drawn later, and no part of the audit set any more
+    frame = np.union1d(np.union1d(ids[:, 0], standing.audited.ids), made.items[heeded])
+    known = audit_frames.of_project(session, turn.project_id, made, np.union1d(frame, made.items))
+    made, said, excused, out = made.first(length), said[:length], excused[:length], out[:length]
     draws = Draws(
         made.items, made.chances, made.left, frame, since=draws_at(known.entered(frame, made.next), made.places),
         gone=gone_at(known.gone_by(made.next, frame), made.places), answered=said, excused=excused,
         barred=np.union1d(reaching.barred(session, project, made.items), standing.audited.ids[standing.barred]),
-        out=~said & ~np.isin(made.items, reaching.asked_about(session, made.items)),
+        out=out,
     )  # fmt: skip
     ids = ids[draws.tells_of(ids[:, 0])]
     upto = draws.told_to if draws.unheard else END
-    pool = reaching.pool_of(session, project, [] if upto == END else [upto])
+    shares = standing.shares
+    ends = [] if upto == END else [upto]
+    pool = reaching.pool_of(session, project, [*ends, *(int(each) - 1 for each in shares.since[1:])])
+    came = came_in_with(shares, pool, float(shares.levels.min(initial=1.0)), upto)  # no audit item is of the others
     return AuditSet(
         draws, turn.chooses_audits, turn.powers_estimate, ids[:, 0], expected(turn, ids),
         told=draws.items[draws.spoken], excused=draws.items[draws.spoken & excused],
-        share=pool.upto(upto) / max(1, pool.size) * draws.part,
+        share=came * draws.part,
         unheard=draws.unheard + round(draws.lost * draws.size),
     )  # fmt: skip
 

@@ -74,7 +74,7 @@ def of_answers(session: Session, project: Project, judged: Indices) -> tuple[Sta
 
 def read(session: Session, project: Project, judged: Indices) -> Standing:
     """The audit items as they stand. O(audit items)."""
-    shares = shares_of(project)
+    shares = shares_of(session, project)
     rows = [*_given(session, project.id, judged), *(never := _never(session, project.id, judged, MOST))]
     if len(never) == MOST:
         rows = [row for row in rows if row.draw <= never[-1].draw]
@@ -107,18 +107,20 @@ def pool_of(session: Session, project: Project, ids: Sequence[int]) -> Pool:
     return Pool(np.array([*bounds, END], dtype=np.int64), np.cumsum(counts))
 
 
-def shares_of(project: Project) -> Shares:
-    """The audit shares that the items of a project came in with."""
+def shares_of(session: Session, project: Project) -> Shares:
+    """The audit shares that the items of a project came in with; the present one only once an item did."""
     former = project.former_shares or []
     since = [0, *(int(end) + 1 for end, _ in former)]
-    return Shares(
-        np.array(since, dtype=np.int64), np.array([*(float(each) for _, each in former), project.audit_share])
-    )
+    shares = [*(float(each) for _, each in former), project.audit_share]
+    newer = select(Item.id).where(Item.project_id == project.id, Item.id >= since[-1]).limit(1)
+    if former and session.execute(newer).first() is None:
+        since, shares = since[:-1], shares[:-1]
+    return Shares(np.array(since, dtype=np.int64), np.array(shares))
 
 
 def barred(session: Session, project: Project, ids: Indices) -> Indices:
     """Those of some items that the lowest audit share would not have taken; none where it was never changed."""
-    levels = shares_of(project).levels if project.former_shares else np.empty(0)
+    levels = shares_of(session, project).levels if project.former_shares else np.empty(0)
     if levels.size < 2:
         return ids[:0]
     rows = session.execute(select(Item.id, Item.key).where(one_of(session, Item.id, ids.tolist()))).all()

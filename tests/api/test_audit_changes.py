@@ -7,6 +7,7 @@ from sqlalchemy import delete, select
 
 from app.db import AuditDraw, AuditFrame, Item
 from app.services.records import unpacked
+from tests.api.test_audit_choice import patch
 from tests.api.test_edits import change, take_back
 from tests.api.test_loop import pets
 from tests.api.test_reaching import FOREIGN, evaluated
@@ -164,3 +165,49 @@ def test_draws_of_an_earlier_release_are_told_of_by_their_newest_items(api: Api,
     assert metrics["how"]["speaks_of"] < 0.7  # of the drawn ones alone, until others are drawn
     answer(boss, project, 30)
     assert evaluated(api, boss, project)["how"]["speaks_of"] == 1.0
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_what_came_in_while_nothing_was_reserved_is_not_spoken_for(api: Api, first: bool) -> None:
+    boss = api.as_("boss")
+    settings = {"blind_share": 0, "round_size": 500, "audit_use": "apart"}
+    project = boss.project(audit_share=0.0, **settings)["id"]
+    none = [{**row, "key": f"{row['key']}-none"} for row in pets(2 * OLD)]
+    if first:
+        boss.push(project, none)
+    assert patch(boss, project, audit_share=0.5, audit_choice="active").status_code == 200
+    boss.push(project, halves(OLD, ("a", "b")))
+    api.run_jobs()
+    answer(boss, project, 40)
+    evaluated(api, boss, project)
+    answer(boss, project, 60)
+    if not first:
+        assert patch(boss, project, audit_share=0.0, audit_choice="random").status_code == 200
+        boss.push(project, none)
+
+    metrics = evaluated(api, boss, project)
+
+    assert metrics["how"]["choice"] == "active"
+    assert metrics["how"]["speaks_of"] == pytest.approx(1 / 3, abs=0.01)
+    assert width(metrics) > 2 / 3
+
+
+def test_a_share_that_no_item_came_in_with_leaves_the_draws_as_they_are(api: Api) -> None:
+    """Else chance drew from fewer items than are known of, once the share is what it was again."""
+    boss, project = started(api)
+    before = evaluated(api, boss, project)
+    assert patch(boss, project, audit_choice="random", audit_share=0.1).status_code == 200
+    boss.post(f"/projects/{project}/audit-request", json={"count": 25})
+    answer(boss, project, 25)
+    lowered = evaluated(api, boss, project)
+    assert patch(boss, project, audit_choice="active", audit_share=0.5).status_code == 200
+
+    back = evaluated(api, boss, project)
+
+    with api.db.read() as session:
+        drawn = select(AuditDraw).where(AuditDraw.drawn_at.is_not(None)).order_by(AuditDraw.place)
+        left = [each.remaining for each in session.execute(drawn).scalars()]
+    assert left == list(range(before["how"]["audit_set"], before["how"]["audit_set"] - len(left), -1))
+    for metrics in (lowered, back):
+        assert metrics["how"]["drawn"] == len(left)
+        assert metrics["how"]["audit_set"] == before["how"]["audit_set"]

@@ -67,7 +67,7 @@ class CurveExtrapolation:
     def judge(self, history: Sequence[Seen], terms: Terms) -> Verdict:
         """Both numbers are differences of accuracy."""
         curve = fitted(history)
-        if curve is None:
+        if curve is None or not history[-1].labels:  # all of them were taken out since: the curve begins at one
             return too_early("accuracies", FEWEST_POINTS)
         labels = history[-1].labels
         more = max(1, round(self.more * labels))

@@ -253,3 +253,8 @@ def test_every_criterion_is_told_with_its_figures_after_one_round_already() -> N
     assert [each["name"] for each in told(found)] == list(CRITERIA)
     assert all(each["stop"] is None and each["words"] for each in told(found))
     assert len({each.title for each in CRITERIA.values()}) == 12
+
+
+def test_no_label_left_is_no_point_of_the_curve() -> None:
+    """All labelled items may be taken out of the pool after some rounds."""
+    assert CRITERIA["curve"].judge([*RISING, Seen(0)], Terms()).stop is None
