@@ -61,9 +61,14 @@ class Saved:
             return replace(self, classes=tuple(classes), apart=self.apart and apart)
         return Saved(looks=self.looks, classes=tuple(classes), since=newest, apart=apart)
 
+    @property
+    def next_at(self) -> int:
+        """From how many audit answers on the next look is taken."""
+        return max(FEWEST_JUDGES, math.ceil(GROWTH * self.judged))
+
     def waits_for(self, judges: int) -> bool:
         """Whether so many audit answers are a reason to look."""
-        return judges >= max(FEWEST_JUDGES, GROWTH * self.judged)
+        return judges >= self.next_at
 
     def after(self, found: Comparison, number: int) -> "Saved":
         """What is known after a look in round `number`; an earlier finding stays where this look tells less."""

@@ -108,7 +108,7 @@ def saved_words(last: Round | None) -> str | None:
     if (metrics.get("how") or {}).get("choice") == "active":
         return "Audit items are chosen, so no random answers say whether choosing saves labels."
     if found.labels is None:
-        return "Cannot tell yet whether choosing saves labels: too few audit answers compare it with random ones."
+        return f"Cannot tell yet whether choosing saves labels: {_nothing_told(found)}."
     level = f"what {found.labels:,} random labels teach (round {found.round})"
     low, high = found.low, found.high or 0
     if low is not None and low > 0:
@@ -121,6 +121,15 @@ def saved_words(last: Round | None) -> str | None:
         return f"Choosing cost {cost} on the way to {level}."
     between = _lost_to_saved(low, high if high < found.labels else None)
     return f"Cannot tell yet whether choosing saves labels: {between} on the way to {level}."
+
+
+def _nothing_told(found: Saved) -> str:
+    """Why nothing is known of labels saved: no look was taken, or those that were told nothing."""
+    if not found.judged:
+        return "too few audit answers compare it with random ones"
+    at = f"at {found.judged:,} audit answers"
+    looks = f"a look {at}" if found.looks == 1 else f"{found.looks:,} looks, the last {at},"
+    return f"{looks} could not tell chosen labels from random ones; the next is at {found.next_at:,}"
 
 
 def _lost_to_saved(low: int | None, high: int | None) -> str:

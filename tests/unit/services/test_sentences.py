@@ -43,7 +43,7 @@ def test_that_choosing_cost_labels_is_said_only_where_audit_answers_are_kept_apa
 
 
 def test_without_a_finding_it_cannot_be_told_and_without_audit_answers_nothing_is_said() -> None:
-    nothing = Round(metrics={"audit": {"accuracy": None}, "saved": Saved(looks=1, judged=25).to_json()})
+    nothing = Round(metrics={"audit": {"accuracy": None}, "saved": Saved(looks=1).to_json()})
 
     assert saved_words(nothing) == (
         "Cannot tell yet whether choosing saves labels: too few audit answers compare it with random ones."
@@ -51,6 +51,22 @@ def test_without_a_finding_it_cannot_be_told_and_without_audit_answers_nothing_i
     assert saved_words(Round(metrics={"audit": None, "saved": Saved().to_json()})) is None
     assert saved_words(Round(metrics=None)) is None
     assert saved_words(None) is None
+
+
+@pytest.mark.parametrize(
+    ("looks", "judged", "words"),
+    [
+        (1, 41, "a look at 41 audit answers {}; the next is at 62."),
+        (2, 62, "2 looks, the last at 62 audit answers, {}; the next is at 93."),
+    ],
+)
+def test_looks_that_told_nothing_are_said_with_the_next_one(looks: int, judged: int, words: str) -> None:
+    found = Saved(looks=looks, judged=judged)
+    last = Round(metrics={"audit": {"accuracy": None}, "saved": found.to_json()})
+
+    told = words.format("could not tell chosen labels from random ones")
+    assert saved_words(last) == f"Cannot tell yet whether choosing saves labels: {told}"
+    assert (found.waits_for(found.next_at - 1), found.waits_for(found.next_at)) == (False, True)
 
 
 def test_chosen_audit_items_compare_nothing() -> None:
