@@ -86,7 +86,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         "rounds": [brief(row) for row in rows],
         "words": {
             "accuracy": sentences.accuracy_words(session, project, state, points, own),
-            "how": sentences.how_words(own),
+            "how": sentences.how_words(own, project.audit_share),
             "unanswered": sentences.unanswered_words(own),
             "error": sentences.error_words(own),
             "cost": costs.words(((last.metrics or {}) if last else {}).get("cost")),

@@ -11,6 +11,8 @@ from app.loop.evaluate import FEWEST_AUDIT
 from app.loop.named import Named
 from app.services import simulations, unanswered
 
+NONE_FIRST = "none of them comes first while the audit share is 0"
+
 
 def accuracy_words(
     session: Session, project: Project, state: dict[str, Any], points: list[dict[str, Any]], last: Round | None = None
@@ -40,8 +42,11 @@ def how_made(last: Round | None) -> dict[str, Any]:
     return ((last.metrics or {}) if last else {}).get("how") or {}
 
 
-def how_words(last: Round | None) -> str | None:
-    """How the accuracy was estimated where it is more than counted, or why it is not; None where it is just counted."""
+def how_words(last: Round | None, share: float) -> str | None:
+    """How the accuracy was estimated where it is more than counted, or why it is not; None where it is just counted.
+
+    `share` is the audit share of now: where it is 0, no audit item comes ahead of others.
+    """
     how, said = how_made(last), []
     if how.get("choice") == "active":
         silent = f", {how['unanswered']} of them without an answer" if how["unanswered"] else ""
@@ -50,7 +55,7 @@ def how_words(last: Round | None) -> str | None:
             f"{how['audit_set']:,} audit items{silent}."
         )
     if how.get("speaks_of", 1.0) < 1:
-        said.append(_spoken(how))
+        said.append(_spoken(how, share))
     if how.get("estimate") == "prediction_powered":
         heeded = (
             f"heeded by {100 * how['factor']:.0f} %" if how["factor"] else "which tells nothing about the answers here"
@@ -61,12 +66,13 @@ def how_words(last: Round | None) -> str | None:
     return " ".join(said) or None
 
 
-def _spoken(how: dict[str, Any]) -> str:
+def _spoken(how: dict[str, Any], audit_share: float) -> str:
     """Of how much of the pool the accuracy speaks, and why its band is wider than that."""
     share = min(99, max(1, round(100 * how["speaks_of"])))
     why = []
     if how["unheard"]:
-        next_ = f"; {how['ahead']:,} of them come first now" if how.get("ahead") else ""
+        first = f"{how.get('ahead', 0):,} of them come first now" if audit_share else NONE_FIRST
+        next_ = f"; {first}" if how.get("ahead") else ""
         why.append(f"{how['unheard']:,} audit items came in too late or were passed over{next_}.")
     if how.get("taken_out"):
         why.append(

@@ -80,6 +80,15 @@ def test_a_round_of_before_says_no_number_of_audit_items_that_come_first() -> No
     how = {"speaks_of": 0.5, "unheard": 7}
     last = Round(metrics={"how": how})
 
-    assert "7 audit items came in too late or were passed over." in str(how_words(last))
+    assert "7 audit items came in too late or were passed over." in str(how_words(last, 0.1))
     last.metrics = {"how": how | {"ahead": 3}}
-    assert "passed over; 3 of them come first now." in str(how_words(last))
+    assert "passed over; 3 of them come first now." in str(how_words(last, 0.1))
+
+
+def test_no_audit_item_comes_first_where_none_is_given_out() -> None:
+    last = Round(metrics={"how": {"speaks_of": 0.5, "unheard": 12, "ahead": 9}})
+
+    words = str(how_words(last, 0.0))
+
+    assert "passed over; none of them comes first while the audit share is 0." in words
+    assert "come first now" not in words
