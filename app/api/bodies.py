@@ -107,9 +107,14 @@ class StrictRoute(APIRoute):
 
 def refusal(error: RequestValidationError) -> Invalid:
     """What is wrong where, without a word of what was sent."""
-    fields = {".".join(str(part) for part in each["loc"][1:]) or "body": str(each["msg"]) for each in error.errors()}
+    fields = {".".join(str(part) for part in each["loc"][1:]) or "body": _said(each["msg"]) for each in error.errors()}
     where, what = next(iter(fields.items()), ("body", "invalid"))
     return Invalid(f"{where[:100]}: {what}", fields={name[:100]: text for name, text in list(fields.items())[:20]})
+
+
+def _said(message: Any) -> str:
+    """What a check of ours raised, without what Pydantic puts before it."""
+    return str(message).removeprefix("Value error, ")
 
 
 def _check_names(request: Request, known: set[str]) -> None:

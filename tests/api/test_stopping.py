@@ -184,7 +184,8 @@ def test_money_without_a_price_of_an_hour_is_refused(api: Api, part: str) -> Non
     refused = api.as_("boss").post("/projects", json=body)
 
     assert refused.status_code == 422
-    assert f"{part} needs hour_price" in refused.text
+    assert refused.json()["detail"] == f"goal: {part} needs hour_price: what an hour of labelling costs"
+    assert refused.json()["fields"] == {"goal": f"{part} needs hour_price: what an hour of labelling costs"}
 
 
 def test_audit_answers_kept_apart_teach_nothing(api: Api) -> None:
