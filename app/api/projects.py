@@ -46,6 +46,14 @@ class Goal(Body):
                 raise ValueError(f"{name} needs hour_price: what an hour of labelling costs")
         return self
 
+    @field_validator("accuracy", mode="before")
+    @classmethod
+    def _a_share(cls, given: Any) -> Any:
+        """The accuracy as a share, not in percent."""
+        if isinstance(given, int | float) and not 0 < given <= 1:
+            raise ValueError("accuracy is a share between 0 and 1, e.g. 0.9 for 90 %")
+        return given
+
     @field_validator("date")
     @classmethod
     def _a_day(cls, given: str | None) -> str | None:

@@ -52,6 +52,16 @@ def test_a_goal_of_no_day_is_refused(api: Api, day: str) -> None:
     assert not boss.get("/projects").json()["items"]
 
 
+@pytest.mark.parametrize("accuracy", [90, 1.01, 0, -0.9])
+def test_an_accuracy_in_percent_is_refused_with_how_it_is_written(api: Api, accuracy: float) -> None:
+    body = {"name": "P", "modality": "text", "task": {"classes": ["a", "b"]}, "goal": {"accuracy": accuracy}}
+
+    refused = api.as_("boss").post("/projects", json=body)
+
+    assert refused.status_code == 422
+    assert refused.json()["detail"] == "goal.accuracy: accuracy is a share between 0 and 1, e.g. 0.9 for 90 %"
+
+
 def test_what_was_deleted_is_listed_with_its_last_moment_for_its_managers(api: Api) -> None:
     boss = api.as_("boss")
     kept, gone = boss.project(name="kept")["id"], boss.project(name="gone")["id"]
