@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app.core.errors import Invalid
 from app.db import Annotation, Project
 from app.evaluation.intervals import in_percent
 
@@ -65,6 +66,14 @@ def is_over(project: Project, moment: datetime) -> bool:
     """Whether the last day that the goal names is over, in the project's own zone."""
     last = (project.goal or {}).get("date")
     return last is not None and date.fromisoformat(last) < moment.astimezone(zone_of(project)).date()
+
+
+def check_day(project: Project, before: Any, moment: datetime) -> None:
+    """Raise Invalid where the goal names a last day that is over, unless the goal `before` named the same."""
+    last = (project.goal or {}).get("date")
+    if last is not None and last != (before or {}).get("date") and is_over(project, moment):
+        said = f"the last day of the goal, {_day(date.fromisoformat(last))}, is over: name a later one"
+        raise Invalid(said, fields={"goal.date": "is over"})
 
 
 def reached(found: Sequence[Part]) -> str | None:

@@ -22,6 +22,7 @@ from app.modalities import MODALITIES
 from app.services import (
     aiming,
     audit,
+    goal,
     guidelines,
     leases,
     links,
@@ -77,6 +78,7 @@ def create(session: WriteSession, person: Person, given: dict[str, Any]) -> Proj
     check_audit(project)
     session.add(project)
     session.flush()
+    goal.check_day(project, None, moment)
     session.add(Serving(project_id=project.id))
     guidelines.begin(session, project, person.id)
     session.add(Member(project_id=project.id, user_id=person.id, role="manager", created_at=moment))
@@ -121,7 +123,7 @@ def change(
     fields = sorted(changes)
     if "task" in changes:
         retask.change(session, project, changes.pop("task"))
-    was = project.learner
+    was, aim = project.learner, project.goal
     if "guidelines" in changes and changes["guidelines"] != project.guidelines:
         guidelines.change(session, project, changes["guidelines"], person.id, now(session))
     reaching.change(session, project, changes.pop("audit_share", project.audit_share))
@@ -130,6 +132,7 @@ def change(
     if "strategy" in fields:
         check_question(project.strategy, tasks.driving_spec(project))
         aiming.check(session, project.id, project.strategy)
+    goal.check_day(project, aim, now(session))
     check_audit(project)
     if project.learner != was:
         rounds.learner_changed(session, project.id)

@@ -8,6 +8,7 @@ from httpx import Response
 from sqlalchemy import update
 
 from app.db import Project
+from tests.api.test_audit_choice import patch
 from tests.api.test_labelling import answer, member, ready, take
 from tests.conftest import Api
 
@@ -50,6 +51,28 @@ def test_a_goal_of_no_day_is_refused(api: Api, day: str) -> None:
 
     assert refused.status_code == 422
     assert not boss.get("/projects").json()["items"]
+
+
+def test_a_last_day_that_is_over_is_refused_where_it_is_set_and_kept_where_it_was_reached(api: Api) -> None:
+    boss = api.as_("boss")
+    over, today = {"labels": 9, "date": "2020-01-01"}, datetime.now(UTC).date().isoformat()
+    body = {"name": "P", "modality": "text", "task": {"classes": ["a", "b"]}}
+    made = boss.post("/projects", json={**body, "goal": over})
+    project = boss.project(goal={"labels": 9, "date": today})["id"]
+
+    set_back = patch(boss, project, goal=over)
+    with api.db.write() as session:
+        session.execute(update(Project).values(goal=over))
+    kept = patch(boss, project, goal={**over, "labels": 20}, guidelines="Go on")
+    moved = patch(boss, project, goal={"date": "2020-01-02"})
+    none = patch(boss, project, goal=None)
+
+    for refused in (made, set_back):
+        assert refused.status_code == 422
+        assert refused.json()["detail"] == "the last day of the goal, 1 January 2020, is over: name a later one"
+        assert refused.json()["fields"] == {"goal.date": "is over"}
+    assert [each.status_code for each in (kept, moved, none)] == [200, 422, 200]
+    assert len(boss.get("/projects").json()["items"]) == 1
 
 
 @pytest.mark.parametrize("accuracy", [90, 1.01, 0, -0.9])

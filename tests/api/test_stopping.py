@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from app.db import Event, Round
+from app.db import Event, Project, Round
 from tests.api.test_labelling import member
 from tests.api.test_loop import pets
 from tests.api.test_overview import answer
@@ -207,7 +207,11 @@ def test_audit_answers_kept_apart_teach_nothing(api: Api) -> None:
 
 
 def test_a_last_day_that_was_moved_ends_the_advice_that_it_gave(api: Api) -> None:
-    boss, project = labelled(api, 40, goal={"accuracy": 0.999, "date": "2020-01-01"})
+    boss, project = labelled(api, 30, goal={"accuracy": 0.999})
+    with api.db.write() as session:
+        session.execute(update(Project).values(goal={"accuracy": 0.999, "date": "2020-01-01"}))  # as days go by
+    answer(boss, project, 10)
+    api.run_jobs()
     before = boss.get(f"/projects/{project}/overview").json()["stopping"]
 
     version = boss.get(f"/projects/{project}").json()["version"]
