@@ -12,9 +12,10 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from app.core.errors import Conflict, Invalid
-from app.db import Lease, Project, Serving, WriteSession, reads
+from app.db import Item, Lease, Project, Serving, WriteSession, reads
 from app.services import audit, auditing, leases
 from app.services.access import Person, project_for
+from app.services.pool import IN_POOL
 
 USUAL, MOST = 40, 1_000  # items of a request
 NOBODY = 0  # an annotator's id that no lease has
@@ -66,7 +67,7 @@ def of_project(session: Session, project: Project) -> Standing:
     ).one()
     found = _request(session, project.id, Asked(row.audit_asked, row.audit_since))
     left = _open(session, project)
-    return Standing(found, left, _words(project, found, left))
+    return Standing(found, left, _words(session, project, found, left))
 
 
 def show(session: Session, person: Person, ref: int | str) -> Standing:
@@ -143,7 +144,7 @@ def _store(session: WriteSession, project_id: int, asked: Asked) -> None:
     session.execute(update(Serving).where(Serving.project_id == project_id).values(**values))
 
 
-def _words(project: Project, found: Request | None, left: int) -> str:
+def _words(session: Session, project: Project, found: Request | None, left: int) -> str:
     some = f"{'at least ' if left == MOST else ''}{left:,} audit item{' is' if left == 1 else 's are'} open"
     if found is not None:
         waits = "" if left or found.in_hands else "; no audit item is open any more"
@@ -151,4 +152,15 @@ def _words(project: Project, found: Request | None, left: int) -> str:
         return f"{found.left:,} of {found.count:,} audit items left{waits}"
     if left == 0 and project.audit_share == 0:
         return "no audit item is open: the audit share is 0, so that none of the items that come in is one"
-    return some if left else "no audit item is open: all of them are answered or in people's hands"
+    if left:
+        return some
+    if not _has_any(session, project.id):
+        return "no audit item is open: the project has none yet"
+    return "no audit item is open: all of them are answered or in people's hands"
+
+
+def _has_any(session: Session, project_id: int) -> bool:
+    """Whether any item of the pool is an audit item, answered or not."""
+    either = Item.done.in_((False, True))  # so that an index leads to them
+    here = (Item.project_id == project_id, *IN_POOL, either, Item.reserved)
+    return session.execute(select(Item.id).where(*here).limit(1)).first() is not None

@@ -235,6 +235,20 @@ def test_a_project_without_an_open_audit_item_says_why(api: Api) -> None:
     assert held.json()["detail"] == "no audit item is open: all of them are answered or in people's hands"
 
 
+def test_a_project_without_any_audit_item_is_not_said_to_have_them_answered(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project(audit_share=0.3)["id"]
+    empty = ask(boss, project)
+    boss.push(project, [{"key": "a", "text": "a text"}])
+    with api.db.write() as session:
+        session.execute(update(Item).values(reserved=False))
+
+    drawn = ask(boss, project)
+
+    assert (empty.status_code, drawn.status_code) == (409, 409)
+    assert empty.json()["detail"] == drawn.json()["detail"] == "no audit item is open: the project has none yet"
+
+
 @pytest.mark.parametrize("state", ["paused", "closed", "archived"])
 def test_a_project_that_is_not_open_refuses_and_keeps_what_was_asked_for(api: Api, state: str) -> None:
     boss, project = ready(api, 60, audit_share=0.3)
