@@ -40,7 +40,7 @@ def enqueue(
 
     Raises:
         Invalid: no such learner or parameter, an outside one, or twice the same.
-        Conflict: the items have no features yet, or no learner runs for such a question.
+        Conflict: there are no items, or they have no features yet, or no learner runs for such a question.
     """
     project = project_for(session, person, ref, "manager")
     both = [projects.check_plugin("learner", each, project.modality) for each in learners]
@@ -54,7 +54,7 @@ def enqueue(
     if (silence := tasks.silence(tasks.questions(session, project))) is not None:
         raise Conflict(silence)
     if pool.active(session, settings, project.id) is None:
-        raise Conflict("the items have no features yet: a worker is making them, ask again in a moment")
+        raise Conflict(pool.no_features(session, project.id))
     job_id = jobs.enqueue(session, KIND, project.id, {"learners": both}, created_by=person.id)
     assert job_id is not None, "any number of these may wait"
     return job_id

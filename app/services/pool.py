@@ -54,6 +54,13 @@ def active(session: Session, settings: Settings, project_id: int) -> FeaturePool
     return FeaturePool(found.id, found.version, found.sentence, folder, shards)
 
 
+def no_features(session: Session, project_id: int) -> str:
+    """Why a project has no active feature set, in words."""
+    if session.execute(select(Item.id).where(Item.project_id == project_id).limit(1)).first() is None:
+        return "the project has no items yet: push some first"
+    return "the items have no features yet: a worker is making them, ask again in a moment"
+
+
 def not_candidates(session: Session, project_id: int) -> Indices:
     """Sorted ids of the items that a round may not choose: answered, reserved, excluded, in somebody's hands.
 

@@ -53,8 +53,8 @@ def enqueue(
 
     Raises:
         Invalid: no such strategy or parameter, a class of the filter that is unknown, a count out of bounds.
-        Conflict: the project is not open, its items have no features yet, or its model cannot give what the strategy
-            needs.
+        Conflict: the project is empty or not open, its items have no features yet, or its model cannot give what the
+            strategy needs.
     """
     selecting.check(settings, ask)
     project = selecting.open_project(session, person, ref)
@@ -66,7 +66,7 @@ def enqueue(
     aiming.check(session, project.id, chosen)
     filters.conditions(session, project, ask.filter)
     if pool.active(session, settings, project.id) is None:
-        raise Conflict("the items have no features yet: a worker is making them, ask again in a moment")
+        raise Conflict(pool.no_features(session, project.id))
     payload = {"strategy": chosen, "count": ask.count, "filter": filter_text, "hold_hours": ask.hold_hours}
     job_id = jobs.enqueue(session, "select", project.id, payload, created_by=person.id)
     assert job_id is not None

@@ -97,8 +97,9 @@ def test_only_managers_see_which_items_judge_and_erased_ones_leave_it(api: Api) 
 def test_what_cannot_be_compared_is_refused_with_the_reason(api: Api) -> None:
     boss = api.as_("boss")
     project = boss.project(audit_share=0.5)["id"]
-    early = ask(boss, project, RIDGE, LOGISTIC)
+    empty = ask(boss, project, RIDGE, LOGISTIC)
     boss.push(project, pets(30))
+    early = ask(boss, project, RIDGE, LOGISTIC)
     api.run_jobs()
 
     refused = [
@@ -112,7 +113,9 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(api: Api) -> None:
     api.run_jobs()
     failed = boss.get(f"/projects/{project}/learner-comparisons/{job}")
 
-    assert early.status_code == 409
+    assert (empty.status_code, early.status_code) == (409, 409)
+    assert empty.json()["detail"] == "the project has no items yet: push some first"
+    assert early.json()["detail"].startswith("the items have no features yet: a worker is making them")
     assert [each.status_code for each in refused] == [422] * 5
     assert "trained elsewhere" in refused[3].json()["detail"]
     assert failed.status_code == 409
