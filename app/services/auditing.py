@@ -38,6 +38,7 @@ ACTIVE, POWERED = "active", "prediction_powered"
 MOST = 100_000  # items of the audit set that are looked at, those with the lowest draws: a uniform sample of it
 SHORTEST = 200  # places of an order
 ROWS_AT_ONCE = 20_000
+NO_SAMPLE = "audit items are chosen, and no fair sample"
 
 
 def is_active(project: Project) -> bool:

@@ -19,7 +19,20 @@ from app.core.settings import Settings
 from app.db import Item, Job, Project, Round, RoundRecord, WriteSession
 from app.learners import LEARNERS, OUTSIDE
 from app.loop import contenders
-from app.services import answered, auditing, comparing, jobs, opening, pairs, pool, projects, records, tasks, turn
+from app.services import (
+    answered,
+    auditing,
+    comparing,
+    jobs,
+    opening,
+    pairs,
+    pool,
+    projects,
+    records,
+    status,
+    tasks,
+    turn,
+)
 from app.services.access import Person, project_for
 from app.services.contested import KIND
 from app.services.jobs import Done, JobFailed, Running
@@ -30,6 +43,7 @@ from app.strategies import AUTO
 
 SEED = 0xC0117E57  # so that the folds are others than a round's
 SHOWN = 20  # comparisons in a list
+NOTHING = "nothing judges both learners"
 LONGEST = 4_000  # characters of a filter that goes into the address of a page
 
 
@@ -40,7 +54,8 @@ def enqueue(
 
     Raises:
         Invalid: no such learner or parameter, an outside one, or twice the same.
-        Conflict: there are no items, or they have no features yet, or no learner runs for such a question.
+        Conflict: there are no items, or they have no features yet, no learner runs for such a question,
+            or the newest round says that chosen audit items alone would judge.
     """
     project = project_for(session, person, ref, "manager")
     both = [projects.check_plugin("learner", each, project.modality) for each in learners]
@@ -55,9 +70,24 @@ def enqueue(
         raise Conflict(silence)
     if pool.active(session, settings, project.id) is None:
         raise Conflict(pool.no_features(session, project.id))
+    _check_judges(session, project)
     job_id = jobs.enqueue(session, KIND, project.id, {"learners": both}, created_by=person.id)
     assert job_id is not None, "any number of these may wait"
     return job_id
+
+
+def _check_judges(session: Session, project: Project) -> None:
+    """Raise Conflict where nothing would judge, as far as the newest round knows; the job looks at what is there then.
+
+    That is where audit items were chosen, and no answered item is of the client's own test set.
+    """
+    last = status.last_evaluated(session, project.id)
+    audit = ((last.metrics or {}) if last else {}).get("audit") or {}
+    if (audit.get("how") or {}).get("choice") != "active":
+        return
+    tests = select(Item.id).where(Item.project_id == project.id, Item.state == "open", Item.split == "audit", Item.done)
+    if session.execute(tests.limit(1)).first() is None:
+        raise Conflict(f"{NOTHING}: {auditing.NO_SAMPLE}")
 
 
 def offered() -> list[dict[str, Any]]:
@@ -90,9 +120,7 @@ def run(running: Running) -> Done:
     shared = [name for name in records.STRATA if all(name in side for side in sides) and (drawn or name != "audit")]
     if not shared:
         why = "too few audit answers, or labels of one class alone"
-        raise JobFailed(
-            f"nothing judges both learners: {why if drawn else 'audit items are chosen, and no fair sample'}"
-        )
+        raise JobFailed(f"{NOTHING}: {why if drawn else auditing.NO_SAMPLE}")
     return Done(
         {
             "learners": running.payload["learners"],

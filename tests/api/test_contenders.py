@@ -125,6 +125,29 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(api: Api) -> None:
     assert ask(boss, project, RIDGE, LOGISTIC).status_code == 202  # nothing of the project is changed by it
 
 
+def test_chosen_audit_items_judge_nothing_which_is_said_before_a_job_is_made(api: Api) -> None:
+    boss, project = learned(api, audit_choice="active")
+    for count in (1, 30):  # the first of these rounds has a learner that chooses
+        say(boss, project, count)
+        boss.post(f"/projects/{project}/rounds")
+        api.run_jobs()
+    newest = boss.get(f"/projects/{project}/rounds").json()["items"][0]["metrics"]
+
+    refused = ask(boss, project, RIDGE, LOGISTIC)
+    with api.db.read() as session:
+        made = session.execute(select(Job).where(Job.kind == "contend")).first()
+    tests = [{**row, "key": f"{row['key']}-test", "label": row["key"][:3], "split": "audit"} for row in pets(30)]
+    boss.push(project, tests)
+    own = ask(boss, project, RIDGE, LOGISTIC)
+    api.run_jobs()
+    found = boss.get(f"/projects/{project}/learner-comparisons/{own.json()['job']['id']}").json()
+
+    assert newest["audit"]["how"]["choice"] == "active"
+    assert (refused.status_code, own.status_code, made) == (409, 202, None)
+    assert refused.json()["detail"] == ("nothing judges both learners: audit items are chosen, and no fair sample")
+    assert found["accuracy"]["stratum"] == "imported"
+
+
 def test_a_question_that_no_learner_answers_has_nothing_to_compare(api: Api) -> None:
     boss = api.as_("boss")
     body = {"name": "Talk", "modality": "text", "task": {"type": "transcription"}}
