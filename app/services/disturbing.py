@@ -27,10 +27,10 @@ from app.loop.executors import one_thread
 from app.loop.propose import Plan
 from app.loop.robust import Judged, judges
 from app.modalities import disturbances
-from app.services import features, opening, outside, pool, records, tasks, turn
+from app.services import auditing, features, opening, outside, pool, records, tasks, turn
 from app.services.borrowing import Files
 from app.services.jobs import Done, More, Running
-from app.services.labels import label_set
+from app.services.labels import LabelledItem, label_set
 from app.services.turn_state import Turn, labelled_rows
 
 MOST, MOST_FILES = 300, 60  # judges
@@ -93,7 +93,7 @@ class _Trial:
             name = session.get_one(FeatureSet, prepared.features.set_id).name
         self._featurizer = make_featurizer(name, options_of(name, project.featurizer, running.settings.text_encoder))
         self._state = self._featurizer.load(prepared.features.folder / "state")
-        tests = [each for each in prepared.labels.items if each.imported_test]
+        tests = _tests(prepared)
         taught = labelled_rows(prepared, opening.taught(prepared.labels.items))
         heldout = labelled_rows(prepared, tests) if len(tests) >= FEWEST else None
         self._judged = judges(taught, heldout, self._plan, MOST_FILES if project.modality == "image" else MOST)
@@ -225,6 +225,11 @@ def _load(running: Running) -> tuple[Project, Turn] | None:
     return project, prepared
 
 
+def _tests(prepared: Turn) -> list[LabelledItem]:
+    """The answered items of the client's own test set."""
+    return [each for each in prepared.labels.items if each.imported_test]
+
+
 def _lack(running: Running, prepared: Turn, project: Project) -> str | None:
     """Why nothing can be disturbed, in words."""
     with running.db.read() as session:
@@ -233,6 +238,8 @@ def _lack(running: Running, prepared: Turn, project: Project) -> str | None:
             return "its vectors were pushed, and only who made them could describe disturbed items"
         if project.modality not in disturbances.KINDS:
             return f"items of {project.modality} are not disturbed yet"
+        if len(_tests(prepared)) < FEWEST and auditing.judges(session, prepared).chosen:
+            return auditing.NO_SAMPLE  # what hard items lose says nothing of the pool
         if project.modality != "image":
             return None
         some = np.array([[each.item_id, 0, 1] for each in prepared.labels.items[:AT_ONCE]], dtype=np.int64)

@@ -7,6 +7,7 @@ from sqlalchemy import select
 
 from app.db import RoundRecord
 from app.services import disturbing
+from tests.api.test_audit_choice import say
 from tests.api.test_costs import texts
 from tests.api.test_overview import answer
 from tests.api.test_records import listed
@@ -68,6 +69,30 @@ def test_where_nothing_can_be_disturbed_it_says_why(api: Api) -> None:
 
     assert found["robustness"]["kinds"] == []
     assert found["words"]["robustness"].startswith("How robust the model is cannot be told: its vectors were pushed")
+
+
+def test_chosen_audit_items_tell_nothing_and_the_clients_own_test_set_does(api: Api) -> None:
+    boss = api.as_("boss")
+    project = boss.project(audit_share=0.6, blind_share=0, round_size=30, audit_choice="active")["id"]
+    boss.push(project, texts(200))
+    api.run_jobs()
+    for _ in range(2):
+        say(boss, project, 40)
+        api.run_jobs()
+    chosen = boss.get(f"/projects/{project}/overview").json()
+    rows = [{**row, "key": f"{row['key']}-test", "label": row["key"][:3], "split": "audit"} for row in texts(20)]
+    boss.push(project, rows)
+    say(boss, project, 40)
+    api.run_jobs()
+    tested = boss.get(f"/projects/{project}/overview").json()["robustness"]
+
+    assert chosen["how"]["choice"] == "active"
+    assert chosen["robustness"]["kinds"] == []
+    assert chosen["words"]["robustness"] == (
+        "How robust the model is cannot be told: audit items are chosen, and no fair sample."
+    )
+    assert tested["lack"] is None
+    assert {each["loss"]["n"] for each in tested["kinds"]} == {20}
 
 
 @pytest.mark.parametrize("seconds", [disturbing.SLICE_SECONDS, -1])  # in one slice, and a step each
