@@ -16,7 +16,19 @@ from app.api.payloads import item_view
 from app.core.ending import ending
 from app.core.text import INT64_MAX, write_json
 from app.db import Database, Job
-from app.services import comparing, contested, contesting, cutting, fetches, overview, paces, rounds, status
+from app.services import (
+    between,
+    comparing,
+    contested,
+    contesting,
+    cutting,
+    fetches,
+    overview,
+    paces,
+    rounds,
+    sentences,
+    status,
+)
 from app.services.access import Person, visible
 
 router = APIRouter(tags=["loop"], route_class=StrictRoute)
@@ -159,7 +171,9 @@ def show_round(project: str, number: Number, person: Caller, db: Db) -> Any:
     with db.read() as session:
         row = rounds.one(session, person, project, number)
         details = {"learner": row.learner, "featurizer": row.featurizer, "seed": row.seed, "annotations": row.labels}
-        return overview.summary(row) | details | {"classes": row.class_ids, "warm_start": row.warm_round_id}
+        details |= {"classes": row.class_ids, "warm_start": row.warm_round_id}
+        details |= {"judged": between.outcome(session, row), "words": {"how": sentences.how_words(row)}}
+        return overview.summary(row) | details
 
 
 @router.get("/projects/{project}/rounds/{number}/slices", response_model=AnyOut)

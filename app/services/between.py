@@ -44,6 +44,21 @@ def _judged(session: Session, project: Project, value: str) -> ColumnElement[boo
     return answered.one_of(session, Item.id, [item for item, each in said.items() if _is(each, which)])
 
 
+def outcome(session: Session, row: Round) -> dict[str, int] | None:
+    """Of how many items a round was `right` and `wrong`, as `judged=7:right` and `7:wrong` find them.
+
+    `tied` are those whose answers are divided, so that none is ahead. None where nothing judged the round, or where its
+    record is not kept. Cost: O(judged items).
+    """
+    record = records.of_round(session, row.id)
+    said = {} if record is None else pairs.headline(record)
+    if not said:
+        return None
+    there = select(Item.id).where(answered.one_of(session, Item.id, list(said)), Item.state != "deleted")
+    found = [said[item].right for item in session.execute(there).scalars()]
+    return {"right": found.count(True), "wrong": found.count(False), "tied": found.count(None)}
+
+
 def _broken(session: Session, project: Project, value: str) -> ColumnElement[bool]:
     """Items that a round was right about, and wrong once they were disturbed in a way."""
     number, kind = value.split(":")

@@ -49,7 +49,7 @@ def how_words(last: Round | None, share: float) -> str | None:
     """
     how, said = how_made(last), []
     if how.get("choice") == "active":
-        silent = f", {how['unanswered']} of them without an answer" if how["unanswered"] else ""
+        silent = f", {how['unanswered']} of them without an answer" if how.get("unanswered") else ""
         said.append(
             f"Each answer is weighed by the chance with which its item was drawn: {how['drawn']:,} of "
             f"{how['audit_set']:,} audit items{silent}."

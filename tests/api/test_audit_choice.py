@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from app.db import AuditDraw, Item, Lease
 from app.loop import evaluate
 from app.loop.auditing import Answers, AuditSet, Verdict, verdict
+from tests.api.test_figures import listed
 from tests.api.test_loop import pets
 from tests.conftest import Api, Speaker
 
@@ -62,6 +63,39 @@ def test_chosen_audit_items_are_given_in_their_order_and_judge_by_their_chances(
     assert metrics["twin"] is None
     assert overview["how"] == metrics["how"]
     assert f"{len(given)} of {len(draws)} audit items." in overview["words"]["how"]
+
+
+def test_what_a_round_was_wrong_about_is_counted_as_its_filter_finds_it_and_ties_stand_apart(api: Api) -> None:
+    """The page took it from the accuracy, which weighs the answers and takes divided ones for half right."""
+    boss, ann = api.as_("boss"), api.as_("ann")
+    project = boss.project(audit_share=0.5, blind_share=0, round_size=40, overlap=2, audit_choice="active")["id"]
+    boss.post(f"/projects/{project}/members", json={"user": "ann", "role": "annotator"})
+    boss.push(project, pets(120))
+    api.run_jobs()
+    for _ in range(2):
+        say(boss, project, 30)
+        for _ in range(30):  # the other half of the answers, every third time against the first
+            [lease] = ann.post(f"/projects/{project}/leases", json={"count": 1}).json()["leases"]
+            label = {"class": "cat" if lease["item"]["id"] % 3 == 0 else lease["item"]["key"][:3]}
+            assert ann.post("/annotations", json={"lease": lease["id"], "label": label}).status_code == 201
+        api.run_jobs()
+    number = boss.get(f"/projects/{project}/rounds").json()["items"][0]["number"]
+
+    shown = boss.get(f"/projects/{project}/rounds/{number}").json()
+
+    judged, n = shown["judged"], shown["metrics"]["accuracy"]["n"]
+    for name in ("right", "wrong"):
+        assert judged[name] == listed(boss, project, f"judged={number}:{name}")
+    assert judged["tied"] == listed(boss, project, f"judged={number}") - judged["right"] - judged["wrong"] > 0
+    assert sum(judged.values()) == n
+    assert judged["wrong"] != round((1 - shown["metrics"]["accuracy"]["value"]) * n)
+    assert shown["words"]["how"] == boss.get(f"/projects/{project}/overview").json()["words"]["how"] is not None
+    assert boss.get(f"/projects/{project}/rounds/1").json()["judged"] is None
+    with api.db.write() as session:
+        [gone] = boss.get(f"/projects/{project}/items?judged={number}:right&limit=1").json()["items"]
+        session.execute(update(Item).where(Item.id == gone["id"]).values(state="deleted"))
+    after = boss.get(f"/projects/{project}/rounds/{number}").json()["judged"]
+    assert after == judged | {"right": judged["right"] - 1}
 
 
 @pytest.mark.night

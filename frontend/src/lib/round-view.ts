@@ -57,8 +57,9 @@ function measured(
   const judged = (which: string): string | null => (place.manager ? `judged=${round.number}${which}` : null);
   const name = (id: number): ClassRef => classes.get(id) ?? { id, name: `class ${id}`, color: "#888888" };
   return html`<section class="card" aria-labelledby="good"><h2 id="good">How good it is</h2>
-      <p class="figure">${estimated(metrics.accuracy)} <small>right, of ${linked(metrics.accuracy?.n ?? 0, judged(""), found)} ${judges(metrics.stratum)}${metrics.accuracy ? html`; ${linked(Math.round((1 - metrics.accuracy.value) * metrics.accuracy.n), judged(":wrong"), found)} wrong` : nothing}</small></p>
+      <p class="figure">${estimated(metrics.accuracy)} <small>right, of ${linked(metrics.accuracy?.n ?? 0, judged(""), found)} ${judges(metrics.stratum)}${wrongOf(round, judged, found)}</small></p>
       <p class="quiet">Balanced accuracy ${estimated(metrics.balanced_accuracy)}, macro F1 ${estimated(metrics.macro_f1)}${metrics.mean_absolute_error ? html`, off by ${metrics.mean_absolute_error.value.toFixed(2)} on the mean` : nothing}.</p>
+      ${made(round, metrics)}
     </section>
     <section class="card" aria-labelledby="worst"><h2 id="worst">Where it is worst</h2>
       ${slicesTable(metrics.slices, round.number, place.manager, found, metrics.how?.choice === "active")}
@@ -67,6 +68,22 @@ function measured(
     ${metrics.classes ? perClass(metrics.classes, name, judged, found) : nothing}
     ${metrics.classes ? thresholds(metrics.classes, metrics, name, keptProbabilities(metrics) ? judged : null, found) : nothing}
     ${metrics.calibration ? calibration(metrics.calibration, judged, place.multiple, found) : nothing}`;
+}
+
+/** How many it is wrong about, as the link finds them: not what the accuracy leaves, where answers are weighed or divided. */
+const wrongOf = ({ judged: of }: RoundDetail, judged: Judged, found: Found): TemplateResult | typeof nothing =>
+  of
+    ? html`; ${linked(of.wrong, judged(":wrong"), found)} wrong${of.tied ? `; of ${count(of.tied)} the answers are a tie` : ""}`
+    : nothing;
+
+/** What is done to the audit answers beside counting them, and what counts them as they are. */
+function made({ words }: RoundDetail, { stratum, how }: Metrics): TemplateResult | typeof nothing {
+  if (stratum !== "audit" || !words.how) return nothing;
+  const counted =
+    how?.choice === "active"
+      ? " The other figures go by these chances too; the numbers of answers, of those that it is wrong about and of what it confuses count each answer once."
+      : "";
+  return html`<p class="quiet">${words.how}${counted}</p>`;
 }
 
 const keptProbabilities = ({ calibration }: Metrics): boolean => calibration?.bins[0]?.from !== undefined;

@@ -87,6 +87,8 @@ export interface RoundDetail extends Omit<RoundRow, "metrics"> {
   seed: number;
   classes: number[]; // the ids of the confusion's columns
   erased: number;
+  judged: { right: number; wrong: number; tied: number } | null; // null where its record is not kept
+  words: { how: string | null }; // what is done to the audit answers beside counting them
 }
 
 export interface Difference extends Estimate {

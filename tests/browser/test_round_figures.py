@@ -1,0 +1,85 @@
+"""The page of one round: its numbers are those that their links open, and say how many they are of."""
+
+import copy
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Error, Page, Route, expect
+from sqlalchemy import insert
+
+from app.db import Round
+from tests.browser.conftest import Visit
+from tests.browser.test_annotate import make_project
+
+
+def estimate(value: float, half: float = 0.04, n: int = 115) -> dict[str, Any]:
+    return {"value": value, "low": max(0.0, value - half), "high": min(1.0, value + half), "n": n}
+
+
+METRICS: dict[str, Any] = {
+    "accuracy": estimate(0.85),
+    "balanced_accuracy": estimate(0.81),
+    "macro_f1": estimate(0.8),
+    "stratum": "audit",
+    "reason": None,
+    "how": {"choice": "random", "estimate": "counted"},
+    "confusion": [[60, 10], [11, 34]],
+}
+HOW = "Each answer is weighed by the chance with which its item was drawn: 115 of 400 audit items."
+
+
+def open_round(visit: Visit, metrics: dict[str, Any], **change: Any) -> Page:
+    """A round of a project of two classes that has these metrics, its answer changed on the way to the page."""
+    project = make_project(visit.site, count=6, classes=("good", "bad"))
+    with visit.site.db.write() as session:
+        row = {
+            "project_id": project,
+            "number": 7,
+            "state": "done",
+            "labels": [],
+            "labels_count": 230,
+            "task_version": 1,
+        }
+        row |= {
+            "strategy": {"name": "auto"},
+            "learner": {"name": "ridge"},
+            "seed": 1,
+            "created_at": visit.site.db.now(),
+        }
+        session.execute(insert(Round), [row | {"class_ids": [1, 2], "metrics": metrics}])
+
+    def changed(route: Route) -> None:
+        try:
+            answer = route.fetch()
+        except Error:  # the site has gone down after the test
+            return
+        route.fulfill(response=answer, json={**answer.json(), **copy.deepcopy(change)})
+
+    visit.page.route(re.compile(r"/api/.*/rounds/7$"), changed)
+    visit.sign_in(1)
+    return visit.open(f"/projects/{project}/rounds/7")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_weighed_accuracy_says_so_and_the_number_of_wrong_ones_is_that_of_its_link(visit: Visit, width: int) -> None:
+    """It was what the accuracy leaves of all answers: 17 of 115, and the link opened 21."""
+    visit.page.set_viewport_size({"width": width, "height": 844})
+    how = {"choice": "active", "estimate": "counted", "drawn": 115, "unanswered": 0, "audit_set": 400}
+    page = open_round(visit, METRICS | {"how": how}, judged={"right": 92, "wrong": 21, "tied": 2})
+
+    good = page.get_by_role("region", name="How good it is")
+    expect(good).to_contain_text("115 audit answers; 21 wrong; of 2 the answers are a tie")
+    expect(good.get_by_role("link", name="21", exact=True)).to_have_attribute("href", re.compile("judged=7:wrong"))
+    expect(good).to_contain_text(f"{HOW} The other figures go by these chances too; the numbers of answers")
+    assert not visit.overflows()
+    assert visit.findings() == []
+
+
+def test_an_accuracy_that_is_just_counted_says_nothing_of_weights_and_no_number_that_is_not_kept(visit: Visit) -> None:
+    page = open_round(visit, METRICS, judged=None)
+
+    good = page.get_by_role("region", name="How good it is")
+    expect(good).to_contain_text("115 audit answers")
+    assert "wrong" not in good.inner_text()
+    assert "go by these chances" not in good.inner_text()
