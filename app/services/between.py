@@ -39,9 +39,10 @@ def _taught(session: Session, project: Project, value: str) -> ColumnElement[boo
 def _judged(session: Session, project: Project, value: str) -> ColumnElement[bool]:
     number, _, which = value.partition(":")
     said = pairs.headline(_record(session, project, "judged", number))
+    classes = len(_round(session, project, "judged", number).class_ids)
     if which.startswith(("sure:", "from:")) and any(each.chances is None for each in said.values()):
         raise Invalid(f"how sure round {number} was is not kept", fields={"judged": "not kept"})
-    return answered.one_of(session, Item.id, [item for item, each in said.items() if _is(each, which)])
+    return answered.one_of(session, Item.id, [item for item, each in said.items() if _is(each, which, classes)])
 
 
 def outcome(session: Session, row: Round) -> dict[str, int] | None:
@@ -68,13 +69,14 @@ def _broken(session: Session, project: Project, value: str) -> ColumnElement[boo
     return answered.one_of(session, Item.id, kept[kind])
 
 
-def _is(found: pairs.Said, which: str) -> bool:
+def _is(found: pairs.Said, which: str, classes: int) -> bool:
     """Whether an item is `right`, `wrong`, of a class as `1`, of a class taken for a class as `1:2`, or anything.
 
-    `sure:3`: said with a probability in the bin from 0.3 on; `from:1:0.6`: class 1 has 0.6 or more.
+    `sure:3`: said with a probability in the bin from 0.3 on, by a round of so many classes; `from:1:0.6`: class 1 has
+    0.6 or more.
     """
     if which.startswith("sure:"):
-        return int(which[5:]) in bins_of(_weighed(found))
+        return int(which[5:]) in bins_of(_weighed(found, classes))
     if which.startswith("from:"):
         _, number, least = which.split(":")
         return (found.chances or {}).get(int(number), 0.0) >= float(least)
@@ -85,10 +87,14 @@ def _is(found: pairs.Said, which: str) -> bool:
     return not which or [str(found.answer), str(found.said)] == which.split(":")
 
 
-def _weighed(found: pairs.Said) -> Doubles:
-    """The probabilities that calibration is told of: that of the class said, or where several may hold, of each."""
+def _weighed(found: pairs.Said, classes: int) -> Doubles:
+    """The probabilities that calibration is told of: that of the class said, or where several may hold, of each.
+
+    Of several those that are not kept are below 0.05 (`records.LIKELY`): next to impossible, and in the lowest bin.
+    """
     chances = list((found.chances or {}).values())
-    return np.array(chances if isinstance(found.said, list) else [max(chances)])
+    unlikely = [0.0] * (classes - len(chances))
+    return np.array([*chances, *unlikely] if isinstance(found.said, list) else [max(chances)])
 
 
 def _moved(session: Session, project: Project, value: str) -> ColumnElement[bool]:
@@ -127,7 +133,9 @@ def _of_answers(session: Session, ids: list[Any]) -> ColumnElement[bool]:
 
 def _round(session: Session, project: Project, field: str, number: str) -> Any:
     found = session.execute(
-        select(Round.id, Round.labels).where(Round.project_id == project.id, Round.number == int(number))
+        select(Round.id, Round.labels, Round.class_ids).where(
+            Round.project_id == project.id, Round.number == int(number)
+        )
     ).one_or_none()
     if found is None:
         raise Invalid(f"there is no round {number}", fields={field: "unknown round"})

@@ -176,6 +176,36 @@ def test_slices_and_comparison_lead_to_their_items_and_managers_alone_see_which(
     assert (gone.status_code, "is not kept" in gone.json()["detail"]) == (409, True)
 
 
+def test_every_bin_of_several_classes_leads_to_the_items_that_it_counts(api: Api) -> None:
+    """Chances below 0.05 are not kept, so that the lowest bin led to fewer items than it counts."""
+    boss = api.as_("boss")
+    colours = ["red", "green", "blue", "grey"]
+    given = {"audit_share": 0.5, "round_size": 60, "blind_share": 0}
+    project = boss.project(colours, task={"multiple": True}, **given)["id"]
+    boss.push(
+        project,
+        [
+            {"key": f"{n}", "text": f"it is {colours[n % 3]} {colours[n % 3]} and {colours[n % 5 % 3]} number {n}"}
+            for n in range(200)
+        ],
+    )
+    api.run_jobs()
+    for _ in range(120):
+        [lease] = boss.post(f"/projects/{project}/leases", json={"count": 1}).json()["leases"]
+        n = int(lease["item"]["key"])
+        label = {"classes": sorted({colours[n % 3], colours[n % 5 % 3]})}
+        assert boss.post("/annotations", json={"lease": lease["id"], "label": label}).status_code == 201
+    api.run_jobs()
+    newest = boss.get(f"/projects/{project}/rounds").json()["items"][0]
+
+    bins = newest["metrics"]["calibration"]["bins"]
+    assert bins[0]["from"] == 0
+    kept = [each["n"] for each in bins]
+    assert [
+        listed(boss, project, f"judged={newest['number']}:sure:{round(10 * each['from'])}") for each in bins
+    ] == kept
+
+
 @pytest.mark.night
 def test_a_round_comes_out_the_same_and_what_changed_since_is_said(
     api: Api, capsys: pytest.CaptureFixture[str]

@@ -29,9 +29,9 @@ METRICS: dict[str, Any] = {
 HOW = "Each answer is weighed by the chance with which its item was drawn: 115 of 400 audit items."
 
 
-def open_round(visit: Visit, metrics: dict[str, Any], **change: Any) -> Page:
+def open_round(visit: Visit, metrics: dict[str, Any], task: dict[str, Any] | None = None, **change: Any) -> Page:
     """A round of a project of two classes that has these metrics, its answer changed on the way to the page."""
-    project = make_project(visit.site, count=6, classes=("good", "bad"))
+    project = make_project(visit.site, count=6, classes=("good", "bad"), **(task or {}))
     with visit.site.db.write() as session:
         row = {
             "project_id": project,
@@ -83,3 +83,19 @@ def test_an_accuracy_that_is_just_counted_says_nothing_of_weights_and_no_number_
     expect(good).to_contain_text("115 audit answers")
     assert "wrong" not in good.inner_text()
     assert "go by these chances" not in good.inner_text()
+
+
+def test_the_lowest_bin_of_several_classes_leads_to_its_items_as_the_others_do(visit: Visit) -> None:
+    bins = [
+        {"from": low, "said": low + 0.06, "was": low + 0.05, "low": low, "high": low + 0.1, "n": n}
+        for low, n in ((0.0, 85), (0.9, 31))
+    ]
+    told = {"error": 0.02, "low": 0.01, "high": 0.05, "n": 115, "bins": bins}
+    metrics = {name: each for name, each in METRICS.items() if name != "confusion"} | {"calibration": told}
+    page = open_round(visit, metrics, {"multiple": True})
+
+    sure = page.get_by_role("region", name="Does it know how sure it is?")
+    sure.get_by_text("Said and come true").click()
+    for number, said in ((0, "85"), (9, "31")):
+        link = sure.get_by_role("table").get_by_role("link", name=said, exact=True)
+        expect(link).to_have_attribute("href", re.compile(f"judged=7:sure:{number}$"))

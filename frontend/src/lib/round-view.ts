@@ -67,7 +67,7 @@ function measured(
     ${metrics.confusion ? confusion(round, metrics.confusion, name, judged, found) : nothing}
     ${metrics.classes ? perClass(metrics.classes, name, judged, found) : nothing}
     ${metrics.classes ? thresholds(metrics.classes, metrics, name, keptProbabilities(metrics) ? judged : null, found) : nothing}
-    ${metrics.calibration ? calibration(metrics.calibration, judged, place.multiple, found) : nothing}`;
+    ${metrics.calibration ? calibration(metrics.calibration, judged, found) : nothing}`;
 }
 
 /** How many it is wrong about, as the link finds them: not what the accuracy leaves, where answers are weighed or divided. */
@@ -156,15 +156,9 @@ function perClass(
       })}</tbody></table></div></section>`;
 }
 
-function calibration(
-  { error, low, high, n, bins }: Calibration,
-  judged: Judged,
-  multiple: boolean,
-  found: Found,
-): TemplateResult {
-  // Where several classes may hold, the many that are next to impossible are not kept by item.
+function calibration({ error, low, high, n, bins }: Calibration, judged: Judged, found: Found): TemplateResult {
   const inside = (from?: number): string | null =>
-    from === undefined || (multiple && from === 0) ? null : judged(`:sure:${Math.round(10 * from)}`);
+    from === undefined ? null : judged(`:sure:${Math.round(10 * from)}`);
   const points = (share: number): string => (100 * share).toFixed(1);
   const band =
     low === undefined || high === undefined || n === undefined

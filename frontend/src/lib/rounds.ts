@@ -12,7 +12,6 @@ export type Found = (filter: string) => string;
 export interface Place {
   id: number;
   slug: string;
-  multiple: boolean;
   manager: boolean;
 }
 
