@@ -344,3 +344,22 @@ def test_audit_items_are_asked_for_counted_down_and_cancelled(visit: Visit) -> N
     page.get_by_role("button", name="Back to the usual share").click()
     expect(number).to_have_value("40")
     assert visit.findings() == []
+
+
+ACTIVE = {"choice": "active", "estimate": "counted"}
+POWERED = {"choice": "random", "estimate": "prediction_powered"}
+
+
+@pytest.mark.parametrize("how", [ACTIVE, POWERED])
+@pytest.mark.parametrize("use", ["taught", "apart"])
+def test_where_audit_answers_teach_only_the_lower_ends_are_claimed_however_they_are_weighed(
+    visit: Visit, how: dict[str, str], use: str
+) -> None:
+    page = open_overview(visit, {"curve": CURVE, "how": how, "audit_use": use})
+
+    learning = page.get_by_role("region", name="Is it learning?")
+    expect(learning).to_contain_text("as far as the normal approximation does")
+    words = learning.inner_text()
+    assert ("The lower ends of the bands are made to stay valid" in words) == (use == "taught")
+    assert ("the number errs on the low side" in words) == (use == "taught")
+    assert ("The bands are made to hold together" in words) == (use == "apart")

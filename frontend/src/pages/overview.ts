@@ -43,6 +43,8 @@ const LOWER_ENDS =
   "The lower ends of the bands stay valid however often you look; while labels are few, the number errs on the low side.";
 const ABOUT =
   "The bands are made to hold together, however often you look, as far as the normal approximation does; docs/evaluation.md shows how often they did.";
+const LOWER_ABOUT =
+  "The lower ends of the bands are made to stay valid, however often you look, as far as the normal approximation does (docs/evaluation.md shows how often bands did); while labels are few, the number errs on the low side.";
 
 let overview: Overview | null = null;
 let piles: Wall | null = null;
@@ -175,7 +177,8 @@ function learning(all: Overview): TemplateResult {
     ? "audit items that the model chose, weighed by their chances"
     : "the audit share, a random part of the answers";
   const judged = imported ? "your own test set" : share;
-  const bands = exact ? (imported || all.audit_use === "apart" ? BANDS : LOWER_ENDS) : ABOUT;
+  const both = imported || all.audit_use === "apart"; // where audit answers teach, lower ends alone are claimed
+  const bands = both ? (exact ? BANDS : ABOUT) : exact ? LOWER_ENDS : LOWER_ABOUT;
   const judges = imported ? "test items" : "audit answers";
   const behind = html`<a href=${found(imported ? "status=test" : "kind=audit")}>${count(last.n)} ${judges}</a>`;
   const width = Math.max(280, Math.min(720, root.clientWidth - 48));
