@@ -81,6 +81,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         "stopping": stopping.shown(project, own, moment),
         "slices": None if (found := _slices(own)) is None else {"round": own.number if own else None, **found},
         "audit_use": project.audit_use,
+        "audit_choice": project.audit_choice,
         "unanswered": ((last.metrics or {}) if last else {}).get("unanswered"),
         "how": ((own.metrics or {}) if own else {}).get("how"),
         "rounds": [brief(row) for row in rows],

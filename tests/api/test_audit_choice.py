@@ -62,6 +62,7 @@ def test_chosen_audit_items_are_given_in_their_order_and_judge_by_their_chances(
     assert metrics["accuracy"]["low"] <= metrics["accuracy_at_one_look"]["low"] <= metrics["accuracy"]["value"]
     assert metrics["twin"] is None
     assert overview["how"] == metrics["how"]
+    assert overview["audit_choice"] == "active"
     assert f"{len(given)} of {len(draws)} audit items." in overview["words"]["how"]
 
 

@@ -363,3 +363,31 @@ def test_where_audit_answers_teach_only_the_lower_ends_are_claimed_however_they_
     assert ("The lower ends of the bands are made to stay valid" in words) == (use == "taught")
     assert ("the number errs on the low side" in words) == (use == "taught")
     assert ("The bands are made to hold together" in words) == (use == "apart")
+
+
+@pytest.mark.parametrize(
+    ("choice", "stratum", "words"),
+    [
+        ("random", "audit", "The next items that people get are random ones; they judge the model."),
+        (
+            "active",
+            "audit",
+            "The next items that people get are drawn by chance, more often those that the model doubts; "
+            "they judge the model.",
+        ),
+        (
+            "random",
+            "imported",
+            "The next items that people get are random ones. They tell how the pool is made up; "
+            "your own test set judges the model.",
+        ),
+    ],
+)
+def test_audit_items_now_says_how_they_are_drawn_and_what_for(
+    visit: Visit, choice: str, stratum: str, words: str
+) -> None:
+    curve = [each | {"stratum": stratum} for each in CURVE]
+    asked = {"needed": 0, "open": 200}
+    page = open_overview(visit, {"curve": curve, "audit_choice": choice, "audit_request": asked})
+
+    expect(page.get_by_role("form", name="Audit items now")).to_contain_text(words)

@@ -27,7 +27,8 @@ export function leadTo({ words, audit_request: asked, status }: Overview): Templ
 }
 
 /** For managers of an open project; nothing for others, and where no audit item is there to be asked for. */
-export function auditRequest({ audit_request: asked, status }: Overview, act: Act, busy: boolean): unknown {
+export function auditRequest(all: Overview, act: Act, busy: boolean): unknown {
+  const { audit_request: asked, status } = all;
   if (!asked) return nothing;
   const { request } = asked;
   if (request) {
@@ -45,5 +46,15 @@ export function auditRequest({ audit_request: asked, status }: Overview, act: Ac
     <label for=${FIELD}>Label</label>
     <input id=${FIELD} name="count" type="number" required min="1" max=${asked.open} .defaultValue=${String(offered(asked.needed, asked.open))}>
     <button class="secondary" type="submit" ?disabled=${busy}>audit items now</button>
-    <small class="quiet">The next items that people get are random ones, which judge the model.</small></form>`;
+    <small class="quiet">${what(all)}</small></form>`;
+}
+
+/** How the next items are drawn, and what they are for: an own test set judges where there is one. */
+function what({ audit_choice: choice, curve, status }: Overview): string {
+  const last = curve.at(-1);
+  const own = last ? last.stratum === "imported" : status.items.test > 0;
+  const drawn = choice === "active" ? "drawn by chance, more often those that the model doubts" : "random ones";
+  return own
+    ? `The next items that people get are ${drawn}. They tell how the pool is made up; your own test set judges the model.`
+    : `The next items that people get are ${drawn}; they judge the model.`;
 }

@@ -121,6 +121,7 @@ export interface Overview {
     seconds_median: number | null;
   };
   audit_use: "taught" | "apart"; // whether audit answers teach beside judging
+  audit_choice: "random" | "active"; // how the next audit items are drawn
   how: { choice: "random" | "active"; estimate: "counted" | "prediction_powered" } | null; // of the newest round
   stopping: Stopping | null; // null until a round is evaluated
   slices: (Slices & { round: number }) | null; // of the newest evaluated round
