@@ -115,7 +115,9 @@ def saved_words(last: Round | None) -> str | None:
         return "Audit items are chosen, so no random answers say whether choosing saves labels."
     if found.labels is None:
         return f"Cannot tell yet whether choosing saves labels: {_nothing_told(found)}."
-    level = f"what {found.labels:,} random labels teach (round {found.round})"
+    level = (
+        f"what {found.labels:,} random labels teach (round {found.round}; all such intervals hold together with 90 %)"
+    )
     low, high = found.low, found.high or 0
     if low is not None and low > 0:
         saved = f"{low:,} to {high:,} labels" if high < found.labels else f"{low:,} labels or more"
