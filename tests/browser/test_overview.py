@@ -62,7 +62,9 @@ def test_random_answers_alone_are_a_quiet_line_named_at_its_end(visit: Visit, wi
         assert box is not None
         assert box["x"] >= frame["x"]
         assert box["x"] + box["width"] <= frame["x"] + frame["width"]
-    beside = "80 chosen labels give 92 % (88 to 96 %), as many random ones 74 % (70 to 78 %)."
+    beside = (
+        "80 chosen labels give 92 % (88 to 96 %), as many random ones 74 % (70 to 78 %), judged by 80 audit answers."
+    )
     expect(page.get_by_text(beside)).to_be_visible()
     assert not visit.overflows()
     assert visit.findings() == []

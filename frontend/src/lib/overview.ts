@@ -190,12 +190,14 @@ const place = (x: number, accuracy: Estimate): Point => ({
 
 /** What chosen and as many random labels teach, each with its band of one look; whether that is chance, `saved` says. */
 export function twinWords(overview: Overview): string | null {
-  const twin = overview.curve.at(-1)?.twin;
+  const last = overview.curve.at(-1);
+  const twin = last?.twin;
   if (!twin?.random || !twin.chosen) return null;
   const { random, chosen } = twin;
   if (isWide(random.low, random.high) || isWide(chosen.low, chosen.high)) return null;
   const band = ({ value, low, high }: typeof random): string => `${percent(value)} (${fromTo(low, high)})`;
-  return `${count(twin.labels)} chosen labels give ${band(chosen)}, as many random ones ${band(random)}.`;
+  const judges = last?.stratum === "imported" ? "test items" : "audit answers";
+  return `${count(twin.labels)} chosen labels give ${band(chosen)}, as many random ones ${band(random)}, judged by ${count(random.n)} ${judges}.`;
 }
 
 const STEPS: Record<string, string> = {
