@@ -5,7 +5,8 @@ chances of all slices that were looked at are corrected together by Holm's proce
 look after every round, so "worse" is said at a level that falls with the looks as that of the accuracy does
 (`sequence.level_of`): of none falsely in any round of a project, with a chance of 95 %. What this look alone would say
 at 5 % is "likely" worse, and everything else "cannot tell yet". The intervals are those of Clopper and Pearson at 5 %
-divided by the number of slices (Bonferroni): those of one look hold together.
+divided by the number of slices (Bonferroni): those of the slices of one look hold together, and so do those of their
+rests.
 
 Sources: Fisher. The Logic of Inductive Inference. JRSS 1935; Holm. A Simple Sequentially Rejective Multiple Test
 Procedure. Scandinavian Journal of Statistics 1979; Clopper, Pearson. Biometrika 1934.
@@ -131,11 +132,15 @@ def _row(cut: Cut, right: Booleans, inside: Booleans, chance: float, slices: int
     others = int((~inside).sum())
     return cut.to_json() | {
         "accuracy": {"value": round(good / n, 4), **outward(low, high), "n": n},
-        "rest": {"value": round(int(right[~inside].sum()) / others, 4), "n": others} if others else None,
+        "rest": _rest(int(right[~inside].sum()), others, LEVEL / slices) if others else None,
         "wrong": n - good,
         "chance": float(f"{chance:.3g}"),
         "likely": bool(chance <= LEVEL),
     }
+
+
+def _rest(good: int, n: int, level: float) -> dict[str, Any]:
+    return {"value": round(good / n, 4), **outward(*counted(good, n, level)), "n": n}
 
 
 def _cuts(name: str, values: Sequence[Any], fewest: int, most: int) -> tuple[list[tuple[Cut, Booleans]], int]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from app.core.arrays import Booleans, Doubles, Floats, Indices
 from app.evaluation.combined import alike, combine, scored, unseen, worth
-from app.evaluation.intervals import outward
+from app.evaluation.intervals import outward, share
 
 AREAS = ("roc_auc", "average_precision")
 BOOTSTRAP = 200
@@ -32,7 +32,9 @@ class Ranked:
     `classes` has for each one `roc_auc` and `average_precision` with 95 % intervals, None where all items are
     of the class or none is, and `thresholds`: rows of the probability from which an item is taken, the share of the
     class that is found (recall), the share of the others that is taken too (false alarms), and the share of what is
-    taken that is right (precision); None beyond 30 classes. `macro` holds the means over the classes that have both.
+    taken that is right (precision); None beyond 30 classes. `bounds` has a row for each of these: how many are taken,
+    and the ends of Wilson's intervals of the share that is found and of the share that is right. `macro` holds the
+    means over the classes that have both.
     """
 
     classes: list[dict[str, Any]]
@@ -76,10 +78,15 @@ def ranked(probabilities: Floats, truth: Booleans, weights: Doubles, seed: int) 
             curve = _curve(probabilities[order, i], truth[order, i], samples[start : start + AT_ONCE][:, order])
             parts.append(curve.areas())
             if start == 0 and classes <= MOST_CURVES:
-                shown = _points(curve)
+                places = _places(curve)
+                shown = _points(curve, places)
         areas[i] = np.concatenate([np.stack(part) for part in parts], axis=1)
         told = classes <= MOST_CURVES and np.isfinite(areas[i, 0, 0])
-        found.append({**dict.fromkeys(AREAS), "thresholds": shown if told else None})
+        kept: dict[str, Any] = dict.fromkeys((*AREAS, "thresholds", "bounds"))
+        if told:
+            bounds = _bounds(probabilities[order, i], truth[order, i], weights[order], places)
+            kept |= {"thresholds": shown, "bounds": bounds}
+        found.append(kept)
     known = np.flatnonzero(np.isfinite(areas[:, 0, 0]))
     if not known.size:
         return Ranked(found, dict.fromkeys(AREAS))
@@ -107,16 +114,39 @@ def _curve(scores: Floats, truth: Booleans, weights: Doubles) -> _Curve:
     return _Curve(scores[last], right, wrong)
 
 
-def _points(curve: _Curve) -> list[list[float]]:
+def _places(curve: _Curve) -> Indices:
     """At most 24 thresholds, from the strictest on: the first and the last, and those that lie evenly between."""
     right, wrong = curve.right[0], curve.wrong[0]
+    along = right / max(right[-1], 1e-12) + wrong / max(wrong[-1], 1e-12)  # 0 to 2: even steps on both curves
+    found = np.searchsorted(along, np.linspace(along[0], along[-1], POINTS)).clip(0, len(along) - 1)
+    return np.asarray(np.unique(found), dtype=np.int64)
+
+
+def _points(curve: _Curve, places: Indices) -> list[list[float]]:
+    right, wrong = curve.right[0], curve.wrong[0]
     found, alarms = right / max(right[-1], 1e-12), wrong / max(wrong[-1], 1e-12)
-    along = found + alarms  # 0 to 2: even steps on both curves
-    places = np.unique(np.searchsorted(along, np.linspace(along[0], along[-1], POINTS)).clip(0, len(along) - 1))
     precision = right / np.maximum(right + wrong, 1e-12)
     rows = zip(found[places], alarms[places], precision[places], strict=True)
     least = [round(float(each), ROUNDED) for each in curve.thresholds[places]]
     return [[each, *(round(float(value), 4) for value in row)] for each, row in zip(least, rows, strict=True)]
+
+
+def _bounds(scores: Floats, truth: Booleans, weights: Doubles, places: Indices) -> list[list[float]]:
+    """How many are taken at each of the thresholds, and the ends of what is found and of what is right, by Wilson.
+
+    Of as many answers as would know as much were all alike, by Kish, as recall and precision themselves.
+    """
+    powers = np.stack([(weights > 0).astype(np.float64), weights, weights**2])
+    curve = _curve(scores, truth, powers)
+    rows = []
+    for at in places:
+        count, taken, squares = curve.right[:, at] + curve.wrong[:, at]
+        alike_taken, alike_class = taken**2 / max(squares, 1e-300), curve.right[1, -1] ** 2 / curve.right[2, -1]
+        right = share(curve.right[1, at] / max(taken, 1e-300) * alike_taken, alike_taken)
+        found = share(curve.right[1, at] / curve.right[1, -1] * alike_class, alike_class)
+        ends = [outward(each.low, each.high) if each else {"low": 0.0, "high": 1.0} for each in (found, right)]
+        rows.append([int(count), *(end for each in ends for end in each.values())])
+    return rows
 
 
 def _estimates(areas: Doubles, counts: Indices, rarer: Doubles, n: int) -> tuple[list[dict[str, Any]], dict[str, Any]]:

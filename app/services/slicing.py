@@ -100,7 +100,7 @@ def words(report: Mapping[str, Any] | None) -> str | None:
     said = (
         f"{first.get('words') or named(first)}: "
         f"{first['accuracy']['n'] - first['wrong']} of {first['accuracy']['n']} {judges} right, "
-        f"{100 * first['rest']['value']:.0f} % of the others"
+        f"{100 * first['rest']['value']:.0f} % of the {first['rest']['n']:,} others"
     )
     if report["likely"] == 0:
         return f"No slice is worse beyond chance among {report['looked_at']} looked at; lowest is {said}."

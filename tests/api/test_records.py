@@ -72,8 +72,10 @@ def cut(boss: Speaker, project: int, shown: dict[str, Any]) -> None:
     worst = shown["metrics"]["slices"]["worst"][0]
     assert [each["value"] for each in by_source] == ["web", "mail"]  # the larger one first
     mail = by_source[1]
-    assert (mail["wrong"], mail["rest"], mail["filter"]) == (worst["wrong"], worst["rest"], worst["filter"])
-    assert mail["accuracy"]["value"] == worst["accuracy"]["value"]
+    assert (mail["wrong"], mail["filter"]) == (worst["wrong"], worst["filter"])
+    for name in ("accuracy", "rest"):  # the intervals are of fewer slices here, which narrows them
+        assert (mail[name]["value"], mail[name]["n"]) == (worst[name]["value"], worst[name]["n"])
+        assert worst[name]["low"] <= mail[name]["low"] <= mail[name]["value"]
     for each in by_source:
         assert sum(of["recall"]["n"] for of in each["classes"]) == each["accuracy"]["n"]
         assert {of["class"]["name"] for of in each["classes"]} == {"cat", "dog"}

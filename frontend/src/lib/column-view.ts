@@ -2,12 +2,12 @@
 import { html, nothing, type TemplateResult } from "lit";
 import { bar, count, percent } from "./figures";
 import { call, message } from "./http";
-import { estimated, type Found, judges, linked, type Slice } from "./rounds";
+import { estimated, type Found, judges, linked, type Rest, restOf, type Slice } from "./rounds";
 import { behind } from "./slices-view";
 import { stacked } from "./stacked";
 
 type Cut = Omit<Slice, "rest" | "worse"> & {
-  rest: { value: number; n: number } | null; // nothing is outside
+  rest: Rest | null; // nothing is outside
   classes: { class: { id: number; name: string }; recall: { value: number; n: number } }[];
 };
 
@@ -63,7 +63,7 @@ export class ColumnView {
     return html`<p class="quiet">Bands and <em>likely</em> hold together for the slices of this column. Who looks at many columns finds one by chance.${bounds}</p>
       <div class="scroll" tabindex="0" role="region" aria-label="Slices by the column, table"><table ${stacked()}>
       <thead><tr><th scope="col">Slice</th><th scope="col">Verdict</th><th scope="col">Accuracy</th>
-        <th scope="col" class="number">The rest</th><th scope="col" class="number">Wrong</th><th scope="col">Weakest classes</th></tr></thead>
+        <th scope="col">The rest</th><th scope="col" class="number">Wrong</th><th scope="col">Weakest classes</th></tr></thead>
       <tbody>${found.slices.map((each) => this.row(each, round))}</tbody></table></div>`;
   }
 
@@ -73,7 +73,7 @@ export class ColumnView {
     return html`<tr><th scope="row" class="long">${each.words}</th>
       <td>${each.likely ? "likely worse" : html`<span class="quiet">cannot tell</span>`}</td>
       <td><div>${bar(each.accuracy.value, 1, "var(--accent)", each.accuracy)} ${estimated(each.accuracy)}</div></td>
-      <td class="number">${each.rest ? percent(each.rest.value, 1) : "–"}</td>
+      <td>${restOf(each.rest)}</td>
       <td class="number"><span>${linked(each.wrong, filter(":wrong"), this.to)} of ${linked(each.accuracy.n, filter(""), this.to)}</span></td>
       <td class="long">${weak.length ? weak.slice(0, WEAKEST).map((of, at) => html`${at ? ", " : ""}${of.class.name} ${percent(of.recall.value)} of ${count(of.recall.n)}`) : html`<span class="quiet">none</span>`}</td></tr>`;
   }

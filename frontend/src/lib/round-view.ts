@@ -1,13 +1,16 @@
 // One round: how good its model is, what it confuses, where it is worst, and what it rests on.
 import { html, nothing, type TemplateResult } from "lit";
 import type { ClassRef } from "./balance";
+import type { Estimate } from "./charts";
 import type { ColumnView } from "./column-view";
 import { bar, count, percent, swatch } from "./figures";
 import { ago } from "./overview";
 import {
   type Calibration,
+  type ClassRow,
   estimated,
   type Found,
+  inSentence,
   judges,
   linked,
   type Metrics,
@@ -58,7 +61,7 @@ function measured(
   const name = (id: number): ClassRef => classes.get(id) ?? { id, name: `class ${id}`, color: "#888888" };
   return html`<section class="card" aria-labelledby="good"><h2 id="good">How good it is</h2>
       <p class="figure">${estimated(metrics.accuracy)} <small>right, of ${linked(metrics.accuracy?.n ?? 0, judged(""), found)} ${judges(metrics.stratum)}${wrongOf(round, judged, found)}</small></p>
-      <p class="quiet">Balanced accuracy ${estimated(metrics.balanced_accuracy)}, macro F1 ${estimated(metrics.macro_f1)}${metrics.mean_absolute_error ? html`, off by ${metrics.mean_absolute_error.value.toFixed(2)} on the mean` : nothing}.</p>
+      <p class="quiet">Balanced accuracy ${inSentence(metrics.balanced_accuracy)}, macro F1 ${inSentence(metrics.macro_f1)}${metrics.mean_absolute_error ? offBy(metrics.mean_absolute_error) : nothing}.</p>
       ${made(round, metrics)}
     </section>
     <section class="card" aria-labelledby="worst"><h2 id="worst">Where it is worst</h2>
@@ -75,6 +78,14 @@ const wrongOf = ({ judged: of }: RoundDetail, judged: Judged, found: Found): Tem
   of
     ? html`; ${linked(of.wrong, judged(":wrong"), found)} wrong${of.tied ? `; of ${count(of.tied)} the answers are a tie` : ""}`
     : nothing;
+
+const SPECK = 1e-5; // of a unit of the last place, much more than floats err
+
+/** How far a rating lies from the answers, in its own unit, the ends rounded outward. */
+function offBy({ value, low, high }: Estimate): TemplateResult {
+  const [from, to] = [Math.floor(100 * low + SPECK) / 100, Math.ceil(100 * high - SPECK) / 100];
+  return html`, off by ${value.toFixed(2)} <small>(${from.toFixed(2)} to ${to.toFixed(2)})</small> on the mean`;
+}
 
 /** What is done to the audit answers beside counting them, and what counts them as they are. */
 function made({ words }: RoundDetail, { stratum, how }: Metrics): TemplateResult | typeof nothing {
@@ -137,12 +148,7 @@ function grid(
       })}</tbody></table></div></details>`;
 }
 
-function perClass(
-  rows: NonNullable<Metrics["classes"]>,
-  name: (id: number) => ClassRef,
-  judged: Judged,
-  found: Found,
-): TemplateResult {
+function perClass(rows: ClassRow[], name: (id: number) => ClassRef, judged: Judged, found: Found): TemplateResult {
   const counted = rows.some((each) => each.counts);
   return html`<section class="card" aria-labelledby="classes"><h2 id="classes">Class by class</h2>
     <div class="scroll" tabindex="0" role="region" aria-label="Classes, table"><table ${stacked()}>
@@ -150,10 +156,17 @@ function perClass(
         ${counted ? html`<th scope="col" class="number">Missed</th><th scope="col" class="number">False alarms</th>` : nothing}<th scope="col" class="number">Judged by</th></tr></thead>
       <tbody>${rows.map((each) => {
         const { name: words, color } = name(each.class_id);
-        return html`<tr><th scope="row" class="long">${swatch(color)} ${words}</th><td>${estimated(each.recall)}</td><td>${estimated(each.precision)}</td>
+        return html`<tr><th scope="row" class="long">${swatch(color)} ${words}</th><td>${estimated(each.recall)}</td>${precision(each, words)}
           <td>${estimated(each.f1)}</td>${counted ? html`<td class="number">${count(each.counts?.missed ?? 0)}</td><td class="number">${count(each.counts?.false_alarms ?? 0)}</td>` : nothing}
           <td class="number">${linked(each.recall?.n ?? 0, judged(`:${each.class_id}`), found)}</td></tr>`;
       })}</tbody></table></div></section>`;
+}
+
+/** Of how many items it is, where these are not as many as the class has answers. */
+function precision({ precision: right, recall }: ClassRow, name: string): TemplateResult {
+  if (!right || right.n === recall?.n) return html`<td>${estimated(right)}</td>`;
+  const title = `${count(right.n)} ${right.n === 1 ? "item was" : "items were"} taken for ${name}`;
+  return html`<td title=${title}><span>${estimated(right)} <small>of ${count(right.n)}</small></span></td>`;
 }
 
 function calibration({ error, low, high, n, bins }: Calibration, judged: Judged, found: Found): TemplateResult {

@@ -15,11 +15,14 @@ export interface Place {
   manager: boolean;
 }
 
+/** The judged items outside of a slice; rounds of earlier releases kept no interval. */
+export type Rest = Pick<Estimate, "value" | "n"> & Partial<Pick<Estimate, "low" | "high">>;
+
 export interface Slice {
   words: string;
   filter: string | null;
   accuracy: Estimate;
-  rest: { value: number; n: number };
+  rest: Rest;
   wrong: number;
   chance: number;
   worse: boolean; // at every look
@@ -38,11 +41,15 @@ export interface Slices {
 /** The probability from which on items are taken, the share of the class that is found, of the others that is taken too, and how much of what is taken is right. */
 export type Threshold = [from: number, found: number, alarms: number, right: number];
 
+/** At a threshold: how many items are taken, and the ends of what is found and of what is right. */
+export type Bounds = [taken: number, ...found: [low: number, high: number], ...right: [low: number, high: number]];
+
 export interface Ranked {
   class_id: number;
   roc_auc?: Estimate | null;
   average_precision?: Estimate | null;
   thresholds?: Threshold[] | null;
+  bounds?: Bounds[] | null; // one a threshold; rounds of earlier releases kept none
 }
 
 /** Of a class that may hold beside others: items on which it was found, missed, said in vain, or rightly not said. */
@@ -51,6 +58,13 @@ export interface Counts {
   missed: number;
   false_alarms: number;
   rejected: number;
+}
+
+export interface ClassRow extends Ranked {
+  recall: Estimate | null; // of the answers that name the class
+  precision: Estimate | null; // of the items that were taken for it
+  f1: Estimate | null;
+  counts?: Counts;
 }
 
 /** How far what is said and what comes true are apart; rounds of earlier releases kept no interval, or no `from`. */
@@ -71,7 +85,7 @@ export interface Metrics {
   reason: string | null;
   macro_average_precision?: Estimate | null;
   macro_roc_auc?: Estimate | null;
-  classes?: (Ranked & { recall: Estimate | null; precision: Estimate | null; f1: Estimate | null; counts?: Counts })[];
+  classes?: ClassRow[];
   confusion?: number[][];
   calibration?: Calibration | null;
   slices?: Slices | null;
@@ -137,6 +151,20 @@ export function estimated(estimate: Estimate | null | undefined): TemplateResult
   if (!estimate) return "–";
   if (isWide(estimate.low, estimate.high)) return fromTo(estimate.low, estimate.high);
   return html`<span>${percent(estimate.value, 1)} <small>${fromTo(estimate.low, estimate.high)}</small></span>`;
+}
+
+/** The same in a sentence, the band in brackets. */
+export function inSentence(estimate: Estimate | null | undefined): TemplateResult | string {
+  if (!estimate || isWide(estimate.low, estimate.high)) return estimated(estimate);
+  return html`${percent(estimate.value, 1)} <small>(${fromTo(estimate.low, estimate.high)})</small>`;
+}
+
+/** What is right outside of a slice, and of how many. */
+export function restOf(rest: Rest | null): TemplateResult | string {
+  if (!rest) return "–";
+  const { value, low, high, n } = rest;
+  const said = low === undefined || high === undefined ? percent(value, 1) : estimated({ value, low, high, n });
+  return html`<span>${said} <small>of ${count(n)}</small></span>`;
 }
 
 export const points = (share: number): string =>

@@ -1,7 +1,7 @@
 // Where the model is worst: a sentence, and the slices as a table, each with the items behind it.
 import { html, nothing, type TemplateResult } from "lit";
-import { count, percent } from "./figures";
-import { estimated, type Found, judges, linked, type Slice, type Slices } from "./rounds";
+import { count } from "./figures";
+import { estimated, type Found, judges, linked, restOf, type Slice, type Slices } from "./rounds";
 import { stacked } from "./stacked";
 
 /** The filter behind a slice: for managers that of its judges, for others that of its items. */
@@ -31,12 +31,12 @@ export function slicesTable(
 function table(rows: Slice[], round: number, manager: boolean, to: Found): TemplateResult {
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Slices, table"><table ${stacked()}>
     <thead><tr><th scope="col">Slice</th><th scope="col">Verdict</th><th scope="col">Accuracy</th>
-      <th scope="col" class="number">The rest</th><th scope="col" class="number">Wrong</th></tr></thead>
+      <th scope="col">The rest</th><th scope="col" class="number">Wrong</th></tr></thead>
     <tbody>${rows.map(
       (each) => html`<tr><th scope="row" class="long">${each.words}</th>
       <td>${each.worse ? html`<strong>worse</strong>` : each.likely ? "likely worse" : html`<span class="quiet">cannot tell yet</span>`}</td>
       <td>${estimated(each.accuracy)}</td>
-      <td class="number">${percent(each.rest.value, 1)}</td>
+      <td>${restOf(each.rest)}</td>
       <td class="number"><span>${linked(each.wrong, behind(round, ":wrong", each.filter, manager), to)} of
         ${linked(each.accuracy.n, behind(round, "", each.filter, manager), to)}</span></td></tr>`,
     )}</tbody></table></div>`;

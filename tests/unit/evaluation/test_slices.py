@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import hypergeom
 
+from app.evaluation.intervals import outward
+from app.evaluation.sequence import LEVEL, counted
 from app.evaluation.slices import FEWEST, MOST_COLUMNS, MOST_NAMED, MOST_VALUES, along, holm, worst
 
 
@@ -22,7 +24,9 @@ def test_a_bad_source_is_named_with_what_is_behind_it() -> None:
 
     first = report["worst"][0]
     assert (first["column"], first["value"], first["worse"]) == ("source", "mail", True)
-    assert (first["wrong"], first["accuracy"]["n"], first["rest"]) == (12, 20, {"value": 0.975, "n": 80})
+    assert (first["wrong"], first["accuracy"]["n"], first["rest"]["n"], first["rest"]["value"]) == (12, 20, 80, 0.975)
+    ends = outward(*counted(78, 80, LEVEL / 4))  # as the slice's own: of the four that were looked at
+    assert {name: first["rest"][name] for name in ("low", "high")} == ends
     assert first["accuracy"]["low"] < 0.4 < first["accuracy"]["high"]
     assert first["chance"] < 0.001
     assert report["worse"] == 1

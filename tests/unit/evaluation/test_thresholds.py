@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from app.evaluation.intervals import share
+from app.evaluation.metrics import weighted_share
 from app.evaluation.thresholds import MOST_CURVES, POINTS, ranked
 
 
@@ -52,6 +53,23 @@ def test_every_threshold_that_is_kept_lies_on_both_curves_of_scikit_learn() -> N
         assert on_curve[threshold] == pytest.approx((right, found), abs=1e-4)
 
 
+@pytest.mark.parametrize("even", [True, False])
+def test_every_threshold_says_how_many_are_taken_and_has_the_intervals_of_recall_and_precision(even: bool) -> None:
+    probabilities, truth, weights = judged(n=60)
+    weights = np.ones(60) if even else weights
+
+    found = ranked(probabilities, truth, weights, seed=1).classes[0]
+
+    assert len(found["bounds"]) == len(found["thresholds"]) > 2
+    for (least, recall, _, precision), (taken, *ends) in zip(found["thresholds"], found["bounds"], strict=True):
+        above = probabilities[:, 0] >= np.float32(least) - 1e-6
+        both = above & truth[:, 0]
+        assert taken == above.sum()
+        for share_, n, low, high in ((recall, truth[:, 0], *ends[:2]), (precision, above, *ends[2:])):
+            wilson = weighted_share(both, weights * n).to_json()
+            assert (share_, low, high) == pytest.approx((wilson["value"], wilson["low"], wilson["high"]), abs=1e-4)
+
+
 @pytest.mark.parametrize(("n", "shares"), [(150, (1 / 3, 1 / 3, 1 / 3)), (77, (0.05, 0.35, 0.6))])
 def test_intervals_hold_the_truth_about_as_often_as_they_say(n: int, shares: tuple[float, ...]) -> None:
     held, macro = [], []
@@ -94,7 +112,7 @@ def test_a_class_that_every_item_or_none_has_is_left_out() -> None:
 
     found = ranked(probabilities, truth, weights, seed=1)
 
-    assert found.classes[2] == {"roc_auc": None, "average_precision": None, "thresholds": None}
+    assert found.classes[2] == {"roc_auc": None, "average_precision": None, "thresholds": None, "bounds": None}
     assert found.macro["roc_auc"] is not None
     nothing = ranked(probabilities, np.zeros_like(truth), weights, seed=1)
     assert nothing.macro == {"roc_auc": None, "average_precision": None}
