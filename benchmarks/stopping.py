@@ -9,7 +9,10 @@ then every curve has its end within a point, also one that rises.
 
 Rules are chosen on the sets named in TUNED and on the first nine seeds of the suite, and judged on its other seeds and
 on the sets named in FRESH, which nothing was ever chosen on. Runs are kept in benchmarks/out, and with `--write` in
-results/stopping.csv.
+results/stopping.csv, from which `--stored` prints the same without simulating anything.
+
+Who never stops within the labels is not below what going on gives, so each share is told twice: of all projects, and of
+those that stop alone.
 """
 
 import argparse
@@ -66,7 +69,9 @@ def main() -> None:
     given.add_argument("--tuned-seeds", type=int, default=3, help="of the sets to choose rules by")
     given.add_argument("--fresh-seeds", type=int, default=5, help="of the sets that nothing was chosen on")
     given.add_argument("--write", action="store_true")
+    given.add_argument("--stored", action="store_true", help="read results/stopping.csv and simulate nothing")
     options = given.parse_args()
+    known = stored(RESULTS) if options.stored else None
     every: dict[str, list[Trace]] = {}
     suite = options.sets.split(",")
     with one_thread():
@@ -78,7 +83,12 @@ def main() -> None:
         ):
             if not seeds:
                 continue
-            found = {name: traces(name, seeds, options.labels) for name in names}
+            found = {
+                name: traces(name, seeds, options.labels)
+                if known is None
+                else [each for each in known.get(name, []) if each.seed in seeds]
+                for name in names
+            }
             for name, each in found.items():
                 every[name] = [*each, *every.get(name, [])]  # seeds to choose by come later here, and first in the file
             for of, until in (("twice the labels", True), ("the last of these labels", False)):
@@ -119,6 +129,26 @@ def traces(name: str, seeds: Iterable[int], labels: int) -> list[Trace]:
             file.write_text(json.dumps(asdict(_run(made[0], seed, labels))))
         stored = json.loads(file.read_text())
         found.append(Trace(**{**stored, "seen": [Seen.from_json(each) for each in stored["seen"]]}))
+    return found
+
+
+def stored(file: Path) -> dict[str, list[Trace]]:
+    """The runs that `write` kept, by set, in the order of the file."""
+    runs: dict[tuple[str, int], Trace] = {}
+    with file.open(newline="") as lines:
+        for row in csv.DictReader(lines):
+            trace = runs.setdefault((row["set"], int(row["seed"])), Trace(int(row["seed"])))
+            labels, accuracy = int(row["labels"]), float(row["held_out_accuracy"])
+            if not row["judges"]:  # a round of the way on, of which only this is known
+                trace.later.append((labels, accuracy))
+                continue
+            shares = {each.name: row[each.name] for each in fields(Seen) if each.name not in ("labels", "judges")}
+            seen = {name: float(share) if share else None for name, share in shares.items()}
+            trace.seen.append(Seen.from_json({**seen, "labels": labels, "judges": int(row["judges"])}))
+            trace.accuracy.append(accuracy)
+    found: dict[str, list[Trace]] = {}
+    for (name, _), trace in runs.items():
+        found.setdefault(name, []).append(trace)
     return found
 
 
@@ -210,10 +240,12 @@ def _says(name: str, history: Sequence[Seen]) -> bool:
 def tables(found: Mapping[str, Sequence[Trace]], until: bool) -> None:
     """One table over all sets, and one a set for the advice."""
     known = [(name, trace, *oracle(trace, until)) for name, each in found.items() for trace in each if trace.seen]
-    print("| rule | median labels / oracle's | within a point of the plateau | false early stops | never stops |")
-    print("|---|---|---|---|---|")
+    print("| rule | median labels / oracle's | within a point of the plateau | false early stops | never stops", end="")
+    print(" | that stop | of these: labels / oracle's | within a point | false early |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for rule, says in rules().items():
-        print(f"| {rule} | {_row([_outcome(trace, at, top, says) for _, trace, at, top in known])} |", flush=True)
+        outcomes = [_outcome(trace, at, top, says) for _, trace, at, top in known]
+        print(f"| {rule} | {_row(outcomes)} | {_of_stops(outcomes)} |", flush=True)
     print(
         "\n| set | runs | plateau | oracle's labels | advice's labels | ratio | within a point | false early | never |"
     )
@@ -244,8 +276,19 @@ def _outcome(trace: Trace, at: int | None, top: float, says: Callable[[Sequence[
 
 
 def _row(outcomes: Sequence[Mapping[str, float]]) -> str:
+    """The median ratio and three shares of some outcomes."""
+    return _shares(outcomes, "good", "early", "never")
+
+
+def _of_stops(outcomes: Sequence[Mapping[str, float]]) -> str:
+    """How many stop at all, and the median ratio and two shares of these: a share of all counts who goes on as good."""
+    stopped = [each for each in outcomes if not each["never"]]
+    return f"{len(stopped)} | " + (_shares(stopped, "good", "early") if stopped else "- | - | -")
+
+
+def _shares(outcomes: Sequence[Mapping[str, float]], *names: str) -> str:
     ratio = np.median([each["ratio"] for each in outcomes])
-    shares = [100 * np.mean([each[name] for each in outcomes]) for name in ("good", "early", "never")]
+    shares = [100 * np.mean([each[name] for each in outcomes]) for name in names]
     return f"{ratio:.2f} | " + " | ".join(f"{each:.0f} %" for each in shares)
 
 
