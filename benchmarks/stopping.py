@@ -29,6 +29,7 @@ import numpy as np
 from app.core.arrays import Doubles, Floats
 from app.evaluation.sequence import at_look
 from app.evaluation.stopping import CRITERIA, Seen, Terms, advise, signals, verdicts
+from app.evaluation.stopping.gain import GainAgainstPrice
 from app.loop.evaluate import FEWEST_AUDIT, cross_fit
 from app.loop.executors import LocalExecutor, one_thread
 from app.loop.guarding import folds_of
@@ -56,6 +57,9 @@ OUTPUT = Path(__file__).parent / "out" / "stopping"
 RESULTS = Path(__file__).parent / "results" / "stopping.csv"
 LONG_ROUND = 100  # items, once the run is over and only its plateau is to be known
 HOUR_PRICE, SECONDS = 30.0, 5.0  # of an answer
+GAIN = GainAgainstPrice()
+GAINS_FROM = 100  # labels of the first round whose expected gain is held against what came
+LITTLE = 0.05  # points
 WORTHS = (1_000.0, 100.0, 20.0, 5.0, 2.0, 1.0)  # of a point of accuracy, in the currency of the price
 STUDIED = ("settled", "stable", "change", "uncertainty", "confidence", "f_change", "plateau", "curve")
 
@@ -94,15 +98,15 @@ def main() -> None:
             for of, until in (("twice the labels", True), ("the last of these labels", False)):
                 print(f"\n## {title}; the plateau is of {of}\n")
                 tables(found, until)
+        unseen = {
+            name: [trace for trace in each if name in FRESH or trace.seed >= CHOSEN_BY]
+            for name, each in every.items()
+            if name not in TUNED
+        }
         print("\n## Prices; seeds and sets that nothing was chosen on\n")
-        prices(
-            [
-                trace
-                for name, each in every.items()
-                for trace in each
-                if name not in TUNED and (name in FRESH or trace.seed >= CHOSEN_BY)
-            ]
-        )
+        prices([trace for each in unseen.values() for trace in each])
+        print("\n## What `gain` expects, and what came; the same, and the sets to choose by\n")
+        gains(unseen | {name: each for name, each in every.items() if name in TUNED})
     if options.write:
         write(every)
 
@@ -327,6 +331,35 @@ def _priced(trace: Trace, worth: float, says: Sequence[bool]) -> tuple[bool, boo
     false = True in says and gain > 2 and gain * worth > 2 * (cost[-1] - cost[at])
     turns = int(np.abs(np.diff(np.array(says, dtype=np.int64))).sum())
     return True in says, bool(false), float((kept.max() - kept[at]) / cost[-1]), turns
+
+
+def gains(found: Mapping[str, Sequence[Trace]]) -> None:
+    """The points that `gain` expects of a quarter of the labels again, and those that came on held-out rows, by set.
+
+    The means over the rounds of 100 labels and more of which a run knows what a quarter again gave: of 600, up to 480.
+    """
+    print("| set | rounds | points expected | points that came | expected / came |")
+    print("|---|---|---|---|---|")
+    for name, each in found.items():
+        pairs = [pair for trace in each for pair in _gained(trace)]
+        if pairs:
+            said, came = np.mean(pairs, axis=0)
+            ratio = f"{said / came:.1f}" if min(said, came) >= LITTLE else "-"  # a ratio to nothing says nothing
+            print(f"| {name} | {len(pairs)} | {said:.2f} | {came:.2f} | {ratio} |", flush=True)
+
+
+def _gained(trace: Trace) -> list[tuple[float, float]]:
+    """Points of accuracy expected and come, of each round that can tell and of which both are known."""
+    labels = [each.labels for each in trace.seen]
+    found = []
+    for place, now in enumerate(labels):
+        # A point worth 1 is expected to be worth as many as come; an hour at 1 and no time costs nothing.
+        said = GAIN.judge(trace.seen[: place + 1], Terms(hour_price=1.0, point_worth=1.0, seconds=0.0)).value
+        then = now + max(1, round(GAIN.more * now))
+        if said is not None and now >= GAINS_FROM and then <= labels[-1]:
+            later = float(np.interp(then, labels, trace.accuracy))
+            found.append((said, 100 * (later - trace.accuracy[place])))
+    return found
 
 
 def write(found: Mapping[str, Sequence[Trace]]) -> None:

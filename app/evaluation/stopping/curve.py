@@ -60,7 +60,7 @@ class CurveExtrapolation:
     """
 
     name: ClassVar[str] = "curve"
-    title: ClassVar[str] = "Expected gain"
+    title: ClassVar[str] = "Learning curve"
     least: float = 0.005
     more: float = 0.25
 
@@ -72,7 +72,6 @@ class CurveExtrapolation:
         labels = history[-1].labels
         more = max(1, round(self.more * labels))
         gain = curve.gain(labels, more)
-        words = (
-            f"{more:,} labels more would add about {100 * gain:.1f} points; less than {100 * self.least:g} is little."
-        )
+        rise = f"The fitted curve rises by about {100 * gain:.1f} points over {more:,} labels more"
+        words = f"{rise}; less than {100 * self.least:g} is little."
         return Verdict(gain < self.least, words, gain, self.least)

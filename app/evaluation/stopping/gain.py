@@ -1,4 +1,4 @@
-"""Expected gain against the price of a label."""
+"""The gain that rounds make likely against the price of a label."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from app.evaluation.stopping.base import LABELS_A_STEP, Seen, Terms, Verdict, no
 
 HOUR = 3_600.0
 FEWEST_LABELS = 60
+MOST_DIGITS = 9
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,8 @@ class GainAgainstPrice:
     The accuracy that they are expected to add is `part` of what the rounds changed in the predictions of the stop set,
     summed over the last labels of which they are `more` as many again: a prediction that changes is a gain or a loss,
     and learning slows down. That part was measured on simulated projects (docs/evaluation.md), where the fitted
-    learning curve, on as few audit answers as projects have, said next to nothing of what was to come.
+    learning curve, on as few audit answers as projects have, said next to nothing of what was to come. It is an
+    estimate of its own, then, and not that curve's; too high where predictions change at a border for ever.
 
     Source: the decision is that of Weiss, Tian. Maximizing Classifier Utility When There Are Data Acquisition Costs.
     DMKD 2008; the estimate is our own.
@@ -40,10 +42,12 @@ class GainAgainstPrice:
         if now is None:
             return Verdict(None, "Cannot tell yet: it needs rounds to compare over the last fifth of the labels.")
         (more, worth, cost), is_less = now, now[1] < now[2]
-        words = f"{more:,} labels more would be worth about {worth:,.2f} and cost {cost:,.2f}."
+        value, paid = _told(worth, cost)
+        weighed = f"{more:,} labels more would be worth about {value} and cost about {paid}."
+        words = f"what rounds change in the predictions, {weighed}"
         if is_less and (before is None or before[1] >= before[2]):
-            return Verdict(None, f"Cannot tell yet: {words} The next labels have to say so too.", worth, cost)
-        return Verdict(is_less, words, worth, cost)
+            return Verdict(None, f"Cannot tell yet: by {words} The next labels have to say so too.", worth, cost)
+        return Verdict(is_less, f"By {words}", worth, cost)
 
     def _weighed(self, history: Sequence[Seen], price: float, point: float) -> tuple[int, float, float] | None:
         """Labels to come, what they are worth and what they cost; None where rounds cannot be compared."""
@@ -56,3 +60,12 @@ class GainAgainstPrice:
             return None
         more = max(1, round(self.more * labels))
         return more, 100 * self.part * sum(changes) * point, more * price
+
+
+def _told(worth: float, cost: float) -> tuple[str, str]:
+    """Both with the fewest digits, from two on, by which they compare as they do: neither is known to the cent."""
+    for digits in range(2, MOST_DIGITS + 1):
+        one, other = (float(f"{each:.{digits}g}") for each in (worth, cost))
+        if (one > other) - (one < other) == (worth > cost) - (worth < cost):
+            break
+    return f"{one:,.{MOST_DIGITS}g}", f"{other:,.{MOST_DIGITS}g}"

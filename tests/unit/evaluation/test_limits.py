@@ -68,4 +68,4 @@ def test_the_curve_needs_four_different_numbers_of_labels_with_an_accuracy() -> 
 def test_a_single_label_more_is_the_least_that_is_asked_about() -> None:
     found = CurveExtrapolation().judge(rounds(Curve(0.9, 2.0, 1.0), 1, 2, 3, 4)[::-1], Terms())
 
-    assert found.words.startswith("1 labels more")
+    assert " over 1 labels more;" in found.words

@@ -127,6 +127,36 @@ def test_the_gain_is_little_twice_before_it_says_stop_and_labels_have_to_come_be
     assert first.words.endswith("The next labels have to say so too.")
 
 
+def test_the_two_estimates_of_what_is_to_come_say_what_each_goes_by() -> None:
+    flat = [replace(each, accuracy=0.9, low=0.8, judges=100) for each in STEADY]
+    found = verdicts(flat, replace(PRICES, point_worth=20.0))
+
+    assert (
+        found["curve"].words
+        == "The fitted curve rises by about 0.0 points over 50 labels more; less than 0.5 is little."
+    )
+    assert found["gain"].words == (
+        "By what rounds change in the predictions, 50 labels more would be worth about 24 and cost about 5."
+    )
+    assert advise(found).text == f"Go on: by{found['gain'].words[2:]}"
+
+
+@pytest.mark.parametrize(
+    ("point_worth", "hour_price", "worth", "cost"),
+    [
+        (37.0, 360.0, "44", "50"),  # 44.40 and 50.00
+        (41.6, 360.0, "49.9", "50"),  # 49.92: less than it costs reads so
+        (1_028.8, 360.0, "1,200", "50"),
+        (0.4, 3.6, "0.48", "0.5"),
+        (0.0, 3.6, "0", "0.5"),
+    ],
+)
+def test_money_is_told_without_false_precision(point_worth: float, hour_price: float, worth: str, cost: str) -> None:
+    words = CRITERIA["gain"].judge(STEADY, Terms(point_worth=point_worth, hour_price=hour_price, seconds=10.0)).words
+
+    assert f"50 labels more would be worth about {worth} and cost about {cost}." in words
+
+
 @pytest.mark.parametrize(
     "history",
     [

@@ -28,3 +28,16 @@ def test_runs_are_read_as_they_were_written(tmp_path: Path, monkeypatch: pytest.
     stopping.write(made)
 
     assert stopping.stored(tmp_path / "stopping.csv") == made
+
+
+def test_what_the_gain_expects_is_held_against_what_came(capsys: pytest.CaptureFixture[str]) -> None:
+    seen = [Seen(20 * i, changed=0.04 if i > 1 else None) for i in range(1, 16)]  # 0.15 of two rounds of 160 to 200
+    steady = stopping.Trace(9, seen, [0.5 + 0.0002 * each.labels for each in seen])
+
+    stopping.gains({"line": [steady], "short": [stopping.Trace(9, seen[:4], [0.5] * 4)]})
+
+    [row] = [line.split(" | ") for line in capsys.readouterr().out.splitlines() if line.startswith("| line")]
+    found = stopping._gained(steady)
+    assert found[5] == pytest.approx((1.2, 1.0))
+    assert row[1] == str(len(found)) == "8"  # 100 to 240 labels
+    assert row[-1] == f"{sum(said for said, _ in found) / sum(came for _, came in found):.1f} |"
