@@ -80,11 +80,12 @@ def _worth(found: Mapping[str, Verdict]) -> Advice:
     """Why it is worth going on, in a sentence; nothing is named where it cannot be told."""
     if found["gain"].stop is False:
         return Advice(False, f"Go on: {_small(found['gain'].words)}", ("gain",))
-    if found["settled"].stop is False and found["curve"].stop is False:
-        gain = _small(found["curve"].words.partition(";")[0])
-        return Advice(False, f"Go on: rounds still change what the model says, and {gain}.", ("settled", "curve"))
     if found["settled"].stop is False:
-        return Advice(False, "Go on: rounds still change what the model says.", ("settled",))
+        # The last rounds may have changed nothing: it is the sum over its span that is too much, as its words say.
+        text = f"Go on: {_small(found['settled'].words)}"
+        if found["curve"].stop is False:
+            return Advice(False, f"{text} {found['curve'].words.partition(';')[0]}.", ("settled", "curve"))
+        return Advice(False, text, ("settled",))
     if found["settled"].stop:
         text = "Go on: rounds change little, but whether more labels are worth their price cannot be told yet:"
         return Advice(False, f"{text} {found['gain'].words.partition(': ')[2]}", ("gain",))

@@ -261,6 +261,19 @@ def test_the_advice_stops_for_a_goal_a_budget_or_a_price_and_else_for_what_has_s
     assert advise(given()).text.endswith("cannot be told yet.")
 
 
+def test_the_advice_to_go_on_names_the_span_whose_sum_is_too_much() -> None:
+    quiet = changing((20, None), (40, 0.5), (60, 0.065), (70, 0.03), (80, 0.0006), (100, 0.0))  # hardly at last
+    rising = [replace(each, accuracy=seen.accuracy, judges=100) for each, seen in zip(quiet, RISING, strict=False)]
+
+    found, risen = (advise(verdicts(each, Terms())) for each in (quiet, rising))
+
+    span = "Go on: since 50 labels the rounds changed 9.6 % of what the model says (1 - F, summed)"
+    assert (found.stop, found.because) == (False, ("settled",))
+    assert found.text == f"{span}; 6 % or less counts as settled."
+    assert risen.because == ("settled", "curve")
+    assert risen.text == f"{found.text} The fitted curve rises by about 1.1 points over 25 labels more."
+
+
 def test_settled_predictions_wait_for_prices_that_are_named_and_cannot_tell_yet() -> None:
     early = [
         Seen(20, agreement=0.9),
