@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Protocol
 
 LABELS_A_STEP = 10
+MOST_DECIMALS = 5  # of what is told
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,17 @@ def since(history: Sequence[Seen], share: float) -> tuple[list[Seen], int]:
             is_one = each.labels - known >= LABELS_A_STEP
             steps, known = steps + is_one, each.labels if is_one else known
     return span, steps
+
+
+def beside(value: float, limit: float, decimals: int) -> str:
+    """A value with the fewest decimals, from so many on, by which it compares with a limit as it does in full.
+
+    0.495 beside 0.5 is no 0.5: whoever reads the words shall see why the criterion says what it says.
+    """
+    for places in range(decimals, MOST_DECIMALS + 1):
+        if (round(value, places) < limit, round(value, places) > limit) == (value < limit, value > limit):
+            return f"{value:,.{places}f}"
+    return f"{value:,.{decimals}f}"  # so near that only the computer's own rounding tells them apart
 
 
 def not_asked(why: str) -> Verdict:

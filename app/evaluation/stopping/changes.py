@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.evaluation.stopping.base import Seen, Terms, Verdict, over_steps, too_early
+from app.evaluation.stopping.base import Seen, Terms, Verdict, beside, over_steps, too_early
 
 
 @dataclass(frozen=True)
@@ -23,5 +23,6 @@ class ClassificationChange:
         values = over_steps(history, "changed", 1, max)
         if values is None:
             return too_early("a round before", 1)
-        words = f"The last round changed {100 * values[0]:.1f} % of the predictions; {100 * self.most:g} % is still."
+        changed = beside(100 * values[0], 100 * self.most, 1)
+        words = f"The last round changed {changed} % of the predictions; {100 * self.most:g} % or less is still."
         return Verdict(values[0] <= self.most, words, values[0], self.most)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.evaluation.stopping.base import Seen, Terms, Verdict, last_known, too_early
+from app.evaluation.stopping.base import Seen, Terms, Verdict, beside, last_known, too_early
 
 
 @dataclass(frozen=True)
@@ -26,5 +26,6 @@ class MaxConfidence:
         values = last_known(history, "most_uncertain", 1)
         if values is None:
             return too_early("probabilities of the pool", 1)
-        words = f"The least sure item is {100 * values[0]:.0f} % uncertain; less than {100 * self.most:g} % is sure."
+        unsure = beside(100 * values[0], 100 * self.most, 0)
+        words = f"The least sure item is {unsure} % uncertain; less than {100 * self.most:g} % is sure."
         return Verdict(values[0] < self.most, words, values[0], self.most)

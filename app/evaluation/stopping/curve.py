@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from app.evaluation.stopping.base import Seen, Terms, Verdict, too_early
+from app.evaluation.stopping.base import Seen, Terms, Verdict, beside, too_early
 
 FEWEST_POINTS = 4
 FALLS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
@@ -72,6 +72,7 @@ class CurveExtrapolation:
         labels = history[-1].labels
         more = max(1, round(self.more * labels))
         gain = curve.gain(labels, more)
-        rise = f"The fitted curve rises by about {100 * gain:.1f} points over {more:,} labels more"
+        points = beside(100 * gain, 100 * self.least, 1)
+        rise = f"The fitted curve rises by about {points} points over {more:,} labels more"
         words = f"{rise}; less than {100 * self.least:g} is little."
         return Verdict(gain < self.least, words, gain, self.least)

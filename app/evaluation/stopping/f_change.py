@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.evaluation.stopping.base import Seen, Terms, Verdict, over_steps, too_early
+from app.evaluation.stopping.base import Seen, Terms, Verdict, beside, over_steps, too_early
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,6 @@ class FChange:
         values = over_steps(history, "f_change", self.rounds, max)
         if values is None:
             return too_early("predictions to compare", self.rounds)
-        words = (
-            f"F changed by {max(values):.3f} a round at most ({self.rounds} rounds); less than {self.most:g} is still."
-        )
+        most = beside(max(values), self.most, 3)
+        words = f"F changed by {most} a round at most ({self.rounds} rounds); less than {self.most:g} is still."
         return Verdict(max(values) < self.most, words, max(values), self.most)

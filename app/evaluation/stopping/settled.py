@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.evaluation.stopping.base import Seen, Terms, Verdict, since, too_early
+from app.evaluation.stopping.base import Seen, Terms, Verdict, beside, since, too_early
 
 FEWEST = 2  # steps of ten new labels or more in a span
 FEWEST_LABELS = 60
@@ -45,10 +45,11 @@ class SettledPredictions:
             return None
         first = share * history[-1].labels
         total = sum(each.f_change for each in span if each.f_change is not None)
-        words = (
-            f"Since {first:,.0f} labels the rounds changed {100 * total:.1f} % of what the model says (1 - F, summed); "
-            f"{100 * most:g} % or less counts as settled."
-        )
+        changed = f"{beside(100 * total, 100 * most, 1)} % of what the model says"
+        if total > 1:  # rounds that change the same again: a share of more than everything would mean nothing
+            changed = f"what the model says {total:.1f} times over"
+        summed = f"Since {first:,.0f} labels the rounds changed {changed} (1 - F, summed)"
+        words = f"{summed}; {100 * most:g} % or less counts as settled."
         if total > most:
             return Verdict(False, words, total, most)
         if history[0].labels > first or any(each.agreement is None for each in span):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from app.evaluation.stopping.base import Seen, Terms, Verdict, over_steps, too_early
+from app.evaluation.stopping.base import Seen, Terms, Verdict, beside, over_steps, too_early
 
 
 @dataclass(frozen=True)
@@ -30,5 +30,6 @@ class StablePredictions:
         if values is None:
             return too_early("predictions to compare", self.rounds)
         mean = sum(values) / len(values)
-        words = f"Successive rounds agree by {mean:.3f} (kappa, {self.rounds} rounds); {self.least:g} counts as stable."
+        said = f"Successive rounds agree by {beside(mean, self.least, 3)} (kappa, {self.rounds} rounds)"
+        words = f"{said}; {self.least:g} or more counts as stable."
         return Verdict(mean >= self.least, words, mean, self.least)

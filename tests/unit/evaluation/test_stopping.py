@@ -50,6 +50,50 @@ def test_a_criterion_stops_on_its_side_of_the_limit_alone(
     assert criterion.judge([Seen(20)], Terms()).stop is None
 
 
+@pytest.mark.parametrize(
+    ("name", "rounds", "stop", "words"),
+    [
+        ("change", series("changed", 0.4, 0.00204), False, "0.204 % of the predictions; 0.2 % or less is still."),
+        ("uncertainty", series("uncertainty", 0.3, 0.0496), True, "4.96 % uncertain on the mean; less than 5 %"),
+        ("confidence", series("most_uncertain", 0.9, 0.0496), True, "4.96 % uncertain; less than 5 % is sure."),
+        ("stable", series("agreement", 0.5, *[0.98999] * 3), False, "0.98999 (kappa, 3 rounds); 0.99 or more"),
+        ("f_change", series("f_change", 0.3, *[0.04996] * 3), True, "0.04996 a round at most (3 rounds); less"),
+        ("settled", series("f_change", 0.0, 0.3, 0.0301, 0.0301), False, "changed 6.02 % of what the model says"),
+        ("settled", series("f_change", 0.0, 0.3, 0.6, 0.527), False, "changed what the model says 1.1 times over (1"),
+        ("plateau", accuracies(0.8, *[0.80496] * 10), True, "rose by 0.496 points; a rise of less than 0.5 points"),
+        ("plateau", accuracies(0.9, *[0.756] * 10), True, "did not rise: it lies 14.4 points below the best"),
+        ("plateau", accuracies(0.9, *[0.9] * 10), True, "In 10 rounds the best accuracy hardly changed; a"),
+    ],
+)  # fmt: skip
+def test_what_is_told_compares_with_its_limit_as_the_verdict_does(
+    name: str, rounds: list[Seen], stop: bool, words: str
+) -> None:
+    found = CRITERIA[name].judge(rounds, Terms())
+
+    assert found.stop is stop
+    assert words in found.words
+
+
+def test_a_gain_just_below_half_a_point_does_not_read_as_half_a_point() -> None:
+    found = CRITERIA["curve"].judge(accuracies(*[0.9 - 2.475 / n for n in range(20, 120, 20)]), Terms())
+
+    assert found.stop is True
+    assert found.value == pytest.approx(0.00495)
+    assert found.words.startswith("The fitted curve rises by about 0.495 points ")
+
+
+def test_a_lucky_accuracy_on_few_answers_is_no_best_one() -> None:
+    lucky = [Seen(20, accuracy=1.0, judges=7), *accuracies(*[0.7 + 0.01 * i for i in range(11)], judges=20)]
+    few = [replace(each, judges=19) for each in lucky]
+
+    found = CRITERIA["plateau"].judge(lucky, Terms())
+
+    assert (found.stop, found.value) == (False, pytest.approx(0.1))
+    assert CRITERIA["plateau"].judge(few, Terms()).words == (
+        "Cannot tell yet: accuracies on 20 audit answers or more over 11 rounds are needed."
+    )
+
+
 def changing(*rounds: tuple[int, float | None]) -> list[Seen]:
     return [Seen(labels, agreement=0.9, f_change=change) for labels, change in rounds]
 
