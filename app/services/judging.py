@@ -16,6 +16,7 @@ from app.loop.doubts import opinions
 from app.loop.evaluate import Peek
 from app.loop.propose import Proposal
 from app.services import (
+    advice,
     auditing,
     balance,
     costs,
@@ -47,7 +48,7 @@ def judge(running: Running, turn: Turn, proposal: Proposal, published_in: float)
     reason = None
     with running.db.read() as session:
         terms = Terms(_peek(session, turn.project_id), turn.guard, _saved(session, turn.project_id))
-        earlier = stopping.history(session, turn.project_id)
+        earlier = advice.history(session, turn.project_id)
         project = session.get_one(Project, turn.project_id)
         worth = stopping.terms(session, project, running.db.now())
         times = turn.times or costs.known(session, project, turn.labels.newest_annotation)

@@ -78,7 +78,7 @@ def overview(session: Session, person: Person, project_ref: int | str, moment: d
         "audit_request": audit_request(session, project, own) if role == "manager" else None,
         "doubtful": len(doubting.doubtful_ids(session, project)),
         "pace": pace(session, project, None, moment),
-        "stopping": stopping.shown(project, own, moment),
+        "stopping": stopping.shown(session, project, own, moment),
         "slices": None if (found := _slices(own)) is None else {"round": own.number if own else None, **found},
         "audit_use": project.audit_use,
         "audit_choice": project.audit_choice,

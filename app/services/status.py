@@ -98,7 +98,7 @@ def of_project(session: Session, project: Project, moment: datetime, *, veiled: 
             asked,
             silence,
             _waits(job),
-            _weighed(project, last, moment),
+            _weighed(session, project, last, moment),
         ),
     }
     return found | {"version": _version(found)}
@@ -302,9 +302,9 @@ def _advice(
     return {"stop": text == reached or (weighed["stop"] and text in (paused, weighed["text"])), "text": text}
 
 
-def _weighed(project: Project, last: Round | None, moment: datetime) -> dict[str, Any]:
-    """What the newest evaluated round advises; to go on where it could not tell."""
-    found = advice.standing(project, last, moment)
-    if found is not None and found["because"]:
-        return found
+def _weighed(session: Session, project: Project, last: Round | None, moment: datetime) -> dict[str, Any]:
+    """What is advised after the newest evaluated round; to go on where it cannot be told."""
+    found = advice.standing(session, project, last, moment)
+    if found is not None and found["advice"]["because"]:
+        return dict(found["advice"])
     return {"stop": False, "text": "Go on labelling: a new order follows after each batch.", "because": []}

@@ -12,10 +12,9 @@ from sqlalchemy.orm import Session
 from app.core.arrays import Floats, Indices
 from app.db import Annotation, Prediction, Project, Round, Serving, WriteSession
 from app.db.session import now
-from app.evaluation.stopping import CRITERIA, Seen, Terms, advise, signals, told, verdicts
+from app.evaluation.stopping import CRITERIA, Seen, Terms, signals
 from app.services import advice, audit, goal, outbox, status
 
-ROUNDS = 4_000  # that the criteria look at, the newest ones
 TIMES = 2_000  # of the newest answers, for their mean
 DIALS = ("settled", "curve", "certified")  # what the overview shows beside the advice, others below them
 
@@ -66,17 +65,6 @@ def judged(round_: Seen, accuracy: dict[str, Any] | None) -> Seen:
     return replace(round_, accuracy=accuracy["value"], low=accuracy["low"], high=accuracy["high"], judges=accuracy["n"])
 
 
-def history(session: Session, project_id: int) -> list[Seen]:
-    """The rounds so far as they were seen, oldest first, the newest ones only."""
-    rows = session.execute(
-        select(Round.metrics["stopping"]["seen"])
-        .where(Round.project_id == project_id, Round.state == "done", Round.metrics.is_not(None))
-        .order_by(Round.number.desc())
-        .limit(ROUNDS)
-    ).scalars()
-    return [Seen.from_json(each) for each in reversed(rows.all()) if each]
-
-
 def terms(session: Session, project: Project, moment: datetime) -> Terms:
     """What the project says about worth, and what its answers took so far; O(answers)."""
     taken = select(Annotation.seconds_spent).where(
@@ -95,20 +83,16 @@ def terms(session: Session, project: Project, moment: datetime) -> Terms:
 
 
 def weighed(rounds: Sequence[Seen], given: Terms, last: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What a round keeps: how it was seen, what each criterion says, the advice with the ground that it rests on, and
-    the grounds that the project stopped on by itself so far, which the round before, `last`, kept.
+    """What a round keeps: how it was seen, what `advice.judged` says, and the grounds that the project stopped on by
+    itself so far, which the round before, `last`, kept.
 
     A round of a release that kept none is taken to have stopped the project where it advised it.
     """
-    found = verdicts(rounds, given)
-    said = advise(found)
     earlier = (last or {}).get("advice") or {"stop": False}
     stopped = [advice.ground(earlier["because"], given)] if earlier["stop"] else []
     return {
         "seen": rounds[-1].to_json(),
-        "criteria": told(found),
-        "advice": {"stop": said.stop, "text": said.text, "because": list(said.because)},
-        "ground": advice.ground(said.because, given),
+        **advice.judged(rounds, given),
         "stopped": (last or {}).get("stopped", stopped),
     }
 
@@ -134,16 +118,15 @@ def act(session: WriteSession, project: Project, said: dict[str, Any]) -> None:
         outbox.goal_reached(session, project, said["text"])
 
 
-def shown(project: Project, last: Round | None, moment: datetime) -> dict[str, Any] | None:
-    """The advice of the newest evaluated round with every criterion, the dials first; None before there is one."""
-    said = advice.standing(project, last, moment)
-    if last is None or said is None:
+def shown(session: Session, project: Project, last: Round | None, moment: datetime) -> dict[str, Any] | None:
+    """The advice after the newest evaluated round with every criterion, the dials first; None before there is one."""
+    found = advice.standing(session, project, last, moment)
+    if last is None or found is None:
         return None
-    stored = (last.metrics or {})["stopping"]
     order = {name: place for place, name in enumerate((*DIALS, *CRITERIA))}
-    criteria = sorted(stored["criteria"], key=lambda each: order.get(each["name"], len(order)))
+    criteria = sorted(found["criteria"], key=lambda each: order.get(each["name"], len(order)))
     return {
-        **said,
+        **found["advice"],
         "round": last.number,
         "dials": [each for each in criteria if each["name"] in DIALS],
         "others": [each for each in criteria if each["name"] not in DIALS],

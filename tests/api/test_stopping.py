@@ -206,6 +206,64 @@ def test_audit_answers_kept_apart_teach_nothing(api: Api) -> None:
     assert taught.status_code == 422
 
 
+def told(boss: Speaker, project: int) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The advice, and each criterion by its name."""
+    stopping = boss.get(f"/projects/{project}/overview").json()["stopping"]
+    by_name = {each["name"]: each for each in (*stopping["dials"], *stopping["others"])}
+    return stopping, by_name
+
+
+def test_a_goal_that_was_lowered_is_judged_by_at_once(api: Api) -> None:
+    boss, project = labelled(api, 60, goal={"accuracy": 0.999, "hour_price": 3_600, "point_worth": 1e9})
+    high, high_by_name = told(boss, project)
+
+    change(boss, project, goal={"accuracy": 0.01})
+    low, low_by_name = told(boss, project)
+    newest = boss.get(f"/projects/{project}/rounds").json()["items"][0]["metrics"]["stopping"]
+
+    assert high_by_name["certified"]["stop"] is False
+    assert high_by_name["gain"]["words"] != low_by_name["gain"]["words"]
+    assert low_by_name["gain"]["words"].startswith("Not asked")
+    assert low_by_name["certified"]["words"].endswith(" % right, of 1 % that the goal asks for.")
+    assert (low["stop"], low["because"], low["round"]) == (True, ["certified"], high["round"])
+    assert newest["advice"]["text"] == high["text"] != low["text"]  # what the round said then
+    assert newest["terms"]["accuracy"] == 0.999
+
+
+def test_a_goal_that_was_set_after_the_round_is_asked_at_once(api: Api) -> None:
+    boss, project = labelled(api, 40)
+    _, before = told(boss, project)
+
+    change(boss, project, goal={"accuracy": 0.999, "labels": 40})
+    found, after = told(boss, project)
+    change(boss, project, goal=None)
+    again, without = told(boss, project)
+
+    names = ("certified", "budget")
+    assert all(before[name]["words"].startswith("Not asked") for name in names)
+    assert [after[name]["stop"] for name in names] == [False, True]
+    assert after["budget"]["words"] == "40 of 40 labels are spent."
+    assert (found["stop"], found["because"]) == (True, ["budget"])
+    assert without == before
+    assert again["because"] != ["budget"]
+
+
+def test_a_round_of_a_release_that_kept_no_terms_advises_by_no_other_goal(api: Api) -> None:
+    boss, project = labelled(api, 20, goal={"labels": 20})
+    with api.db.write() as session:
+        [newest] = session.execute(select(Round).order_by(Round.number.desc()).limit(1)).scalars()
+        old = {name: part for name, part in newest.metrics["stopping"].items() if name != "terms"}
+        newest.metrics = newest.metrics | {"stopping": old}
+    kept, _ = told(boss, project)
+
+    change(boss, project, goal={"labels": 90})
+    found, _ = told(boss, project)
+
+    assert (kept["stop"], kept["because"]) == (True, ["budget"])
+    assert found["stop"] is False
+    assert found["text"].startswith("The goal was changed since round ")
+
+
 def test_a_last_day_that_was_moved_ends_the_advice_that_it_gave(api: Api) -> None:
     boss, project = labelled(api, 30, goal={"accuracy": 0.999})
     with api.db.write() as session:
@@ -221,5 +279,4 @@ def test_a_last_day_that_was_moved_ends_the_advice_that_it_gave(api: Api) -> Non
 
     assert moved.status_code == 200
     assert (before["stop"], before["text"]) == (True, "Stop: the last day of the goal is over.")
-    assert after["stop"] is False
-    assert after["text"].startswith("The goal was changed since round ")
+    assert "budget" not in after["because"]

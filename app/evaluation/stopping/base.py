@@ -61,6 +61,11 @@ class Terms:
     is_over: bool = False
     unlike: bool = False
 
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Terms":
+        """As a round kept them, with `asdict`."""
+        return cls(**{each.name: stored[each.name] for each in fields(cls) if each.name in stored})
+
 
 @dataclass(frozen=True)
 class Verdict:
