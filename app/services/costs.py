@@ -93,7 +93,9 @@ def words(stored: dict[str, Any] | None) -> str | None:
         return None
     if stored["later"] is None:
         return f"What an item takes cannot be told yet: {stored['answers']} of {stored['needs']} answers with a time."
-    told, near = stored["later"], f"half of the later answers were within a factor of {stored['later']['factor']:.1f}"
+    told = stored["later"]
+    factor, without = (f"{told[name]:.2f}" for name in ("factor", "without"))
+    near = f"half of the later answers were within a factor of {factor}"
     if not told["tells"]:
         return (
             f"An answer takes about {stored['seconds']:.1f} s ({near}); the size of an item does not tell how long it "
@@ -103,7 +105,7 @@ def words(stored: dict[str, Any] | None) -> str | None:
     unit = stored["unit"] or "units"
     return (
         f"An answer takes about {low['seconds']:.1f} s at {low['size']:,.0f} {unit} and {high['seconds']:.1f} s at "
-        f"{high['size']:,.0f}; {near} ({told['without']:.1f} without the size)."
+        f"{high['size']:,.0f}; {near}{f' ({without} without the size)' if without != factor else ''}."
     )
 
 

@@ -79,7 +79,7 @@ def check_day(project: Project, before: Any, moment: datetime) -> None:
 def reached(found: Sequence[Part]) -> str | None:
     """A sentence where the first part of a goal is reached."""
     said = {
-        "accuracy": lambda part: f"The goal of {100 * part.target:.4g} % is reached ({part.words.split(' (')[-1]}",
+        "accuracy": lambda part: f"The goal of {100 * part.target:.4g} % is reached ({_band(part.words)})",
         "labels": lambda part: f"The goal of {part.target:,} labels is reached",
         "hours": lambda part: f"The goal of {part.target:g} hours is reached",
         "cost": lambda part: f"The budget of {part.target:,.2f} is spent",
@@ -87,6 +87,10 @@ def reached(found: Sequence[Part]) -> str | None:
     }
     first = next((part for part in found if part.reached), None)
     return None if first is None else f"{said[first.name](first)}: stop here, or set a higher goal."
+
+
+def _band(words: str) -> str:
+    return words.partition("(")[2].partition(")")[0]
 
 
 def zone_of(project: Project) -> ZoneInfo:
@@ -102,7 +106,7 @@ def _accuracy(target: float, found: Mapping[str, Any] | None) -> Part:
         return Part("accuracy", target, None, None, False, f"{100 * target:.4g} % right: cannot tell yet")
     low, high = in_percent(found["low"], found["high"])  # rounded outward: what is not reached does not look so
     enough = found["low"] >= target  # the whole band has to lie above it
-    words = f"{100 * found['value']:.0f} % of {100 * target:.4g} % right ({low} to {high} %)"
+    words = f"{100 * found['value']:.0f} % right ({low} to {high} %), goal {100 * target:.4g} %"
     return Part("accuracy", target, found["value"], None, enough, words)
 
 

@@ -19,7 +19,7 @@ def standing(labels: int = 0, low: float | None = None, hours: float = 0.0) -> S
 @pytest.mark.parametrize(
     ("goal", "now", "said"),
     [
-        ({"accuracy": 0.9}, standing(60, 0.91), "The goal of 90 % is reached (91 to 96 %)"),
+        ({"accuracy": 0.9}, standing(60, 0.91), "The goal of 90 % is reached (91 to 96 %): stop here, or set"),
         ({"accuracy": 0.9}, standing(60, 0.88), None),  # 91 % as measured, but it may be 88
         ({"accuracy": 0.9}, standing(60), None),
         ({"accuracy": 0.995}, standing(60, 0.9951), "The goal of 99.5 % is reached (99.5 to"),
@@ -47,7 +47,7 @@ def test_the_goal_and_the_headline_say_the_same_band_rounded_outward(low: float,
     (part,) = measured({"accuracy": 0.9}, replace(standing(), accuracy=accuracy))
 
     ends = {0.5755: ("57.5", "75.3"), 0.576: ("57.6", "75"), 0.8999: ("89.9", "95.1")}[low]
-    assert part.words == f"90 % of 90 % right ({ends[0]} to {ends[1]} %)"
+    assert part.words == f"90 % right ({ends[0]} to {ends[1]} %), goal 90 %"
     assert in_words(accuracy) == f"90 % (between {ends[0]} and {ends[1]} %, 300 audit answers)"
     assert part.reached is False
 
@@ -61,7 +61,7 @@ def test_each_part_of_a_goal_says_how_far_it_is() -> None:
         ("accuracy", None), ("labels", 0.25), ("hours", 0.25), ("date", 0.5),
     ]  # fmt: skip
     assert [part.words for part in found] == [
-        "83 % of 90 % right (80 to 85 %)",
+        "83 % right (80 to 85 %), goal 90 %",
         "100 of 400 labels",
         "2.0 of 8 hours",
         "10 days left, until 11 December 2026",
