@@ -26,7 +26,6 @@ from app.services import (
     overview,
     paces,
     rounds,
-    sentences,
     status,
 )
 from app.services.access import Person, visible
@@ -172,7 +171,7 @@ def show_round(project: str, number: Number, person: Caller, db: Db) -> Any:
         row = rounds.one(session, person, project, number)
         details = {"learner": row.learner, "featurizer": row.featurizer, "seed": row.seed, "annotations": row.labels}
         details |= {"classes": row.class_ids, "warm_start": row.warm_round_id}
-        details |= {"judged": between.outcome(session, row), "words": {"how": sentences.how_words(row)}}
+        details |= {"judged": between.outcome(session, row), "words": overview.words_of(session, row)}
         return overview.summary(row) | details
 
 

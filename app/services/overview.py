@@ -298,6 +298,11 @@ def _slices(last: Round | None) -> dict[str, Any] | None:
     return ((last.metrics or {}) if last else {}).get("slices")
 
 
+def words_of(session: Session, row: Round) -> dict[str, Any]:
+    """What a round's page says in sentences."""
+    return {"how": sentences.how_words(row, session.get_one(Project, row.project_id).audit_share)}
+
+
 def brief(row: Round) -> dict[str, Any]:
     """A row of the overview's table of rounds."""
     metrics = row.metrics and {name: row.metrics[name] for name in SHOWN_METRICS if name in row.metrics}
