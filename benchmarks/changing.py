@@ -193,7 +193,8 @@ def main() -> None:
     given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     given.add_argument("--projects", type=int, default=1_000)
     projects = range(given.parse_args().projects)
-    print("| what happens | open ones taken out: said, true, holds, width | drawn ones as well |")
+    told = "undrawn ones taken out: said, true, holds, width"
+    print(f"| what happens | {told} | drawn ones as well, without their answers then |")
     print("|---|---|---|")
     for words, course in COURSES.items():
         open_, all_ = ([look(number, course, drawn_too) for number in projects] for drawn_too in (False, True))

@@ -21,6 +21,7 @@ from app.evaluation.intervals import Estimate
 UNIFORM = 0.3  # of each draw: a wrong belief of the learner costs little, and a right one gains nearly as much
 NEARLY_ALL = 0.5  # of the audit set: with fewer open, that it is a sample itself counts as much as what is open
 HARDLY_ANY = 0.1  # of the items right: then these are summed, and not the wrong ones
+MOSTLY = 0.6  # of what is not known right
 SURE = 0.01  # an expected error that is not believed to be any smaller
 
 
@@ -135,6 +136,7 @@ def accuracy(judged: Judged, level: float, population: int | None = None) -> Est
     """The accuracy of a learner on `population` items, of which the audit set is a uniform sample; None with no answer.
 
     The wrong ones are summed, or the right ones where hardly any are: what is summed does not have to make up the set.
+    Where a part of it is known and the rest is not mostly right, it may be either, and the wider end of both counts.
     An approximation, no theorem: it rests on the normal distribution, and how often it holds is shown by simulation in
     docs/evaluation.md. Cost: O(draws x strata).
     """
@@ -144,7 +146,12 @@ def accuracy(judged: Judged, level: float, population: int | None = None) -> Est
     right, parts_of_right = judged.mean(judged.hits)
     if right < HARDLY_ANY and wrong > 1 - 2 * HARDLY_ANY:
         return interval(judged, right, float(parts_of_right @ parts_of_right), level, population)
-    return interval(judged, 1 - wrong, float(parts @ parts), level, population)
+    found = interval(judged, 1 - wrong, float(parts @ parts), level, population)
+    rest = judged.draws.weights * ((judged.counted > 0) & ~judged.settled)
+    if not judged.settled.any() or rest @ judged.hits >= MOSTLY * rest.sum():
+        return found
+    other = interval(judged, right, float(parts_of_right @ parts_of_right), level, population)
+    return Estimate(found.value, min(found.low, other.low), max(found.high, other.high), found.n)
 
 
 def interval(judged: Judged, value: float, variance: float, level: float, population: int | None) -> Estimate:

@@ -111,31 +111,52 @@ class Draws:
 
     @cached_property
     def _groups(self) -> list[Indices]:
-        """Those that are told of together, by stratum: as few as draws enough could have been of, the oldest first.
+        """Those that are told of together, by stratum, the oldest first: as many as first made enough.
 
-        It goes by how many of them the draws could take, and not by how many they took: a stratum that is spoken of
-        because it was drawn often looks larger than it is.
+        It goes by what draws by chance would have taken, and by nothing that was taken: what is spoken of because it
+        was drawn often, or seldom, looks larger than it is, or smaller. A stratum stays as it is once there are answers
+        enough of it.
         """
+        begun = self._begun
         found: list[Indices] = []
-        members: list[int] = []
-        firsts = self._firsts[self._places(self.items)]
-        here, size = np.zeros(len(self.items), dtype=np.bool_), 0
-        for first in self._begun.tolist():
-            members.append(first)
-            here, size = here | (firsts == first), size + int((self._firsts == first).sum())
-            if first < 0 or self._is_enough(here, size, first):
-                found.append(np.array(members))
-                members, here, size = [], np.zeros_like(here), 0
-        return [*found, np.array(members)] if members else found
+        while len(begun):
+            count = self._together(begun)
+            found.append(begun[:count])
+            begun = begun[count:]
+        return found
 
-    def _is_enough(self, here: Booleans, size: int, start: int) -> bool:
-        """Whether the answered draws from one on could tell of `size` items, of which the draws `here` (m,) are."""
-        own = here[start:]
-        open_ = size - int(here[:start].sum()) - (np.cumsum(own) - own)
-        if size == int(here.sum()) and not own.any():
-            return True
-        chances = open_ / np.maximum(1, self.left[start:])
-        return bool(chances[self._is_answered[start:]].sum() >= FEWEST - 1e-9)
+    def _together(self, begun: Indices) -> int:
+        """With how many of those that came in at some draws (b,), rising, there were first answers enough; else all."""
+        count, until = len(begun), len(self.items) + 1
+        open_ = np.zeros(len(self.items))
+        for number, first in enumerate(begun.tolist(), start=1):
+            if first >= until:
+                break
+            if first < 0:
+                return 1
+            open_ += self._open(first)
+            enough = self._enough_at(open_, first)
+            if enough <= until:
+                count, until = number, enough
+        return count
+
+    def _open(self, first: int) -> Doubles:
+        """How many of those that came in at a draw chance would have left open at each draw, (m,)."""
+        left = np.maximum(1, self.left[first:]).astype(np.float64)
+        found = np.zeros(len(self.items))
+        found[first:] = np.cumprod(np.append((self._firsts == first).sum(), 1 - 1 / left))[:-1]
+        return found
+
+    def _enough_at(self, open_: Doubles, start: int) -> int:
+        """After how many draws those from one on take answers enough on the mean, of so many open ones; m + 1: none."""
+        taken = np.cumsum(open_[start:] / np.maximum(1, self.left[start:]) * self._is_answered[start:])
+        at = start + int(np.searchsorted(taken, FEWEST - 1e-9)) + 1
+        return min(at, len(self.items) + 1)
+
+    def _is_enough(self, number: int, start: int) -> bool:
+        """Whether a stratum can be told of by the draws from one on."""
+        open_ = sum((self._open(first) for first in self._groups[number].tolist()), np.zeros(len(self.items)))
+        return self._enough_at(open_, start) <= len(self.items)
 
     @cached_property
     def _strata_of_frame(self) -> Indices:
@@ -194,14 +215,20 @@ class Draws:
         return [self._best(number) for number in range(len(self._groups))]
 
     def _best(self, number: int) -> Stratum:
-        """The stratum told of from its first draw on where nothing is unknown then, else from the best draw."""
-        first = int(self._groups[number][-1])
+        """The stratum told of from its first draw on where nothing is unknown then, else from the best draw.
+
+        Where that draw on is not enough, no later one is looked for: it would be found because of what was drawn.
+        """
+        first, count = int(self._groups[number][-1]), len(self.items)
+        known = self._from(number, count)
         if first < 0:
-            return self._from(number, len(self.items))
+            return known
         whole = self._from(number, first)
         if self.uniform:
             return replace(whole, gone=0.0, told=whole.told or int(self._is_answered.sum()) >= FEWEST)
-        if whole.told and whole.gone + whole.lost == 0:
+        if not whole.told:
+            return known if known.told else whole
+        if whole.gone + whole.lost == 0:
             return whole
         found = [whole, *(self._from(number, start) for start in self._starts(number))]
         return min(found, key=lambda each: (not each.told, each.width))
@@ -227,7 +254,7 @@ class Draws:
         lost = float(self._weights(start, shares)[here & self.silent].sum())
         open_ = size + left_out - int(here[:start].sum())
         answered = self._is_answered[start:]
-        told = not open_ or self._is_enough(here, size + left_out, start)
+        told = not open_ or self._is_enough(number, start)
         width = math.sqrt(open_ * (open_ - int(here[start:].sum())) / max(1, int(answered.sum())))
         return Stratum(start, shares, size, gone, lost, told, width + gone + lost)
 

@@ -200,7 +200,7 @@ function auditWords(form: LearningForm): TemplateResult | typeof nothing {
   const said: string[] = [];
   if (form.auditChoice === "active")
     said.push(
-      "Audit items that the model is unsure of come first, each weighed by its chance: where the model knows its weak spots, fewer answers give the same band; whether choosing saves labels is not measured then.",
+      "Audit items that the model is unsure of come first, each weighed by its chance: where the model knows its weak spots, fewer answers give the same band. Leave it to chance where items keep coming in; whether choosing saves labels is not measured then.",
     );
   if (form.auditEstimate === "prediction_powered")
     said.push(

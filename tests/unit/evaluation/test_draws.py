@@ -1,10 +1,12 @@
 """What chosen audit items stand for where the audit set changes: by every order of a tiny one, and by simulation."""
 
+from collections.abc import Iterator
 from itertools import permutations
 
 import numpy as np
 import pytest
 
+from app.core.arrays import Doubles
 from app.evaluation import draws as drawing
 from app.evaluation import frames
 from app.evaluation.active_testing import Judged, accuracy
@@ -12,7 +14,7 @@ from app.evaluation.draws import Draws
 from app.evaluation.frames import Frame, draws_at, gone_at
 from app.evaluation.intervals import Estimate
 from app.evaluation.reach import of_what_is_left
-from benchmarks.changing import COURSES, look
+from benchmarks.changing import COURSES, look, old_push_out
 
 CHANCES = np.array([0.4, 0.3, 0.2, 0.1])
 WRONG = np.array([1.0, 0.0, 1.0, 0.5])
@@ -200,3 +202,74 @@ def test_drawn_items_that_are_out_make_no_part_of_what_is_spoken_of() -> None:
 
     assert draws.told_to == 199
     assert draws.part == pytest.approx(10 / 110)
+
+
+def _courses(
+    pushes: list[tuple[int, int]], chances: Doubles
+) -> Iterator[tuple[float, list[int], list[float], list[int], Frame]]:
+    """Every order of draws where so many items come in before so many draws, by turns, with its probability."""
+
+    def go(
+        step: int, items: list[int], made: list[float], left: list[int], frame: Frame, probability: float
+    ) -> Iterator[tuple[float, list[int], list[float], list[int], Frame]]:
+        if step == len(pushes):
+            yield probability, items, made, left, frame
+            return
+        there = np.arange(sum(count for count, _ in pushes[: step + 1]))
+        dealt = frame.dealt(there, np.full(len(there), len(items)), len(items))
+        for order in permutations(np.setdiff1d(there, items).tolist(), pushes[step][1]):
+            open_ = np.setdiff1d(there, items).tolist()
+            own, rest, chance = [], [], probability
+            for item in order:
+                own.append(float(chances[item] / chances[open_].sum()))
+                rest.append(len(open_))
+                chance *= own[-1]
+                open_.remove(item)
+            yield from go(step + 1, [*items, *order], [*made, *own], [*left, *rest], dealt, chance)
+
+    return go(0, [], [], [], Frame.empty(), 1.0)
+
+
+@pytest.mark.parametrize("fewest", [0.5, 1, 2])
+@pytest.mark.parametrize("pushes", [[(4, 2), (2, 1), (2, 3)], [(4, 2), (1, 1), (1, 1), (3, 2)]])
+def test_what_is_spoken_of_is_right_on_the_mean_however_pushes_are_told_of_together(
+    fewest: float, pushes: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drawing, "FEWEST", fewest)
+    count = sum(each for each, _ in pushes)
+    wrong = (np.arange(count) >= 4).astype(np.float64)
+    off = sure = 0.0
+    for probability, drawn, chances, left, frame in _courses(pushes, np.linspace(0.3, 2, count)):
+        items, ids = np.array(drawn), np.arange(count)
+        since = draws_at(frame.entered(ids, len(items)), np.arange(len(items)))
+        draws = Draws(items, np.array(chances), np.array(left), ids, since)
+        off += probability * (draws.total(wrong[items]) - wrong[draws.tells_of(ids)].sum())
+        sure += probability
+
+    assert sure == pytest.approx(1)
+    assert off == pytest.approx(0, abs=1e-9)
+
+
+def test_more_draws_without_a_push_never_make_less_spoken_of() -> None:
+    rng = np.random.default_rng(2)
+    size, since, items, left = 100, [0] * 100, list[int](), list[int]()
+    for _ in range(12):
+        open_ = np.setdiff1d(np.arange(size), items)
+        for number, item in enumerate(rng.permutation(open_)[:6].tolist()):
+            items.append(item)
+            left.append(len(open_) - number)
+        size, since = size + 5, since + [len(items)] * 5
+        spoken = [
+            float(Draws(np.array(items[:n]), 1.05 / np.array(left[:n]), np.array(left[:n]), np.arange(size),
+                        np.minimum(since, n)).tells_of(np.arange(size)).sum())
+            for n in range(max(1, len(items) - 5), len(items) + 1)
+        ]  # fmt: skip
+        assert spoken == sorted(spoken)
+
+
+def test_a_new_push_that_is_all_wrong_is_not_filled_up_with_right_items() -> None:
+    """The old push is known and gone but for what was drawn; of the new one few draws were, and none was right."""
+    looks = [look(number, old_push_out(0.0, 0), drawn_too=False) for number in range(80)]
+
+    held = [band.low - 1e-9 <= truth <= band.high + 1e-9 for band, truth in looks]
+    assert np.mean(held) >= 0.95
